@@ -2,6 +2,12 @@
 
 pub mod batch;
 pub mod clock;
+pub mod data_dir;
+pub mod disk;
 pub mod http;
 pub mod inflight;
+pub mod journal;
+pub mod latch;
+pub mod metrics;
 pub mod model;
+pub mod windows;
