@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod clock;
+pub mod config;
 pub mod data_dir;
 pub mod disk;
 pub mod http;

@@ -1,0 +1,7 @@
+//! Help for the integration tests: a small handler to put behind a front end, and a client that sends raw bytes.
+
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+pub mod front;
+pub mod raw;
