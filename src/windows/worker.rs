@@ -304,7 +304,11 @@ impl Worker {
 
     /// When there will be something to write; `None` where nothing is dirty that has a time.
     pub fn next_work_at(&self) -> Option<UnixMs> {
-        let wanted = if self.marker.is_some() && !self.dirs_in_doubt { Some(0) } else { self.due.front().map(|(due, _)| *due) };
+        let wanted = if self.marker.is_some() && !self.dirs_in_doubt {
+            Some(0)
+        } else {
+            self.due.front().map(|(due, _)| *due)
+        };
         wanted.map(|at| at.max(self.retry_at))
     }
 
