@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, FromArgMatches, ValueEnum};
 
 use crate::batch;
 use crate::engine::EngineOptions;
@@ -67,7 +67,8 @@ impl fmt::Display for Bytes {
 pub struct Span(pub Duration);
 
 impl Span {
-    fn ms(self) -> u64 {
+    /// In milliseconds.
+    pub fn ms(self) -> u64 {
         u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
     }
 }
@@ -422,6 +423,13 @@ impl Config {
             let flag = rule.split(' ').next().unwrap_or_default().replace('_', "-");
             format!("--{flag}: {rule}")
         })
+    }
+
+    /// What `serve` goes by without any flag or variable.
+    pub fn defaults() -> Self {
+        let command = Config::augment_args(clap::Command::new("serve")).mut_args(|arg| arg.env(None::<&str>));
+        let matches = command.get_matches_from(["serve"]);
+        Config::from_arg_matches(&matches).expect("defaults are well formed")
     }
 
     /// The front end's limits.

@@ -48,7 +48,7 @@ pub(super) struct Selection {
 }
 
 fn parse_time(text: &str) -> Result<u64, String> {
-    time::parse_rfc3339(text).map_err(|error| error.to_string())
+    time::parse_rfc3339(text).map_err(|_| "not an RFC 3339 time such as 2025-12-28T18:03:00Z".to_owned())
 }
 
 pub(super) fn run(command: &BatchesCommand) -> Result<ExitCode, Failure> {

@@ -47,7 +47,8 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
         .map_err(|error| format!("--summarize-threads: {error}"))?;
 
     let dir = Arc::new(DataDir::new(&config.data.data_dir));
-    disk::create_dirs(&*disk, dir.root()).map_err(|error| format!("--data-dir: {}", at(dir.root())(error)))?;
+    disk::create_dirs(&*disk, dir.root())
+        .map_err(|error| format!("--data-dir: {}", at(dir.root())(error)))?;
     let _lock = lock(&*disk, &dir)?;
     let metrics = Arc::new(Metrics::new());
     let connections = Arc::new(ConnectionStats::default());
@@ -108,7 +109,8 @@ fn start_logging(config: &Config) -> Result<(), Failure> {
         .set_target_level(log::LevelFilter::Off)
         .build();
     // Standard error: unbuffered, one line per event.
-    simplelog::WriteLogger::init(config.log_level.into(), format, io::stderr()).map_err(|error| error.to_string())
+    simplelog::WriteLogger::init(config.log_level.into(), format, io::stderr())
+        .map_err(|error| error.to_string())
 }
 
 /// Starts the thread that waits for signals: the first SIGTERM or SIGINT asks for a clean stop, the second ends the
