@@ -1,0 +1,305 @@
+//! The rules that choose one family for an agent, in their order.
+//!
+//! In: a trimmed agent. Out: a [`Family`]. Pure: equal agents get equal families, whatever was asked before.
+
+use woothee::parser::Parser;
+
+use super::Family;
+use super::name;
+use super::scan::{self, Piece, has_bot_word, is_host};
+use super::table::{self, Entry, RANK_BRAND, RANK_ENGINE, RANK_LIBRARY, RANK_NOISE, RANK_SURE};
+
+/// What woothee says when it knows nothing, or only the kind of thing.
+const WOOTHEE_SAYS_NOTHING: [&str; 4] = ["UNKNOWN", "HTTP Library", "misc crawler", "RSSReader"];
+
+/// An agent cut into pieces, and the questions the rules ask about it.
+struct Agent<'a> {
+    text: &'a str,
+    pieces: Vec<Piece>,
+}
+
+/// The family of `text`, which is trimmed and not empty.
+pub(super) fn family(text: &str) -> Family {
+    let agent = Agent {
+        text,
+        pieces: scan::pieces(text),
+    };
+    agent
+        .from_first_word()
+        .or_else(|| agent.certain())
+        .or_else(|| agent.bot_word())
+        .or_else(|| agent.after_compatible())
+        .or_else(|| agent.before_link())
+        .or_else(|| agent.best(RANK_BRAND))
+        .or_else(|| agent.extra_product())
+        .or_else(|| agent.engine())
+        .or_else(|| agent.lone_product())
+        .or_else(|| agent.woothee())
+        .or_else(|| agent.best(RANK_NOISE + 1))
+        .or_else(|| agent.any_product())
+        .unwrap_or_else(Family::unknown)
+}
+
+impl Agent<'_> {
+    /// An agent that begins neither `Mozilla/` nor with another word every browser says: the words it begins with.
+    fn from_first_word(&self) -> Option<Family> {
+        let first = self.pieces.first()?;
+        if first.comment > 0 || starts_like_a_browser(self.text) {
+            return None;
+        }
+        let known = first.hit.filter(|&(_, at)| at == first.start).map(|(entry, _)| entry);
+        let rank = known.map_or(RANK_NOISE, |entry| entry.rank);
+        if rank >= RANK_SURE {
+            return self.certain();
+        }
+        let own = match known {
+            None if first.link.is_none() => name::product(&self.text[first.start..]),
+            _ => None,
+        };
+        if let Some(own) = own
+            && has_bot_word(own.as_bytes())
+        {
+            return Some(Family::named(own));
+        }
+        if let Some(certain) = self.certain() {
+            return Some(certain);
+        }
+        if rank >= RANK_LIBRARY {
+            // `iTunes/10.7 Downcast/2.8` was certain; here the highest rank, the first of equals.
+            return self.best(RANK_LIBRARY);
+        }
+        own.map(Family::named)
+    }
+
+    /// An entry that names the agent wherever it stands.
+    fn certain(&self) -> Option<Family> {
+        self.best(RANK_SURE)
+    }
+
+    /// The entry of the highest rank that is at least `floor`; the first of equals.
+    fn best(&self, floor: u8) -> Option<Family> {
+        let mut best: Option<(&'static Entry, usize)> = None;
+        for (entry, at) in self.pieces.iter().filter_map(|piece| piece.hit) {
+            if entry.rank >= floor && best.is_none_or(|(other, _)| entry.rank > other.rank) {
+                best = Some((entry, at));
+            }
+        }
+        best.and_then(|(entry, at)| self.named_by(entry, at))
+    }
+
+    fn named_by(&self, entry: &'static Entry, at: usize) -> Option<Family> {
+        match entry.family {
+            Some(family) => Some(Family::known(family, entry.class)),
+            None => name::product(&self.text[at..]).map(Family::named),
+        }
+    }
+
+    /// A product or a segment with a word like `bot`, `crawler` or `spider`.
+    fn bot_word(&self) -> Option<Family> {
+        self.pieces
+            .iter()
+            .enumerate()
+            .filter(|(_, piece)| !(piece.noise && piece.comment == 0))
+            .find_map(|(index, piece)| {
+                let bot = piece.bot?;
+                // The words before it belong to it (`Medialab Spider`), unless a version or a platform parts them.
+                let start = if piece.comment == 0 { self.run_start(index) } else { piece.start };
+                let whole = name::product(&self.text[start..piece.end]).filter(|name| has_bot_word(name.as_bytes()));
+                let name = whole.or_else(|| name::product(&self.text[bot..piece.end]))?;
+                (!name::is_bare_bot_word(name)).then(|| Family::named(name))
+            })
+    }
+
+    /// Where the unknown words without a version that end with piece `index` start.
+    fn run_start(&self, index: usize) -> usize {
+        let mut start = self.pieces[index].start;
+        for piece in self.pieces[..index].iter().rev() {
+            let word = &self.text[piece.start..piece.end];
+            let plain = word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-' || byte == b'!');
+            let glued = self.text[piece.end..start].bytes().all(|byte| byte == b' ');
+            if piece.comment > 0 || !piece.unknown() || piece.link.is_some() || !plain || !glued {
+                break;
+            }
+            start = piece.start;
+        }
+        start
+    }
+
+    /// `compatible; Name/1.0`: the first segment after it that is no platform, if the table doesn't know it.
+    fn after_compatible(&self) -> Option<Family> {
+        let after = self
+            .pieces
+            .iter()
+            .position(|piece| starts_with(&self.text[piece.start..piece.end], "compatible"))?;
+        let word = &self.pieces[after];
+        let said = self.text[word.start + "compatible".len()..word.end].trim_start_matches([':', ',', ' ']);
+        if said.len() > 1
+            && word.link.is_none()
+            && let Some(name) = name::product(said)
+            && table::find(said.as_bytes(), 0).is_none()
+        {
+            return Some(Family::named(name));
+        }
+        self.segment_name(self.pieces[after + 1..].iter())
+            // `(KHTML, like Gecko; Name)` says the same without the word.
+            .or_else(|| self.after_like_gecko())
+    }
+
+    fn after_like_gecko(&self) -> Option<Family> {
+        let after = self
+            .pieces
+            .iter()
+            .position(|piece| piece.comment > 0 && starts_with(&self.text[piece.start..piece.end], "like gecko"))?;
+        let comment = self.pieces[after].comment;
+        self.segment_name(self.pieces[after + 1..].iter().take_while(|piece| piece.comment == comment))
+    }
+
+    /// The name of the first piece that is no platform; none if the table knows it.
+    fn segment_name<'p>(&self, mut pieces: impl Iterator<Item = &'p Piece>) -> Option<Family> {
+        let piece = pieces.find(|piece| !piece.noise)?;
+        if piece.hit.is_some() {
+            return None;
+        }
+        if piece.link == Some(piece.start) && !is_mail(&self.text[piece.start..piece.end]) {
+            return None;
+        }
+        name::product(&self.text[piece.start..piece.end]).map(Family::named)
+    }
+
+    /// `(Name; +http://…)`, `(Name http://…)`, `Name (+http://…)`: who gives an address gives a name before it.
+    fn before_link(&self) -> Option<Family> {
+        if self.best_rank_is_internet_explorer() {
+            // Its users' toolbars advertise.
+            return None;
+        }
+        for (index, piece) in self.pieces.iter().enumerate() {
+            let text = &self.text[piece.start..piece.end];
+            let linked = match piece.link {
+                Some(link) => link,
+                None if piece.comment > 0 && piece.unknown() && is_host(text.as_bytes()) => piece.start,
+                None => continue,
+            };
+            let inside = &self.text[piece.start..linked];
+            let named = if inside.len() > 2 && piece.unknown() {
+                name::product(inside)
+            } else {
+                self.pieces[..index].last().and_then(|before| {
+                    let near = before.comment == piece.comment || (piece.comment > 0 && before.comment == 0);
+                    let usable = near && before.unknown() && before.link.is_none();
+                    usable.then(|| name::product(&self.text[before.start..before.end])).flatten()
+                })
+            };
+            if named.is_some() {
+                return named.map(Family::named);
+            }
+        }
+        None
+    }
+
+    fn best_rank_is_internet_explorer(&self) -> bool {
+        self.pieces
+            .iter()
+            .any(|piece| piece.hit.is_some_and(|(entry, _)| entry.family == Some("Internet Explorer")))
+    }
+
+    /// A product besides the engine tokens: `Chrome/103 CitizenFX/1.0 Safari/537`, `Firefox/4.0 Name/4.0`.
+    fn extra_product(&self) -> Option<Family> {
+        let says = |piece: &Piece, word: &str| piece.comment == 0 && starts_with(&self.text[piece.start..], word);
+        let after = self
+            .pieces
+            .iter()
+            .position(|piece| says(piece, "Firefox/"))
+            .or_else(|| self.pieces.iter().position(|piece| says(piece, "AppleWebKit") || says(piece, "Gecko/")))?;
+        let rest = &self.pieces[after + 1..];
+        let at = rest.iter().position(|piece| {
+            let text = &self.text[piece.start..piece.end];
+            piece.comment == 0
+                && piece.unknown()
+                && piece.link.is_none()
+                && !is_locale(text)
+                && name::product(text).is_some_and(|name| name.len() > 2)
+        })?;
+        // Words up to the next token the table knows, or the next comment, are one name: `Ghost Inspector (63c8…)`.
+        let start = rest[at].start;
+        let end = rest[at..]
+            .iter()
+            .take_while(|piece| piece.comment == 0 && piece.unknown() && piece.link.is_none())
+            .last()
+            .map_or(rest[at].end, |piece| piece.end);
+        let first_only = self.text[rest[at].start..rest[at].end].contains('/');
+        let end = if first_only { rest[at].end } else { end };
+        name::product(&self.text[start..end]).map(Family::named)
+    }
+
+    /// A browser that says nothing but its engine.
+    fn engine(&self) -> Option<Family> {
+        let best = self
+            .pieces
+            .iter()
+            .filter_map(|piece| piece.hit)
+            .map(|(entry, _)| entry)
+            .filter(|entry| entry.rank >= RANK_ENGINE)
+            .reduce(|best, entry| if entry.rank > best.rank { entry } else { best });
+        let says = |word: &str| memchr::memmem::find(self.text.as_bytes(), word.as_bytes()).is_some();
+        match best {
+            Some(entry) if entry.rank >= RANK_LIBRARY => None,
+            Some(entry) if entry.family == Some("Safari") && says("Android") => Some(Family::known_name("Android browser")),
+            Some(entry) => self.named_by(entry, 0),
+            // Web views leave `Safari/…` out.
+            None if says("AppleWebKit/") && (says("iPhone") || says("iPad") || says("iPod")) => {
+                Some(Family::known_name("Safari"))
+            }
+            None if says("AppleWebKit/") && says("Android") => Some(Family::known_name("Android browser")),
+            None if says("AppleWebKit/") && says("Macintosh") => Some(Family::known_name("Apple Mail")),
+            None => None,
+        }
+    }
+
+    /// `Mozilla/5.0 Name/1.0`, `Mozilla/5.0 (Name)`: nothing there but a name.
+    fn lone_product(&self) -> Option<Family> {
+        let rest = self.pieces.get(1..)?;
+        if let Some(piece) = rest.iter().find(|piece| piece.comment == 0 && piece.unknown() && piece.link.is_none()) {
+            return name::product(&self.text[piece.start..]).map(Family::named);
+        }
+        match rest {
+            [only] if only.unknown() => name::product(&self.text[only.start..only.end]).map(Family::named),
+            _ => None,
+        }
+    }
+
+    /// What woothee knows: telephones, consoles, old browsers.
+    fn woothee(&self) -> Option<Family> {
+        let found = Parser::new().parse(self.text)?;
+        if WOOTHEE_SAYS_NOTHING.contains(&found.name) {
+            return None;
+        }
+        let name = if found.name == "Webview" { "Safari" } else { found.name };
+        Some(Family::named(name))
+    }
+
+    /// The first name there is.
+    fn any_product(&self) -> Option<Family> {
+        let named = |piece: &&Piece| piece.link.is_none() && !piece.noise;
+        let piece = self.pieces.iter().find(named).or_else(|| self.pieces.iter().find(|piece| piece.link.is_none()))?;
+        name::product(&self.text[piece.start..piece.end]).map(Family::named)
+    }
+}
+
+fn starts_with(text: &str, start: &str) -> bool {
+    text.len() >= start.len() && text.as_bytes()[..start.len()].eq_ignore_ascii_case(start.as_bytes())
+}
+
+/// Words that say nothing about who is asking.
+fn starts_like_a_browser(text: &str) -> bool {
+    ["Mozilla/", "Mozilla ", "Mozilla(", "Opera/"].iter().any(|start| starts_with(text, start))
+}
+
+/// `en-US`, `de`.
+fn is_locale(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    bytes.len() == 2 || (bytes.len() == 5 && matches!(bytes[2], b'-' | b'_'))
+}
+
+fn is_mail(segment: &str) -> bool {
+    segment.contains('@') && !segment.contains(' ')
+}
