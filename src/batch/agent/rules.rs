@@ -4,10 +4,10 @@
 
 use woothee::parser::Parser;
 
-use super::Family;
+use super::{Class, Family};
 use super::name;
 use super::scan::{self, Piece, has_bot_word, is_host};
-use super::table::{self, Entry, RANK_BRAND, RANK_ENGINE, RANK_LIBRARY, RANK_NOISE, RANK_SURE};
+use super::table::{self, Entry, RANK_BRAND, RANK_DEVICE, RANK_ENGINE, RANK_LIBRARY, RANK_NOISE, RANK_PRODUCT, RANK_SURE};
 
 /// What woothee says when it knows nothing, or only the kind of thing.
 const WOOTHEE_SAYS_NOTHING: [&str; 4] = ["UNKNOWN", "HTTP Library", "misc crawler", "RSSReader"];
@@ -47,28 +47,82 @@ impl Agent<'_> {
         if first.comment > 0 || starts_like_a_browser(self.text) {
             return None;
         }
-        let known = first.hit.filter(|&(_, at)| at == first.start).map(|(entry, _)| entry);
-        let rank = known.map_or(RANK_NOISE, |entry| entry.rank);
+        let rank = self.first_rank(first);
         if rank >= RANK_SURE {
             return self.certain();
         }
-        let own = match known {
-            None if first.link.is_none() => name::product(&self.text[first.start..]),
-            _ => None,
-        };
+        if rank >= RANK_DEVICE {
+            return self.on_a_device();
+        }
+        if rank > RANK_NOISE || first.link.is_some() {
+            return self.certain();
+        }
+        let products = RANK_PRODUCT..RANK_SURE;
+        if self.pieces.iter().any(|piece| products.contains(&piece.rank())) {
+            // The unknown word is a model: `QC2135 UP.Browser/4.1`.
+            return self.on_a_device();
+        }
+        let own = self.second_name(first).or_else(|| name::product(&self.text[first.start..]));
+        let own = own.filter(|own| !name::is_bare_bot_word(own));
         if let Some(own) = own
             && has_bot_word(own.as_bytes())
         {
             return Some(Family::named(own));
         }
-        if let Some(certain) = self.certain() {
-            return Some(certain);
+        // `Name/1.0 (…) Googlebot` is no Googlebot; `Name/1.0 Instagram 4` is Instagram inside something.
+        let versioned = self.text[first.start..first.end].contains('/');
+        let certain = self.best_entry(RANK_SURE).filter(|(entry, _)| {
+            !(versioned && own.is_some() && matches!(entry.class, Class::Bot | Class::Ai))
+        });
+        match certain {
+            Some((entry, at)) => self.named_by(entry, at),
+            None => own.map(Family::named),
         }
-        if rank >= RANK_LIBRARY {
-            // `iTunes/10.7 Downcast/2.8` was certain; here the highest rank, the first of equals.
-            return self.best(RANK_LIBRARY);
+    }
+
+    /// An agent that begins with a device, a player, a library: who uses it, or else the highest rank.
+    fn on_a_device(&self) -> Option<Family> {
+        self.certain()
+            .or_else(|| self.bot_word())
+            .or_else(|| self.after_compatible())
+            .or_else(|| self.best(RANK_DEVICE))
+    }
+
+    /// The rank of the words the agent begins with; [`RANK_NOISE`] if the table doesn't know them.
+    fn first_rank(&self, first: &Piece) -> u8 {
+        let Some((entry, at)) = first.hit else { return RANK_NOISE };
+        if at > first.start {
+            // `J2ME/UCWEB7.0`: what is glued to it counts when it is a browser.
+            let counts = entry.rank >= RANK_BRAND && !matches!(entry.class, Class::Bot | Class::Ai);
+            return if counts { entry.rank } else { RANK_NOISE };
         }
-        own.map(Family::named)
+        // `Chrome Privacy Preserving Prefetch Proxy` is no Chrome.
+        let engine = (RANK_ENGINE..RANK_LIBRARY).contains(&entry.rank);
+        let more_words = || {
+            let mut rest = self.text[first.end..].bytes();
+            rest.next() == Some(b' ') && rest.next().is_some_and(|byte| byte.is_ascii_alphabetic())
+        };
+        if engine && !self.text[first.start..first.end].contains('/') && more_words() {
+            return RANK_NOISE;
+        }
+        entry.rank
+    }
+
+    /// `Teragram/SAS Crawler`, `IS Alpha/zcspider-0.1`: who writes a name where the version belongs, and a version or a
+    /// bot word with it, means that name.
+    fn second_name(&self, first: &Piece) -> Option<&str> {
+        let rest = &self.text[first.start..];
+        let slash = rest.find(['/', '(', ';', ',', '"'])?;
+        let after = rest[slash..].strip_prefix('/')?;
+        let word = after.split([' ', '/', '(', ';', ',']).next()?;
+        let known = table::find(after.as_bytes(), 0).is_some();
+        if known || word.len() < 3 || !word.bytes().take(3).all(|byte| byte.is_ascii_alphabetic()) {
+            return None;
+        }
+        let name = name::product(after)?;
+        let version = after[name.len()..].trim_start_matches(['-', ' ', '_']);
+        let versioned = version.len() < after.len() - name.len() && version.starts_with(|c: char| c.is_ascii_digit());
+        (versioned || has_bot_word(name.as_bytes())).then_some(name)
     }
 
     /// An entry that names the agent wherever it stands.
@@ -78,13 +132,18 @@ impl Agent<'_> {
 
     /// The entry of the highest rank that is at least `floor`; the first of equals.
     fn best(&self, floor: u8) -> Option<Family> {
+        let (entry, at) = self.best_entry(floor)?;
+        self.named_by(entry, at)
+    }
+
+    fn best_entry(&self, floor: u8) -> Option<(&'static Entry, usize)> {
         let mut best: Option<(&'static Entry, usize)> = None;
         for (entry, at) in self.pieces.iter().filter_map(|piece| piece.hit) {
             if entry.rank >= floor && best.is_none_or(|(other, _)| entry.rank > other.rank) {
                 best = Some((entry, at));
             }
         }
-        best.and_then(|(entry, at)| self.named_by(entry, at))
+        best
     }
 
     fn named_by(&self, entry: &'static Entry, at: usize) -> Option<Family> {
@@ -103,7 +162,13 @@ impl Agent<'_> {
             .find_map(|(index, piece)| {
                 let bot = piece.bot?;
                 // The words before it belong to it (`Medialab Spider`), unless a version or a platform parts them.
-                let start = if piece.comment == 0 { self.run_start(index) } else { piece.start };
+                let start = if piece.comment == 0 {
+                    self.run_start(index)
+                } else if piece.noise {
+                    bot
+                } else {
+                    piece.start
+                };
                 let whole = name::product(&self.text[start..piece.end]).filter(|name| has_bot_word(name.as_bytes()));
                 let name = whole.or_else(|| name::product(&self.text[bot..piece.end]))?;
                 (!name::is_bare_bot_word(name)).then(|| Family::named(name))
@@ -127,6 +192,10 @@ impl Agent<'_> {
 
     /// `compatible; Name/1.0`: the first segment after it that is no platform, if the table doesn't know it.
     fn after_compatible(&self) -> Option<Family> {
+        if self.is_internet_explorer() {
+            // Which says `compatible;` itself.
+            return None;
+        }
         let after = self
             .pieces
             .iter()
@@ -168,7 +237,7 @@ impl Agent<'_> {
 
     /// `(Name; +http://…)`, `(Name http://…)`, `Name (+http://…)`: who gives an address gives a name before it.
     fn before_link(&self) -> Option<Family> {
-        if self.best_rank_is_internet_explorer() {
+        if self.is_internet_explorer() {
             // Its users' toolbars advertise.
             return None;
         }
@@ -196,7 +265,7 @@ impl Agent<'_> {
         None
     }
 
-    fn best_rank_is_internet_explorer(&self) -> bool {
+    fn is_internet_explorer(&self) -> bool {
         self.pieces
             .iter()
             .any(|piece| piece.hit.is_some_and(|(entry, _)| entry.family == Some("Internet Explorer")))
@@ -205,10 +274,8 @@ impl Agent<'_> {
     /// A product besides the engine tokens: `Chrome/103 CitizenFX/1.0 Safari/537`, `Firefox/4.0 Name/4.0`.
     fn extra_product(&self) -> Option<Family> {
         let says = |piece: &Piece, word: &str| piece.comment == 0 && starts_with(&self.text[piece.start..], word);
-        let after = self
-            .pieces
-            .iter()
-            .position(|piece| says(piece, "Firefox/"))
+        let firefox = self.pieces.iter().position(|piece| says(piece, "Firefox/"));
+        let after = firefox
             .or_else(|| self.pieces.iter().position(|piece| says(piece, "AppleWebKit") || says(piece, "Gecko/")))?;
         let rest = &self.pieces[after + 1..];
         let at = rest.iter().position(|piece| {
@@ -217,6 +284,8 @@ impl Agent<'_> {
                 && piece.unknown()
                 && piece.link.is_none()
                 && !is_locale(text)
+                // Toolbars sign after Firefox, without a version.
+                && (firefox.is_none() || text.contains('/'))
                 && name::product(text).is_some_and(|name| name.len() > 2)
         })?;
         // Words up to the next token the table knows, or the next comment, are one name: `Ghost Inspector (63c8…)`.

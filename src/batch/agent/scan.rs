@@ -147,11 +147,11 @@ fn word(bytes: &[u8], start: usize, end: usize, mut covered: usize, piece: &mut 
             _ => break,
         }
     }
-    if !found && text.contains(&b'@') {
+    let product = text.split(|&byte| byte == b'/').next().unwrap_or(text);
+    if !found && is_mail(product) {
         piece.link.get_or_insert(start);
         return covered;
     }
-    let product = text.split(|&byte| byte == b'/').next().unwrap_or(text);
     if has_bot_word(product) {
         piece.bot.get_or_insert(start);
     }
@@ -168,6 +168,11 @@ pub(super) fn is_link(word: &[u8]) -> bool {
     let word = word.strip_prefix(b"+").unwrap_or(word);
     let starts = |start: &[u8]| word.len() >= start.len() && word[..start.len()].eq_ignore_ascii_case(start);
     starts(b"http://") || starts(b"https://") || starts(b"www.") || starts(b"//") || starts(b"mailto:")
+}
+
+/// A mail address: `bot@example.org`.
+fn is_mail(word: &[u8]) -> bool {
+    memchr::memchr(b'@', word).is_some_and(|at| at > 0 && memchr::memchr(b'.', &word[at..]).is_some())
 }
 
 /// A host name: `rivaliq.com`, `example.org/bot.html`.

@@ -13,12 +13,16 @@ const DATA: &str = include_str!("../../../data/agents/families.tsv");
 
 /// A word that is no product: a platform, a locale, a switch.
 pub(super) const RANK_NOISE: u8 = 0;
+/// From here on: a device, named when its browser is not.
+pub(super) const RANK_DEVICE: u8 = 15;
 /// From here on: what other browsers are built on, or claim to be.
 pub(super) const RANK_ENGINE: u8 = 20;
 /// From here on: an HTTP library or a player. An application that names itself before it keeps its own name.
 pub(super) const RANK_LIBRARY: u8 = 30;
 /// From here on: a browser brand, which beats its engine.
-pub(super) const RANK_BRAND: u8 = 38;
+pub(super) const RANK_BRAND: u8 = 36;
+/// From here on: a product that also beats an unknown word the agent begins with.
+pub(super) const RANK_PRODUCT: u8 = 50;
 /// From here on: named wherever it stands, before any rule.
 pub(super) const RANK_SURE: u8 = 60;
 /// Rank of the lines that only give a name its class.
@@ -98,7 +102,8 @@ impl Entry {
 /// follows (`grub-client-1.5`).
 fn word_ends(rest: &[u8]) -> bool {
     let Some(&next) = rest.first() else { return true };
-    if next.is_ascii_alphanumeric() || next >= 0x80 {
+    // `@`: the name in a mail address is a person's.
+    if next.is_ascii_alphanumeric() || next >= 0x80 || next == b'@' {
         return false;
     }
     if !matches!(next, b'-' | b'_' | b'.') {
