@@ -118,9 +118,7 @@ fn families_are_what_people_call_them() {
     let mut groups: BTreeMap<String, (u32, u32)> = BTreeMap::new();
     for line in truth.lines() {
         let fields: Vec<&str> = line.split('\t').collect();
-        let [agent, expected, class, source] = fields[..] else {
-            panic!("four fields: {line:?}")
-        };
+        let [agent, expected, class, source] = fields[..] else { panic!("four fields: {line:?}") };
         let found = family(agent);
         let agrees = scorer.agrees(found.name(), expected, class, source);
         if list_misses && !agrees {

@@ -138,11 +138,7 @@ impl FamilyCache {
             // The slot given up makes room for a later one.
             return;
         }
-        *slot = Slot {
-            agent: agent.into(),
-            family: Some(found.clone()),
-            used: false,
-        };
+        *slot = Slot { agent: agent.into(), family: Some(found.clone()), used: false };
         self.bytes += slot.bytes();
         self.tags[set][way] = hash;
     }

@@ -69,7 +69,8 @@ pub enum Class {
 
 impl Class {
     /// Every class, in the order a legend shows them.
-    pub const ALL: [Class; 6] = [Class::Browser, Class::Mobile, Class::App, Class::Tool, Class::Bot, Class::Ai];
+    pub const ALL: [Class; 6] =
+        [Class::Browser, Class::Mobile, Class::App, Class::Tool, Class::Bot, Class::Ai];
 
     /// The name in the table, in answers and on the dashboard.
     pub fn as_str(self) -> &'static str {
@@ -128,10 +129,7 @@ impl Family {
     }
 
     fn known(name: &'static str, class: Class) -> Family {
-        Family {
-            name: Name::Known(name),
-            class,
-        }
+        Family { name: Name::Known(name), class }
     }
 
     fn known_name(name: &'static str) -> Family {
@@ -150,10 +148,7 @@ impl Family {
         {
             return Family::known(family, hit.entry.class);
         }
-        Family {
-            class: class_of(name),
-            name: Name::Found(Arc::from(name)),
-        }
+        Family { class: class_of(name), name: Name::Found(Arc::from(name)) }
     }
 }
 
@@ -212,14 +207,30 @@ pub fn class_of(family_name: &str) -> Class {
         Class::Ai
     } else if scan::has_bot_word(family_name.as_bytes())
         || says(&[
-            "monitor", "uptime", "scan", "preview", "checker", "archive", "feed", "rss", "probe", "healthcheck", "index",
-            "search", "survey", "headless", "synthetic", "verifier", "sitemap", "seo",
+            "monitor",
+            "uptime",
+            "scan",
+            "preview",
+            "checker",
+            "archive",
+            "feed",
+            "rss",
+            "probe",
+            "healthcheck",
+            "index",
+            "search",
+            "survey",
+            "headless",
+            "synthetic",
+            "verifier",
+            "sitemap",
+            "seo",
         ])
     {
         Class::Bot
     } else if says(&[
-        "http", "curl", "client", "sdk", "java", "python", "perl", "ruby", "php", "lib", "request", "wget", "axios", "rest",
-        "api", "webhook", "exporter", "agent",
+        "http", "curl", "client", "sdk", "java", "python", "perl", "ruby", "php", "lib", "request", "wget",
+        "axios", "rest", "api", "webhook", "exporter", "agent",
     ]) || lower.starts_with("go-")
         || lower.ends_with("-cli")
     {

@@ -15,6 +15,8 @@ const ID_HEX_DIGITS: usize = 8;
 /// A word this long with this many digits is an id.
 const ID_WORD_BYTES: usize = 16;
 const ID_WORD_DIGITS: usize = 5;
+/// A longer word is no name whatever is in it; the longest known has 38 bytes.
+const MAX_WORD_BYTES: usize = 48;
 
 /// The name at the beginning of `text`; `None` if there is none.
 pub(super) fn product(text: &str) -> Option<&str> {
@@ -33,7 +35,9 @@ pub(super) fn product(text: &str) -> Option<&str> {
             end = sentence_end;
             break;
         }
-        if is_link(word.as_bytes()) || (words > 0 && (word.starts_with("Mozilla/") || is_host(word.as_bytes()))) {
+        if is_link(word.as_bytes())
+            || (words > 0 && (word.starts_with("Mozilla/") || is_host(word.as_bytes())))
+        {
             break;
         }
         let mut part = word;
@@ -44,14 +48,19 @@ pub(super) fn product(text: &str) -> Option<&str> {
                 break;
             }
         }
-        if part.is_empty() || !part.contains(|c: char| c.is_alphanumeric()) || is_version(part) || is_id(part) {
+        if part.is_empty() || !part.contains(|c: char| c.is_alphanumeric()) {
+            break;
+        }
+        // `77 WABC` and `1470.net crawler` start with numbers that are no versions.
+        let number = words == 0 && open && !is_dotted(part) && begins_with_letter(&text[at..]);
+        if is_version(part) && !number {
             break;
         }
         let kept = without_version(part);
         if kept.len() < part.len() {
             open = false;
         }
-        if kept.is_empty() {
+        if kept.is_empty() || is_id(kept) || is_hexadecimal(part) {
             break;
         }
         end = start + kept.len();
@@ -72,16 +81,60 @@ pub(super) fn product(text: &str) -> Option<&str> {
 
 /// `bot` alone says nothing about which.
 pub(super) fn is_bare_bot_word(word: &str) -> bool {
-    ["bot", "robot", "crawler", "spider", "webcrawler", "webbot", "crawl", "fetcher", "scraper", "archiver", "validator"]
-        .iter()
-        .any(|bare| word.eq_ignore_ascii_case(bare))
+    [
+        "bot",
+        "robot",
+        "crawler",
+        "spider",
+        "webcrawler",
+        "webbot",
+        "crawl",
+        "fetcher",
+        "scraper",
+        "archiver",
+        "validator",
+    ]
+    .iter()
+    .any(|bare| word.eq_ignore_ascii_case(bare))
 }
 
 fn ends_name(c: char) -> bool {
     matches!(
         c,
-        '/' | '(' | ')' | '[' | ']' | '{' | '}' | ';' | ',' | '|' | '<' | '>' | '"' | '@' | '=' | '\\' | '?' | '*' | '^' | '`' | '$'
+        '/' | '('
+            | ')'
+            | '['
+            | ']'
+            | '{'
+            | '}'
+            | ';'
+            | ','
+            | '|'
+            | '<'
+            | '>'
+            | '"'
+            | '@'
+            | '='
+            | '\\'
+            | '?'
+            | '*'
+            | '^'
+            | '`'
+            | '$'
     ) || c.is_control()
+}
+
+/// Whether the next word is one, and no version.
+fn begins_with_letter(rest: &str) -> bool {
+    let word = rest.split_whitespace().next().unwrap_or("");
+    word.starts_with(char::is_alphabetic) && !is_version(word)
+}
+
+/// `2.0`, but not `1470.net`.
+fn is_dotted(word: &str) -> bool {
+    let mut parts = word.split('.');
+    let digits = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+    parts.next().is_some_and(digits) && parts.next().is_some_and(digits)
 }
 
 /// `2.0`, `v1.4.1`, `1.0rc2`, `2013`.
@@ -101,13 +154,19 @@ fn is_version(word: &str) -> bool {
 fn is_id(word: &str) -> bool {
     let bytes = word.as_bytes();
     let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-    if bytes.len() >= ID_WORD_BYTES && digits >= ID_WORD_DIGITS {
+    if bytes.len() > MAX_WORD_BYTES || (bytes.len() >= ID_WORD_BYTES && digits >= ID_WORD_DIGITS) {
         return true;
     }
     digits > 0
         && bytes
             .split(|byte| !byte.is_ascii_alphanumeric())
             .any(|part| part.len() >= ID_HEX_DIGITS && part.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// `deadbeef01234567`, a uuid.
+fn is_hexadecimal(word: &str) -> bool {
+    let hex = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    word.len() >= ID_HEX_DIGITS && word.bytes().all(hex) && word.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// Cuts a version glued to a word: `binlar_2.6.3`, `trendictionbot0.5.0`, `Foo-v20240101`; a single digit stays (`wget2`).
@@ -118,9 +177,11 @@ fn without_version(word: &str) -> &str {
             continue;
         }
         let tail = &bytes[at..];
-        let numeric = tail.iter().filter(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')).count();
+        let numeric =
+            tail.iter().filter(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')).count();
         let run = tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let dotted = tail.get(run).is_some_and(|byte| matches!(byte, b'.')) && tail.get(run + 1).is_some_and(u8::is_ascii_digit);
+        let dotted = tail.get(run).is_some_and(|byte| matches!(byte, b'.'))
+            && tail.get(run + 1).is_some_and(u8::is_ascii_digit);
         if !(dotted || (run >= 4 && numeric * 2 >= tail.len())) {
             continue;
         }
@@ -185,6 +246,9 @@ mod tests {
             ("()", None),
             ("one two three four five six seven", Some("one two three")),
             ("Agent 7f3a9c21bb", Some("Agent")),
+            ("77 WABC/11 CFNetwork/758", Some("77 WABC")),
+            ("1470.net crawler", Some("1470.net crawler")),
+            ("5.0 compatible", None),
         ] {
             assert_eq!(product(text), expected, "{text:?}");
         }
@@ -192,7 +256,10 @@ mod tests {
 
     #[test]
     fn a_name_has_at_most_64_bytes() {
-        let name = product(&"é".repeat(100)).map(str::len);
-        assert_eq!(name, Some(64));
+        let word = "é".repeat(MAX_WORD_BYTES / 2);
+        let name = product(&format!("{word} {word} {word}")).map(str::len);
+        // 48 of the first word, a blank, and 7 letters of the second: 64 is no end of a letter.
+        assert_eq!(name, Some(63));
+        assert_eq!(product(&"x".repeat(MAX_WORD_BYTES + 1)), None);
     }
 }

@@ -4,10 +4,12 @@
 
 use woothee::parser::Parser;
 
-use super::{Class, Family};
 use super::name;
 use super::scan::{self, Piece, has_bot_word, is_host};
-use super::table::{self, Entry, RANK_BRAND, RANK_DEVICE, RANK_ENGINE, RANK_LIBRARY, RANK_NOISE, RANK_PRODUCT, RANK_SURE};
+use super::table::{
+    self, Entry, RANK_BRAND, RANK_DEVICE, RANK_ENGINE, RANK_LIBRARY, RANK_NOISE, RANK_PRODUCT, RANK_SURE,
+};
+use super::{Class, Family};
 
 /// What woothee says when it knows nothing, or only the kind of thing.
 const WOOTHEE_SAYS_NOTHING: [&str; 4] = ["UNKNOWN", "HTTP Library", "misc crawler", "RSSReader"];
@@ -20,16 +22,14 @@ struct Agent<'a> {
 
 /// The family of `text`, which is trimmed and not empty.
 pub(super) fn family(text: &str) -> Family {
-    let agent = Agent {
-        text,
-        pieces: scan::pieces(text),
-    };
+    let agent = Agent { text, pieces: scan::pieces(text) };
     agent
         .from_first_word()
         .or_else(|| agent.certain())
         .or_else(|| agent.bot_word())
         .or_else(|| agent.after_compatible())
         .or_else(|| agent.before_link())
+        .or_else(|| agent.before_platform())
         .or_else(|| agent.best(RANK_BRAND))
         .or_else(|| agent.extra_product())
         .or_else(|| agent.engine())
@@ -121,7 +121,8 @@ impl Agent<'_> {
         }
         let name = name::product(after)?;
         let version = after[name.len()..].trim_start_matches(['-', ' ', '_']);
-        let versioned = version.len() < after.len() - name.len() && version.starts_with(|c: char| c.is_ascii_digit());
+        let versioned =
+            version.len() < after.len() - name.len() && version.starts_with(|c: char| c.is_ascii_digit());
         (versioned || has_bot_word(name.as_bytes())).then_some(name)
     }
 
@@ -155,11 +156,8 @@ impl Agent<'_> {
 
     /// A product or a segment with a word like `bot`, `crawler` or `spider`.
     fn bot_word(&self) -> Option<Family> {
-        self.pieces
-            .iter()
-            .enumerate()
-            .filter(|(_, piece)| !(piece.noise && piece.comment == 0))
-            .find_map(|(index, piece)| {
+        self.pieces.iter().enumerate().filter(|(_, piece)| !(piece.noise && piece.comment == 0)).find_map(
+            |(index, piece)| {
                 let bot = piece.bot?;
                 // The words before it belong to it (`Medialab Spider`), unless a version or a platform parts them.
                 let start = if piece.comment == 0 {
@@ -169,10 +167,12 @@ impl Agent<'_> {
                 } else {
                     piece.start
                 };
-                let whole = name::product(&self.text[start..piece.end]).filter(|name| has_bot_word(name.as_bytes()));
+                let whole =
+                    name::product(&self.text[start..piece.end]).filter(|name| has_bot_word(name.as_bytes()));
                 let name = whole.or_else(|| name::product(&self.text[bot..piece.end]))?;
                 (!name::is_bare_bot_word(name)).then(|| Family::named(name))
-            })
+            },
+        )
     }
 
     /// Where the unknown words without a version that end with piece `index` start.
@@ -196,29 +196,30 @@ impl Agent<'_> {
             // Which says `compatible;` itself.
             return None;
         }
-        let after = self
-            .pieces
-            .iter()
-            .position(|piece| starts_with(&self.text[piece.start..piece.end], "compatible"))?;
-        let word = &self.pieces[after];
-        let said = self.text[word.start + "compatible".len()..word.end].trim_start_matches([':', ',', ' ']);
-        if said.len() > 1
-            && word.link.is_none()
-            && let Some(name) = name::product(said)
-            && table::find(said.as_bytes(), 0).is_none()
-        {
-            return Some(Family::named(name));
+        let said = |piece: &Piece| starts_with(&self.text[piece.start..piece.end], "compatible");
+        match self.pieces.iter().position(said) {
+            Some(after) => self
+                .glued_to_compatible(&self.pieces[after])
+                .or_else(|| self.segment_name(self.pieces[after + 1..].iter())),
+            None => None,
         }
-        self.segment_name(self.pieces[after + 1..].iter())
-            // `(KHTML, like Gecko; Name)` says the same without the word.
-            .or_else(|| self.after_like_gecko())
+        // `(KHTML, like Gecko; Name)` says the same without the word.
+        .or_else(|| self.after_like_gecko())
+    }
+
+    /// `(compatible: Name 1.0)`.
+    fn glued_to_compatible(&self, piece: &Piece) -> Option<Family> {
+        let said = self.text[piece.start + "compatible".len()..piece.end].trim_start_matches([':', ' ']);
+        if piece.link.is_some() || table::find(said.as_bytes(), 0).is_some() {
+            return None;
+        }
+        name::product(said).map(Family::named)
     }
 
     fn after_like_gecko(&self) -> Option<Family> {
-        let after = self
-            .pieces
-            .iter()
-            .position(|piece| piece.comment > 0 && starts_with(&self.text[piece.start..piece.end], "like gecko"))?;
+        let after = self.pieces.iter().position(|piece| {
+            piece.comment > 0 && starts_with(&self.text[piece.start..piece.end], "like gecko")
+        })?;
         let comment = self.pieces[after].comment;
         self.segment_name(self.pieces[after + 1..].iter().take_while(|piece| piece.comment == comment))
     }
@@ -237,10 +238,7 @@ impl Agent<'_> {
 
     /// `(Name; +http://…)`, `(Name http://…)`, `Name (+http://…)`: who gives an address gives a name before it.
     fn before_link(&self) -> Option<Family> {
-        if self.is_internet_explorer() {
-            // Its users' toolbars advertise.
-            return None;
-        }
+        let toolbars = self.is_internet_explorer();
         for (index, piece) in self.pieces.iter().enumerate() {
             let text = &self.text[piece.start..piece.end];
             let linked = match piece.link {
@@ -248,6 +246,10 @@ impl Agent<'_> {
                 None if piece.comment > 0 && piece.unknown() && is_host(text.as_bytes()) => piece.start,
                 None => continue,
             };
+            if toolbars && !self.text[linked..].starts_with('+') {
+                // The toolbars of Internet Explorer advertise; bots write `+http://…`.
+                continue;
+            }
             let inside = &self.text[piece.start..linked];
             let named = if inside.len() > 2 && piece.unknown() {
                 name::product(inside)
@@ -265,6 +267,17 @@ impl Agent<'_> {
         None
     }
 
+    /// `Mozilla/5.0 (Name; Windows NT 10.0; …`: who puts a name where the platform belongs.
+    fn before_platform(&self) -> Option<Family> {
+        let [_, piece, platform, ..] = &self.pieces[..] else { return None };
+        let desk =
+            ["Windows NT", "Macintosh"].iter().any(|desk| starts_with(&self.text[platform.start..], desk));
+        let named =
+            desk && piece.comment == 1 && platform.comment == 1 && piece.unknown() && piece.link.is_none();
+        let text = &self.text[piece.start..piece.end];
+        (named && !is_locale(text)).then(|| name::product(text)).flatten().map(Family::named)
+    }
+
     fn is_internet_explorer(&self) -> bool {
         self.pieces
             .iter()
@@ -273,10 +286,12 @@ impl Agent<'_> {
 
     /// A product besides the engine tokens: `Chrome/103 CitizenFX/1.0 Safari/537`, `Firefox/4.0 Name/4.0`.
     fn extra_product(&self) -> Option<Family> {
-        let says = |piece: &Piece, word: &str| piece.comment == 0 && starts_with(&self.text[piece.start..], word);
+        let says =
+            |piece: &Piece, word: &str| piece.comment == 0 && starts_with(&self.text[piece.start..], word);
         let firefox = self.pieces.iter().position(|piece| says(piece, "Firefox/"));
-        let after = firefox
-            .or_else(|| self.pieces.iter().position(|piece| says(piece, "AppleWebKit") || says(piece, "Gecko/")))?;
+        let after = firefox.or_else(|| {
+            self.pieces.iter().position(|piece| says(piece, "AppleWebKit") || says(piece, "Gecko/"))
+        })?;
         let rest = &self.pieces[after + 1..];
         let at = rest.iter().position(|piece| {
             let text = &self.text[piece.start..piece.end];
@@ -312,7 +327,9 @@ impl Agent<'_> {
         let says = |word: &str| memchr::memmem::find(self.text.as_bytes(), word.as_bytes()).is_some();
         match best {
             Some(entry) if entry.rank >= RANK_LIBRARY => None,
-            Some(entry) if entry.family == Some("Safari") && says("Android") => Some(Family::known_name("Android browser")),
+            Some(entry) if entry.family == Some("Safari") && says("Android") => {
+                Some(Family::known_name("Android browser"))
+            }
             Some(entry) => self.named_by(entry, 0),
             // Web views leave `Safari/…` out.
             None if says("AppleWebKit/") && (says("iPhone") || says("iPad") || says("iPod")) => {
@@ -327,7 +344,9 @@ impl Agent<'_> {
     /// `Mozilla/5.0 Name/1.0`, `Mozilla/5.0 (Name)`: nothing there but a name.
     fn lone_product(&self) -> Option<Family> {
         let rest = self.pieces.get(1..)?;
-        if let Some(piece) = rest.iter().find(|piece| piece.comment == 0 && piece.unknown() && piece.link.is_none()) {
+        if let Some(piece) =
+            rest.iter().find(|piece| piece.comment == 0 && piece.unknown() && piece.link.is_none())
+        {
             return name::product(&self.text[piece.start..]).map(Family::named);
         }
         match rest {
@@ -349,7 +368,11 @@ impl Agent<'_> {
     /// The first name there is.
     fn any_product(&self) -> Option<Family> {
         let named = |piece: &&Piece| piece.link.is_none() && !piece.noise;
-        let piece = self.pieces.iter().find(named).or_else(|| self.pieces.iter().find(|piece| piece.link.is_none()))?;
+        let piece = self
+            .pieces
+            .iter()
+            .find(named)
+            .or_else(|| self.pieces.iter().find(|piece| piece.link.is_none()))?;
         name::product(&self.text[piece.start..piece.end]).map(Family::named)
     }
 }
@@ -360,7 +383,9 @@ fn starts_with(text: &str, start: &str) -> bool {
 
 /// Words that say nothing about who is asking.
 fn starts_like_a_browser(text: &str) -> bool {
-    ["Mozilla/", "Mozilla ", "Mozilla(", "Opera/"].iter().any(|start| starts_with(text, start))
+    ["Mozilla/", "Mozilla ", "Mozilla(", "Opera/", "compatible;", "Mozzila/", "Mozila/", "Mozlila/"]
+        .iter()
+        .any(|start| starts_with(text, start))
 }
 
 /// `en-US`, `de`.

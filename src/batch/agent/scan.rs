@@ -32,15 +32,7 @@ pub(super) struct Piece {
 
 impl Piece {
     fn new(start: usize, comment: u8) -> Piece {
-        Piece {
-            start,
-            end: start,
-            comment,
-            hit: None,
-            noise: false,
-            link: None,
-            bot: None,
-        }
+        Piece { start, end: start, comment, hit: None, noise: false, link: None, bot: None }
     }
 
     /// Neither an entry of the table nor a word that is no product.
@@ -84,10 +76,8 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
                 }
             }
             _ => {
-                let end = bytes[at..]
-                    .iter()
-                    .position(|&byte| ends_word(byte))
-                    .map_or(bytes.len(), |len| at + len);
+                let end =
+                    bytes[at..].iter().position(|&byte| ends_word(byte)).map_or(bytes.len(), |len| at + len);
                 let inside = if depth == 0 { 0 } else { comment };
                 let piece = current.get_or_insert_with(|| Piece::new(at, inside));
                 covered = word(bytes, at, end, covered, piece);
@@ -107,10 +97,7 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
 fn ends_word(byte: u8) -> bool {
     byte.is_ascii_whitespace()
         || byte.is_ascii_control()
-        || matches!(
-            byte,
-            b'(' | b')' | b'[' | b']' | b';' | b',' | b'|' | b'"' | b'<' | b'>' | b'{' | b'}'
-        )
+        || matches!(byte, b'(' | b')' | b'[' | b']' | b';' | b',' | b'|' | b'"' | b'<' | b'>' | b'{' | b'}')
 }
 
 /// Notes in `piece` what the word `start..end` says; returns up to where the entries found cover the text.
@@ -139,9 +126,7 @@ fn word(bytes: &[u8], start: usize, end: usize, mut covered: usize, piece: &mut 
             }
         }
         // The next product glued to this one: `XiaoMi/MiuiBrowser/12`, `AppName/musical_ly`.
-        match bytes[at + 1..end.max(at + 1)]
-            .iter()
-            .position(|byte| matches!(byte, b'/' | b':' | b'+' | b'='))
+        match bytes[at + 1..end.max(at + 1)].iter().position(|byte| matches!(byte, b'/' | b':' | b'+' | b'='))
         {
             Some(len) if at + len + 2 < end => at += len + 2,
             _ => break,
@@ -181,14 +166,26 @@ pub(super) fn is_host(word: &[u8]) -> bool {
     let Some(dot) = memchr::memrchr(b'.', host) else {
         return false;
     };
-    dot > 1 && host[0].is_ascii_alphabetic() && HOST_ENDINGS.iter().any(|ending| host[dot + 1..].eq_ignore_ascii_case(ending))
+    dot > 1
+        && host[0].is_ascii_alphabetic()
+        && HOST_ENDINGS.iter().any(|ending| host[dot + 1..].eq_ignore_ascii_case(ending))
 }
 
 /// Whether a word says: a bot. `bot` must end a word or be followed by no small letter (`Botulism` is none).
 pub(super) fn has_bot_word(word: &[u8]) -> bool {
     const WORDS: [&[u8]; 12] = [
-        b"crawl", b"spider", b"slurp", b"scrap", b"fetch", b"harvest", b"archiver", b"validator", b"linkcheck", b"unfurl",
-        b"bot", b"spyder",
+        b"crawl",
+        b"spider",
+        b"slurp",
+        b"scrap",
+        b"fetch",
+        b"harvest",
+        b"archiver",
+        b"validator",
+        b"linkcheck",
+        b"unfurl",
+        b"bot",
+        b"spyder",
     ];
     for at in 0..word.len() {
         if !matches!(word[at] | 0x20, b'b' | b'c' | b's' | b'f' | b'h' | b'a' | b'v' | b'l' | b'u') {
@@ -219,7 +216,14 @@ mod tests {
         assert_eq!(
             cut,
             [
-                "Mozilla/5.0", "Linux", "Android 9", "SM-G960F", "AppleWebKit/537", "KHTML", "like Gecko", "Foo/1"
+                "Mozilla/5.0",
+                "Linux",
+                "Android 9",
+                "SM-G960F",
+                "AppleWebKit/537",
+                "KHTML",
+                "like Gecko",
+                "Foo/1"
             ]
         );
     }

@@ -58,11 +58,7 @@ impl Entry {
         let mut fields = line.split('\t');
         let (key, family, class, rank) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
         let rank = rank.parse().ok()?;
-        let class = if rank == RANK_NOISE {
-            Class::App
-        } else {
-            Class::from_name(class)?
-        };
+        let class = if rank == RANK_NOISE { Class::App } else { Class::from_name(class)? };
         let (only_first, key) = match key.strip_prefix('^') {
             Some(rest) => (true, rest),
             None => (false, key),
@@ -75,14 +71,7 @@ impl Entry {
             (End::Word, key)
         };
         let family = (family != "=").then_some(family);
-        (!key.is_empty()).then_some(Entry {
-            key,
-            only_first,
-            end,
-            family,
-            class,
-            rank,
-        })
+        (!key.is_empty()).then_some(Entry { key, only_first, end, family, class, rank })
     }
 
     fn stands_at(&self, text: &[u8], at: usize) -> bool {
@@ -145,20 +134,14 @@ impl Table {
             if entry.rank != RANK_NOISE
                 && let Some(family) = entry.family
             {
-                families
-                    .entry(family.to_ascii_lowercase())
-                    .or_insert((family, entry.class));
+                families.entry(family.to_ascii_lowercase()).or_insert((family, entry.class));
             }
             if entry.rank != RANK_NAME_ONLY {
                 entries.push(entry);
             }
         }
         entries.sort_by_key(|entry| {
-            (
-                bucket(entry.key.as_bytes(), 0),
-                std::cmp::Reverse(entry.key.len()),
-                entry.key,
-            )
+            (bucket(entry.key.as_bytes(), 0), std::cmp::Reverse(entry.key.len()), entry.key)
         });
         let mut index = vec![0u16; BYTE_CLASSES * BYTE_CLASSES + 1];
         for entry in &entries {
@@ -167,11 +150,7 @@ impl Table {
         for at in 1..index.len() {
             index[at] += index[at - 1];
         }
-        Table {
-            entries,
-            index,
-            families,
-        }
+        Table { entries, index, families }
     }
 }
 
@@ -196,10 +175,7 @@ pub(super) fn find(text: &[u8], at: usize) -> Option<Hit> {
     table.entries[range]
         .iter()
         .find(|entry| (at == 0 || !entry.only_first) && entry.stands_at(text, at))
-        .map(|entry| Hit {
-            entry,
-            len: entry.key.len(),
-        })
+        .map(|entry| Hit { entry, len: entry.key.len() })
 }
 
 /// The table's own spelling and class of a family, if it knows it; case does not matter.
@@ -230,7 +206,11 @@ mod tests {
             let Some(family) = entry.family.filter(|_| entry.rank != RANK_NOISE) else {
                 continue;
             };
-            assert!(family.len() <= super::super::MAX_FAMILY_BYTES && !family.starts_with('(') && !family.is_empty());
+            assert!(
+                family.len() <= super::super::MAX_FAMILY_BYTES
+                    && !family.starts_with('(')
+                    && !family.is_empty()
+            );
             let before = classes.insert(family.to_ascii_lowercase(), entry.class);
             assert!(
                 before.is_none_or(|class| class == entry.class),
