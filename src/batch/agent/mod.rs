@@ -10,12 +10,12 @@
 //! The agent is cut into products (`Chrome/120`) and segments of comments (`compatible; Name/2.0`). Then the first of
 //! these that has an answer gives it:
 //!
-//! 1. An agent that doesn't begin with `Mozilla/` or `Opera/`: the words it begins with, without versions, unless the
-//!    table knows better.
+//! 1. An agent that doesn't begin with `Mozilla/` or `Opera/`: the words it begins with, without versions; unless the
+//!    table knows better, or they are a device or a library and the rest says who uses it.
 //! 2. An entry of the table that is certain wherever it stands: AI agents, search engines, probes, in-app browsers.
 //! 3. A product or segment with a word like `bot`, `crawler`, `spider`.
 //! 4. The segment after `compatible;`, or after `like Gecko;`.
-//! 5. The name before a web or mail address.
+//! 5. The name before a web or mail address; the name where the platform belongs: `(Name; Windows NT 10.0; …)`.
 //! 6. The browser brand of the highest rank in the table (`Edg` over `Chrome`, `Opera Mini` over `Opera`).
 //! 7. A product besides the tokens of the engine: `Chrome/103 CitizenFX/1.0 Safari/537`.
 //! 8. The engine: Internet Explorer, Chrome, Firefox, Safari, the Android browser.
@@ -27,6 +27,7 @@
 //!
 //! Most new bots and apps need nothing: the rules name them. Otherwise add a line to `data/agents/families.tsv`: key,
 //! family, class, rank (its head explains them), and the agent to `data/agents/ua_truth_public.tsv` if it shall stay so.
+//! A family whose name doesn't say its class (a bot called `Ezgif`) gets it by a line `~Name`.
 //! `cargo test --test agent_truth -- --nocapture` prints how many agents of each kind are named as people name them, and
 //! refuses a table that names fewer; `AGENT_TRUTH_MISSES=1` before it lists the others.
 

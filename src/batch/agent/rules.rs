@@ -24,7 +24,7 @@ struct Agent<'a> {
 pub(super) fn family(text: &str) -> Family {
     let agent = Agent { text, pieces: scan::pieces(text) };
     agent
-        .from_first_word()
+        .first_words()
         .or_else(|| agent.certain())
         .or_else(|| agent.bot_word())
         .or_else(|| agent.after_compatible())
@@ -42,7 +42,7 @@ pub(super) fn family(text: &str) -> Family {
 
 impl Agent<'_> {
     /// An agent that begins neither `Mozilla/` nor with another word every browser says: the words it begins with.
-    fn from_first_word(&self) -> Option<Family> {
+    fn first_words(&self) -> Option<Family> {
         let first = self.pieces.first()?;
         if first.comment > 0 || starts_like_a_browser(self.text) {
             return None;

@@ -114,16 +114,15 @@ fn word(bytes: &[u8], start: usize, end: usize, mut covered: usize, piece: &mut 
     let mut found = false;
     let mut at = start;
     loop {
-        if bytes[at].is_ascii_alphanumeric() || bytes[at] == b'.' || bytes[at] >= 0x80 {
-            if let Some(hit) = table::find(bytes, at) {
-                found = true;
-                if hit.entry.rank == RANK_NOISE {
-                    piece.noise |= first && at == start;
-                } else if !said_to_be_like(bytes, at) && hit.entry.rank > piece.rank() {
-                    piece.hit = Some((hit.entry, at));
-                }
-                covered = covered.max(at + hit.len);
+        let starts = bytes[at].is_ascii_alphanumeric() || bytes[at] == b'.' || bytes[at] >= 0x80;
+        if let Some(hit) = starts.then(|| table::find(bytes, at)).flatten() {
+            found = true;
+            if hit.entry.rank == RANK_NOISE {
+                piece.noise |= first && at == start;
+            } else if !said_to_be_like(bytes, at) && hit.entry.rank > piece.rank() {
+                piece.hit = Some((hit.entry, at));
             }
+            covered = covered.max(at + hit.len);
         }
         // The next product glued to this one: `XiaoMi/MiuiBrowser/12`, `AppName/musical_ly`.
         match bytes[at + 1..end.max(at + 1)].iter().position(|byte| matches!(byte, b'/' | b':' | b'+' | b'='))
