@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use log_analytics::batch::agent::{FamilyCache, cached_family, family};
+use log_analytics::batch::agent::{FamilyCache, family, with_cache};
 use woothee::parser::Parser;
 
 const TRUTH: &str = include_str!("../data/agents/ua_truth_public.tsv");
@@ -41,7 +41,11 @@ fn group(c: &mut Criterion, name: &str, agents: &[&str]) {
         b.iter(|| agents.iter().map(|agent| cache.get(black_box(agent)).name().len()).sum::<usize>());
     });
     group.bench_function("cache of the thread", |b| {
-        b.iter(|| agents.iter().map(|agent| cached_family(black_box(agent)).name().len()).sum::<usize>());
+        b.iter(|| {
+            with_cache(|cache| {
+                agents.iter().map(|agent| cache.get(black_box(agent)).name().len()).sum::<usize>()
+            })
+        });
     });
     group.bench_function("miss", |b| {
         b.iter(|| agents.iter().map(|agent| family(black_box(agent)).name().len()).sum::<usize>());

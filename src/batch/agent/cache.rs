@@ -1,11 +1,11 @@
-//! A bounded memory of agents and their families, one per thread.
+//! A bounded memory of agents and their families, lent to whoever summarizes a batch.
 //!
 //! In: an agent. Out: what [`super::family`] says of it, in a few dozen nanoseconds when it was asked before. A client that
 //! sends a new agent with every entry costs one look-up of bounded time each and memory up to [`MAX_CACHED_ENTRIES`] and
 //! [`MAX_CACHED_BYTES`]; agents that come again stay. It must never change an answer.
 
-use std::cell::RefCell;
 use std::hash::BuildHasher;
+use std::sync::{Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
 
@@ -144,13 +144,23 @@ impl FamilyCache {
     }
 }
 
-thread_local! {
-    static CACHE: RefCell<FamilyCache> = RefCell::new(FamilyCache::new());
-}
+/// Caches that wait for the next batch, at most [`MAX_IDLE_CACHES`].
+static IDLE: Mutex<Vec<FamilyCache>> = Mutex::new(Vec::new());
 
-/// The family of an agent, through the cache of this thread.
-pub fn cached_family(user_agent: &str) -> Family {
-    CACHE.with_borrow_mut(|cache| cache.get(user_agent))
+/// Caches that are kept. Batches are summarized by as many threads as there are connections, but not by more at once
+/// than there are cores for long: a cache for each thread would hold much memory that is seldom of use.
+pub const MAX_IDLE_CACHES: usize = 8;
+
+/// Lends a warm cache for the agents of one batch. The lock is held only to take it and to bring it back.
+pub fn with_cache<T>(look_up: impl FnOnce(&mut FamilyCache) -> T) -> T {
+    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut cache = idle().pop().unwrap_or_default();
+    let answer = look_up(&mut cache);
+    let mut idle = idle();
+    if idle.len() < MAX_IDLE_CACHES {
+        idle.push(cache);
+    }
+    answer
 }
 
 #[cfg(test)]

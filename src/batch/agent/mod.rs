@@ -42,7 +42,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-pub use cache::{FamilyCache, MAX_CACHED_BYTES, MAX_CACHED_ENTRIES, cached_family};
+pub use cache::{FamilyCache, MAX_CACHED_BYTES, MAX_CACHED_ENTRIES, MAX_IDLE_CACHES, with_cache};
 
 /// Bytes of an agent that are looked at.
 pub const MAX_AGENT_BYTES: usize = 1_024;

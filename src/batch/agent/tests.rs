@@ -155,8 +155,8 @@ fn promises(agent: &str) {
     if name == agent {
         assert!(!name.contains(['/', '(', ')', ';', ',', '"']), "{agent:?}");
     }
-    assert_eq!(cached_family(agent), found, "{agent:?}");
-    assert_eq!(cached_family(agent), found, "{agent:?}");
+    assert_eq!(with_cache(|cache| cache.get(agent)), found, "{agent:?}");
+    assert_eq!(with_cache(|cache| cache.get(agent)), found, "{agent:?}");
 }
 
 const TRUTH: &str = include_str!("../../../data/agents/ua_truth_public.tsv");
