@@ -89,13 +89,13 @@ pub(super) fn check_sizes_agree(found: &FoundWindows, options: &VerifyOptions, r
             let coarse = WindowId { size: coarse, start: id.start.floor(coarse) };
             *sums.entry((customer.clone(), coarse)).or_insert(0) += window.requests;
         }
-        for ((customer, id), window) in found.iter().filter(|((_, id), _)| id.size == coarse) {
+        for ((customer, id), _) in found.iter().filter(|((_, id), _)| id.size == coarse) {
             sums.entry((customer.clone(), *id)).or_insert(0);
-            let _ = window;
         }
         for ((customer, id), sum) in sums {
-            let counted = found.get(&(customer.clone(), id)).map_or(0, |window| window.requests);
-            if counted != sum {
+            let window = found.get(&(customer.clone(), id));
+            let counted = window.map_or(0, |window| window.requests);
+            if counted != sum && !window.is_some_and(|window| window.incomplete) {
                 let start = time::format_start(id.start);
                 report.problems.push(super::Problem {
                     file: std::path::PathBuf::from(customer.as_str()),
