@@ -61,6 +61,12 @@ fn today(c: &mut Criterion) {
     group(c, "agents of today", &agents(|source| source.starts_with("real-")));
 }
 
+fn few(c: &mut Criterion) {
+    // What a cache mostly sees: few agents make most of the entries.
+    let today = agents(|source| source.starts_with("real-"));
+    group(c, "fifty agents of today", &today[..today.len().min(50)]);
+}
+
 fn all(c: &mut Criterion) {
     // More agents than a set of the cache holds: some are pushed out in every round.
     group(c, "all agents", &agents(|_| true));
@@ -83,5 +89,5 @@ fn unique(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, today, all, unique);
+criterion_group!(benches, few, today, all, unique);
 criterion_main!(benches);

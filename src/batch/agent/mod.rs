@@ -258,6 +258,9 @@ fn trimmed(user_agent: &str) -> &str {
 /// Blanks that were encoded for a URL on the way (`Mozilla/5.0+(…)`, `ESPN%20Radio`) are blanks again.
 fn spaced(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
+    if memchr::memchr2(b'%', b'+', bytes).is_none() {
+        return Cow::Borrowed(text);
+    }
     let escaped = memchr::memmem::find(bytes, b"%20").is_some();
     let plus = memchr::memchr(b' ', bytes).is_none() && memchr::memmem::find(bytes, b"+(").is_some()
         || memchr::memmem::find(bytes, b"/5.0+(").is_some();

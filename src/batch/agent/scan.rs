@@ -172,36 +172,36 @@ pub(super) fn is_host(word: &[u8]) -> bool {
 
 /// Whether a word says: a bot. `bot` must end a word or be followed by no small letter (`Botulism` is none).
 pub(super) fn has_bot_word(word: &[u8]) -> bool {
-    const WORDS: [&[u8]; 12] = [
-        b"crawl",
-        b"spider",
-        b"slurp",
-        b"scrap",
-        b"fetch",
-        b"harvest",
-        b"archiver",
-        b"validator",
-        b"linkcheck",
-        b"unfurl",
-        b"bot",
-        b"spyder",
-    ];
-    for at in 0..word.len() {
-        if !matches!(word[at] | 0x20, b'b' | b'c' | b's' | b'f' | b'h' | b'a' | b'v' | b'l' | b'u') {
-            continue;
-        }
-        for said in WORDS {
-            let stop = at + said.len();
-            if stop <= word.len() && word[at..stop].eq_ignore_ascii_case(said) {
-                // Cubot makes telephones.
-                let telephone = said == b"bot" && at >= 2 && word[at - 2..at].eq_ignore_ascii_case(b"cu");
-                if said != b"bot" || (!telephone && !word.get(stop).is_some_and(u8::is_ascii_lowercase)) {
-                    return true;
-                }
+    (0..word.len()).any(|at| {
+        let says = |said: &[u8]| {
+            word.len() >= at + said.len() && word[at..at + said.len()].eq_ignore_ascii_case(said)
+        };
+        // Letter by letter: this runs over every byte of every agent that isn't in the cache.
+        match word[at] | 0x20 {
+            b'b' => {
+                says(b"bot") && !word.get(at + 3).is_some_and(u8::is_ascii_lowercase) && !is_cubot(word, at)
             }
+            b'c' => says(b"crawl"),
+            b's' => match word.get(at + 1).map_or(0, |byte| byte | 0x20) {
+                b'p' => says(b"spider") || says(b"spyder"),
+                b'l' => says(b"slurp"),
+                b'c' => says(b"scrap"),
+                _ => false,
+            },
+            b'f' => says(b"fetch"),
+            b'h' => says(b"harvest"),
+            b'a' => says(b"archiver"),
+            b'v' => says(b"validator"),
+            b'l' => says(b"linkcheck"),
+            b'u' => says(b"unfurl"),
+            _ => false,
         }
-    }
-    false
+    })
+}
+
+/// Cubot makes telephones.
+fn is_cubot(word: &[u8], at: usize) -> bool {
+    at >= 2 && word[at - 2..at].eq_ignore_ascii_case(b"cu")
 }
 
 #[cfg(test)]

@@ -115,6 +115,8 @@ pub(super) struct Hit {
 struct Table {
     /// Sorted by the classes of the first two bytes of the key, longer keys first.
     entries: Vec<Entry>,
+    /// The start of each key and the mask of its bytes, to pass over an entry without reading it.
+    starts: Vec<(u64, u64)>,
     /// Where the entries of a pair of classes begin; one more at the end.
     index: Vec<u16>,
     /// Lower-case family → (family as the table writes it, class).
@@ -150,7 +152,16 @@ impl Table {
         for at in 1..index.len() {
             index[at] += index[at - 1];
         }
-        Table { entries, index, families }
+        let starts = entries
+            .iter()
+            .map(|entry| {
+                let key = entry.key.as_bytes();
+                // As many low bytes as the key has, at most all eight.
+                let mask = u64::MAX >> (64 - 8 * key.len().min(8));
+                (start_of(key, 0) & mask, mask)
+            })
+            .collect();
+        Table { entries, starts, index, families }
     }
 }
 
@@ -172,10 +183,31 @@ pub(super) fn find(text: &[u8], at: usize) -> Option<Hit> {
     let table = &*TABLE;
     let bucket = bucket(text, at);
     let range = usize::from(table.index[bucket])..usize::from(table.index[bucket + 1]);
-    table.entries[range]
+    if range.is_empty() {
+        return None;
+    }
+    let said = start_of(text, at);
+    table.starts[range.clone()]
         .iter()
+        .zip(&table.entries[range])
+        .filter(|((start, mask), _)| said & mask == *start)
+        .map(|(_, entry)| entry)
         .find(|entry| (at == 0 || !entry.only_first) && entry.stands_at(text, at))
         .map(|entry| Hit { entry, len: entry.key.len() })
+}
+
+/// Eight bytes with the case of letters wiped out (other bytes lose a bit too: it is only a sieve).
+fn start_of(text: &[u8], at: usize) -> u64 {
+    let rest = &text[at..];
+    let bytes = match rest.first_chunk::<8>() {
+        Some(bytes) => *bytes,
+        None => {
+            let mut bytes = [0; 8];
+            bytes[..rest.len()].copy_from_slice(rest);
+            bytes
+        }
+    };
+    u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020
 }
 
 /// The table's own spelling and class of a family, if it knows it; case does not matter.

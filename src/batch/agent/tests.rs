@@ -179,7 +179,7 @@ fn the_truth_has_far_fewer_families_than_agents() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn promises_hold_for_any_text(agent in "\\PC{0,200}") {
