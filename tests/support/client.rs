@@ -1,6 +1,6 @@
 //! A small HTTP client with keep-alive that tells every failure, so that tests decide what to retry.
 
-use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
