@@ -6,7 +6,7 @@
 //!
 //! - every answer says `connection: close`, because its pool keeps later connections waiting behind idle ones;
 //! - a request with very much of its body unread is leaked, never dropped: dropping allocates all that is left;
-//! - when its accept loop ends, which any error makes it do, a new server takes over the same socket.
+//! - when its accept loop ends, which any error makes it do, or dies, a new server takes over the same socket.
 //!
 //! It must never wait for the end of tiny_http's own threads: they cannot be joined.
 
@@ -14,10 +14,10 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tiny_http::{Header, Server, StatusCode};
 
 use super::contained;
@@ -27,11 +27,18 @@ use super::guarded::head::split_target;
 use super::server::{ConnectionStats, Front, FrontLimits, Held, Listen, Trouble, count};
 use super::socket::Listener;
 use super::{Body, BodyError, Handler, Head, Request, Response};
-use crate::clock::now_ms;
+use crate::clock::{monotonic, now_ms};
 use crate::inflight::{Charge, STEP_BYTES};
 
-/// Pause before a new server takes over.
+/// Pause before the next try to let a new server take over.
 const REBUILD_PAUSE: Duration = Duration::from_millis(100);
+/// How often the listening socket is looked at, and how often in a row somebody must be waiting there until the
+/// accept loop counts as dead. A live one takes a connection within microseconds.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+const CHECKS: u32 = 3;
+
+/// A request in tiny_http's words.
+type Incoming = tiny_http::Request;
 
 /// A running tiny_http front end.
 pub struct Tiny {
@@ -117,13 +124,17 @@ impl Drop for Tiny {
 
 impl Shared {
     /// Lets a new server accept from our socket, with a thread that takes its requests.
-    fn serve(self: &Arc<Self>, requests: &Sender<tiny_http::Request>) -> io::Result<()> {
+    fn serve(self: &Arc<Self>, requests: &Sender<Incoming>) -> io::Result<()> {
         let Some(listener) = lock(&self.listener).clone() else { return Ok(()) };
         let server = Server::from_listener(listener.for_tiny_http()?, None).map_err(io::Error::other)?;
         let server = Arc::new(server);
         let (shared, requests, own) = (Arc::clone(self), requests.clone(), Arc::clone(&server));
         self.crew.spawn("tiny-recv".to_owned(), self.limits.thread_stack_bytes, move || {
-            if !receive(&shared, &own, &requests) {
+            if !receive(&shared, &listener, &own, &requests) {
+                // With a Unix socket it must stay: dropping it would remove the file that its successor uses.
+                if matches!(*listener, Listener::Tcp(_)) {
+                    lock(&shared.servers).retain(|server| !Arc::ptr_eq(server, &own));
+                }
                 return;
             }
             // The last hold on a server ends its accept loop by connecting to it; the socket goes after that.
@@ -138,34 +149,44 @@ impl Shared {
         }
         Ok(())
     }
+
+    fn trouble(&self, text: &str) {
+        count(&self.stats.accept_errors_total);
+        lock(&self.trouble).report(text, self.limits.log_interval);
+    }
 }
 
 /// Takes requests from one server until all are stopped (`true`), or until this one has been replaced and nothing
 /// more comes from it (`false`).
-fn receive(shared: &Arc<Shared>, server: &Server, requests: &Sender<tiny_http::Request>) -> bool {
+fn receive(shared: &Arc<Shared>, listener: &Listener, server: &Server, requests: &Sender<Incoming>) -> bool {
     let _threads = Held::new(&shared.stats, |stats| &stats.threads);
-    let mut replaced = false;
+    let mut accepting = Accepting::Yes { checked: monotonic(), waiting: 0 };
     while !shared.stopping.load(Ordering::SeqCst) {
-        match server.recv_timeout(shared.limits.idle_timeout) {
+        let patience = match accepting {
+            Accepting::Yes { .. } => CHECK_INTERVAL,
+            Accepting::No => REBUILD_PAUSE,
+            Accepting::Replaced => shared.limits.idle_timeout,
+        };
+        // Whatever becomes of its accept loop, the connections a server has go on, and so does this loop.
+        match server.recv_timeout(patience) {
             Ok(Some(request)) => drop(requests.send(request)),
-            Ok(None) if replaced => return false,
+            Ok(None) if accepting == Accepting::Replaced => return false,
             Ok(None) => {}
             Err(error) => {
-                count(&shared.stats.accept_errors_total);
-                let text = format!("tiny_http cannot accept any more, starting it anew: {error}");
-                lock(&shared.trouble).report(&text, shared.limits.log_interval);
-                // Its accept loop is over, but the connections it has go on; so does this loop.
-                while !shared.stopping.load(Ordering::SeqCst) {
-                    thread::sleep(REBUILD_PAUSE);
-                    match shared.serve(requests) {
-                        Ok(()) => break,
-                        Err(error) => {
-                            let text = format!("cannot start tiny_http anew: {error}");
-                            lock(&shared.trouble).report(&text, shared.limits.log_interval);
-                        }
-                    }
+                shared.trouble(&format!("tiny_http cannot accept any more, starting it anew: {error}"));
+                if accepting != Accepting::Replaced {
+                    accepting = Accepting::No;
                 }
-                replaced = true;
+            }
+        }
+        if accepting.is_over(listener) {
+            shared.trouble("tiny_http does not accept what waits, starting it anew");
+            accepting = Accepting::No;
+        }
+        if accepting == Accepting::No {
+            match shared.serve(requests) {
+                Ok(()) => accepting = Accepting::Replaced,
+                Err(error) => shared.trouble(&format!("cannot start tiny_http anew: {error}")),
             }
         }
     }
@@ -176,7 +197,36 @@ fn receive(shared: &Arc<Shared>, server: &Server, requests: &Sender<tiny_http::R
     true
 }
 
-fn work(shared: &Shared, requests: &Receiver<tiny_http::Request>) {
+/// What a server's accept loop does. An error ends it and says so; a panic in it (it unwraps a failed `dup` when
+/// descriptors run out) only shows in connections that nobody takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Accepting {
+    Yes {
+        checked: Instant,
+        /// How often in a row somebody was waiting.
+        waiting: u32,
+    },
+    No,
+    Replaced,
+}
+
+impl Accepting {
+    /// Whether an accept loop that should be running has been seen not to.
+    fn is_over(&mut self, listener: &Listener) -> bool {
+        let Self::Yes { checked, waiting } = self else { return false };
+        let now = monotonic();
+        if now.saturating_duration_since(*checked) < CHECK_INTERVAL {
+            return false;
+        }
+        *checked = now;
+        let mut fds = [PollFd::new(listener, PollFlags::IN)];
+        let pending = matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..));
+        *waiting = if pending { *waiting + 1 } else { 0 };
+        *waiting >= CHECKS
+    }
+}
+
+fn work(shared: &Shared, requests: &Receiver<Incoming>) {
     let _threads = Held::new(&shared.stats, |stats| &stats.threads);
     let mut buffer = Vec::new();
     while let Ok(request) = requests.recv() {
@@ -187,7 +237,7 @@ fn work(shared: &Shared, requests: &Receiver<tiny_http::Request>) {
 }
 
 /// Answers one request.
-fn exchange(shared: &Shared, mut inner: tiny_http::Request, buffer: &mut Vec<u8>) {
+fn exchange(shared: &Shared, mut inner: Incoming, buffer: &mut Vec<u8>) {
     let head = head(&inner);
     let length = inner.body_length();
     let mut body = TinyBody { inner: &mut inner, buffer, asked: false, taken_bytes: 0 };
@@ -211,7 +261,7 @@ fn exchange(shared: &Shared, mut inner: tiny_http::Request, buffer: &mut Vec<u8>
 }
 
 /// The head as the handler knows it. tiny_http has dropped whatever it did not understand.
-fn head(request: &tiny_http::Request) -> Result<Head, String> {
+fn head(request: &Incoming) -> Result<Head, String> {
     let (path, query) = split_target(request.url()).map_err(|refusal| refusal.description)?;
     let header = |header: &Header| {
         (header.field.as_str().as_str().to_ascii_lowercase(), header.value.as_str().trim().to_owned())
@@ -225,7 +275,7 @@ fn head(request: &tiny_http::Request) -> Result<Head, String> {
 }
 
 /// Answers through tiny_http, which adds date and length, and then drops the request with what is left of it.
-fn answer(inner: tiny_http::Request, response: Response) -> io::Result<()> {
+fn answer(inner: Incoming, response: Response) -> io::Result<()> {
     // tiny_http takes no `connection` header, but writes values as they are: this one brings a line of its own.
     let closing = Header::from_bytes("server", "tiny_http\r\nconnection: close").ok();
     let headers =
@@ -239,7 +289,7 @@ fn answer(inner: tiny_http::Request, response: Response) -> io::Result<()> {
 
 /// Answers a request that must not be dropped. Only an upgrade hands out the socket without dropping the unread
 /// body; its interim answer is one every client skips, and the real one follows it.
-fn answer_and_leak(inner: tiny_http::Request, response: &Response) -> io::Result<()> {
+fn answer_and_leak(inner: Incoming, response: &Response) -> io::Result<()> {
     let head_only = inner.method() == &tiny_http::Method::Head;
     let (mut bytes, send_body) =
         encode::head(response, Form { head_only, close: true, say_keep_alive: false, now: now_ms() });
@@ -256,7 +306,7 @@ fn answer_and_leak(inner: tiny_http::Request, response: &Response) -> io::Result
 
 /// A body read through tiny_http, which sends `100 Continue` when it is first asked for one.
 struct TinyBody<'a> {
-    inner: &'a mut tiny_http::Request,
+    inner: &'a mut Incoming,
     buffer: &'a mut Vec<u8>,
     asked: bool,
     taken_bytes: usize,

@@ -165,3 +165,34 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
     panic!("not within ten seconds: {what}");
 }
+
+/// So many milliseconds.
+pub const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A guarded front end with these limits.
+pub fn guarded(limits: FrontLimits) -> TestFront {
+    TestFront::start(FrontKind::Guarded, limits)
+}
+
+/// Limits whose deadlines a test can wait for. The others are so long that they cannot be what ends a connection.
+pub fn patient() -> FrontLimits {
+    let long = Duration::from_secs(60);
+    FrontLimits {
+        head_timeout: long,
+        request_timeout: long,
+        body_grace: long,
+        response_timeout: long,
+        idle_timeout: long,
+        ..FrontLimits::default()
+    }
+}
+
+/// Waits until this many connections have been accepted and none is open any more.
+pub fn all_gone(front: &TestFront, accepted: u64) {
+    eventually("all connections were accepted", || {
+        front.stats.accepted_total.load(Ordering::SeqCst) == accepted
+    });
+    eventually("no connection is open", || front.stats.open.load(Ordering::SeqCst) == 0);
+}
