@@ -311,7 +311,7 @@ fn keys_beyond_a_windows_limits_count_under_other() {
     let entries: Vec<Value> =
         (0..10).map(|number| entry("2025-12-28T18:03:00Z", &format!("/{number}"))).collect();
     assert_eq!(server.client().post("acme", "k", &batch(&entries)).unwrap().status, 202);
-    assert_eq!(server.metric("log_analytics_windows_other_entries_total"), 21.0);
+    server.await_metric("log_analytics_windows_other_entries_total", 21.0);
     assert!(server.stop().success());
     let window = window(temp.path(), "acme", "20251228T1803Z").unwrap();
     assert_eq!(window["requestsByPath"]["(other)"], 7);

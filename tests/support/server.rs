@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -95,6 +96,15 @@ impl Server {
 
     pub fn client(&self) -> Client {
         Client::new(self.addr)
+    }
+
+    /// Waits until a metric has this value: insights are merged just after the answer.
+    pub fn await_metric(&self, name: &str, value: f64) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.metric(name) != value {
+            assert!(Instant::now() < deadline, "{name} is {}, not {value}", self.metric(name));
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The value of a metric without labels, or with exactly these.
