@@ -160,7 +160,9 @@ impl Worker {
         resident.referenced = true;
         if *seq <= resident.window.applied_through() {
             // Replay: the file has it already.
-            return self.check_replay(*seq, &key);
+            self.check_replay(*seq, &key)?;
+            self.make_room(now);
+            return Ok(());
         }
         let window = Arc::make_mut(&mut resident.window);
         let (bytes, keys) = (window.resident_bytes(), window.keys());
@@ -304,12 +306,19 @@ impl Worker {
 
     /// When there will be something to write; `None` where nothing is dirty that has a time.
     pub fn next_work_at(&self) -> Option<UnixMs> {
-        let wanted = if self.marker.is_some() && !self.dirs_in_doubt { Some(0) } else { self.due.front().map(|(due, _)| *due) };
+        let at_once = self.resident_bytes > self.limits.max_resident_bytes
+            || (self.marker.is_some() && !self.dirs_in_doubt);
+        let wanted = if at_once { Some(0) } else { self.due.front().map(|(due, _)| *due) };
         wanted.map(|at| at.max(self.retry_at))
     }
 
     /// Writes at most one window, or finishes the marker. Says which marker is done.
     pub fn work(&mut self, now: UnixMs) -> Option<MarkerId> {
+        if now < self.retry_at {
+            return None;
+        }
+        // While nothing is admitted no merge makes room: windows that could not be written then are evicted here.
+        self.make_room(now);
         if now < self.retry_at {
             return None;
         }
