@@ -7,7 +7,7 @@
 //! It must never merge a record twice, drop a dirty window, or acknowledge a marker before every window that was
 //! dirty when it came is in a synced file in a synced directory.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -103,7 +103,7 @@ pub struct Worker {
     due: VecDeque<(UnixMs, Key)>,
     marker: Option<Marker>,
     /// Customers whose directories were renamed into, or found, since the last acknowledged marker.
-    unsynced: HashSet<CustomerId>,
+    unsynced: BTreeSet<CustomerId>,
     /// Nothing is written before this, after a failure.
     retry_at: UnixMs,
     /// A directory could not be synced: no marker is ever acknowledged again, since a later success of the same sync
@@ -137,7 +137,7 @@ impl Worker {
             hand: VecDeque::new(),
             due: VecDeque::new(),
             marker: None,
-            unsynced: HashSet::new(),
+            unsynced: BTreeSet::new(),
             retry_at: 0,
             dirs_in_doubt: false,
             journal_end,
@@ -301,7 +301,10 @@ impl Worker {
     pub fn mark(&mut self, id: MarkerId) {
         assert!(self.marker.is_none(), "one marker is outstanding at a time");
         let dirty = self.windows.iter().filter(|(_, resident)| resident.dirty);
-        self.marker = Some(Marker { id, unwritten: dirty.map(|(key, _)| key.clone()).collect() });
+        let mut unwritten: Vec<Key> = dirty.map(|(key, _)| key.clone()).collect();
+        // By customer and time, so that a directory is written in one go and a simulated run can be repeated.
+        unwritten.sort_unstable();
+        self.marker = Some(Marker { id, unwritten: unwritten.into() });
     }
 
     /// When there will be something to write; `None` where nothing is dirty that has a time.
