@@ -7,7 +7,7 @@
 //! It must never merge a record twice, drop a dirty window, or acknowledge a marker before every window that was
 //! dirty when it came is in a synced file in a synced directory.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -103,7 +103,7 @@ pub struct Worker {
     due: VecDeque<(UnixMs, Key)>,
     marker: Option<Marker>,
     /// Customers whose directories were renamed into, or found, since the last acknowledged marker.
-    unsynced: HashSet<CustomerId>,
+    unsynced: BTreeSet<CustomerId>,
     /// Nothing is written before this, after a failure.
     retry_at: UnixMs,
     /// A directory could not be synced: no marker is ever acknowledged again, since a later success of the same sync
@@ -137,7 +137,7 @@ impl Worker {
             hand: VecDeque::new(),
             due: VecDeque::new(),
             marker: None,
-            unsynced: HashSet::new(),
+            unsynced: BTreeSet::new(),
             retry_at: 0,
             dirs_in_doubt: false,
             journal_end,
@@ -160,7 +160,9 @@ impl Worker {
         resident.referenced = true;
         if *seq <= resident.window.applied_through() {
             // Replay: the file has it already.
-            return self.check_replay(*seq, &key);
+            self.check_replay(*seq, &key)?;
+            self.make_room(now);
+            return Ok(());
         }
         let window = Arc::make_mut(&mut resident.window);
         let (bytes, keys) = (window.resident_bytes(), window.keys());
@@ -299,21 +301,27 @@ impl Worker {
     pub fn mark(&mut self, id: MarkerId) {
         assert!(self.marker.is_none(), "one marker is outstanding at a time");
         let dirty = self.windows.iter().filter(|(_, resident)| resident.dirty);
-        self.marker = Some(Marker { id, unwritten: dirty.map(|(key, _)| key.clone()).collect() });
+        let mut unwritten: Vec<Key> = dirty.map(|(key, _)| key.clone()).collect();
+        // By customer and time, so that a directory is written in one go and a simulated run can be repeated.
+        unwritten.sort_unstable();
+        self.marker = Some(Marker { id, unwritten: unwritten.into() });
     }
 
     /// When there will be something to write; `None` where nothing is dirty that has a time.
     pub fn next_work_at(&self) -> Option<UnixMs> {
-        let wanted = if self.marker.is_some() && !self.dirs_in_doubt {
-            Some(0)
-        } else {
-            self.due.front().map(|(due, _)| *due)
-        };
+        let at_once = self.resident_bytes > self.limits.max_resident_bytes
+            || (self.marker.is_some() && !self.dirs_in_doubt);
+        let wanted = if at_once { Some(0) } else { self.due.front().map(|(due, _)| *due) };
         wanted.map(|at| at.max(self.retry_at))
     }
 
     /// Writes at most one window, or finishes the marker. Says which marker is done.
     pub fn work(&mut self, now: UnixMs) -> Option<MarkerId> {
+        if now < self.retry_at {
+            return None;
+        }
+        // While nothing is admitted no merge makes room: windows that could not be written then are evicted here.
+        self.make_room(now);
         if now < self.retry_at {
             return None;
         }

@@ -1,0 +1,533 @@
+//! A disk behind the program's own seam that loses what was not synced, fails when told to, and stops after any
+//! operation.
+//!
+//! Operations that change or sync something are counted. A crash is set for after the n-th: the next operation is the
+//! one the crash meets (it may still have happened, or half of it), and everything later fails. Then the machines are dropped
+//! and the disk goes on after [`SimDisk::power_cut`] (what was not synced is lost as [`Survival`] says) or
+//! [`SimDisk::kill`] (the page cache survives).
+//!
+//! A failing `sync_data` lies afterwards, as Linux does: its pages count as clean, reads return them until the power is
+//! cut, and no later sync writes them. A failing `sync_dir` leaves the entries as they were: not durable.
+
+use std::io;
+use std::path::{Component, Path};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use log_analytics::disk::{DirEntry, Disk, DiskFile};
+
+use super::rng::Rng;
+pub use super::sim_files::Survival;
+use super::sim_files::{Change, DirNode, FileNode, Node, NodeId, Odds};
+
+/// The kinds of operations that are counted and may fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    Create,
+    Write,
+    SyncData,
+    SetLen,
+    Rename,
+    Remove,
+    CreateDir,
+    SyncDir,
+}
+
+/// "No space left on device" on Linux.
+pub const ENOSPC: i32 = 28;
+/// "Input/output error" on Linux.
+pub const EIO: i32 = 5;
+
+/// Operations that fail: of one kind, on paths that contain `path`, after letting `skip` of them pass, `times` times.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    pub op: Op,
+    pub path: &'static str,
+    pub skip: u32,
+    pub times: u32,
+    pub errno: i32,
+}
+
+/// Failures that come by chance.
+#[derive(Clone, Debug)]
+pub struct Chance {
+    pub rng: Rng,
+    /// Out of ten thousand operations so many fail.
+    pub per_10_000: u64,
+    /// Which operations may.
+    pub ops: &'static [Op],
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    nodes: Vec<Node>,
+    ops: u64,
+    crash_after: Option<u64>,
+    off: bool,
+    epoch: u64,
+    free_bytes: u64,
+    full: bool,
+    faults: Vec<Fault>,
+    chance: Option<Chance>,
+    faults_met: u64,
+    rng: Rng,
+    trace: Option<Vec<String>>,
+}
+
+/// See the module. Clones are the same disk; [`SimDisk::fork`] makes another.
+#[derive(Clone)]
+pub struct SimDisk(Arc<Mutex<State>>);
+
+/// What an operation is to do.
+enum Verdict {
+    /// What it is asked to.
+    Do,
+    /// This is where the crash comes: whether it still happens.
+    Die { done: bool },
+    /// Fail with this.
+    Fail(io::Error),
+}
+
+impl SimDisk {
+    /// An empty disk. The seed decides how far torn operations got.
+    pub fn new(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            nodes: vec![Node::Dir(DirNode::default())],
+            ops: 0,
+            crash_after: None,
+            off: false,
+            epoch: 0,
+            free_bytes: u64::MAX,
+            full: false,
+            faults: Vec::new(),
+            chance: None,
+            faults_met: 0,
+            rng: Rng::new(seed),
+            trace: None,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Another disk with the same state.
+    pub fn fork(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.state().clone())))
+    }
+
+    /// The disk as the program takes it.
+    pub fn shared(&self) -> Arc<dyn Disk> {
+        Arc::new(self.clone())
+    }
+
+    /// Operations since the last crash or [`SimDisk::restart_count`].
+    pub fn ops(&self) -> u64 {
+        self.state().ops
+    }
+
+    /// Counts from zero again.
+    pub fn restart_count(&self) {
+        self.state().ops = 0;
+    }
+
+    /// Has the disk stop after so many operations, counted from the last crash.
+    pub fn crash_after(&self, ops: Option<u64>) {
+        self.state().crash_after = ops;
+    }
+
+    /// Whether the crash has come.
+    pub fn is_off(&self) -> bool {
+        self.state().off
+    }
+
+    /// The process ends; everything it wrote is still in the page cache.
+    pub fn kill(&self) {
+        let mut state = self.state();
+        (state.off, state.ops, state.crash_after) = (false, 0, None);
+        state.epoch += 1;
+        state.note(|| "==== kill".into());
+    }
+
+    /// The machine ends.
+    pub fn power_cut(&self, survival: Survival) {
+        self.kill();
+        let mut odds = Odds::new(survival);
+        let mut state = self.state();
+        state.nodes.iter_mut().for_each(|node| node.power_cut(&mut odds));
+        state.note(|| format!("==== power cut, {survival:?}"));
+    }
+
+    /// Makes everything durable.
+    pub fn sync_all(&self) {
+        self.state().nodes.iter_mut().for_each(Node::sync);
+    }
+
+    /// Adds operations that will fail.
+    pub fn fail(&self, fault: Fault) {
+        self.state().faults.push(fault);
+    }
+
+    /// Sets failures by chance; `None` ends them, and those that were set one by one.
+    pub fn chance(&self, chance: Option<Chance>) {
+        let mut state = self.state();
+        if chance.is_none() {
+            state.faults.clear();
+        }
+        state.chance = chance;
+    }
+
+    /// How many operations failed because they were told to.
+    pub fn faults_met(&self) -> u64 {
+        self.state().faults_met
+    }
+
+    /// Fills the disk, or gives the space back. A full disk takes no byte and no name.
+    pub fn set_full(&self, full: bool) {
+        self.state().full = full;
+    }
+
+    /// What `free_bytes` says.
+    pub fn set_free_bytes(&self, bytes: u64) {
+        self.state().free_bytes = bytes;
+    }
+
+    /// Begins to keep what is done, for people to look at.
+    pub fn start_trace(&self) {
+        self.state().trace = Some(Vec::new());
+    }
+
+    /// What was done since [`SimDisk::start_trace`].
+    pub fn trace(&self) -> Vec<String> {
+        self.state().trace.clone().unwrap_or_default()
+    }
+
+    /// Puts a durable file there, or replaces its content: the damage of tests.
+    pub fn put(&self, path: &Path, bytes: &[u8]) {
+        let mut state = self.state();
+        let content = FileNode { live: bytes.to_vec(), durable: bytes.to_vec(), pending: Vec::new() };
+        let node = state.add(Node::File(content));
+        let (dir, name) = state.parent(path).unwrap();
+        let entries = state.dir_mut(dir).unwrap();
+        entries.change(&name, Some(node));
+        entries.sync();
+    }
+
+    /// Removes a file durably.
+    pub fn delete(&self, path: &Path) {
+        let mut state = self.state();
+        let (dir, name) = state.parent(path).unwrap();
+        let entries = state.dir_mut(dir).unwrap();
+        entries.change(&name, None);
+        entries.sync();
+    }
+}
+
+fn power_is_off() -> io::Error {
+    io::Error::other("the power is off")
+}
+
+fn errno(number: i32) -> io::Error {
+    io::Error::from_raw_os_error(number)
+}
+
+impl State {
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        let number = self.ops;
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{number}: {}", text()));
+        }
+    }
+
+    /// Counts an operation and decides about it.
+    fn begin(&mut self, op: Op, path: &str) -> io::Result<Verdict> {
+        if self.off {
+            return Err(power_is_off());
+        }
+        self.ops += 1;
+        let verdict = self.judge(op, path);
+        self.note(|| {
+            let end = match &verdict {
+                Verdict::Do => String::new(),
+                Verdict::Die { done } => format!(" CRASH (done: {done})"),
+                Verdict::Fail(error) => format!(" FAILS: {error}"),
+            };
+            format!("{op:?} {path}{end}")
+        });
+        Ok(verdict)
+    }
+
+    fn judge(&mut self, op: Op, path: &str) -> Verdict {
+        if self.crash_after.is_some_and(|last| self.ops > last) {
+            self.off = true;
+            return Verdict::Die { done: self.rng.percent(50) };
+        }
+        if self.full && matches!(op, Op::Create | Op::Write | Op::CreateDir) {
+            self.faults_met += 1;
+            return Verdict::Fail(errno(ENOSPC));
+        }
+        let matching = |fault: &&mut Fault| fault.op == op && fault.times > 0 && path.contains(fault.path);
+        if let Some(fault) = self.faults.iter_mut().find(matching) {
+            if fault.skip > 0 {
+                fault.skip -= 1;
+            } else {
+                fault.times -= 1;
+                self.faults_met += 1;
+                return Verdict::Fail(errno(fault.errno));
+            }
+        }
+        if let Some(chance) = &mut self.chance
+            && chance.ops.contains(&op)
+            && chance.rng.below(10_000) < chance.per_10_000
+        {
+            self.faults_met += 1;
+            let number = chance.rng.pick(&[EIO, ENOSPC]);
+            return Verdict::Fail(errno(number));
+        }
+        Verdict::Do
+    }
+
+    fn add(&mut self, node: Node) -> NodeId {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    fn dir(&self, id: NodeId) -> io::Result<&DirNode> {
+        match &self.nodes[id] {
+            Node::Dir(dir) => Ok(dir),
+            Node::File(_) => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    fn dir_mut(&mut self, id: NodeId) -> io::Result<&mut DirNode> {
+        match &mut self.nodes[id] {
+            Node::Dir(dir) => Ok(dir),
+            Node::File(_) => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    fn file_mut(&mut self, id: NodeId) -> io::Result<&mut FileNode> {
+        match &mut self.nodes[id] {
+            Node::File(file) => Ok(file),
+            Node::Dir(_) => Err(io::ErrorKind::IsADirectory.into()),
+        }
+    }
+
+    fn find(&self, path: &Path) -> io::Result<NodeId> {
+        let mut id = 0;
+        for component in path.components() {
+            if let Component::Normal(name) = component {
+                let name = name.to_str().ok_or(io::ErrorKind::InvalidInput)?;
+                id = *self.dir(id)?.live.get(name).ok_or(io::ErrorKind::NotFound)?;
+            }
+        }
+        Ok(id)
+    }
+
+    /// The directory a path lies in, and its name there.
+    fn parent(&self, path: &Path) -> io::Result<(NodeId, String)> {
+        let name = path.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidInput)?;
+        let parent = self.find(path.parent().unwrap_or(Path::new("")))?;
+        self.dir(parent)?;
+        Ok((parent, name.to_owned()))
+    }
+
+    /// Does or does not do something that happens whole.
+    fn whole<T>(
+        &mut self,
+        op: Op,
+        path: &Path,
+        act: impl FnOnce(&mut Self) -> io::Result<T>,
+    ) -> io::Result<T> {
+        match self.begin(op, &path.display().to_string())? {
+            Verdict::Do => act(self),
+            Verdict::Die { done: true } => act(self).and(Err(power_is_off())),
+            Verdict::Die { done: false } => Err(power_is_off()),
+            Verdict::Fail(error) => Err(error),
+        }
+    }
+
+    fn reading(&self) -> io::Result<()> {
+        if self.off { Err(power_is_off()) } else { Ok(()) }
+    }
+}
+
+impl Disk for SimDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.state();
+        let node = state.whole(Op::Create, path, |state| {
+            let (dir, name) = state.parent(path)?;
+            if state.dir(dir)?.live.contains_key(&name) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            let node = state.add(Node::File(FileNode::default()));
+            state.dir_mut(dir)?.change(&name, Some(node));
+            Ok(node)
+        })?;
+        Ok(Box::new(self.handle(&state, node, path)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.state();
+        state.reading()?;
+        let node = state.find(path)?;
+        state.file_mut(node)?;
+        Ok(Box::new(self.handle(&state, node, path)))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut state = self.state();
+        state.reading()?;
+        let node = state.find(path)?;
+        Ok(state.file_mut(node)?.live.clone())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.state().whole(Op::Rename, to, |state| {
+            let (from_dir, from_name) = state.parent(from)?;
+            let (to_dir, to_name) = state.parent(to)?;
+            let node = *state.dir(from_dir)?.live.get(&from_name).ok_or(io::ErrorKind::NotFound)?;
+            state.dir_mut(to_dir)?.change(&to_name, Some(node));
+            state.dir_mut(from_dir)?.change(&from_name, None);
+            Ok(())
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.reading()?;
+        let node = state.find(path)?;
+        state.file_mut(node)?;
+        state.whole(Op::Remove, path, |state| {
+            let (dir, name) = state.parent(path)?;
+            state.dir_mut(dir)?.change(&name, None);
+            Ok(())
+        })
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<bool> {
+        let mut state = self.state();
+        state.reading()?;
+        if let Ok(found) = state.find(path) {
+            return state.dir(found).map(|_| false);
+        }
+        state.parent(path)?;
+        state.whole(Op::CreateDir, path, |state| {
+            let (dir, name) = state.parent(path)?;
+            let node = state.add(Node::Dir(DirNode::default()));
+            state.dir_mut(dir)?.change(&name, Some(node));
+            Ok(true)
+        })
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.reading()?;
+        let node = state.find(path)?;
+        state.whole(Op::SyncDir, path, |state| {
+            state.dir_mut(node)?.sync();
+            Ok(())
+        })
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        let state = self.state();
+        state.reading()?;
+        let Ok(node) = state.find(path) else { return Ok(Vec::new()) };
+        let entry = |(name, id): (&String, &NodeId)| {
+            let (is_dir, bytes) = match &state.nodes[*id] {
+                Node::Dir(_) => (true, 0),
+                Node::File(file) => (false, file.live.len() as u64),
+            };
+            DirEntry { name: name.clone(), is_dir, bytes }
+        };
+        Ok(state.dir(node)?.live.iter().map(entry).collect())
+    }
+
+    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+        let state = self.state();
+        state.reading()?;
+        Ok(state.free_bytes)
+    }
+}
+
+struct SimFile {
+    disk: SimDisk,
+    node: NodeId,
+    path: String,
+    epoch: u64,
+}
+
+impl SimDisk {
+    fn handle(&self, state: &State, node: NodeId, path: &Path) -> SimFile {
+        SimFile { disk: self.clone(), node, path: path.display().to_string(), epoch: state.epoch }
+    }
+}
+
+impl SimFile {
+    fn state(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.disk.state();
+        assert_eq!(state.epoch, self.epoch, "{}: used after the crash", self.path);
+        state.reading()?;
+        Ok(state)
+    }
+}
+
+impl DiskFile for SimFile {
+    fn write_at(&mut self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        let mut state = self.state()?;
+        let mut bytes = parts.concat();
+        let end = match state.begin(Op::Write, &self.path)? {
+            Verdict::Do => Ok(()),
+            Verdict::Die { done: true } => Err(power_is_off()),
+            Verdict::Die { done: false } => {
+                bytes.truncate(state.rng.index(bytes.len() + 1));
+                Err(power_is_off())
+            }
+            Verdict::Fail(error) => {
+                // A failed write may have written any part of what it was given, all of it included.
+                bytes.truncate(state.rng.index(bytes.len() + 1));
+                Err(error)
+            }
+        };
+        if !bytes.is_empty() {
+            state.file_mut(self.node)?.change(Change::Write(offset, bytes));
+        }
+        end
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut state = self.state()?;
+        let live = &state.file_mut(self.node)?.live;
+        let from = live.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+        let read = from.len().min(buffer.len());
+        buffer[..read].copy_from_slice(&from[..read]);
+        Ok(read)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        let mut state = self.state()?;
+        match state.begin(Op::SyncData, &self.path)? {
+            Verdict::Do | Verdict::Die { done: true } => state.file_mut(self.node)?.sync(),
+            // What is pending meets the power cut as it is, or stays in the page cache.
+            Verdict::Die { done: false } => {}
+            Verdict::Fail(error) => {
+                let mut odds = Odds::new(Survival::Random(state.rng.next()));
+                state.file_mut(self.node)?.drop_pending(&mut odds);
+                return Err(error);
+            }
+        }
+        if state.off { Err(power_is_off()) } else { Ok(()) }
+    }
+
+    fn set_len(&mut self, bytes: u64) -> io::Result<()> {
+        let (node, path) = (self.node, self.path.clone());
+        self.state()?.whole(Op::SetLen, Path::new(&path), |state| {
+            state.file_mut(node)?.change(Change::Length(bytes));
+            Ok(())
+        })
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.state()?.file_mut(self.node)?.live.len() as u64)
+    }
+}
