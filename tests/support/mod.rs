@@ -3,5 +3,6 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub mod child;
 pub mod front;
 pub mod raw;
