@@ -7,10 +7,14 @@
 mod contained;
 mod crew;
 mod encode;
+pub mod errors;
 pub mod guarded;
+pub mod ingest;
+pub mod routes;
 pub mod server;
 mod socket;
 pub mod tiny;
+pub mod tokens;
 
 use crate::inflight::Charge;
 

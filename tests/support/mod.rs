@@ -4,5 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 pub mod child;
+pub mod client;
 pub mod front;
 pub mod raw;
+pub mod scenario;
+pub mod server;

@@ -1,0 +1,139 @@
+//! From item to item through a body, in document order: where items begin and what must stand between them.
+//!
+//! In comes checked UTF-8, the whole body or a piece of it that [`super::split`] cut at an item; every item is
+//! counted into a [`Tally`]. A piece is walked by the very code that walks a whole body, so that what holds
+//! for one holds for the other. Nothing here looks behind the end of its text.
+
+use super::checks::Rules;
+use super::error::{BatchError, ItemError};
+use super::tally::Tally;
+use super::{Format, parse, time};
+
+/// A stretch of a body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'t> {
+    /// From its first byte to its last.
+    pub(super) text: &'t str,
+    /// The body begins here.
+    pub(super) is_first: bool,
+    /// The body ends here.
+    pub(super) is_last: bool,
+}
+
+impl<'t> Piece<'t> {
+    /// A body in one piece.
+    pub(super) fn whole(text: &'t str) -> Self {
+        Self { text, is_first: true, is_last: true }
+    }
+}
+
+/// Counts every entry of a piece into `tally`.
+///
+/// A piece of an array that is not the first begins with an item; one that is not the last must end behind
+/// the comma before the next item. Pieces of NDJSON are whole lines. Item indices in errors count from the
+/// start of the piece.
+pub(super) fn walk(
+    piece: Piece<'_>,
+    format: Format,
+    rules: &Rules<'_>,
+    tally: &mut Tally,
+) -> Result<(), BatchError> {
+    let mut walk = Walk { text: piece.text, rules, tally, index: 0 };
+    match format {
+        Format::JsonArray => walk.array(piece.is_first, piece.is_last),
+        Format::Ndjson => walk.lines(),
+    }
+}
+
+struct Walk<'t, 'w> {
+    text: &'t str,
+    rules: &'w Rules<'w>,
+    tally: &'w mut Tally,
+    index: usize,
+}
+
+impl Walk<'_, '_> {
+    fn array(&mut self, is_first: bool, is_last: bool) -> Result<(), BatchError> {
+        let bytes = self.text.as_bytes();
+        let mut pos = skip_space::<false>(bytes, 0);
+        if is_first {
+            if bytes.get(pos) != Some(&b'[') {
+                return Err(BatchError::NotAnArray);
+            }
+            pos = skip_space::<false>(bytes, pos + 1);
+            if bytes.get(pos) == Some(&b']') {
+                return end_of_array(bytes, pos);
+            }
+        }
+        loop {
+            if !is_last && pos == bytes.len() {
+                return Ok(());
+            }
+            pos = self.item(pos, self.text, 1)?;
+            pos = skip_space::<false>(bytes, pos);
+            match bytes.get(pos) {
+                Some(b',') => pos = skip_space::<false>(bytes, pos + 1),
+                Some(b']') if is_last => return end_of_array(bytes, pos),
+                _ => return Err(BatchError::NoSeparator { offset_bytes: pos }),
+            }
+        }
+    }
+
+    fn lines(&mut self) -> Result<(), BatchError> {
+        let bytes = self.text.as_bytes();
+        let mut pos = 0;
+        loop {
+            pos = skip_space::<false>(bytes, pos);
+            if pos == bytes.len() {
+                return Ok(());
+            }
+            let index = self.index;
+            let line_end = memchr::memchr(b'\n', &bytes[pos..]).map_or(bytes.len(), |len| pos + len);
+            pos = self.item(pos, &self.text[..line_end], 0)?;
+            pos = skip_space::<true>(bytes, pos);
+            if !matches!(bytes.get(pos), None | Some(b'\n')) {
+                return Err(BatchError::Item { index, error: ItemError::TextAfterItem });
+            }
+        }
+    }
+
+    /// Counts the item at `pos`, which must end within `text`; gives the position behind it.
+    fn item(&mut self, pos: usize, text: &str, outer_levels: usize) -> Result<usize, BatchError> {
+        let (index, limits) = (self.index, self.rules.limits);
+        if index >= limits.max_entries {
+            return Err(BatchError::TooManyEntries { max_entries: limits.max_entries });
+        }
+        let bad = |error: ItemError| BatchError::Item { index, error };
+        let (item, length) = parse::item(&text[pos..], outer_levels).map_err(bad)?;
+        let checked = item.check(self.rules).map_err(bad)?;
+        let entry = checked.entry();
+        let minute = time::minute_of(entry.received_at_ms);
+        let method = self.tally.method(entry.method);
+        self.tally.count(minute, method, entry.path, entry.user_agent);
+        self.tally.truncated = self.tally.truncated.saturating_add(checked.truncated);
+        if self.tally.minutes() > limits.max_minutes {
+            return Err(BatchError::TooManyMinutes { max_minutes: limits.max_minutes });
+        }
+        self.index += 1;
+        Ok(pos + length)
+    }
+}
+
+fn end_of_array(bytes: &[u8], bracket: usize) -> Result<(), BatchError> {
+    match skip_space::<false>(bytes, bracket + 1) {
+        pos if pos == bytes.len() => Ok(()),
+        offset_bytes => Err(BatchError::TextAfterArray { offset_bytes }),
+    }
+}
+
+/// The position of the first byte from `pos` on that is no JSON white space. Within a `LINE`, its end is none.
+#[inline]
+pub(super) fn skip_space<const LINE: bool>(bytes: &[u8], mut pos: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\r' | b'\n') = bytes.get(pos) {
+        if LINE && bytes[pos] == b'\n' {
+            break;
+        }
+        pos += 1;
+    }
+    pos
+}

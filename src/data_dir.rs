@@ -1,0 +1,229 @@
+//! The data directory: where everything lies, by which name, and the secret and lock that belong to it.
+//!
+//! ```text
+//! LOCK, secret, checkpoint.json
+//! journal/00000000000000000001.log .idx      named after the first seq they hold
+//! aggregate-results/<customer>/<stamp>.json   windows
+//! quarantine/                                 damaged files, moved here for people to look at
+//! tmp/                                        files on their way to a rename; emptied at start
+//! ```
+//!
+//! Only names and paths are decided here; what the files hold is decided by `journal` and `windows`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::batch::time;
+use crate::disk::{self, Disk};
+use crate::model::{CustomerId, Seq, WindowId};
+
+/// Encoded customer names longer than this are cut and given a hash.
+const MAX_CUSTOMER_NAME_BYTES: usize = 200;
+/// What is kept of a cut customer name.
+const CUT_CUSTOMER_NAME_BYTES: usize = 150;
+
+/// The 128-bit secret behind keyed hashes: whoever does not have it cannot forge a deduplication key.
+pub type Secret = [u8; 16];
+
+/// Paths inside one data directory.
+#[derive(Debug)]
+pub struct DataDir {
+    root: PathBuf,
+    next_temp: AtomicU64,
+}
+
+impl DataDir {
+    /// Names for the data directory at `root`; touches nothing.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), next_temp: AtomicU64::new(0) }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The lock file.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("LOCK")
+    }
+
+    /// The checkpoint file.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.root.join("checkpoint.json")
+    }
+
+    /// The journal's directory.
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
+    /// The segment whose first record is `first`.
+    pub fn segment(&self, first: Seq) -> PathBuf {
+        self.journal().join(format!("{first:020}.log"))
+    }
+
+    /// The deduplication index of the segment whose first record is `first`.
+    pub fn index(&self, first: Seq) -> PathBuf {
+        self.journal().join(format!("{first:020}.idx"))
+    }
+
+    /// The directory of all customers' windows.
+    pub fn windows(&self) -> PathBuf {
+        self.root.join("aggregate-results")
+    }
+
+    /// The directory of one customer's windows.
+    pub fn customer(&self, customer: &CustomerId) -> PathBuf {
+        self.windows().join(customer_dir_name(customer))
+    }
+
+    /// The file of one window.
+    pub fn window(&self, customer: &CustomerId, window: WindowId) -> PathBuf {
+        self.customer(customer).join(format!("{}.json", time::format_stamp(window)))
+    }
+
+    /// Where damaged files are moved.
+    pub fn quarantine_dir(&self) -> PathBuf {
+        self.root.join("quarantine")
+    }
+
+    /// The directory of files on their way to a rename.
+    pub fn temp_dir(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// A temporary name that nobody else uses.
+    pub fn temp(&self) -> PathBuf {
+        self.temp_dir().join(format!("{}", self.next_temp.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// Creates what is missing, empties `tmp/`, and reads or makes the secret.
+    ///
+    /// # Errors
+    /// The path and what the file system says of it.
+    pub fn prepare(&self, disk: &dyn Disk) -> io::Result<Secret> {
+        disk::create_dirs(disk, &self.root).map_err(at(&self.root))?;
+        for dir in [self.journal(), self.windows(), self.quarantine_dir(), self.temp_dir()] {
+            disk.create_dir(&dir).map_err(at(&dir))?;
+        }
+        disk.sync_dir(&self.root).map_err(at(&self.root))?;
+        for entry in disk.list(&self.temp_dir()).map_err(at(&self.temp_dir()))? {
+            let path = self.temp_dir().join(&entry.name);
+            disk.remove(&path).map_err(at(&path))?;
+        }
+        self.secret(disk)
+    }
+
+    fn secret(&self, disk: &dyn Disk) -> io::Result<Secret> {
+        let path = self.root.join("secret");
+        match disk.read(&path) {
+            Ok(bytes) => match Secret::try_from(bytes.as_slice()) {
+                Ok(secret) => return Ok(secret),
+                Err(_) => log::warn!(
+                    "{}: not 16 bytes; a new secret is made and the deduplication index rebuilt",
+                    path.display()
+                ),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(at(&path)(error)),
+        }
+        let mut secret = Secret::default();
+        rustix::rand::getrandom(&mut secret[..], rustix::rand::GetRandomFlags::empty())?;
+        disk::replace_file(disk, &self.temp(), &path, &[&secret]).map_err(at(&path))?;
+        disk.sync_dir(&self.root).map_err(at(&self.root))?;
+        Ok(secret)
+    }
+
+    /// Keeps a copy of a damaged file in `quarantine/`, under a name that tells where it lay and when it was found,
+    /// so that nothing there is ever overwritten. The file itself stays until something good replaces it: removed
+    /// first, a crash in between would make it look as if it had never been. Says where the copy is.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn quarantine(
+        &self,
+        disk: &dyn Disk,
+        path: &Path,
+        content: &[u8],
+        now_ms: u64,
+    ) -> io::Result<PathBuf> {
+        let relative = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().replace('/', "~");
+        // Long names are cut from the left: the stamp at the end tells windows apart.
+        let start = relative.len().saturating_sub(MAX_CUSTOMER_NAME_BYTES);
+        let number = self.next_temp.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{now_ms}-{number}-{}", relative.get(start..).unwrap_or(&relative));
+        let target = self.quarantine_dir().join(name);
+        disk::replace_file(disk, &self.temp(), &target, &[content])?;
+        disk.sync_dir(&self.quarantine_dir())?;
+        Ok(target)
+    }
+}
+
+/// Puts the path in front of what the file system says.
+pub fn at(path: &Path) -> impl FnOnce(io::Error) -> io::Error + use<> {
+    let path = path.display().to_string();
+    move |error| io::Error::new(error.kind(), format!("{path}: {error}"))
+}
+
+/// The directory name of a customer: bytes outside `[A-Za-z0-9_.-]` and a leading `.` are percent-encoded; a
+/// name over 200 bytes becomes its first 150, `~`, and the XXH3-128 hash of the customer id in hex. Different
+/// customers get different names (`~` and `%` never stand for themselves).
+pub fn customer_dir_name(customer: &CustomerId) -> String {
+    let mut name = String::with_capacity(customer.as_str().len());
+    for (position, byte) in customer.as_str().bytes().enumerate() {
+        let plain =
+            byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' || (byte == b'.' && position > 0);
+        if plain {
+            name.push(char::from(byte));
+        } else {
+            name.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    if name.len() > MAX_CUSTOMER_NAME_BYTES {
+        name.truncate(CUT_CUSTOMER_NAME_BYTES);
+        name.push_str(&format!("~{:032x}", xxh3_128(customer.as_str().as_bytes())));
+    }
+    name
+}
+
+/// The first seq in the name of a journal file with this ending (`log`, `idx`); `None` for other files.
+pub fn seq_in_name(name: &str, ending: &str) -> Option<Seq> {
+    let digits = name.strip_suffix(ending)?.strip_suffix('.')?;
+    let well_formed = digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit());
+    well_formed.then(|| digits.parse().ok().map(Seq)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(customer: &str) -> String {
+        customer_dir_name(&CustomerId::new(customer).unwrap())
+    }
+
+    #[test]
+    fn customer_names_are_safe_directory_names() {
+        assert_eq!(name("acme-1_x.y"), "acme-1_x.y");
+        assert_eq!(name(".."), "%2E.");
+        assert_eq!(name("../../etc/passwd"), "%2E.%2F..%2Fetc%2Fpasswd");
+        assert_eq!(name("a%2Fb"), "a%252Fb");
+        let long = name(&"/".repeat(128));
+        assert_eq!(long.len(), 150 + 1 + 32);
+        assert!(long.starts_with("%2F%2F") && long.as_bytes()[150] == b'~');
+        assert_ne!(long, name(&format!("{}x", "/".repeat(127))));
+    }
+
+    #[test]
+    fn journal_names_are_read_back() {
+        assert_eq!(seq_in_name("00000000000000000042.log", "log"), Some(Seq(42)));
+        for other in
+            ["42.log", "00000000000000000042.idx", "0000000000000000004x.log", "99999999999999999999.log"]
+        {
+            assert_eq!(seq_in_name(other, "log"), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The only place that touches files: create, write, sync, rename, list, lock.
+//!
+//! [`Disk`] is what the journal and the windows see. [`RealDisk`] is the operating system; the simulation in
+//! `tests/` puts a disk behind the same trait that loses whatever was not synced. The trait promises no more
+//! than POSIX does: written bytes are durable after [`DiskFile::sync_data`], directory entries after
+//! [`Disk::sync_dir`], and a failed sync says nothing about what is on disk.
+//!
+//! Nothing here retries, and nothing here decides what a failure means.
+#![allow(clippy::disallowed_methods, reason = "this is the one place that touches files")]
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, IoSlice, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A disk to keep a data directory on.
+pub trait Disk: Send + Sync {
+    /// Creates a file that must not exist yet, open for reading and writing.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or what the file system says.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens an existing file for reading and writing.
+    ///
+    /// # Errors
+    /// `NotFound`, or what the file system says.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// The whole content of a file.
+    ///
+    /// # Errors
+    /// `NotFound`, or what the file system says.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Replaces `to` by `from` in one step; durable after both directories are synced.
+    ///
+    /// # Errors
+    /// What the file system says; nothing has changed then.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// `NotFound`, or what the file system says.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Creates a directory whose parent exists. Says whether it was missing.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn create_dir(&self, path: &Path) -> io::Result<bool>;
+
+    /// Makes the entries of a directory durable.
+    ///
+    /// # Errors
+    /// What the file system says; nothing is known of the entries then.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// The entries of a directory in no order; empty for one that does not exist.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
+
+    /// Bytes that may still be written to the file system that holds `path`.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+}
+
+/// One open file.
+pub trait DiskFile: Send {
+    /// Writes all parts one after the other, the first at `offset`.
+    ///
+    /// # Errors
+    /// What the file system says; any prefix of the parts may have been written.
+    fn write_at(&mut self, offset: u64, parts: &[&[u8]]) -> io::Result<()>;
+
+    /// Reads at `offset` until `buffer` is full or the file ends; says how much it read.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Makes the content durable (`fdatasync`).
+    ///
+    /// # Errors
+    /// What the file system says. What was written since the last good sync is then in no known state, and
+    /// a later success proves nothing about it.
+    fn sync_data(&mut self) -> io::Result<()>;
+
+    /// Cuts or extends the file.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn set_len(&mut self, bytes: u64) -> io::Result<()>;
+
+    /// Length in bytes.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether the file holds nothing.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// One entry of a directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DirEntry {
+    /// The last part of the path. Names that are not UTF-8 are left out of listings: the program makes none.
+    pub name: String,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+    /// Length in bytes of a file.
+    pub bytes: u64,
+}
+
+/// The operating system's files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+impl RealDisk {
+    /// The real disk behind the trait.
+    pub fn shared() -> Arc<dyn Disk> {
+        Arc::new(RealDisk)
+    }
+}
+
+/// Files are readable by the owner and the group alone: they hold what customers' users did.
+const FILE_MODE: u32 = 0o640;
+const DIR_MODE: u32 = 0o750;
+
+impl Disk for RealDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path)?;
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(RealFile(OpenOptions::new().read(true).write(true).open(path)?)))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<bool> {
+        match fs::DirBuilder::new().mode(DIR_MODE).create(path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut listing = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            // A file may be renamed or removed between the listing and the look at it.
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if let Ok(name) = entry.file_name().into_string() {
+                listing.push(DirEntry { name, is_dir: metadata.is_dir(), bytes: metadata.len() });
+            }
+        }
+        Ok(listing)
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let stats = rustix::fs::statvfs(path)?;
+        Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
+    }
+}
+
+#[derive(Debug)]
+struct RealFile(File);
+
+impl DiskFile for RealFile {
+    fn write_at(&mut self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        match parts {
+            [one] => self.0.write_all_at(one, offset),
+            parts => {
+                use std::io::Seek;
+                self.0.seek(io::SeekFrom::Start(offset))?;
+                let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+                let mut rest = &mut slices[..];
+                while !rest.is_empty() {
+                    match self.0.write_vectored(&rest[..rest.len().min(MAX_IO_SLICES)]) {
+                        Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                        Ok(written) => IoSlice::advance_slices(&mut rest, written),
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.0.read_at(&mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn set_len(&mut self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+/// What `writev` takes in one call on Linux (`IOV_MAX`).
+const MAX_IO_SLICES: usize = 1024;
+
+/// The lock that keeps a second process away from a data directory; released on drop.
+#[derive(Debug)]
+pub struct DirLock {
+    _file: File,
+}
+
+impl DirLock {
+    /// Takes the lock file at `path`, creating it if needed. `Ok(None)` where another process holds it.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn acquire(path: &Path) -> io::Result<Option<DirLock>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                // The pid is for people who wonder who holds the lock; nothing reads it back.
+                file.set_len(0)?;
+                (&file).write_all(format!("{}\n", std::process::id()).as_bytes())?;
+                Ok(Some(DirLock { _file: file }))
+            }
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// Creates a directory and its missing parents, each made durable in its parent.
+///
+/// # Errors
+/// What the file system says.
+pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        if !parent.is_dir() {
+            create_dirs(disk, parent)?;
+        }
+        if disk.create_dir(path)? {
+            disk.sync_dir(parent)?;
+        }
+        return Ok(());
+    }
+    disk.create_dir(path)?;
+    Ok(())
+}
+
+/// Writes a file so that `path` is always either the old content or the new: a new temporary file, `fdatasync`,
+/// rename. The caller syncs the directory of `path` before it relies on the rename.
+///
+/// # Errors
+/// What the file system says; `path` is as it was, and the temporary file is gone if it could be removed.
+pub fn replace_file(disk: &dyn Disk, temp: &Path, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    // A temporary file left by a crash or a failed try is never written over: after a failed sync its pages
+    // may count as clean without being on disk.
+    match disk.remove(temp) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = (|| {
+        let mut file = disk.create(temp)?;
+        file.write_at(0, parts)?;
+        file.sync_data()?;
+        disk.rename(temp, path)
+    })();
+    if written.is_err() {
+        let _ = disk.remove(temp);
+    }
+    written
+}

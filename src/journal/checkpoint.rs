@@ -1,0 +1,119 @@
+//! `checkpoint.json`: up to which record every window file holds everything. Recovery replays only what follows.
+//!
+//! `{"version":1,"appliedThrough":N,"writtenAt":"…","checksum":"…"}`, checksum XXH3-128 in hex over everything
+//! before it.
+
+use std::io;
+
+use serde::Deserialize;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::batch::time;
+use crate::data_dir::DataDir;
+use crate::disk::{self, Disk};
+use crate::model::Seq;
+
+const VERSION: u64 = 1;
+
+/// What is known of the last checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// There is none: no checkpoint was ever finished here, or the file was lost.
+    Missing,
+    /// The file is there and cannot be read.
+    Damaged,
+    /// Every window file holds everything up to this record.
+    Through(Seq),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    version: u64,
+    applied_through: u64,
+}
+
+/// Seals one line of JSON: appends `,"checksum":"…"}` over what it holds so far. `text` is an object without its
+/// closing brace.
+pub fn seal_json(mut text: String) -> String {
+    let checksum = xxh3_128(text.as_bytes());
+    text.push_str(&format!(",\"checksum\":\"{checksum:032x}\"}}\n"));
+    text
+}
+
+/// What [`seal_json`] appends, in bytes.
+const SEAL_BYTES: usize = r#","checksum":"0123456789abcdef0123456789abcdef"}"#.len() + 1;
+
+/// Whether these bytes are a sealed line of JSON whose checksum holds.
+pub fn is_sealed(bytes: &[u8]) -> bool {
+    let Some((text, seal)) = bytes.split_at_checked(bytes.len().wrapping_sub(SEAL_BYTES)) else {
+        return false;
+    };
+    format!(",\"checksum\":\"{:032x}\"}}\n", xxh3_128(text)).as_bytes() == seal
+}
+
+impl Checkpoint {
+    /// Reads the checkpoint of a data directory.
+    ///
+    /// # Errors
+    /// What the disk says, besides that the file is missing.
+    pub fn load(disk: &dyn Disk, dir: &DataDir) -> io::Result<Checkpoint> {
+        let bytes = match disk.read(&dir.checkpoint()) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Checkpoint::Missing),
+            Err(error) => return Err(error),
+        };
+        let file = is_sealed(&bytes).then(|| serde_json::from_slice::<File>(&bytes).ok()).flatten();
+        Ok(match file {
+            Some(File { version: VERSION, applied_through }) => Checkpoint::Through(Seq(applied_through)),
+            _ => Checkpoint::Damaged,
+        })
+    }
+
+    /// Writes a checkpoint, durably.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn write(disk: &dyn Disk, dir: &DataDir, through: Seq, now_ms: u64) -> Result<(), WriteError> {
+        let text = seal_json(format!(
+            "{{\"version\":{VERSION},\"appliedThrough\":{through},\"writtenAt\":\"{}\"",
+            time::format_rfc3339(now_ms)
+        ));
+        disk::replace_file(disk, &dir.temp(), &dir.checkpoint(), &[text.as_bytes()])
+            .map_err(WriteError::NotWritten)?;
+        disk.sync_dir(dir.root()).map_err(WriteError::NotSynced)
+    }
+}
+
+/// Why a checkpoint did not come about.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The old one stands; try again later.
+    NotWritten(io::Error),
+    /// Nobody knows which one stands: latch.
+    NotSynced(io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    #[test]
+    fn a_checkpoint_is_read_back_and_any_change_is_noticed() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(temp.path());
+        dir.prepare(&RealDisk).unwrap();
+        assert_eq!(Checkpoint::load(&RealDisk, &dir).unwrap(), Checkpoint::Missing);
+        Checkpoint::write(&RealDisk, &dir, Seq(3_200), 1_766_945_000_000).unwrap();
+        assert_eq!(Checkpoint::load(&RealDisk, &dir).unwrap(), Checkpoint::Through(Seq(3_200)));
+
+        let bytes = RealDisk.read(&dir.checkpoint()).unwrap();
+        for position in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[position] ^= 1;
+            assert!(!is_sealed(&changed), "byte {position}");
+            assert!(!is_sealed(&bytes[..position]), "cut at {position}");
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! The bytes of a journal record. The only file that knows their offsets.
+//!
+//! A segment is a sequence of records and nothing else. All integers are little-endian. A record:
+//!
+//! | offset | bytes | field |
+//! |-------:|------:|-------|
+//! | 0  | 4  | magic `LAJ1` |
+//! | 4  | 4  | length of the whole record, this header included |
+//! | 8  | 8  | header checksum: XXH3-64 of bytes 16..88, seeded with bytes 0..8 read as one integer |
+//! | 16 | 8  | payload checksum: XXH3-64 of bytes 88..length |
+//! | 24 | 2  | format version, 1 |
+//! | 26 | 1  | body coding: 0 left out, 1 plain, 2 LZ4 block, 3 gzip as received, 4 zstd as received |
+//! | 27 | 1  | flags: bit 0, the batch id was made by the server; bit 1, the body is NDJSON |
+//! | 28 | 4  | entries in the batch |
+//! | 32 | 8  | seq |
+//! | 40 | 8  | durableThrough: every record up to this seq was durable when this one was written |
+//! | 48 | 8  | time of receipt, milliseconds since 1970-01-01T00:00Z |
+//! | 56 | 16 | fingerprint: XXH3-128 of the decoded body |
+//! | 72 | 4  | length of the decoded body |
+//! | 76 | 4  | length of the body as stored |
+//! | 80 | 4  | length of the summary |
+//! | 84 | 2  | length of the customer id |
+//! | 86 | 2  | length of the batch id |
+//! | 88 |    | payload: customer id, batch id, summary (see [`super::summary`]), body as stored |
+//!
+//! The checksums are two so that the threads that make batches can compute the long one: the committer fills in
+//! seq, durableThrough and time, and hashes 72 bytes. The time of receipt never falls from one record to the next,
+//! even where the clock does, so that a record's time bounds what all records before it can hold.
+//!
+//! # Worked example
+//!
+//! Customer `acme`, batch id `k1`, record 7 after 6 was durable, one entry, an empty summary and the plain body
+//! `[]`, received at 1766945000000, is these 96 bytes ([`Draft`] makes them, the test
+//! `worked_example_is_what_the_page_says` holds them against this page):
+//!
+//! ```text
+//! 4c414a31 60000000 670068873526860b 4392e88b6fd06837 0100 01 00 01000000
+//! 0700000000000000 0600000000000000 400a21669b010000
+//! 6aac300e115411833dc5b602f47f3439 02000000 02000000 00000000 0400 0200
+//! 61636d65 6b31 5b5d
+//! ```
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::model::{BatchId, CustomerId, Seq};
+
+/// The first bytes of every record.
+pub const MAGIC: [u8; 4] = *b"LAJ1";
+/// Bytes before the payload.
+pub const HEADER_BYTES: usize = 88;
+/// The only version so far.
+pub const VERSION: u16 = 1;
+/// No record is longer. A length above it is damage, not a record: the largest batch the limits can be set to
+/// stays far below.
+pub const MAX_RECORD_BYTES: usize = 512 * 1024 * 1024;
+
+const FLAG_SERVER_MADE_ID: u8 = 1;
+const FLAG_NDJSON: u8 = 2;
+const KNOWN_FLAGS: u8 = FLAG_SERVER_MADE_ID | FLAG_NDJSON;
+
+/// How a body lies in its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyCoding {
+    /// Not kept (`--raw-batches drop`).
+    Dropped,
+    /// As it came.
+    Plain,
+    /// Compressed by the server.
+    Lz4,
+    /// As it came, compressed by the client.
+    Gzip,
+    /// As it came, compressed by the client.
+    Zstd,
+}
+
+impl BodyCoding {
+    const ALL: [BodyCoding; 5] =
+        [BodyCoding::Dropped, BodyCoding::Plain, BodyCoding::Lz4, BodyCoding::Gzip, BodyCoding::Zstd];
+
+    fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The name shown by `batches list`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BodyCoding::Dropped => "dropped",
+            BodyCoding::Plain => "plain",
+            BodyCoding::Lz4 => "lz4",
+            BodyCoding::Gzip => "gzip",
+            BodyCoding::Zstd => "zstd",
+        }
+    }
+}
+
+/// What a record says besides its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Length of the whole record.
+    pub record_bytes: u32,
+    payload_checksum: u64,
+    /// How the body is stored.
+    pub body_coding: BodyCoding,
+    /// The client sent no key, so the batch cannot be deduplicated.
+    pub server_made_id: bool,
+    /// The decoded body is NDJSON, not a JSON array.
+    pub ndjson: bool,
+    /// Entries in the batch.
+    pub entries: u32,
+    /// The record's number.
+    pub seq: Seq,
+    /// Every record up to this was durable when this one was written.
+    pub durable_through: Seq,
+    /// When the batch was received.
+    pub received_at_ms: u64,
+    /// XXH3-128 of the decoded body.
+    pub fingerprint: u128,
+    /// Length of the decoded body.
+    pub body_bytes: u32,
+    stored_body_bytes: u32,
+    summary_bytes: u32,
+    customer_bytes: u16,
+    batch_id_bytes: u16,
+}
+
+/// Why bytes are not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// They end before the record does.
+    Truncated,
+    /// They do not begin with the magic.
+    Magic,
+    /// The lengths do not fit together.
+    Length,
+    /// The header's checksum is wrong.
+    HeaderChecksum,
+    /// The payload's checksum is wrong.
+    PayloadChecksum,
+    /// A version this program does not know.
+    Version(u16),
+    /// The checksums are right and the content is not: a bug wrote it, or somebody else.
+    Content(&'static str),
+}
+
+impl std::fmt::Display for Invalid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Invalid::Truncated => f.write_str("the record is cut short"),
+            Invalid::Magic => f.write_str("no record begins here"),
+            Invalid::Length => f.write_str("the record's lengths do not fit together"),
+            Invalid::HeaderChecksum => f.write_str("the record's header checksum is wrong"),
+            Invalid::PayloadChecksum => f.write_str("the record's payload checksum is wrong"),
+            Invalid::Version(version) => {
+                write!(f, "the record has format version {version}, this program knows {VERSION}")
+            }
+            Invalid::Content(what) => f.write_str(what),
+        }
+    }
+}
+
+fn u16_at(bytes: &[u8], offset: usize) -> u16 {
+    u16::from_le_bytes(bytes[offset..offset + 2].try_into().expect("two bytes"))
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    u32::from_le_bytes(bytes[offset..offset + 4].try_into().expect("four bytes"))
+}
+
+fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+    u64::from_le_bytes(bytes[offset..offset + 8].try_into().expect("eight bytes"))
+}
+
+fn header_checksum(bytes: &[u8]) -> u64 {
+    xxh3_64_with_seed(&bytes[16..HEADER_BYTES], u64_at(bytes, 0))
+}
+
+impl Header {
+    /// Reads a header and checks everything that can be checked without the payload.
+    ///
+    /// # Errors
+    /// See [`Invalid`].
+    pub fn decode(bytes: &[u8]) -> Result<Header, Invalid> {
+        if bytes.len() < HEADER_BYTES {
+            return Err(Invalid::Truncated);
+        }
+        if bytes[..4] != MAGIC {
+            return Err(Invalid::Magic);
+        }
+        if u64_at(bytes, 8) != header_checksum(bytes) {
+            return Err(Invalid::HeaderChecksum);
+        }
+        let version = u16_at(bytes, 24);
+        if version != VERSION {
+            return Err(Invalid::Version(version));
+        }
+        let flags = bytes[27];
+        if flags & !KNOWN_FLAGS != 0 {
+            return Err(Invalid::Content("the record has flags this program does not know"));
+        }
+        let header = Header {
+            record_bytes: u32_at(bytes, 4),
+            payload_checksum: u64_at(bytes, 16),
+            body_coding: *BodyCoding::ALL
+                .get(usize::from(bytes[26]))
+                .ok_or(Invalid::Content("the record has a body coding this program does not know"))?,
+            server_made_id: flags & FLAG_SERVER_MADE_ID != 0,
+            ndjson: flags & FLAG_NDJSON != 0,
+            entries: u32_at(bytes, 28),
+            seq: Seq(u64_at(bytes, 32)),
+            durable_through: Seq(u64_at(bytes, 40)),
+            received_at_ms: u64_at(bytes, 48),
+            fingerprint: u128::from_le_bytes(bytes[56..72].try_into().expect("sixteen bytes")),
+            body_bytes: u32_at(bytes, 72),
+            stored_body_bytes: u32_at(bytes, 76),
+            summary_bytes: u32_at(bytes, 80),
+            customer_bytes: u16_at(bytes, 84),
+            batch_id_bytes: u16_at(bytes, 86),
+        };
+        let payload = u64::from(header.customer_bytes)
+            + u64::from(header.batch_id_bytes)
+            + u64::from(header.summary_bytes)
+            + u64::from(header.stored_body_bytes);
+        if HEADER_BYTES as u64 + payload != u64::from(header.record_bytes)
+            || header.record_bytes as usize > MAX_RECORD_BYTES
+        {
+            return Err(Invalid::Length);
+        }
+        if header.durable_through >= header.seq {
+            return Err(Invalid::Content("the record calls itself durable before it was written"));
+        }
+        Ok(header)
+    }
+
+    /// How many bytes of the payload, from its beginning, name the batch: enough for [`Header::names`].
+    pub fn name_bytes(&self) -> usize {
+        usize::from(self.customer_bytes) + usize::from(self.batch_id_bytes)
+    }
+
+    /// How many bytes of the record, from its beginning, hold everything but the body.
+    pub fn bytes_before_body(&self) -> usize {
+        self.record_bytes as usize - self.stored_body_bytes as usize
+    }
+
+    /// Customer and batch id, from at least the first [`Header::name_bytes`] of the payload.
+    ///
+    /// # Errors
+    /// [`Invalid::Content`] where they break their rules.
+    pub fn names(&self, payload: &[u8]) -> Result<(CustomerId, BatchId), Invalid> {
+        let text = std::str::from_utf8(&payload[..self.name_bytes()])
+            .map_err(|_| Invalid::Content("the record's names are not ASCII"))?;
+        let (customer, batch_id) = text
+            .split_at_checked(usize::from(self.customer_bytes))
+            .ok_or(Invalid::Content("the record's names are not ASCII"))?;
+        Ok((
+            CustomerId::new(customer).ok_or(Invalid::Content("the record's customer id is not one"))?,
+            BatchId::new(batch_id).ok_or(Invalid::Content("the record's batch id is not one"))?,
+        ))
+    }
+}
+
+/// One whole record, borrowed from the bytes it was read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// What it says besides its payload.
+    pub header: Header,
+    payload: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Reads the record that begins at the first byte and checks both checksums. Bytes behind it are ignored.
+    ///
+    /// # Errors
+    /// See [`Invalid`].
+    pub fn decode(bytes: &'a [u8]) -> Result<Record<'a>, Invalid> {
+        let header = Header::decode(bytes)?;
+        let payload = bytes.get(HEADER_BYTES..header.record_bytes as usize).ok_or(Invalid::Truncated)?;
+        if xxh3_64(payload) != header.payload_checksum {
+            return Err(Invalid::PayloadChecksum);
+        }
+        Ok(Record { header, payload })
+    }
+
+    /// Customer and batch id.
+    ///
+    /// # Errors
+    /// [`Invalid::Content`] where they break their rules.
+    pub fn names(&self) -> Result<(CustomerId, BatchId), Invalid> {
+        self.header.names(self.payload)
+    }
+
+    /// The summary as it lies in the record, for [`super::summary::decode`].
+    pub fn summary(&self) -> &'a [u8] {
+        let start = self.header.name_bytes();
+        &self.payload[start..start + self.header.summary_bytes as usize]
+    }
+
+    /// The body as it lies in the record.
+    pub fn stored_body(&self) -> &'a [u8] {
+        &self.payload[self.payload.len() - self.header.stored_body_bytes as usize..]
+    }
+}
+
+/// What goes into a record, besides the numbers the committer gives it.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// Whose batch it is.
+    pub customer: &'a CustomerId,
+    /// What it is called.
+    pub batch_id: &'a BatchId,
+    /// The client sent no key.
+    pub server_made_id: bool,
+    /// The decoded body is NDJSON.
+    pub ndjson: bool,
+    /// Entries in the batch.
+    pub entries: u32,
+    /// XXH3-128 of the decoded body.
+    pub fingerprint: u128,
+    /// Length of the decoded body.
+    pub body_bytes: u32,
+}
+
+/// A record that lacks only its numbers: made by whoever made the batch, finished by the committer.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    bytes: Vec<u8>,
+}
+
+impl Draft {
+    /// Builds the record. `write_summary` and `write_body` append to the buffer; the latter says in which coding.
+    pub fn new(
+        parts: Parts<'_>,
+        capacity_bytes: usize,
+        write_summary: impl FnOnce(&mut Vec<u8>),
+        write_body: impl FnOnce(&mut Vec<u8>) -> BodyCoding,
+    ) -> Draft {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + capacity_bytes);
+        bytes.resize(HEADER_BYTES, 0);
+        bytes.extend_from_slice(parts.customer.as_str().as_bytes());
+        bytes.extend_from_slice(parts.batch_id.as_str().as_bytes());
+        let summary_start = bytes.len();
+        write_summary(&mut bytes);
+        let body_start = bytes.len();
+        let coding = write_body(&mut bytes);
+        assert!(bytes.len() <= MAX_RECORD_BYTES, "limits keep records under {MAX_RECORD_BYTES} bytes");
+
+        let record_bytes = bytes.len();
+        let mut flags = 0;
+        if parts.server_made_id {
+            flags |= FLAG_SERVER_MADE_ID;
+        }
+        if parts.ndjson {
+            flags |= FLAG_NDJSON;
+        }
+        let long = |bytes: usize| u32::try_from(bytes).expect("a record is shorter than 4 GiB").to_le_bytes();
+        let short = |text: &str| u16::try_from(text.len()).expect("ids are short").to_le_bytes();
+        let mut put =
+            |offset: usize, field: &[u8]| bytes[offset..offset + field.len()].copy_from_slice(field);
+        put(0, &MAGIC);
+        put(4, &long(record_bytes));
+        put(24, &VERSION.to_le_bytes());
+        put(26, &[coding.code(), flags]);
+        put(28, &parts.entries.to_le_bytes());
+        put(56, &parts.fingerprint.to_le_bytes());
+        put(72, &parts.body_bytes.to_le_bytes());
+        put(76, &long(record_bytes - body_start));
+        put(80, &long(body_start - summary_start));
+        put(84, &short(parts.customer.as_str()));
+        put(86, &short(parts.batch_id.as_str()));
+        let checksum = xxh3_64(&bytes[HEADER_BYTES..]);
+        bytes[16..24].copy_from_slice(&checksum.to_le_bytes());
+        Draft { bytes }
+    }
+
+    /// Fills in the numbers, the time of receipt and the header checksum. May be called again with others.
+    pub fn number(&mut self, seq: Seq, durable_through: Seq, received_at_ms: u64) {
+        assert!(durable_through < seq, "a record is not durable before it is written");
+        self.bytes[32..40].copy_from_slice(&seq.0.to_le_bytes());
+        self.bytes[40..48].copy_from_slice(&durable_through.0.to_le_bytes());
+        self.bytes[48..56].copy_from_slice(&received_at_ms.to_le_bytes());
+        let checksum = header_checksum(&self.bytes);
+        self.bytes[8..16].copy_from_slice(&checksum.to_le_bytes());
+    }
+
+    /// The record; only after [`Draft::number`] is it valid.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xxhash_rust::xxh3::xxh3_128;
+
+    fn example() -> Draft {
+        let parts = Parts {
+            customer: &CustomerId::new("acme").unwrap(),
+            batch_id: &BatchId::new("k1").unwrap(),
+            server_made_id: false,
+            ndjson: false,
+            entries: 1,
+            fingerprint: xxh3_128(b"[]"),
+            body_bytes: 2,
+        };
+        let mut draft = Draft::new(
+            parts,
+            16,
+            |_| {},
+            |bytes| {
+                bytes.extend_from_slice(b"[]");
+                BodyCoding::Plain
+            },
+        );
+        draft.number(Seq(7), Seq(6), 1_766_945_000_000);
+        draft
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn worked_example_is_what_the_page_says() {
+        let page = include_str!("format.rs");
+        let page: String = page
+            .split("```text")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next())
+            .unwrap()
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
+        let draft = example();
+        assert_eq!(hex(draft.bytes()), page);
+
+        let record = Record::decode(draft.bytes()).unwrap();
+        assert_eq!((record.header.seq, record.header.durable_through), (Seq(7), Seq(6)));
+        let (customer, batch_id) = record.names().unwrap();
+        assert_eq!((customer.as_str(), batch_id.as_str()), ("acme", "k1"));
+        assert_eq!((record.summary(), record.stored_body()), (&b""[..], &b"[]"[..]));
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let draft = example();
+        for bit in 0..draft.bytes().len() * 8 {
+            let mut bytes = draft.bytes().to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(Record::decode(&bytes).is_err(), "bit {bit}");
+        }
+        for cut in 0..draft.bytes().len() {
+            assert_eq!(
+                Record::decode(&draft.bytes()[..cut]).unwrap_err(),
+                Invalid::Truncated,
+                "cut at {cut}"
+            );
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The `.idx` file of a sealed segment: what deduplication needs of it, kept longer than the segment itself.
+//!
+//! Little-endian: a header of 56 bytes, then 48 bytes for each batch that came with a key, by ascending seq.
+//!
+//! | offset | bytes | field |
+//! |-------:|------:|-------|
+//! | 0  | 4 | magic `LAX1` |
+//! | 4  | 4 | number of entries |
+//! | 8  | 8 | checksum: XXH3-64 of everything behind it, seeded with bytes 0..8 |
+//! | 16 | 8 | first seq of the segment |
+//! | 24 | 8 | last seq of the segment |
+//! | 32 | 8 | time of receipt of the first record, in milliseconds |
+//! | 40 | 8 | time of receipt of the last record, in milliseconds |
+//! | 48 | 8 | check value of the secret the keys were hashed under |
+//! | 56 | n × 48 | key (16), fingerprint (16), seq (8), time of receipt in milliseconds (8) |
+
+use std::io;
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::dedup::{DedupEntry, DedupHasher, DedupKey};
+use super::format::Invalid;
+use super::segment::{SegmentReader, Step};
+use crate::data_dir::DataDir;
+use crate::disk::{self, Disk};
+use crate::model::Seq;
+
+const MAGIC: [u8; 4] = *b"LAX1";
+const HEADER_BYTES: usize = 56;
+const ENTRY_BYTES: usize = 48;
+
+/// What a sealed segment holds, as far as deduplication and retention need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentIndex {
+    /// Its first record.
+    pub first: Seq,
+    /// Its last record; below `first` in a segment without records.
+    pub last: Seq,
+    /// When its first record was received.
+    pub first_received_at_ms: u64,
+    /// When its last record was received.
+    pub last_received_at_ms: u64,
+    /// Its keyed batches, by ascending seq.
+    pub entries: Vec<DedupEntry>,
+}
+
+/// Where reading a segment stopped short of its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoppedAt {
+    /// The first byte that is not part of a valid record.
+    pub offset: u64,
+    /// Why it is not.
+    pub why: Invalid,
+}
+
+impl SegmentIndex {
+    /// An index of a segment without records.
+    pub fn empty(first: Seq) -> Self {
+        Self {
+            first,
+            last: Seq(first.0 - 1),
+            first_received_at_ms: 0,
+            last_received_at_ms: 0,
+            entries: Vec::new(),
+        }
+    }
+
+    /// Adds the next record of the segment.
+    ///
+    /// # Errors
+    /// [`Invalid`] where its names are not names or its seq is not the next.
+    pub fn add(&mut self, record: &super::format::Record<'_>, hasher: &DedupHasher) -> Result<(), Invalid> {
+        let header = &record.header;
+        if header.seq != self.last.next() {
+            return Err(Invalid::Content("the record's seq is not the next one"));
+        }
+        let (customer, batch_id) = record.names()?;
+        if header.seq == self.first {
+            self.first_received_at_ms = header.received_at_ms;
+        }
+        self.last = header.seq;
+        self.last_received_at_ms = header.received_at_ms;
+        if !header.server_made_id {
+            let key = hasher.key(&customer, &batch_id);
+            self.entries.push(DedupEntry::new(key, header.fingerprint, header.seq, header.received_at_ms));
+        }
+        Ok(())
+    }
+
+    /// Adds a record that was found behind damage: seqs before it may be missing. Records that go back are left out.
+    pub fn add_salvaged(&mut self, record: &super::format::Record<'_>, hasher: &DedupHasher) {
+        if record.header.seq > self.last {
+            self.last = Seq(record.header.seq.0 - 1);
+            // The seq fits now; names that are not names leave the record out.
+            let _ = self.add(record, hasher);
+        }
+    }
+
+    /// Takes the records from `from` on into an index of their own; they were moved to a segment of their own.
+    #[must_use]
+    pub fn split_off(&mut self, from: Seq) -> Self {
+        assert!(self.first < from && from <= self.last, "a segment is split inside");
+        let split = self.entries.partition_point(|entry| entry.seq < from);
+        let moved = Self {
+            first: from,
+            last: self.last,
+            // Between two records of one group the exact times do not matter: they bound what retention may remove.
+            first_received_at_ms: self.last_received_at_ms,
+            last_received_at_ms: self.last_received_at_ms,
+            entries: self.entries.split_off(split),
+        };
+        self.last = Seq(from.0 - 1);
+        moved
+    }
+
+    /// Reads a whole segment. Says where it stopped if that is not the end.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn of_segment(
+        disk: &dyn Disk,
+        dir: &DataDir,
+        first: Seq,
+        hasher: &DedupHasher,
+    ) -> io::Result<(Self, Option<StoppedAt>)> {
+        let mut index = Self::empty(first);
+        let mut reader = SegmentReader::open(disk, &dir.segment(first))?;
+        loop {
+            match reader.next_step()? {
+                Step::End { .. } => return Ok((index, None)),
+                Step::Invalid { offset, why } => return Ok((index, Some(StoppedAt { offset, why }))),
+                Step::Record { offset, record } => {
+                    if let Err(why) = index.add(&record, hasher) {
+                        return Ok((index, Some(StoppedAt { offset, why })));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the index beside its segment, durably.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn write(&self, disk: &dyn Disk, dir: &DataDir, hasher: &DedupHasher) -> io::Result<()> {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.entries.len() * ENTRY_BYTES);
+        bytes.extend_from_slice(&MAGIC);
+        let count = u32::try_from(self.entries.len()).expect("a segment has fewer than 2^32 records");
+        bytes.extend_from_slice(&count.to_le_bytes());
+        for field in [
+            0, // the checksum, below
+            self.first.0,
+            self.last.0,
+            self.first_received_at_ms,
+            self.last_received_at_ms,
+            hasher.check(),
+        ] {
+            bytes.extend_from_slice(&field.to_le_bytes());
+        }
+        for entry in &self.entries {
+            bytes.extend_from_slice(&entry.key().0.to_le_bytes());
+            bytes.extend_from_slice(&entry.fingerprint().to_le_bytes());
+            bytes.extend_from_slice(&entry.seq.0.to_le_bytes());
+            bytes.extend_from_slice(&entry.received_at_ms.to_le_bytes());
+        }
+        let checksum = checksum(&bytes);
+        bytes[8..16].copy_from_slice(&checksum.to_le_bytes());
+        disk::replace_file(disk, &dir.temp(), &dir.index(self.first), &[&bytes])?;
+        disk.sync_dir(&dir.journal())
+    }
+
+    /// Reads an index file. `Ok(None)` where it is damaged, was made under another secret, or is of another segment.
+    ///
+    /// # Errors
+    /// What the disk says, `NotFound` included.
+    pub fn read(disk: &dyn Disk, path: &Path, first: Seq, hasher: &DedupHasher) -> io::Result<Option<Self>> {
+        let bytes = disk.read(path)?;
+        Ok(decode(&bytes, hasher).filter(|index| index.first == first))
+    }
+}
+
+fn checksum(bytes: &[u8]) -> u64 {
+    let seed = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes"));
+    xxh3_64_with_seed(&bytes[16..], seed)
+}
+
+fn decode(bytes: &[u8], hasher: &DedupHasher) -> Option<SegmentIndex> {
+    let field = |offset: usize| bytes.get(offset..offset + 8)?.try_into().ok().map(u64::from_le_bytes);
+    let count = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?) as usize;
+    let well_formed = bytes[..4] == MAGIC
+        && bytes.len() == HEADER_BYTES + count * ENTRY_BYTES
+        && field(8)? == checksum(bytes)
+        && field(48)? == hasher.check();
+    if !well_formed {
+        return None;
+    }
+    let entries = bytes[HEADER_BYTES..].chunks_exact(ENTRY_BYTES).map(|entry| {
+        let wide = |at: usize| u128::from_le_bytes(entry[at..at + 16].try_into().expect("sixteen bytes"));
+        let long = |at: usize| u64::from_le_bytes(entry[at..at + 8].try_into().expect("eight bytes"));
+        DedupEntry::new(DedupKey(wide(0)), wide(16), Seq(long(32)), long(40))
+    });
+    Some(SegmentIndex {
+        first: Seq(field(16)?),
+        last: Seq(field(24)?),
+        first_received_at_ms: field(32)?,
+        last_received_at_ms: field(40)?,
+        entries: entries.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    #[test]
+    fn an_index_is_read_back_and_any_change_is_noticed() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(temp.path());
+        let hasher = DedupHasher::new(dir.prepare(&RealDisk).unwrap());
+        let mut index = SegmentIndex::empty(Seq(5));
+        index.last = Seq(9);
+        index.last_received_at_ms = 77;
+        index.entries.push(DedupEntry::new(DedupKey(1 << 100), 2 << 90, Seq(6), 70));
+        index.entries.push(DedupEntry::new(DedupKey(3), 4, Seq(9), 77));
+        index.write(&RealDisk, &dir, &hasher).unwrap();
+
+        let path = dir.index(Seq(5));
+        let read = |first, hasher: &DedupHasher| SegmentIndex::read(&RealDisk, &path, first, hasher).unwrap();
+        assert_eq!(read(Seq(5), &hasher), Some(index));
+        assert_eq!(read(Seq(4), &hasher), None);
+        assert_eq!(read(Seq(5), &DedupHasher::new([1; 16])), None);
+
+        let bytes = RealDisk.read(&path).unwrap();
+        for position in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[position] ^= 0x10;
+            assert_eq!(decode(&changed, &hasher), None, "byte {position}");
+            assert_eq!(decode(&bytes[..position], &hasher), None, "cut at {position}");
+        }
+    }
+}

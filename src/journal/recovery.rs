@@ -1,0 +1,524 @@
+//! Opening a journal, after a clean stop or anything else: what is in it, what of it counts, where to go on.
+//!
+//! Comes in: a locked data directory. Goes out: a [`Committer`] and the records to replay, or a refusal that names
+//! file and offset. A start after `kill -9` takes the same path as any start:
+//!
+//! 1. Read the checkpoint and every segment from the one that holds the record after it. The first byte that is not
+//!    a record is *damage* if anything proves that a durable record lay there, else it is a *torn tail*.
+//! 2. Records that are not known durable (the last group: a kill leaves it in the page cache, a failed sync may have
+//!    dropped it from the disk) are written again into a new segment; only then is the old copy cut off.
+//! 3. Load the deduplication index.
+//!
+//! Nothing is routed or answered before all of it is done. Nothing here looks at the clock or at limits.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::checkpoint::Checkpoint;
+use super::committer::{ActiveSegment, CommitLimits, Committer, CommitterState};
+use super::dedup::{DedupEntry, DedupHasher, DedupIndex};
+use super::format::Invalid;
+use super::index_file::SegmentIndex;
+use super::replay::{Replay, ReplaySegment};
+use super::segment::{SegmentReader, Step};
+use crate::data_dir::{DataDir, seq_in_name};
+use crate::disk::{self, Disk};
+use crate::latch::Latch;
+use crate::metrics::JournalMetrics;
+use crate::model::Seq;
+
+/// Why a start is refused. Everything is left as it was.
+#[derive(Debug)]
+pub enum StartError {
+    /// The disk failed.
+    Io(io::Error),
+    /// A record that was durable cannot be read.
+    Damage {
+        /// The segment.
+        file: PathBuf,
+        /// Where in it the bad record begins.
+        offset: u64,
+        /// What is wrong with it.
+        why: Invalid,
+    },
+    /// Records that were durable are in no segment.
+    Gap {
+        /// The first record that is missing.
+        from: Seq,
+        /// The first record that is there again.
+        to: Seq,
+    },
+    /// The journal ends before the checkpoint: part of it was lost.
+    BehindCheckpoint {
+        /// The journal's last record.
+        end: Seq,
+        /// What the checkpoint says was durable.
+        checkpoint: Seq,
+    },
+    /// A window holds records that the journal does not have.
+    WindowAhead {
+        /// The window's file.
+        file: PathBuf,
+        /// The last record merged into it.
+        applied_through: Seq,
+        /// The journal's last record.
+        end: Seq,
+    },
+    /// There are windows, but neither journal nor checkpoint.
+    WindowsWithoutJournal,
+    /// There is neither a journal nor a checkpoint that can be read.
+    CheckpointDamaged,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Io(error) => return write!(f, "{error}"),
+            StartError::Damage { file, offset, why } => {
+                write!(f, "{} is damaged at offset {offset}: {why}", file.display())?;
+            }
+            StartError::Gap { from, to } => {
+                write!(f, "the journal has no records {from} to {}", to.0.saturating_sub(1))?;
+            }
+            StartError::BehindCheckpoint { end, checkpoint } => write!(
+                f,
+                "the journal ends at record {end}, but the checkpoint is at {checkpoint}: journal files were lost"
+            )?,
+            StartError::WindowAhead { file, applied_through, end } => write!(
+                f,
+                "{} holds record {applied_through}, but the journal ends at {end}: journal files were lost",
+                file.display()
+            )?,
+            StartError::WindowsWithoutJournal => {
+                f.write_str("there are windows but no journal and no checkpoint: journal files were lost")?;
+            }
+            StartError::CheckpointDamaged => {
+                f.write_str("checkpoint.json is damaged and there is no journal: journal files were lost")?;
+            }
+        }
+        f.write_str(
+            ". Restore the data directory from a backup, or go on from what there is with \
+             `log-analytics repair --accept-lost-journal`",
+        )
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        StartError::Io(error)
+    }
+}
+
+/// What an opened journal gives.
+pub struct Opened {
+    /// Ready to take batches.
+    pub committer: Committer,
+    /// The records after the checkpoint, to be routed before anything else.
+    pub replay: Replay,
+    /// What was found.
+    pub report: Report,
+}
+
+/// What recovery found, for log and metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The checkpoint; zero where there is none.
+    pub checkpoint: Seq,
+    /// The last record.
+    pub end: Seq,
+    /// The first record of the oldest segment there is.
+    pub oldest: Seq,
+    /// Records that were written again because they were not known durable.
+    pub rewritten: u64,
+    /// Bytes cut off as a torn tail; `None` where there was none, or only zeros.
+    pub torn_bytes: Option<u64>,
+    /// Whether a checkpoint must be looked for in the windows themselves: there is none that can be read.
+    pub without_checkpoint: bool,
+}
+
+/// What opening needs to know.
+pub struct Opening<'a> {
+    /// The disk.
+    pub disk: &'a Arc<dyn Disk>,
+    /// The data directory, prepared and locked.
+    pub dir: &'a Arc<DataDir>,
+    /// Hashes deduplication keys.
+    pub hasher: DedupHasher,
+    /// How many keys are kept.
+    pub dedup_capacity: usize,
+    /// The committer's limits.
+    pub limits: CommitLimits,
+    /// The committer's latch.
+    pub latch: &'a Latch,
+    /// The committer's metrics.
+    pub metrics: JournalMetrics,
+}
+
+/// One segment as it was read.
+struct Scanned {
+    index: SegmentIndex,
+    /// Offset of every record that is not known durable yet, with its seq; cleared when a later record proves them
+    /// durable.
+    unproven: Vec<(Seq, u64)>,
+    /// Where its valid records end.
+    end: u64,
+    /// How long the file is.
+    file_bytes: u64,
+    /// The highest `durableThrough` in it.
+    durable_through: Seq,
+    /// What follows `end`, if anything.
+    stopped: Option<Invalid>,
+    /// Whether what follows `end` is all zero.
+    zero_tail: bool,
+    /// Seqs that valid records behind `end` prove durable.
+    proven_behind: Seq,
+}
+
+/// Opens the journal. See the module.
+///
+/// # Errors
+/// See [`StartError`].
+pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
+    let Opening { disk, dir, .. } = opening;
+    let (disk, dir) = (&***disk, &***dir);
+    let checkpoint = Checkpoint::load(disk, dir)?;
+    let mut firsts = segments(disk, dir)?;
+    if firsts.is_empty() {
+        begin_journal(disk, dir, checkpoint)?;
+        firsts.push(Seq(1));
+    }
+    let without_checkpoint = !matches!(checkpoint, Checkpoint::Through(_));
+    let checkpoint = match checkpoint {
+        Checkpoint::Through(seq) => seq,
+        // Without a checkpoint the whole journal is replayed; windows skip what they have. Segments that retention
+        // removed were applied before, and the windows prove below that no later part is missing.
+        Checkpoint::Missing | Checkpoint::Damaged => Seq(firsts[0].0 - 1),
+    };
+    let start = firsts.iter().rposition(|first| first.0 <= checkpoint.0 + 1);
+    let Some(start) = start else {
+        return Err(StartError::Gap { from: checkpoint.next(), to: firsts[0] });
+    };
+
+    let mut scanned = scan(opening, &firsts[start..], checkpoint)?;
+    let last = scanned.last().expect("there is at least one segment");
+    let end = last.index.last;
+    if end < checkpoint {
+        return Err(StartError::BehindCheckpoint { end, checkpoint });
+    }
+    let mut report = Report {
+        checkpoint,
+        end,
+        oldest: firsts[0],
+        rewritten: 0,
+        torn_bytes: (last.end < last.file_bytes && !last.zero_tail).then(|| last.file_bytes - last.end),
+        without_checkpoint,
+    };
+    let segment = settle(disk, dir, &mut scanned, checkpoint, &mut report)?;
+    let dedup = load_dedup(opening, &firsts[..start], &scanned)?;
+    let replay_segments: Vec<ReplaySegment> = scanned
+        .iter()
+        .map(|segment| ReplaySegment { first: segment.index.first, last: segment.index.last })
+        .collect();
+    let state = CommitterState {
+        segment,
+        durable: end,
+        received_at_ms: scanned.iter().map(|segment| segment.index.last_received_at_ms).max().unwrap_or(0),
+        uncheckpointed_bytes: scanned.iter().map(|segment| segment.end).sum(),
+        dedup,
+    };
+    let committer = Committer::new(
+        Arc::clone(opening.disk),
+        Arc::clone(opening.dir),
+        opening.limits,
+        opening.latch.clone(),
+        opening.metrics.clone(),
+        state,
+    );
+    Ok(Opened { committer, replay: Replay::new(replay_segments, checkpoint, end), report })
+}
+
+/// The first seqs of all segments, ascending.
+///
+/// # Errors
+/// What the disk says.
+pub fn segments(disk: &dyn Disk, dir: &DataDir) -> io::Result<Vec<Seq>> {
+    let mut firsts: Vec<Seq> =
+        disk.list(&dir.journal())?.iter().filter_map(|entry| seq_in_name(&entry.name, "log")).collect();
+    firsts.sort_unstable();
+    // Record numbers begin at 1, so a segment 0 is nobody's.
+    firsts.retain(|first| first.0 > 0);
+    Ok(firsts)
+}
+
+/// Begins the journal of a new data directory, or refuses one that had a journal once.
+fn begin_journal(disk: &dyn Disk, dir: &DataDir, checkpoint: Checkpoint) -> Result<(), StartError> {
+    match checkpoint {
+        Checkpoint::Through(Seq::ZERO) => {}
+        Checkpoint::Through(checkpoint) => {
+            return Err(StartError::BehindCheckpoint { end: Seq::ZERO, checkpoint });
+        }
+        Checkpoint::Damaged => return Err(StartError::CheckpointDamaged),
+        Checkpoint::Missing => {
+            for customer in disk.list(&dir.windows())?.iter().filter(|entry| entry.is_dir) {
+                if disk.list(&dir.windows().join(&customer.name))?.iter().any(|e| e.name.ends_with(".json")) {
+                    return Err(StartError::WindowsWithoutJournal);
+                }
+            }
+        }
+    }
+    disk.create(&dir.segment(Seq(1)))?;
+    disk.sync_dir(&dir.journal())?;
+    Ok(())
+}
+
+/// Reads the segments from the one that holds the record after the checkpoint, and decides what is damage.
+fn scan(opening: &Opening<'_>, firsts: &[Seq], checkpoint: Seq) -> Result<Vec<Scanned>, StartError> {
+    let dir = opening.dir;
+    let mut scanned: Vec<Scanned> = Vec::new();
+    for (position, first) in firsts.iter().enumerate() {
+        let next_first = firsts.get(position + 1).copied();
+        let segment = scan_segment(opening, *first, next_first)?;
+        let missing = segment.index.last.next();
+        let file = dir.segment(*first);
+        if let Some(next_first) = next_first {
+            // A segment is begun only after the one before it was synced whole, and a rewritten one replaces the
+            // records from its first on. So everything up to the next segment must be here.
+            if missing < next_first {
+                return Err(match segment.stopped {
+                    Some(why) => StartError::Damage { file, offset: segment.end, why },
+                    None => StartError::Gap { from: missing, to: next_first },
+                });
+            }
+        } else if let Some(why) = segment.stopped {
+            let proven_durable = checkpoint >= missing || segment.proven_behind >= missing;
+            if proven_durable {
+                return Err(StartError::Damage { file, offset: segment.end, why });
+            }
+        }
+        scanned.push(segment);
+    }
+    Ok(scanned)
+}
+
+fn scan_segment(opening: &Opening<'_>, first: Seq, next_first: Option<Seq>) -> Result<Scanned, StartError> {
+    let path = opening.dir.segment(first);
+    let mut reader = SegmentReader::open(&**opening.disk, &path)?;
+    let mut scanned = Scanned {
+        index: SegmentIndex::empty(first),
+        unproven: Vec::new(),
+        end: 0,
+        file_bytes: 0,
+        durable_through: Seq::ZERO,
+        stopped: None,
+        zero_tail: false,
+        proven_behind: Seq::ZERO,
+    };
+    loop {
+        let why = match reader.next_step()? {
+            Step::End { offset } => {
+                scanned.end = offset;
+                break;
+            }
+            Step::Invalid { offset, why } => {
+                scanned.end = offset;
+                why
+            }
+            Step::Record { offset, record } => {
+                scanned.end = offset;
+                if next_first == Some(record.header.seq) {
+                    // From here on the next segment holds what counts. It was durable before it got its name; if
+                    // it does not hold the record, both copies are in doubt.
+                    let header = record.header;
+                    if !begins_with(opening, header.seq)? {
+                        let file = opening.dir.segment(header.seq);
+                        return Err(StartError::Damage { file, offset: 0, why: Invalid::Truncated });
+                    }
+                    break;
+                }
+                let durable_through = record.header.durable_through;
+                let seq = record.header.seq;
+                let record_bytes = u64::from(record.header.record_bytes);
+                match scanned.index.add(&record, &opening.hasher) {
+                    Ok(()) => {
+                        if durable_through > scanned.durable_through {
+                            scanned.durable_through = durable_through;
+                            scanned.unproven.retain(|(seq, _)| *seq > durable_through);
+                        }
+                        scanned.unproven.push((seq, offset));
+                        scanned.end = offset + record_bytes;
+                        continue;
+                    }
+                    // The record is whole but in the wrong place: what it proves about others still holds.
+                    Err(why) => {
+                        scanned.proven_behind = durable_through;
+                        why
+                    }
+                }
+            }
+        };
+        scanned.stopped = Some(why);
+        for header in reader.records_behind_damage()? {
+            scanned.proven_behind = scanned.proven_behind.max(header.durable_through);
+        }
+        scanned.zero_tail = reader.rest_is_zero()?;
+        break;
+    }
+    scanned.file_bytes = opening.disk.open(&path)?.len()?;
+    Ok(scanned)
+}
+
+/// Whether the segment `first` begins with the record `first`.
+fn begins_with(opening: &Opening<'_>, first: Seq) -> io::Result<bool> {
+    let mut reader = SegmentReader::open(&**opening.disk, &opening.dir.segment(first))?;
+    Ok(matches!(reader.next_step()?, Step::Record { record, .. } if record.header.seq == first))
+}
+
+/// Makes the journal on disk what was read from it, and opens the segment to write on.
+fn settle(
+    disk: &dyn Disk,
+    dir: &DataDir,
+    scanned: &mut Vec<Scanned>,
+    checkpoint: Seq,
+    report: &mut Report,
+) -> Result<ActiveSegment, StartError> {
+    // Earlier segments end where the next one begins. A rewrite that was cut short left its source longer.
+    let count = scanned.len();
+    for segment in scanned.iter().take(count - 1).filter(|segment| segment.end < segment.file_bytes) {
+        cut(disk, dir, segment.index.first, segment.end)?;
+    }
+
+    let last = scanned.last_mut().expect("there is at least one segment");
+    let durable = last.durable_through.max(checkpoint);
+    let unproven = last.unproven.iter().find(|(seq, _)| *seq > durable).copied();
+    let Some((from, offset)) = unproven else {
+        if last.end < last.file_bytes {
+            cut(disk, dir, last.index.first, last.end)?;
+        }
+        // After a kill, the segment may stand in a directory that was never synced.
+        disk.sync_dir(&dir.journal())?;
+        let first = last.index.first;
+        return Ok(ActiveSegment { first, file: disk.open(&dir.segment(first))?, bytes: last.end });
+    };
+    report.rewritten = last.index.last.0 - from.0 + 1;
+
+    let source = disk.open(&dir.segment(last.index.first))?;
+    let mut bytes = vec![0; usize::try_from(last.end - offset).map_err(io::Error::other)?];
+    let read = source.read_at(offset, &mut bytes)?;
+    if read != bytes.len() {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    drop(source);
+    disk::replace_file(disk, &dir.temp(), &dir.segment(from), &[&bytes])?;
+    disk.sync_dir(&dir.journal())?;
+    if from != last.index.first {
+        cut(disk, dir, last.index.first, offset)?;
+        let moved = last.index.split_off(from);
+        last.end = offset;
+        scanned.push(Scanned {
+            end: bytes.len() as u64,
+            file_bytes: bytes.len() as u64,
+            index: moved,
+            unproven: Vec::new(),
+            durable_through: Seq::ZERO,
+            stopped: None,
+            zero_tail: false,
+            proven_behind: Seq::ZERO,
+        });
+    }
+    Ok(ActiveSegment { first: from, file: disk.open(&dir.segment(from))?, bytes: bytes.len() as u64 })
+}
+
+fn cut(disk: &dyn Disk, dir: &DataDir, first: Seq, end: u64) -> io::Result<()> {
+    let mut file = disk.open(&dir.segment(first))?;
+    file.set_len(end)?;
+    file.sync_data()
+}
+
+/// Fills the deduplication index: newest first to know what fits, then in order.
+fn load_dedup(opening: &Opening<'_>, older: &[Seq], scanned: &[Scanned]) -> Result<DedupIndex, StartError> {
+    let Opening { disk, dir, hasher, dedup_capacity, .. } = opening;
+    let (disk, dir) = (&***disk, &***dir);
+    let mut firsts: Vec<Seq> = disk
+        .list(&dir.journal())?
+        .iter()
+        .filter_map(|entry| seq_in_name(&entry.name, "idx"))
+        .chain(older.iter().copied())
+        .filter(|first| *first < scanned[0].index.first)
+        .collect();
+    firsts.sort_unstable();
+    firsts.dedup();
+
+    let mut dedup = DedupIndex::new(*dedup_capacity);
+    let mut wanted = *dedup_capacity;
+    let mut parts: Vec<Vec<DedupEntry>> = Vec::new();
+    for segment in scanned.iter().rev() {
+        wanted = wanted.saturating_sub(segment.index.entries.len());
+        parts.push(segment.index.entries.clone());
+    }
+    let mut reaches = scanned[0].index.first;
+    let mut lost = None;
+    let mut oldest_ms = scanned[0].index.first_received_at_ms;
+    for first in firsts.into_iter().rev() {
+        if wanted == 0 {
+            break;
+        }
+        let Some(index) = older_index(opening, disk, dir, first, hasher)? else { continue };
+        if index.last.next() < reaches && lost.is_none() {
+            lost = Some((Seq(reaches.0 - 1), oldest_ms));
+        }
+        reaches = first;
+        oldest_ms = index.first_received_at_ms;
+        wanted = wanted.saturating_sub(index.entries.len());
+        parts.push(index.entries);
+    }
+    if lost.is_none() && reaches > Seq(1) {
+        lost = Some((Seq(reaches.0 - 1), oldest_ms));
+    }
+    if let Some((after, since_ms)) = lost {
+        dedup.lose_before(after, Some(since_ms));
+    }
+    for entry in parts.into_iter().rev().flatten() {
+        dedup.insert(entry);
+    }
+    Ok(dedup)
+}
+
+/// The index of a segment before the ones that were read: from its `.idx`, else from its `.log` (and written then).
+fn older_index(
+    opening: &Opening<'_>,
+    disk: &dyn Disk,
+    dir: &DataDir,
+    first: Seq,
+    hasher: &DedupHasher,
+) -> Result<Option<SegmentIndex>, StartError> {
+    match SegmentIndex::read(disk, &dir.index(first), first, hasher) {
+        Ok(Some(index)) => return Ok(Some(index)),
+        Ok(None) => log::warn!("{}: damaged or of another secret", dir.index(first).display()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    match SegmentIndex::of_segment(&**opening.disk, dir, first, hasher) {
+        Ok((index, None)) => {
+            index.write(disk, dir, hasher)?;
+            Ok(Some(index))
+        }
+        Ok((index, Some(stopped))) => {
+            log::warn!(
+                "{} is damaged at offset {}: {}; retries of its later batches are not recognized",
+                dir.segment(first).display(),
+                stopped.offset,
+                stopped.why
+            );
+            Ok(Some(index))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            log::warn!("{}: neither index nor segment can be read; the deduplication horizon shrinks", first);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,431 @@
+//! A window worker: owns its partition's windows alone, merges insights into them and keeps their files.
+//!
+//! Comes in: insights in sequence order, checkpoint markers, questions. Goes out: window files, and the word that a
+//! checkpoint's windows are all written. A state machine without thread, channel or clock; the shell in `engine`
+//! gives it messages and time.
+//!
+//! It must never merge a record twice, drop a dirty window, or acknowledge a marker before every window that was
+//! dirty when it came is in a synced file in a synced directory.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use super::rebuild::rebuild;
+use super::window::{Damaged, Window, WindowLimits};
+use crate::clock::UnixMs;
+use crate::data_dir::{DataDir, at};
+use crate::disk::{self, Disk};
+use crate::inflight::Charge;
+use crate::latch::Latch;
+use crate::metrics::WindowMetrics;
+use crate::model::{CustomerId, Insight, Seq, WindowId, WindowSize, WindowStart};
+
+/// How long a worker waits after a file could not be written before it tries the next.
+pub const RETRY_MS: u64 = 1_000;
+
+/// One insight on its way to its window.
+#[derive(Clone, Debug)]
+pub struct Routed {
+    /// The record it belongs to.
+    pub seq: Seq,
+    /// What to add where.
+    pub insight: Insight,
+    /// The memory its batch holds, given back with the last insight.
+    pub charge: Option<Arc<Charge>>,
+}
+
+/// A worker's limits, from `Config`.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerLimits {
+    /// What one window may remember.
+    pub window: WindowLimits,
+    /// This worker's share of `--max-resident-bytes`.
+    pub max_resident_bytes: usize,
+    /// How long a minute window may be dirty before it is written.
+    pub flush_interval_ms: u64,
+    /// How far ahead of the clock entries were accepted.
+    pub max_future_ms: u64,
+}
+
+/// Which of a customer's windows somebody wants to see.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Whose windows.
+    pub customer: CustomerId,
+    /// Which size.
+    pub size: WindowSize,
+    /// Starts, the end excluded.
+    pub range: Range<WindowStart>,
+}
+
+/// What nobody can go on from: the process ends, and the next start says what to do.
+#[derive(Debug)]
+pub struct Fatal(pub String);
+
+/// The number of a checkpoint marker.
+pub type MarkerId = u64;
+
+type Key = (CustomerId, WindowId);
+
+struct Resident {
+    /// Shared with whoever asked for it; a merge then copies it first.
+    window: Arc<Window>,
+    dirty: bool,
+    /// Touched since the eviction hand last passed.
+    referenced: bool,
+}
+
+struct Marker {
+    id: MarkerId,
+    /// Windows that were dirty when it came and may still be.
+    unwritten: VecDeque<Key>,
+}
+
+/// See the module.
+pub struct Worker {
+    disk: Arc<dyn Disk>,
+    dir: Arc<DataDir>,
+    limits: WorkerLimits,
+    latch: Latch,
+    metrics: WindowMetrics,
+    windows: HashMap<Key, Resident, RandomState>,
+    resident_bytes: usize,
+    resident_keys: usize,
+    /// Resident windows in the order the eviction hand passes them (second-chance replacement).
+    hand: VecDeque<Key>,
+    /// Dirty minute windows and when they are due.
+    due: VecDeque<(UnixMs, Key)>,
+    marker: Option<Marker>,
+    /// Customers whose directories were renamed into, or found, since the last acknowledged marker.
+    unsynced: HashSet<CustomerId>,
+    /// Nothing is written before this, after a failure.
+    retry_at: UnixMs,
+    /// A directory could not be synced: no marker is ever acknowledged again, since a later success of the same sync
+    /// would prove nothing.
+    dirs_in_doubt: bool,
+    /// The last record of the journal when it was opened: windows hold nothing beyond it then.
+    journal_end: Seq,
+    /// The last record this worker merged something of.
+    through: Seq,
+}
+
+impl Worker {
+    /// A worker without resident windows. `journal_end` is the last record of the opened journal.
+    pub fn new(
+        disk: Arc<dyn Disk>,
+        dir: Arc<DataDir>,
+        limits: WorkerLimits,
+        latch: Latch,
+        metrics: WindowMetrics,
+        journal_end: Seq,
+    ) -> Self {
+        Self {
+            disk,
+            dir,
+            limits,
+            latch,
+            metrics,
+            windows: HashMap::default(),
+            resident_bytes: 0,
+            resident_keys: 0,
+            hand: VecDeque::new(),
+            due: VecDeque::new(),
+            marker: None,
+            unsynced: HashSet::new(),
+            retry_at: 0,
+            dirs_in_doubt: false,
+            journal_end,
+            through: Seq::ZERO,
+        }
+    }
+
+    /// Merges one insight, loading its window if it is not resident.
+    ///
+    /// # Errors
+    /// [`Fatal`] where the window holds what the journal does not, or cannot be read.
+    pub fn merge(&mut self, routed: &Routed, now: UnixMs) -> Result<(), Fatal> {
+        let Routed { seq, insight, .. } = routed;
+        let key = (insight.customer.clone(), insight.window);
+        if !self.windows.contains_key(&key) {
+            self.load(&key, *seq, now)?;
+        }
+        let resident = self.windows.get_mut(&key).expect("the window was just made resident");
+        self.through = self.through.max(*seq);
+        resident.referenced = true;
+        if *seq <= resident.window.applied_through() {
+            // Replay: the file has it already.
+            return self.check_replay(*seq, &key);
+        }
+        let window = Arc::make_mut(&mut resident.window);
+        let (bytes, keys) = (window.resident_bytes(), window.keys());
+        let other = window.merge(*seq, &insight.keys, &insight.counts, &self.limits.window);
+        self.resident_bytes += window.resident_bytes() - bytes;
+        self.resident_keys += window.keys() - keys;
+        self.metrics.overflowed_entries.inc_by(other);
+        if !resident.dirty {
+            resident.dirty = true;
+            if key.1.size == WindowSize::Minute {
+                self.due.push_back((now + self.limits.flush_interval_ms, key));
+            }
+        }
+        self.make_room(now);
+        Ok(())
+    }
+
+    fn check_replay(&self, seq: Seq, key: &Key) -> Result<(), Fatal> {
+        if seq <= self.journal_end {
+            return Ok(());
+        }
+        let path = self.dir.window(&key.0, key.1);
+        Err(Fatal(format!("{} holds record {seq}, which was only now written", path.display())))
+    }
+
+    /// Makes a window resident: from its file, rebuilt from the journal where that is damaged, else empty.
+    fn load(&mut self, key: &Key, seq: Seq, now: UnixMs) -> Result<(), Fatal> {
+        let path = self.dir.window(&key.0, key.1);
+        let fail = |error: io::Error| Fatal(format!("{}: {error}", path.display()));
+        let mut dirty = false;
+        let window = match self.disk.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.metrics.created(key.1);
+                Window::new(key.0.clone(), key.1)
+            }
+            Err(error) if error.raw_os_error() == Some(EIO) => {
+                dirty = true;
+                self.recount(key, seq, &path, None, &Damaged::Content(error.to_string()), now)
+                    .map_err(fail)?
+            }
+            Err(error) => return Err(fail(error)),
+            Ok(bytes) => match Window::decode(&bytes, &key.0, key.1) {
+                Ok(window) => {
+                    self.metrics.loaded.inc();
+                    window
+                }
+                Err(why) => {
+                    dirty = true;
+                    self.recount(key, seq, &path, Some(&bytes), &why, now).map_err(fail)?
+                }
+            },
+        };
+        if window.applied_through() > self.journal_end.max(self.through) {
+            return Err(Fatal(format!(
+                "{} holds record {}, but the journal ends at {}: journal files were lost. Restore the data \
+                 directory from a backup, or go on from what there is with \
+                 `log-analytics repair --accept-lost-journal`",
+                path.display(),
+                window.applied_through(),
+                self.journal_end.max(self.through)
+            )));
+        }
+        if seq <= self.journal_end {
+            // After a kill the file may stand in a directory that was never synced. What replay finds there is
+            // relied on by the next checkpoint.
+            self.unsynced.insert(key.0.clone());
+        }
+        self.resident_bytes += window.resident_bytes();
+        self.resident_keys += window.keys();
+        self.windows.insert(key.clone(), Resident { window: Arc::new(window), dirty, referenced: true });
+        self.hand.push_back(key.clone());
+        if dirty && key.1.size == WindowSize::Minute {
+            self.due.push_back((now, key.clone()));
+        }
+        Ok(())
+    }
+
+    /// Counts a damaged window again, without the record that is about to be merged.
+    fn recount(
+        &self,
+        key: &Key,
+        seq: Seq,
+        path: &std::path::Path,
+        content: Option<&[u8]>,
+        why: &Damaged,
+        now: UnixMs,
+    ) -> io::Result<Window> {
+        self.metrics.quarantined.inc();
+        let copy = content.map(|content| self.dir.quarantine(&*self.disk, path, content, now)).transpose()?;
+        let through = Seq(seq.0 - 1);
+        let limits = &self.limits.window;
+        let window =
+            rebuild(&*self.disk, &self.dir, &key.0, key.1, through, limits, self.limits.max_future_ms)?;
+        if window.is_incomplete() {
+            self.metrics.incomplete.inc();
+        }
+        log::error!(
+            "{}: {why}; {}; counted again from the journal{}",
+            path.display(),
+            copy.map_or_else(|| "it cannot be read".into(), |copy| format!("kept as {}", copy.display())),
+            if window.is_incomplete() { ", which does not reach back far enough: incomplete" } else { "" }
+        );
+        Ok(window)
+    }
+
+    /// Evicts windows until this worker is within its share of memory, writing dirty ones first.
+    fn make_room(&mut self, now: UnixMs) {
+        let mut passes = self.hand.len() * 2;
+        while self.resident_bytes > self.limits.max_resident_bytes && passes > 0 {
+            passes -= 1;
+            let Some(key) = self.hand.pop_front() else { return };
+            let only_one = self.windows.len() == 1;
+            let Some(resident) = self.windows.get_mut(&key) else { continue };
+            if resident.referenced && !only_one {
+                resident.referenced = false;
+                self.hand.push_back(key);
+                continue;
+            }
+            if resident.dirty && (now < self.retry_at || !self.write(&key, now)) {
+                self.hand.push_back(key);
+                return;
+            }
+            let evicted = self.windows.remove(&key).expect("it was just looked at");
+            self.resident_bytes -= evicted.window.resident_bytes();
+            self.resident_keys -= evicted.window.keys();
+            self.metrics.evicted.inc();
+        }
+    }
+
+    /// Whether so much is dirty and cannot be written that no batch may be admitted.
+    pub fn is_overfull(&self) -> bool {
+        self.resident_bytes > self.limits.max_resident_bytes.saturating_mul(2)
+    }
+
+    /// Takes a checkpoint marker: everything before it in the channel is merged.
+    pub fn mark(&mut self, id: MarkerId) {
+        assert!(self.marker.is_none(), "one marker is outstanding at a time");
+        let dirty = self.windows.iter().filter(|(_, resident)| resident.dirty);
+        self.marker = Some(Marker { id, unwritten: dirty.map(|(key, _)| key.clone()).collect() });
+    }
+
+    /// When there will be something to write; `None` where nothing is dirty that has a time.
+    pub fn next_work_at(&self) -> Option<UnixMs> {
+        let wanted = if self.marker.is_some() && !self.dirs_in_doubt {
+            Some(0)
+        } else {
+            self.due.front().map(|(due, _)| *due)
+        };
+        wanted.map(|at| at.max(self.retry_at))
+    }
+
+    /// Writes at most one window, or finishes the marker. Says which marker is done.
+    pub fn work(&mut self, now: UnixMs) -> Option<MarkerId> {
+        if now < self.retry_at {
+            return None;
+        }
+        if let Some((_, key)) = self.due.pop_front_if(|(due, _)| *due <= now) {
+            if !self.write(&key, now) {
+                self.due.push_back((self.retry_at, key));
+            }
+            return None;
+        }
+        if self.dirs_in_doubt {
+            return None;
+        }
+        let marker = self.marker.as_mut()?;
+        if let Some(key) = marker.unwritten.pop_front() {
+            if !self.write(&key, now) {
+                let marker = self.marker.as_mut().expect("writing does not end a marker");
+                marker.unwritten.push_back(key);
+            }
+            return None;
+        }
+        if let Err(error) = self.sync_dirs() {
+            self.latch.close(format!("the windows' directories could not be synced: {error}"));
+            self.dirs_in_doubt = true;
+            return None;
+        }
+        self.marker.take().map(|marker| marker.id)
+    }
+
+    /// Makes every rename since the last marker durable, and the customers' directories themselves: another worker
+    /// may have created one and not synced it yet.
+    fn sync_dirs(&mut self) -> io::Result<()> {
+        if self.unsynced.is_empty() {
+            return Ok(());
+        }
+        for customer in &self.unsynced {
+            let path = self.dir.customer(customer);
+            match self.disk.sync_dir(&path) {
+                // Found by replay without a file in it yet.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                synced => synced.map_err(at(&path))?,
+            }
+        }
+        self.disk.sync_dir(&self.dir.windows()).map_err(at(&self.dir.windows()))?;
+        self.unsynced.clear();
+        Ok(())
+    }
+
+    /// Writes a window's file if it is dirty. After a failure it stays dirty, and nothing is tried for a while.
+    fn write(&mut self, key: &Key, now: UnixMs) -> bool {
+        let Some(resident) = self.windows.get_mut(key).filter(|resident| resident.dirty) else { return true };
+        let timer = self.metrics.flush_seconds.start_timer();
+        let bytes = resident.window.encode();
+        let path = self.dir.window(&key.0, key.1);
+        let customer_dir: PathBuf = self.dir.customer(&key.0);
+        let written = self
+            .disk
+            .create_dir(&customer_dir)
+            .and_then(|_| disk::replace_file(&*self.disk, &self.dir.temp(), &path, &[&bytes]));
+        timer.observe_duration();
+        match written {
+            Ok(()) => {
+                resident.dirty = false;
+                self.unsynced.insert(key.0.clone());
+                self.metrics.flushed_bytes.inc_by(bytes.len() as u64);
+                true
+            }
+            Err(error) => {
+                log::warn!("{}: could not be written, will be tried again: {error}", path.display());
+                self.metrics.flush_errors.inc();
+                self.retry_at = now + RETRY_MS;
+                false
+            }
+        }
+    }
+
+    /// The resident windows somebody asked for, by start.
+    pub fn answer(&self, question: &Question) -> Vec<Arc<Window>> {
+        let Question { customer, size, range } = question;
+        let wanted = range.end.0.saturating_sub(range.start.0) / size.minutes();
+        let mut found: Vec<Arc<Window>> = if wanted as usize <= self.windows.len() {
+            let first = range.start.0.next_multiple_of(size.minutes());
+            (first..range.end.0)
+                .step_by(size.minutes() as usize)
+                .filter_map(|start| {
+                    let id = WindowId { size: *size, start: WindowStart(start) };
+                    self.windows.get(&(customer.clone(), id)).map(|resident| Arc::clone(&resident.window))
+                })
+                .collect()
+        } else {
+            self.windows
+                .iter()
+                .filter(|((whose, id), _)| whose == customer && id.size == *size && range.contains(&id.start))
+                .map(|(_, resident)| Arc::clone(&resident.window))
+                .collect()
+        };
+        found.sort_unstable_by_key(|window| window.id().start);
+        found
+    }
+
+    /// How many windows are resident, and how many of them are dirty.
+    pub fn resident(&self) -> (usize, usize) {
+        (self.windows.len(), self.windows.values().filter(|resident| resident.dirty).count())
+    }
+
+    /// Shows what is resident in the metrics.
+    pub fn report(&self) {
+        self.metrics.resident_windows.set(self.windows.len() as i64);
+        self.metrics.resident_keys.set(self.resident_keys as i64);
+        self.metrics.resident_bytes.set(self.resident_bytes as i64);
+    }
+}
+
+/// `EIO` on Linux: the disk could not read what is there. Such a file is as good as damaged; anything else (too many
+/// open files, say) may pass.
+const EIO: i32 = 5;
