@@ -23,8 +23,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use log_analytics::http::server::{FrontKind, FrontLimits};
-use rustix::process::{Signal, kill_process};
-use support::child::{Server, be_the_server};
+use rustix::process::Signal;
+use support::child::{Server, be_the_server, status};
 use support::front::{TestFront, eventually, ms};
 use support::raw::{Client, End, batch, once, post, post_start};
 
@@ -65,11 +65,10 @@ fn in_a_burst_some_connections_wait_until_others_close() {
     // A race inside tiny_http that a burst on a fresh server nearly always loses; it must show in one of fifty.
     for _ in 0..50 {
         let server = Server::start("in_a_burst_some_connections_wait_until_others_close", "plain -");
-        let process = server.pid();
         // The whole burst waits when the server gets to it.
-        kill_process(process, Signal::STOP).unwrap();
+        server.signal(Signal::STOP);
         let mut burst: Vec<_> = (0..100).map(|_| Client::connect(server.addr)).collect();
-        kill_process(process, Signal::CONT).unwrap();
+        server.signal(Signal::CONT);
         for client in &mut burst {
             client.send(GET);
             client.stream.set_read_timeout(Some(ms(300))).unwrap();
@@ -181,7 +180,7 @@ fn every_connection_has_a_thread() {
         assert!(client.is_alive());
         crowd.push(client);
     }
-    assert!(server.status("Threads") > 600);
+    assert!(status(server.pid(), "Threads") > 600);
     drop(crowd);
 }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use log_analytics::http::server::FrontLimits;
-use rustix::process::{Pid, Resource, Rlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 
 use super::front::TestFront;
 
@@ -37,8 +37,12 @@ impl Server {
         Self { child, addr: addr.unwrap() }
     }
 
-    pub fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// How it ended; waits for that.
@@ -48,13 +52,6 @@ impl Server {
 
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
-    }
-
-    /// A number the kernel knows about it: `Threads`, `VmRSS` (KiB) and so on.
-    pub fn status(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
     }
 }
 
@@ -90,4 +87,11 @@ pub fn be_the_server() {
             drop(request.respond(tiny_http::Response::from_string("ok\n")));
         }
     }
+}
+
+/// A number the kernel knows about a process: `Threads`, `VmRSS` (KiB) and so on.
+pub fn status(pid: u32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
 }
