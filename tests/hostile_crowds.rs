@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use log_analytics::http::server::FrontLimits;
 use log_analytics::inflight::STEP_BYTES;
+use support::child::{Server, be_the_server};
 use support::front::{MAX_BODY_BYTES, MAX_INFLIGHT_BYTES, eventually, guarded, ms, patient};
 use support::raw::{Client, End, batch, once, post, post_start, refused_in_good_order};
 
@@ -226,6 +227,22 @@ fn a_pipelining_flood_is_answered_or_throttled_by_its_own_reader() {
     eventually("only honest clients are left", || front.stats.open.load(Ordering::SeqCst) <= 1);
     drop(client);
     front.stop();
+}
+
+#[test]
+fn running_out_of_descriptors_is_survived_while_the_crowd_is_still_there() {
+    be_the_server();
+    let test = "running_out_of_descriptors_is_survived_while_the_crowd_is_still_there";
+    let mut server = Server::start(test, "guarded 60");
+    // Each is accepted in its turn, because one that has waited longest gives up its descriptor for it.
+    let mut crowd: Vec<_> = (0..200).map(|_| Client::connect(server.addr)).collect();
+    for client in &mut crowd {
+        client.send(GET);
+    }
+    honest_clients_are_served(server.addr, 20);
+    assert!(server.is_running());
+    drop(crowd);
+    honest_clients_are_served(server.addr, 20);
 }
 
 #[test]

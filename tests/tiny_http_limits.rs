@@ -17,83 +17,18 @@
 
 mod support;
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use log_analytics::http::server::{FrontKind, FrontLimits};
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
+use rustix::process::Signal;
+use support::child::{Server, be_the_server, status};
 use support::front::{TestFront, eventually, ms};
 use support::raw::{Client, End, batch, once, post, post_start};
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
-/// Set in a child: what it is to serve.
-const ROLE: &str = "TINY_HTTP_LIMITS_ROLE";
-
-/// A server in a process of its own.
-struct Server {
-    child: Child,
-    addr: SocketAddr,
-}
-
-impl Server {
-    /// Starts this very test once more, where [`be_the_server`] makes it a server.
-    fn start(test: &str, role: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--nocapture"])
-            .env(ROLE, role)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let addr = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("listening ")?.parse().ok());
-        Self { child, addr: addr.unwrap() }
-    }
-
-    fn threads(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().count()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// In a child: serves until it is killed. Elsewhere: returns at once.
-fn be_the_server() {
-    let Ok(role) = std::env::var(ROLE) else { return };
-    let (kind, descriptors) = role.split_once(' ').unwrap();
-    let announce = |addr: SocketAddr| {
-        // Only now, so that starting needs no luck.
-        if let Ok(count) = descriptors.parse() {
-            setrlimit(Resource::Nofile, Rlimit { current: Some(count), maximum: Some(count) }).unwrap();
-        }
-        println!("\nlistening {addr}");
-    };
-    if kind == "ours" {
-        let front = TestFront::start(FrontKind::Tiny, FrontLimits::default());
-        announce(front.addr());
-        loop {
-            std::thread::park();
-        }
-    }
-    let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
-    announce(server.server_addr().to_ip().unwrap());
-    loop {
-        if let Ok(request) = server.recv() {
-            drop(request.respond(tiny_http::Response::from_string("ok\n")));
-        }
-    }
-}
-
 fn huge() -> String {
     format!("{}Content-Length: 4611686018427387904\r\n\r\n", post_start())
 }
@@ -105,7 +40,7 @@ fn one_small_request_aborts_the_process() {
     assert!(Client::connect(server.addr).is_alive());
     let mut client = Client::connect(server.addr);
     client.send(huge());
-    let ended = server.child.wait().unwrap();
+    let ended = server.wait();
     assert!(!ended.success(), "{ended}");
 }
 
@@ -130,11 +65,10 @@ fn in_a_burst_some_connections_wait_until_others_close() {
     // A race inside tiny_http that a burst on a fresh server nearly always loses; it must show in one of fifty.
     for _ in 0..50 {
         let server = Server::start("in_a_burst_some_connections_wait_until_others_close", "plain -");
-        let process = Pid::from_child(&server.child);
         // The whole burst waits when the server gets to it.
-        kill_process(process, Signal::STOP).unwrap();
+        server.signal(Signal::STOP);
         let mut burst: Vec<_> = (0..100).map(|_| Client::connect(server.addr)).collect();
-        kill_process(process, Signal::CONT).unwrap();
+        server.signal(Signal::CONT);
         for client in &mut burst {
             client.send(GET);
             client.stream.set_read_timeout(Some(ms(300))).unwrap();
@@ -195,7 +129,7 @@ fn running_out_of_descriptors_ends_accepting_for_good() {
     exhaust_descriptors(server.addr);
     // Every descriptor is free again, and the process lives, and serves nobody.
     assert_eq!(get_with_patience(server.addr, ms(2_000)), None);
-    assert!(server.child.try_wait().unwrap().is_none());
+    assert!(server.is_running());
 }
 
 #[test]
@@ -203,7 +137,7 @@ fn our_front_end_starts_tiny_http_anew_when_it_no_longer_accepts() {
     be_the_server();
     // An odd and an even number: the accept loop ends by an error with one, and by a panic with the other.
     for descriptors in [80, 81] {
-        let role = format!("ours {descriptors}");
+        let role = format!("tiny_http {descriptors}");
         let server = Server::start("our_front_end_starts_tiny_http_anew_when_it_no_longer_accepts", &role);
         assert_eq!(get_with_patience(server.addr, ms(10_000)), Some(200));
         for _ in 0..2 {
@@ -246,7 +180,7 @@ fn every_connection_has_a_thread() {
         assert!(client.is_alive());
         crowd.push(client);
     }
-    assert!(server.threads() > 600, "{}", server.threads());
+    assert!(status(server.pid(), "Threads") > 600);
     drop(crowd);
 }
 

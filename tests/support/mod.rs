@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 pub mod batches;
+pub mod child;
 pub mod client;
 pub mod engine;
 pub mod front;
