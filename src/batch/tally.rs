@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::checks;
 use crate::model::WindowStart;
 
 /// Requests of a batch, or of a piece of one, per minute and path and per minute and user agent.
@@ -24,6 +25,7 @@ pub(super) struct Tally {
     pub(super) minutes: Vec<WindowStart>,
     pub(super) by_path: Grid,
     pub(super) by_agent: Grid,
+    known_methods: [KnownMethod; KNOWN_METHODS],
     rows: HashTable<u32>,
     seed: RandomState,
     /// The rows of the minutes seen lately, by the lowest bits of the minute.
@@ -32,7 +34,18 @@ pub(super) struct Tally {
 
 /// Logs are nearly in order of time, so that few minutes alternate.
 const RECENT: usize = 16;
+/// Slots for methods of up to eight bytes, as they were sent: a few occur in nearly all entries.
+const KNOWN_METHODS: usize = 16;
+/// No minute of ours is this late.
 const NO_MINUTE: WindowStart = WindowStart(u32::MAX);
+
+/// The number that a method of this text was given.
+#[derive(Clone, Copy, Default)]
+struct KnownMethod {
+    /// See [`pack`].
+    packed: (u64, usize),
+    id: u32,
+}
 
 impl Tally {
     pub(super) fn new() -> Self {
@@ -45,6 +58,7 @@ impl Tally {
             minutes: Vec::new(),
             by_path: Grid::default(),
             by_agent: Grid::default(),
+            known_methods: Default::default(),
             rows: HashTable::new(),
             seed: RandomState::default(),
             recent: [(NO_MINUTE, 0); RECENT],
@@ -59,6 +73,20 @@ impl Tally {
     /// The number of a method, which is checked and upper-cased.
     pub(super) fn method(&mut self, method: &str) -> u32 {
         self.methods.intern(method, 0)
+    }
+
+    /// The number of a method as it was sent; `None` where it is refused.
+    #[inline]
+    pub(super) fn raw_method(&mut self, text: &str) -> Option<u32> {
+        let Some(packed) = pack(text.as_bytes()) else {
+            return Some(self.method(&checks::method(text).ok()?));
+        };
+        let slot = (packed.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as usize % KNOWN_METHODS;
+        if self.known_methods[slot].packed != packed {
+            let id = self.method(&checks::method(text).ok()?);
+            self.known_methods[slot] = KnownMethod { packed, id };
+        }
+        Some(self.known_methods[slot].id)
     }
 
     /// Counts one entry.
@@ -92,73 +120,116 @@ impl Tally {
         rows.insert_unique(seed.hash_one(minute), row, |row| seed.hash_one(minutes[*row as usize]));
         row
     }
+
+    /// Counts everything that another tally has counted. `None` where the entries together pass `u32`.
+    pub(super) fn merge(&mut self, other: &Tally) -> Option<()> {
+        self.entries = self.entries.checked_add(other.entries)?;
+        self.truncated = self.truncated.saturating_add(other.truncated);
+        let rows: Vec<u32> = other.minutes.iter().map(|minute| self.row(*minute)).collect();
+        let methods: Vec<u32> = other.methods.iter().map(|(key, _)| self.methods.intern(key, 0)).collect();
+        let paths: Vec<u32> = other
+            .paths
+            .iter()
+            .map(|(key, method)| self.paths.intern(key, methods[method as usize]))
+            .collect();
+        let agents: Vec<u32> = other.agents.iter().map(|(key, _)| self.agents.intern(key, 0)).collect();
+        other.by_path.for_each(|row, id, n| self.by_path.add(rows[row as usize], paths[id as usize], n));
+        other.by_agent.for_each(|row, id, n| self.by_agent.add(rows[row as usize], agents[id as usize], n));
+        Some(())
+    }
+}
+
+/// One to eight bytes as a number and their length; together they stand for no other text.
+#[inline]
+fn pack(text: &[u8]) -> Option<(u64, usize)> {
+    let packed = match *text {
+        [a, .., b] if text.len() < 4 => u64::from_le_bytes([a, text[1], b, 0, 0, 0, 0, 0]),
+        [a] => u64::from(a),
+        _ if text.len() > 8 => return None,
+        _ => {
+            // Two reads of four bytes, which overlap where there are fewer than eight.
+            let (first, last) = (text.first_chunk::<4>()?, text.last_chunk::<4>()?);
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+    };
+    Some((packed, text.len()))
 }
 
 /// Distinct (text, tag) pairs and their numbers, dense from 0. Texts are copied once, side by side, so that
 /// looking one up touches little memory, wherever in a large body it first stood.
 pub(super) struct Interner {
-    ids: HashTable<u32>,
-    slots: Vec<Slot>,
+    keys: HashTable<Key>,
+    /// By number.
+    order: Vec<Key>,
     text: String,
     seed: RandomState,
 }
 
-struct Slot {
-    hash: u64,
+#[derive(Clone, Copy)]
+struct Key {
     start: usize,
     bytes: u32,
     tag: u32,
+    id: u32,
+}
+
+impl Key {
+    #[inline]
+    fn text(self, text: &str) -> &[u8] {
+        &text.as_bytes()[self.start..self.start + self.bytes as usize]
+    }
 }
 
 impl Interner {
     fn new() -> Self {
-        let seed = RandomState::default();
-        Self { ids: HashTable::new(), slots: Vec::new(), text: String::new(), seed }
+        Self { keys: HashTable::new(), order: Vec::new(), text: String::new(), seed: RandomState::default() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.order.len()
     }
 
     /// The number of this pair, a new one where it was never seen.
     #[inline]
     pub(super) fn intern(&mut self, key: &str, tag: u32) -> u32 {
-        let mut hasher = self.seed.build_hasher();
-        hasher.write(key.as_bytes());
-        hasher.write_u32(tag);
-        let hash = hasher.finish();
-        let Self { ids, slots, text, .. } = self;
-        let is_same = |id: &u32| {
-            let slot = &slots[*id as usize];
-            slot.tag == tag
-                && text.as_bytes()[slot.start..slot.start + slot.bytes as usize] == *key.as_bytes()
-        };
-        match ids.find(hash, is_same) {
-            Some(id) => *id,
+        let hash = hash(&self.seed, key.as_bytes(), tag);
+        let is_same = |known: &Key| known.tag == tag && *known.text(&self.text) == *key.as_bytes();
+        match self.keys.find(hash, is_same) {
+            Some(known) => known.id,
             None => self.insert(hash, key, tag),
         }
     }
 
     #[cold]
-    fn insert(&mut self, hash: u64, key: &str, tag: u32) -> u32 {
-        let id = u32::try_from(self.slots.len()).expect("a batch has fewer than 2^32 keys");
+    fn insert(&mut self, key_hash: u64, key: &str, tag: u32) -> u32 {
+        let id = u32::try_from(self.order.len()).expect("a batch has fewer than 2^32 keys");
         let bytes = u32::try_from(key.len()).expect("a key is shorter than 4 GiB");
-        self.slots.push(Slot { hash, start: self.text.len(), bytes, tag });
+        let new = Key { start: self.text.len(), bytes, tag, id };
         self.text.push_str(key);
-        self.ids.insert_unique(hash, id, |id| self.slots[*id as usize].hash);
+        self.order.push(new);
+        let Self { keys, text, seed, .. } = self;
+        keys.insert_unique(key_hash, new, |known| hash(seed, known.text(text), known.tag));
         id
     }
 
     /// The pair with this number.
     pub(super) fn get(&self, id: u32) -> (&str, u32) {
-        let slot = &self.slots[id as usize];
-        (&self.text[slot.start..slot.start + slot.bytes as usize], slot.tag)
+        let key = self.order[id as usize];
+        (&self.text[key.start..key.start + key.bytes as usize], key.tag)
     }
 
     /// All pairs by number.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
-        (0..self.slots.len()).map(|id| self.get(id as u32))
+        (0..self.order.len()).map(|id| self.get(id as u32))
     }
+}
+
+#[inline]
+fn hash(seed: &RandomState, key: &[u8], tag: u32) -> u64 {
+    let mut hasher = seed.build_hasher();
+    hasher.write(key);
+    hasher.write_u32(tag);
+    hasher.finish()
 }
 
 /// Counts by row and number.
@@ -207,6 +278,16 @@ impl Grid {
         row_cells[cell] = count;
     }
 
+    /// Every (row, number, count) with a count above zero; a pair may come more than once.
+    fn for_each(&self, mut visit: impl FnMut(u32, u32, u32)) {
+        for (row, cells) in self.rows.iter().enumerate() {
+            for (id, count) in cells.iter().enumerate().filter(|(_, count)| **count > 0) {
+                visit(row as u32, id as u32, *count);
+            }
+        }
+        self.beyond.iter().for_each(|(row, id, count)| visit(*row, *id, *count));
+    }
+
     /// Puts the list in the order of rows, so that [`Grid::row`] finds its part.
     pub(super) fn sort(&mut self) {
         self.beyond.sort_unstable_by_key(|(row, ..)| *row);
@@ -241,6 +322,20 @@ mod tests {
     }
 
     #[test]
+    fn packed_texts_are_as_distinct_as_the_texts() {
+        let texts =
+            ["", "a", "b", "aa", "ab", "ba", "aaa", "aba", "GET", "HEAD", "HEAX", "POST", "PATCH", "PATCX"];
+        let longer = ["TRACES", "OPTIONS", "CONNECT", "PROPFIND", "PROPFINX", "12345678"];
+        let all: Vec<_> = texts.iter().chain(&longer).collect();
+        for (a, b) in all.iter().flat_map(|a| all.iter().map(move |b| (a, b))) {
+            if let (Some(x), Some(y)) = (pack(a.as_bytes()), pack(b.as_bytes())) {
+                assert_eq!(x == y, a == b, "{a} {b}");
+            }
+        }
+        assert_eq!((pack(b""), pack(b"123456789")), (None, None));
+    }
+
+    #[test]
     fn a_grid_counts_the_same_beyond_its_cells() {
         let (mut grid, mut want) = (Grid::default(), std::collections::BTreeMap::new());
         for i in 0..200_000_u32 {
@@ -255,5 +350,8 @@ mod tests {
             grid.row(row).for_each(|(id, count)| *got.entry((row, id)).or_insert(0) += count);
         }
         assert_eq!(got, want);
+        let mut visited = std::collections::BTreeMap::new();
+        grid.for_each(|row, id, count| *visited.entry((row, id)).or_insert(0) += count);
+        assert_eq!(visited, want);
     }
 }
