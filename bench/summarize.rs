@@ -67,20 +67,19 @@ struct Case {
 }
 
 impl Case {
-    fn all() -> Vec<Case> {
+    const COUNT: usize = 4;
+
+    fn new(number: usize) -> Case {
         let case = |name, body, format, is_large| Case { name, body, format, is_large };
         let million = Shape::standard(1_000_000);
-        vec![
-            case("1,000,000 lines", million.ndjson(), Format::Ndjson, true),
-            case("1,000,000 in an array", million.json_array(), Format::JsonArray, true),
-            case("1,000 in an array", Shape::standard(1_000).json_array(), Format::JsonArray, false),
-            case(
-                "20 in an array",
-                Shape { minutes: 1, ..Shape::standard(20) }.json_array(),
-                Format::JsonArray,
-                false,
-            ),
-        ]
+        let twenty = Shape { minutes: 1, ..Shape::standard(20) };
+        match number {
+            0 => case("1,000,000 lines", million.ndjson(), Format::Ndjson, true),
+            1 => case("1,000,000 in an array", million.json_array(), Format::JsonArray, true),
+            2 => case("1,000 in an array", Shape::standard(1_000).json_array(), Format::JsonArray, false),
+            3 => case("20 in an array", twenty.json_array(), Format::JsonArray, false),
+            _ => panic!("there are {} cases", Self::COUNT),
+        }
     }
 
     fn summarize(&self, pool: &ThreadPool) -> usize {
@@ -143,8 +142,8 @@ fn print_ratios(case: &Case, pools: &[ThreadPool; 2]) {
 
 /// Repeats one figure of one case, both given by the numbers of their lines in the table. Also tells the time
 /// on a processor, which other work on the machine disturbs less; for figures of one thread on Linux.
-fn profile(cases: &[Case], pools: &[ThreadPool; 2], mut numbers: impl Iterator<Item = usize>) {
-    let case = &cases[numbers.next().expect("the number of a case")];
+fn profile(pools: &[ThreadPool; 2], mut numbers: impl Iterator<Item = usize>) {
+    let case = &Case::new(numbers.next().expect("the number of a case"));
     let (name, measure) = case.measures(pools).swap_remove(numbers.next().expect("the number of a figure"));
     pools[0].install(|| {
         let (start, start_ns, mut runs) = (monotonic(), on_processor_ns(), 0_u32);
@@ -170,10 +169,11 @@ fn on_processor_ns() -> u64 {
 }
 
 fn main() {
-    let (cases, pools) = (Case::all(), pools());
+    let pools = pools();
     if std::env::args().any(|argument| argument == "profile") {
-        return profile(&cases, &pools, std::env::args().filter_map(|argument| argument.parse().ok()));
+        return profile(&pools, std::env::args().filter_map(|argument| argument.parse().ok()));
     }
+    let cases: Vec<Case> = (0..Case::COUNT).map(Case::new).collect();
     for case in &cases {
         print_ratios(case, &pools);
     }

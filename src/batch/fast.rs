@@ -6,26 +6,23 @@
 //! refuses, or see another text in it.
 
 use super::checks::Rules;
-use super::scan::plain_end;
-use super::tally::Tally;
+use super::scan::{plain_end, short_plain};
+use super::tally::{Pending, Tally};
 use super::time;
 use super::walk::skip_space;
 use crate::model::WindowStart;
 
 /// An item that was taken.
 pub(super) struct Taken<'t> {
-    pub(super) minute: WindowStart,
-    /// The tally's number of the method.
-    pub(super) method: u32,
-    pub(super) path: &'t str,
-    pub(super) user_agent: &'t str,
+    pub(super) entry: Pending<'t>,
     /// Texts that were cut to their limit.
     pub(super) truncated: u32,
     /// Where the item ends in the text.
     pub(super) end: usize,
 }
 
-/// Takes the item at `pos`. With `LINE`, it must end on its line.
+/// Takes the item at `pos`, an object of plain strings and simple scalars. With `LINE`, it must end on its
+/// line.
 #[inline]
 pub(super) fn item<'t, const LINE: bool>(
     text: &'t str,
@@ -34,65 +31,55 @@ pub(super) fn item<'t, const LINE: bool>(
     times: &mut Times,
     tally: &mut Tally,
 ) -> Option<Taken<'t>> {
-    let (texts, end) = object::<LINE>(text, pos)?;
-    let minute = times.minute(texts.received_at?, rules)?;
-    let method = tally.raw_method(texts.method?)?;
-    let (path, path_cut) = rules.path(texts.path?).ok()?;
-    let (user_agent, agent_cut) = rules.user_agent(texts.user_agent?).ok()?;
-    let truncated = u32::from(path_cut) + u32::from(agent_cut);
-    Some(Taken { minute, method, path, user_agent, truncated, end })
-}
-
-#[derive(Default)]
-struct Texts<'t> {
-    received_at: Option<&'t str>,
-    method: Option<&'t str>,
-    path: Option<&'t str>,
-    user_agent: Option<&'t str>,
-}
-
-/// Reads an object of plain strings and simple scalars: its known fields, and where it ends.
-#[inline]
-fn object<const LINE: bool>(text: &str, pos: usize) -> Option<(Texts<'_>, usize)> {
     let bytes = text.as_bytes();
-    let mut texts = Texts::default();
+    let (mut minute, mut method, mut path, mut user_agent) = (None, None, None, None);
     if bytes.get(pos) != Some(&b'{') {
         return None;
     }
     let mut pos = pos + 1;
-    loop {
+    let end = loop {
         pos = skip_space::<LINE>(bytes, pos);
         let key = bytes.get(pos..)?;
         // The closing quote is part of what is compared, so that no key is taken for another it begins with.
-        let (slot, key_bytes) = if key.starts_with(b"\"receivedAt\"") {
-            (&mut texts.received_at, 12)
+        let is_repeated = if key.starts_with(b"\"receivedAt\"") {
+            pos = colon::<LINE>(bytes, pos + 12)?;
+            let (found, end) = times.minute(text, pos, rules)?;
+            pos = end;
+            minute.replace(found).is_some()
         } else if key.starts_with(b"\"method\"") {
-            (&mut texts.method, 8)
+            pos = colon::<LINE>(bytes, pos + 8)?;
+            let (found, end) = method_at(text, pos, tally)?;
+            pos = end;
+            method.replace(found).is_some()
         } else if key.starts_with(b"\"path\"") {
-            (&mut texts.path, 6)
+            pos = colon::<LINE>(bytes, pos + 6)?;
+            let (found, end) = string(text, pos)?;
+            pos = end;
+            path.replace(found).is_some()
         } else if key.starts_with(b"\"userAgent\"") {
-            (&mut texts.user_agent, 11)
+            pos = colon::<LINE>(bytes, pos + 11)?;
+            let (found, end) = string(text, pos)?;
+            pos = end;
+            user_agent.replace(found).is_some()
         } else {
             let (_, end) = string(text, pos)?;
-            pos = ignored_value::<LINE>(text, colon::<LINE>(bytes, end)?)?;
-            match bytes.get(pos)? {
-                b',' => pos += 1,
-                b'}' => return Some((texts, pos + 1)),
-                _ => return None,
-            }
-            continue;
+            pos = ignored_value(text, colon::<LINE>(bytes, end)?)?;
+            false
         };
-        let (value, end) = string(text, colon::<LINE>(bytes, pos + key_bytes)?)?;
-        if slot.replace(value).is_some() {
+        if is_repeated {
             return None;
         }
-        pos = skip_space::<LINE>(bytes, end);
+        pos = skip_space::<LINE>(bytes, pos);
         match bytes.get(pos)? {
             b',' => pos += 1,
-            b'}' => return Some((texts, pos + 1)),
+            b'}' => break pos + 1,
             _ => return None,
         }
-    }
+    };
+    let (path, path_cut) = rules.path(path?).ok()?;
+    let (user_agent, agent_cut) = rules.user_agent(user_agent?).ok()?;
+    let entry = Pending { row: tally.row(minute?), method: method?, path, user_agent };
+    Some(Taken { entry, truncated: u32::from(path_cut) + u32::from(agent_cut), end })
 }
 
 /// Behind a key: the position of the value.
@@ -100,6 +87,21 @@ fn object<const LINE: bool>(text: &str, pos: usize) -> Option<(Texts<'_>, usize)
 fn colon<const LINE: bool>(bytes: &[u8], pos: usize) -> Option<usize> {
     let pos = skip_space::<LINE>(bytes, pos);
     (bytes.get(pos) == Some(&b':')).then(|| skip_space::<LINE>(bytes, pos + 1))
+}
+
+/// The method at `pos`: the tally's number of it, and the position behind its closing quote.
+#[inline]
+fn method_at(text: &str, pos: usize, tally: &mut Tally) -> Option<(u32, usize)> {
+    let bytes = text.as_bytes();
+    if bytes.get(pos) == Some(&b'"')
+        && let Some((packed, length)) = short_plain(bytes, pos + 1)
+        && bytes[pos + 1 + length] == b'"'
+    {
+        let end = pos + 1 + length;
+        return Some((tally.raw_method(packed, text.get(pos + 1..end)?)?, end + 1));
+    }
+    let (method, end) = string(text, pos)?;
+    Some((tally.raw_method(0, method)?, end))
 }
 
 /// The string without escapes at `pos`: its text, and the position behind its closing quote.
@@ -116,9 +118,8 @@ fn string(text: &str, pos: usize) -> Option<(&str, usize)> {
     Some((text.get(pos + 1..end)?, end + 1))
 }
 
-/// Skips a value that does not matter, if it is a plain string, a literal or a number without exponent, and
-/// the space behind it.
-fn ignored_value<const LINE: bool>(text: &str, pos: usize) -> Option<usize> {
+/// Skips a value that does not matter, if it is a plain string, a literal or a number without exponent.
+fn ignored_value(text: &str, pos: usize) -> Option<usize> {
     let rest = text.as_bytes().get(pos..)?;
     let bytes = match rest.first()? {
         b'"' => string(text, pos)?.1 - pos,
@@ -128,7 +129,7 @@ fn ignored_value<const LINE: bool>(text: &str, pos: usize) -> Option<usize> {
         b'-' => 1 + number_bytes(&rest[1..])?,
         _ => number_bytes(rest)?,
     };
-    Some(skip_space::<LINE>(text.as_bytes(), pos + bytes))
+    Some(pos + bytes)
 }
 
 /// The length of `0` or digits without a leading zero, and maybe a point and digits.
@@ -162,26 +163,34 @@ struct Form {
     /// `Z` or `+01:00`, padded.
     offset: [u8; 6],
     offset_bytes: usize,
-    /// Of the whole text; 0 for no form.
+    /// Of the whole text.
     bytes: usize,
     minute: WindowStart,
 }
 
 impl Times {
     pub(super) fn new() -> Self {
-        let none = Form { head: [0; 16], offset: [0; 6], offset_bytes: 0, bytes: 0, minute: WindowStart(0) };
+        let none = Form { head: [0; 16], offset: [0; 6], offset_bytes: 0, bytes: 16, minute: WindowStart(0) };
         Self { known: [none; 16] }
     }
 
-    /// The minute of a `receivedAt`; `None` where it is refused.
+    /// The minute of the `receivedAt` at `pos`, and the position behind its closing quote; `None` where it is
+    /// refused.
     #[inline]
-    fn minute(&mut self, text: &str, rules: &Rules<'_>) -> Option<WindowStart> {
-        let (head, rest) = text.as_bytes().split_first_chunk::<16>()?;
-        let form = &self.known[head[15] as usize % 16];
-        if form.bytes == text.len() && form.head == *head && form.is_followed_by(rest) {
-            return Some(form.minute);
+    fn minute(&mut self, text: &str, pos: usize, rules: &Rules<'_>) -> Option<(WindowStart, usize)> {
+        let bytes = text.as_bytes().get(pos..)?;
+        if let Some((head, _)) = bytes.strip_prefix(b"\"")?.split_first_chunk::<16>() {
+            let form = &self.known[head[15] as usize % 16];
+            // Of a known form, every byte up to the closing quote is known too: no need to look for it.
+            if form.head == *head
+                && bytes.get(1 + form.bytes) == Some(&b'"')
+                && form.is_followed_by(&bytes[17..=form.bytes])
+            {
+                return Some((form.minute, pos + form.bytes + 2));
+            }
         }
-        self.learn(text, rules)
+        let (text, end) = string(text, pos)?;
+        Some((self.learn(text, rules)?, end))
     }
 
     #[cold]

@@ -9,6 +9,7 @@ mod checks;
 mod decode;
 mod error;
 mod fast;
+mod intern;
 mod parse;
 mod scan;
 mod split;

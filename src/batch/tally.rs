@@ -4,12 +4,11 @@
 //! into a canonical summary. Memory is bounded by the entries counted, whatever they are. Hashes are seeded
 //! anew for each tally, against inputs made to collide, and leave no trace in the result.
 
-use std::hash::{BuildHasher, Hasher};
-
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use hashbrown::HashMap;
 
 use super::checks;
+use super::intern::{BLOCK, Interner};
 use crate::model::WindowStart;
 
 /// Requests of a batch, or of a piece of one, per minute and path and per minute and user agent.
@@ -25,27 +24,28 @@ pub(super) struct Tally {
     pub(super) minutes: Vec<WindowStart>,
     pub(super) by_path: Grid,
     pub(super) by_agent: Grid,
-    known_methods: [KnownMethod; KNOWN_METHODS],
-    rows: HashTable<u32>,
-    seed: RandomState,
+    /// Short methods as they were sent, packed, and their numbers. A few occur in nearly all entries.
+    known_methods: [(u64, u32); 8],
+    rows: HashMap<WindowStart, u32, RandomState>,
     /// The rows of the minutes seen lately, by the lowest bits of the minute.
     recent: [(WindowStart, u32); RECENT],
 }
 
+/// One entry on its way to be counted.
+#[derive(Clone, Copy)]
+pub(super) struct Pending<'t> {
+    /// Of the minute, see [`Tally::row`].
+    pub(super) row: u32,
+    /// See [`Tally::method`].
+    pub(super) method: u32,
+    pub(super) path: &'t str,
+    pub(super) user_agent: &'t str,
+}
+
 /// Logs are nearly in order of time, so that few minutes alternate.
 const RECENT: usize = 16;
-/// Slots for methods of up to eight bytes, as they were sent: a few occur in nearly all entries.
-const KNOWN_METHODS: usize = 16;
 /// No minute of ours is this late.
 const NO_MINUTE: WindowStart = WindowStart(u32::MAX);
-
-/// The number that a method of this text was given.
-#[derive(Clone, Copy, Default)]
-struct KnownMethod {
-    /// See [`pack`].
-    packed: (u64, usize),
-    id: u32,
-}
 
 impl Tally {
     pub(super) fn new() -> Self {
@@ -58,9 +58,8 @@ impl Tally {
             minutes: Vec::new(),
             by_path: Grid::default(),
             by_agent: Grid::default(),
-            known_methods: Default::default(),
-            rows: HashTable::new(),
-            seed: RandomState::default(),
+            known_methods: [(0, 0); 8],
+            rows: HashMap::default(),
             recent: [(NO_MINUTE, 0); RECENT],
         }
     }
@@ -75,50 +74,48 @@ impl Tally {
         self.methods.intern(method, 0)
     }
 
-    /// The number of a method as it was sent; `None` where it is refused.
+    /// The number of a method as it was sent, packed by `scan::short_plain` where it is short (else 0). `None`
+    /// where it is refused.
     #[inline]
-    pub(super) fn raw_method(&mut self, text: &str) -> Option<u32> {
-        let Some(packed) = pack(text.as_bytes()) else {
-            return Some(self.method(&checks::method(text).ok()?));
-        };
-        let slot = (packed.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as usize % KNOWN_METHODS;
-        if self.known_methods[slot].packed != packed {
-            let id = self.method(&checks::method(text).ok()?);
-            self.known_methods[slot] = KnownMethod { packed, id };
+    pub(super) fn raw_method(&mut self, packed: u64, text: &str) -> Option<u32> {
+        match self.known_methods.iter().find(|known| known.0 == packed && packed != 0) {
+            Some(known) => Some(known.1),
+            None => self.learn_method(packed, text),
         }
-        Some(self.known_methods[slot].id)
     }
 
-    /// Counts one entry.
-    #[inline]
-    pub(super) fn count(&mut self, minute: WindowStart, method: u32, path: &str, user_agent: &str) {
-        let row = self.row(minute);
-        let path = self.paths.intern(path, method);
-        let agent = self.agents.intern(user_agent, 0);
-        self.by_path.add(row, path, 1);
-        self.by_agent.add(row, agent, 1);
-        self.entries += 1;
+    #[cold]
+    fn learn_method(&mut self, packed: u64, text: &str) -> Option<u32> {
+        let id = self.method(&checks::method(text).ok()?);
+        if let Some(free) = self.known_methods.iter_mut().find(|known| known.0 == 0) {
+            *free = (packed, id);
+        }
+        Some(id)
     }
 
+    /// Counts entries, at most [`BLOCK`].
+    pub(super) fn count(&mut self, entries: &[Pending<'_>]) {
+        let mut ids = [0; BLOCK];
+        self.paths.intern_all(entries.iter().map(|entry| (entry.path, entry.method)), &mut ids);
+        entries.iter().zip(ids).for_each(|(entry, id)| self.by_path.add(entry.row, id, 1));
+        self.agents.intern_all(entries.iter().map(|entry| (entry.user_agent, 0)), &mut ids);
+        entries.iter().zip(ids).for_each(|(entry, id)| self.by_agent.add(entry.row, id, 1));
+        self.entries += entries.len() as u32;
+    }
+
+    /// The row of a minute in both grids.
     #[inline]
-    fn row(&mut self, minute: WindowStart) -> u32 {
+    pub(super) fn row(&mut self, minute: WindowStart) -> u32 {
         let slot = minute.0 as usize % RECENT;
         if self.recent[slot].0 != minute {
-            self.recent[slot] = (minute, self.find_row(minute));
+            let next = u32::try_from(self.minutes.len()).expect("there are fewer than 2^32 minutes");
+            let row = *self.rows.entry(minute).or_insert(next);
+            if row == next {
+                self.minutes.push(minute);
+            }
+            self.recent[slot] = (minute, row);
         }
         self.recent[slot].1
-    }
-
-    fn find_row(&mut self, minute: WindowStart) -> u32 {
-        let Self { rows, minutes, seed, .. } = self;
-        let found = rows.find(seed.hash_one(minute), |row| minutes[*row as usize] == minute);
-        if let Some(row) = found {
-            return *row;
-        }
-        let row = u32::try_from(minutes.len()).expect("there are fewer than 2^32 minutes");
-        minutes.push(minute);
-        rows.insert_unique(seed.hash_one(minute), row, |row| seed.hash_one(minutes[*row as usize]));
-        row
     }
 
     /// Counts everything that another tally has counted. `None` where the entries together pass `u32`.
@@ -137,99 +134,6 @@ impl Tally {
         other.by_agent.for_each(|row, id, n| self.by_agent.add(rows[row as usize], agents[id as usize], n));
         Some(())
     }
-}
-
-/// One to eight bytes as a number and their length; together they stand for no other text.
-#[inline]
-fn pack(text: &[u8]) -> Option<(u64, usize)> {
-    let packed = match *text {
-        [a, .., b] if text.len() < 4 => u64::from_le_bytes([a, text[1], b, 0, 0, 0, 0, 0]),
-        [a] => u64::from(a),
-        _ if text.len() > 8 => return None,
-        _ => {
-            // Two reads of four bytes, which overlap where there are fewer than eight.
-            let (first, last) = (text.first_chunk::<4>()?, text.last_chunk::<4>()?);
-            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
-        }
-    };
-    Some((packed, text.len()))
-}
-
-/// Distinct (text, tag) pairs and their numbers, dense from 0. Texts are copied once, side by side, so that
-/// looking one up touches little memory, wherever in a large body it first stood.
-pub(super) struct Interner {
-    keys: HashTable<Key>,
-    /// By number.
-    order: Vec<Key>,
-    text: String,
-    seed: RandomState,
-}
-
-#[derive(Clone, Copy)]
-struct Key {
-    start: usize,
-    bytes: u32,
-    tag: u32,
-    id: u32,
-}
-
-impl Key {
-    #[inline]
-    fn text(self, text: &str) -> &[u8] {
-        &text.as_bytes()[self.start..self.start + self.bytes as usize]
-    }
-}
-
-impl Interner {
-    fn new() -> Self {
-        Self { keys: HashTable::new(), order: Vec::new(), text: String::new(), seed: RandomState::default() }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.order.len()
-    }
-
-    /// The number of this pair, a new one where it was never seen.
-    #[inline]
-    pub(super) fn intern(&mut self, key: &str, tag: u32) -> u32 {
-        let hash = hash(&self.seed, key.as_bytes(), tag);
-        let is_same = |known: &Key| known.tag == tag && *known.text(&self.text) == *key.as_bytes();
-        match self.keys.find(hash, is_same) {
-            Some(known) => known.id,
-            None => self.insert(hash, key, tag),
-        }
-    }
-
-    #[cold]
-    fn insert(&mut self, key_hash: u64, key: &str, tag: u32) -> u32 {
-        let id = u32::try_from(self.order.len()).expect("a batch has fewer than 2^32 keys");
-        let bytes = u32::try_from(key.len()).expect("a key is shorter than 4 GiB");
-        let new = Key { start: self.text.len(), bytes, tag, id };
-        self.text.push_str(key);
-        self.order.push(new);
-        let Self { keys, text, seed, .. } = self;
-        keys.insert_unique(key_hash, new, |known| hash(seed, known.text(text), known.tag));
-        id
-    }
-
-    /// The pair with this number.
-    pub(super) fn get(&self, id: u32) -> (&str, u32) {
-        let key = self.order[id as usize];
-        (&self.text[key.start..key.start + key.bytes as usize], key.tag)
-    }
-
-    /// All pairs by number.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
-        (0..self.order.len()).map(|id| self.get(id as u32))
-    }
-}
-
-#[inline]
-fn hash(seed: &RandomState, key: &[u8], tag: u32) -> u64 {
-    let mut hasher = seed.build_hasher();
-    hasher.write(key);
-    hasher.write_u32(tag);
-    hasher.finish()
 }
 
 /// Counts by row and number.
@@ -306,34 +210,6 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_dense_and_depend_on_text_and_tag() {
-        let mut interner = Interner::new();
-        assert_eq!(
-            [("a", 0), ("b", 0), ("a", 1), ("a", 0)].map(|(key, tag)| interner.intern(key, tag)),
-            [0, 1, 2, 0]
-        );
-        for i in 0..10_000 {
-            assert_eq!(interner.intern(&format!("/{i}"), 0), i + 3);
-        }
-        assert_eq!(interner.get(2), ("a", 1));
-        assert_eq!(interner.len(), 10_003);
-    }
-
-    #[test]
-    fn packed_texts_are_as_distinct_as_the_texts() {
-        let texts =
-            ["", "a", "b", "aa", "ab", "ba", "aaa", "aba", "GET", "HEAD", "HEAX", "POST", "PATCH", "PATCX"];
-        let longer = ["TRACES", "OPTIONS", "CONNECT", "PROPFIND", "PROPFINX", "12345678"];
-        let all: Vec<_> = texts.iter().chain(&longer).collect();
-        for (a, b) in all.iter().flat_map(|a| all.iter().map(move |b| (a, b))) {
-            if let (Some(x), Some(y)) = (pack(a.as_bytes()), pack(b.as_bytes())) {
-                assert_eq!(x == y, a == b, "{a} {b}");
-            }
-        }
-        assert_eq!((pack(b""), pack(b"123456789")), (None, None));
-    }
 
     #[test]
     fn a_grid_counts_the_same_beyond_its_cells() {

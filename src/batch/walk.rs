@@ -7,7 +7,8 @@
 use super::checks::Rules;
 use super::error::{BatchError, ItemError};
 use super::fast::{self, Times};
-use super::tally::Tally;
+use super::intern::BLOCK;
+use super::tally::{Pending, Tally};
 use super::{Format, parse, time};
 
 /// A stretch of a body.
@@ -49,11 +50,21 @@ pub(super) fn walk(
     rules: &Rules<'_>,
     tally: &mut Tally,
 ) -> Result<(), BatchError> {
-    let mut walk = Walk { text: piece.text, way, rules, times: Times::new(), tally, index: 0 };
+    let mut walk = Walk {
+        text: piece.text,
+        way,
+        rules,
+        times: Times::new(),
+        tally,
+        index: 0,
+        pending: Vec::with_capacity(BLOCK),
+    };
     match format {
-        Format::JsonArray => walk.array(piece.is_first, piece.is_last),
-        Format::Ndjson => walk.lines(),
+        Format::JsonArray => walk.array(piece.is_first, piece.is_last)?,
+        Format::Ndjson => walk.lines()?,
     }
+    walk.tally.count(&walk.pending);
+    Ok(())
 }
 
 struct Walk<'t, 'w> {
@@ -63,6 +74,8 @@ struct Walk<'t, 'w> {
     times: Times,
     tally: &'w mut Tally,
     index: usize,
+    /// Items seen but not yet counted, less than a block.
+    pending: Vec<Pending<'t>>,
 }
 
 impl Walk<'_, '_> {
@@ -122,7 +135,11 @@ impl Walk<'_, '_> {
         };
         let end = match quick {
             Some(item) => {
-                self.tally.count(item.minute, item.method, item.path, item.user_agent);
+                self.pending.push(item.entry);
+                if self.pending.len() == BLOCK {
+                    self.tally.count(&self.pending);
+                    self.pending.clear();
+                }
                 self.tally.truncated = self.tally.truncated.saturating_add(item.truncated);
                 item.end
             }
@@ -145,8 +162,9 @@ impl Walk<'_, '_> {
         let (item, length) = parse::item(&rest[..line_end.unwrap_or(rest.len())], outer_levels)?;
         let checked = item.check(self.rules)?;
         let entry = checked.entry();
+        let row = self.tally.row(time::minute_of(entry.received_at_ms));
         let method = self.tally.method(entry.method);
-        self.tally.count(time::minute_of(entry.received_at_ms), method, entry.path, entry.user_agent);
+        self.tally.count(&[Pending { row, method, path: entry.path, user_agent: entry.user_agent }]);
         self.tally.truncated = self.tally.truncated.saturating_add(checked.truncated);
         Ok(pos + length)
     }
