@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use super::agent::{self, Family};
-use super::tally::{Interner, Tally};
+use super::intern::Interner;
+use super::tally::Tally;
 use crate::model::{Counts, CustomerId, Insight, KeyTable, Keys, Summary, WindowId, WindowSize, WindowStart};
 
 /// Turns a tally into a summary.
