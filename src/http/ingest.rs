@@ -13,6 +13,7 @@ use crate::inflight::{Budget, Charge};
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
+use crate::random;
 use std::sync::Arc;
 
 /// What ingestion goes by, from `Config`.
@@ -159,7 +160,7 @@ fn labels(head: &Head) -> Result<Labels, Problem> {
     let customer = customer(head)?;
     let (batch_id, server_made_id) = match only(head, "idempotency-key")? {
         Some(key) => (batch_id(key)?, false),
-        None => (BatchId::new(&new_ulid()).expect("a ULID is visible ASCII"), true),
+        None => (BatchId::new(&random::ulid()).expect("a ULID is visible ASCII"), true),
     };
     let content_type = only(head, "content-type")?.unwrap_or_default();
     let format = Format::from_content_type(content_type)
@@ -211,11 +212,6 @@ fn unquote(rest: &str) -> Option<String> {
             other => key.push(other),
         }
     }
-}
-
-/// A new ULID: 26 characters, ascending with time to the millisecond.
-pub fn new_ulid() -> String {
-    ulid::Ulid::generate().to_string()
 }
 
 #[cfg(test)]

@@ -7,13 +7,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::errors::Problem;
-use super::ingest::{Ingest, Refused, new_ulid};
+use super::ingest::{Ingest, Refused};
 use super::server::ConnectionStats;
 use super::tokens::Tokens;
 use super::{Handler, Head, Request, Response};
 use crate::clock;
 use crate::intake::{Intake, Reason};
 use crate::metrics::Metrics;
+use crate::random;
 
 /// The longest request id that is echoed, in characters.
 const MAX_REQUEST_ID_BYTES: usize = 128;
@@ -223,7 +224,7 @@ fn request_id(head: Option<&Head>) -> String {
         .filter(|id| {
             (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
         })
-        .map_or_else(new_ulid, str::to_owned)
+        .map_or_else(random::ulid, str::to_owned)
 }
 
 impl Handler for Routes {
