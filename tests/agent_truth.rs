@@ -5,6 +5,7 @@
 //! `app`. `Webview` counts for in-app Chrome and Safari. For `crawler-ua` a longer name that contains the family counts.
 //!
 //! `AGENT_TRUTH_MISSES=1` lists what disagrees; `AGENT_TRUTH=file` scores another file of the same form (no floors then).
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! What a batch may be and what it is refused for, item by item of DESIGN's contract, through every way a body
 //! can take: the reference, the quick way in one piece, and in pieces on several threads.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 use std::collections::BTreeMap;
 

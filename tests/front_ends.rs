@@ -1,4 +1,5 @@
 //! What both front ends do alike: the functional contract of the seam between them and the handler.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! A disk that is really full: a small tmpfs under the data directory. Mounting needs root; without it these tests say
 //! so, and the simulated disk of `tests/simulate.rs` (ENOSPC on every single operation) stands in for them.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

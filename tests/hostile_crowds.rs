@@ -1,7 +1,6 @@
 //! Crowds, floods, resets, and resources that run out: the server goes on serving honest clients and is as it was
 //! before when it is over.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

@@ -1,6 +1,5 @@
 //! What hostile clients send: every row of the table against the guarded front end, alone and in the real server.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod hostile;
 mod support;

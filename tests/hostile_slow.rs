@@ -1,7 +1,6 @@
 //! Slow and silent clients: every wait has a deadline, and what is refused early reaches a client that is still
 //! sending.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

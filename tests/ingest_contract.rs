@@ -1,5 +1,6 @@
 //! `POST /logs` as DESIGN section 4 has it, and what the windows hold afterwards: against the real binary, with both
 //! front ends.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 
@@ -99,6 +100,9 @@ fn assert_error(answer: &Answer, status: u16, category: &str, code: &str) {
     assert_eq!(body["requestId"].as_str(), answer.header("x-request-id"));
 }
 
+/// Headers, the status they are answered with, and what the answer says.
+type Refused<'a> = (&'a [(&'a str, &'a str)], u16, &'a str);
+
 #[test]
 fn bad_batches_are_refused_whole_with_a_reason_and_counted_nowhere() {
     for flags in FRONT_ENDS {
@@ -108,7 +112,7 @@ fn bad_batches_are_refused_whole_with_a_reason_and_counted_nowhere() {
         let long = "x".repeat(200);
         let json = ("content-type", "application/json");
         let good = one("/");
-        let headers: [(&[(&str, &str)], u16, &str); 12] = [
+        let headers: [Refused<'_>; 12] = [
             (&[json], 400, "x-customer-id is missing"),
             (&[("x-customer-id", "a"), ("x-customer-id", "a"), json], 400, "more than once"),
             (&[("x-customer-id", "a b"), json], 400, "visible ASCII"),

@@ -1,5 +1,6 @@
 //! What the real binary does when files are lost or damaged while it is stopped: it refuses to start where counts could
 //! be wrong, says what to do, and `repair` is the way out. The full matrix is in `tests/journal_damage.rs`.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

@@ -5,7 +5,7 @@
 //! belongs there. They are replayed, cut and mutated here on stable Rust; the same function is what a
 //! coverage-guided fuzzer would call.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that reads its own seeds")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 use std::fs;
 use std::io;

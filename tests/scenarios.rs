@@ -1,5 +1,6 @@
 //! Scenario 001 against the real binary: exact counts with 2 and with 64 connections, under `kill -9`, and across a
 //! clean stop in the middle of the load.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! The promise, under every crash a small machine can have: a batch answered 202 is counted exactly once.
-#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected stops")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

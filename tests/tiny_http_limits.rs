@@ -12,8 +12,7 @@
 //! | any `Transfer-Encoding` | read as chunked | the same | 400 or 501 |
 //!
 //! Rows that end or exhaust a process run in a child process: the test starts its own program again.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

@@ -25,6 +25,9 @@ pub(super) enum BatchesCommand {
     Cat(Selection),
 }
 
+/// How one record is printed.
+type Show = fn(&Record<'_>, &mut dyn Write) -> io::Result<()>;
+
 /// Which batches.
 #[derive(Args)]
 pub(super) struct Selection {
@@ -52,7 +55,7 @@ fn parse_time(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn run(command: &BatchesCommand) -> Result<ExitCode, Failure> {
-    let (selection, show): (_, fn(&Record<'_>, &mut dyn Write) -> io::Result<()>) = match command {
+    let (selection, show): (_, Show) = match command {
         BatchesCommand::List(selection) => (selection, list),
         BatchesCommand::Cat(selection) => (selection, cat),
     };

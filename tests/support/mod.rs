@@ -2,7 +2,7 @@
 //! forgets with the engine on it.
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of it")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 pub mod batches;
 pub mod child;

@@ -2,7 +2,7 @@
 //!
 //! In: bytes as they arrive. Out: a [`Head`] and a [`Framing`], or the [`Refusal`] to send. Stricter than
 //! httparse, because two servers that read one head differently are a way to smuggle requests. It must never do
-//! I/O, and what it decides must not depend on how the bytes were cut into reads: [`Scan`] looks at each byte
+//! I/O, and what it decides must not depend on how the bytes were cut into reads: `Scan` looks at each byte
 //! once and in order, and the rest is parsed only when the head is complete.
 
 use std::mem::MaybeUninit;
