@@ -385,12 +385,28 @@ fn settle(
     checkpoint: Seq,
     report: &mut Report,
 ) -> Result<ActiveSegment, StartError> {
-    // Earlier segments end where the next one begins. A rewrite that was cut short left its source longer.
-    let count = scanned.len();
-    for segment in scanned.iter().take(count - 1).filter(|segment| segment.end < segment.file_bytes) {
-        cut(disk, dir, segment.index.first, segment.end)?;
+    // Earlier segments end where the next one begins. A rewrite that was cut short left its source longer; the source
+    // is cut only now that the last segment's name is durable, because until then it may hold the only durable copy.
+    let longer: Vec<(Seq, u64)> = scanned[..scanned.len() - 1]
+        .iter()
+        .filter(|segment| segment.end < segment.file_bytes)
+        .map(|segment| (segment.index.first, segment.end))
+        .collect();
+    let active = settle_last(disk, dir, scanned, checkpoint, report)?;
+    for (first, end) in longer {
+        cut(disk, dir, first, end)?;
     }
+    Ok(active)
+}
 
+/// Makes the last segment durable: what of it is not known durable is written again.
+fn settle_last(
+    disk: &dyn Disk,
+    dir: &DataDir,
+    scanned: &mut Vec<Scanned>,
+    checkpoint: Seq,
+    report: &mut Report,
+) -> Result<ActiveSegment, StartError> {
     let last = scanned.last_mut().expect("there is at least one segment");
     let durable = last.durable_through.max(checkpoint);
     let unproven = last.unproven.iter().find(|(seq, _)| *seq > durable).copied();
