@@ -478,11 +478,12 @@ fn load_dedup(opening: &Opening<'_>, older: &[Seq], scanned: &[Scanned]) -> Resu
     let mut reaches = scanned[0].index.first;
     let mut lost = None;
     let mut oldest_ms = scanned[0].index.first_received_at_ms;
-    for first in firsts.into_iter().rev() {
+    for (position, first) in firsts.iter().copied().enumerate().rev() {
         if wanted == 0 {
             break;
         }
-        let Some(index) = older_index(opening, disk, dir, first, hasher)? else { continue };
+        let next_first = firsts.get(position + 1).copied().unwrap_or(scanned[0].index.first);
+        let Some(index) = older_index(disk, dir, first, next_first, hasher)? else { continue };
         if index.last.next() < reaches && lost.is_none() {
             lost = Some((Seq(reaches.0 - 1), oldest_ms));
         }
@@ -505,10 +506,10 @@ fn load_dedup(opening: &Opening<'_>, older: &[Seq], scanned: &[Scanned]) -> Resu
 
 /// The index of a segment before the ones that were read: from its `.idx`, else from its `.log` (and written then).
 fn older_index(
-    opening: &Opening<'_>,
     disk: &dyn Disk,
     dir: &DataDir,
     first: Seq,
+    next_first: Seq,
     hasher: &DedupHasher,
 ) -> Result<Option<SegmentIndex>, StartError> {
     match SegmentIndex::read(disk, &dir.index(first), first, hasher) {
@@ -517,7 +518,7 @@ fn older_index(
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    match SegmentIndex::of_segment(&**opening.disk, dir, first, hasher) {
+    match SegmentIndex::of_segment(disk, dir, first, Some(next_first), hasher) {
         Ok((index, None)) => {
             index.write(disk, dir, hasher)?;
             Ok(Some(index))
