@@ -19,6 +19,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::batch::time;
 use crate::disk::{self, Disk};
 use crate::model::{CustomerId, Seq, WindowId};
+use crate::random;
 
 /// Encoded customer names longer than this are cut and given a hash.
 const MAX_CUSTOMER_NAME_BYTES: usize = 200;
@@ -131,8 +132,7 @@ impl DataDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(at(&path)(error)),
         }
-        let mut secret = Secret::default();
-        rustix::rand::getrandom(&mut secret[..], rustix::rand::GetRandomFlags::empty())?;
+        let secret: Secret = random::bytes();
         disk::replace_file(disk, &self.temp(), &path, &[&secret]).map_err(at(&path))?;
         disk.sync_dir(&self.root).map_err(at(&self.root))?;
         Ok(secret)

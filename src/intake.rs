@@ -38,12 +38,66 @@ pub enum Outcome {
     Duplicate,
     /// Another batch was counted under its key: 422.
     Conflict,
-    /// Not counted: 503, for this reason.
-    Unavailable(&'static str),
+    /// Not counted: 503.
+    Unavailable(Reason),
+}
+
+/// Why no batch is taken at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The bytes in flight are used up.
+    Busy,
+    /// The disk is full.
+    DiskFull,
+    /// Too much waits to be written to window files.
+    Backlog,
+    /// A sync failed: see [`crate::latch`].
+    Latched,
+    /// The server is starting.
+    Starting,
+    /// The server is stopping.
+    Stopping,
+}
+
+impl Reason {
+    /// The name used in metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Reason::Busy => "busy",
+            Reason::DiskFull => "disk_full",
+            Reason::Backlog => "backlog",
+            Reason::Latched => "latched",
+            Reason::Starting => "starting",
+            Reason::Stopping => "stopping",
+        }
+    }
+
+    /// In words, for the client.
+    pub fn description(self) -> &'static str {
+        match self {
+            Reason::Busy => "too many bytes are in flight (--max-inflight-bytes): try again",
+            Reason::DiskFull => "the disk is full (--min-free-bytes): try again when there is space",
+            Reason::Backlog => {
+                "too much waits to be written to window files (--max-uncheckpointed-bytes): try again"
+            }
+            Reason::Latched => "the journal is latched after a failed sync: the server must be restarted",
+            Reason::Starting => "the server is starting: try again",
+            Reason::Stopping => "the server is stopping: try again",
+        }
+    }
 }
 
 /// Takes batches.
 pub trait Intake: Send + Sync {
     /// Takes one batch; returns when its fate is durable.
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome;
+
+    /// Whether batches can be taken now.
+    ///
+    /// # Errors
+    /// Why not.
+    fn ready(&self) -> Result<(), Reason>;
+
+    /// Fills in the metrics that are looked up rather than counted.
+    fn report(&self);
 }

@@ -8,7 +8,11 @@ pub mod agent;
 mod checks;
 mod decode;
 mod error;
+mod fast;
+mod intern;
 mod parse;
+mod scan;
+mod split;
 mod summarize;
 mod tally;
 pub mod time;
@@ -21,7 +25,7 @@ pub use summarize::insights;
 use crate::model::Summary;
 use checks::Rules;
 use tally::Tally;
-use walk::Piece;
+use walk::{Piece, Way};
 
 /// How the entries of a body are strung together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +101,8 @@ pub struct Summarized {
 
 /// Reduces a decoded body to its summary. All or nothing: one bad item refuses the batch.
 ///
-/// `now_ms` (milliseconds since 1970) is what "the future" begins after.
+/// `now_ms` (milliseconds since 1970) is what "the future" begins after. A body of `parallel_from_bytes` or
+/// more is divided over the rayon pool that the caller runs in (the global one outside of any).
 ///
 /// # Errors
 /// The first thing wrong in document order; see [`BatchError`].
@@ -107,7 +112,15 @@ pub fn summarize(
     limits: &Limits,
     now_ms: u64,
 ) -> Result<Summarized, BatchError> {
-    reference(body, format, limits, now_ms)
+    let limits = capped(limits);
+    let rules = Rules::new(&limits, now_ms);
+    let pieces =
+        if body.len() >= limits.parallel_from_bytes { split::tally(body, format, &rules) } else { None };
+    match pieces {
+        Some(tally) => Ok(finish(tally)),
+        // Small, or unusual, or wrong: from start to end, which also tells what is wrong first.
+        None => in_one_piece(body, format, Way::Quick, &rules),
+    }
 }
 
 /// What [`summarize`] must answer, by the shortest way through serde_json: one thread, one item at a time.
@@ -120,18 +133,29 @@ pub fn reference(
     limits: &Limits,
     now_ms: u64,
 ) -> Result<Summarized, BatchError> {
+    let limits = capped(limits);
+    in_one_piece(body, format, Way::Reference, &Rules::new(&limits, now_ms))
+}
+
+/// The limits, with room for every count in 32 bits.
+fn capped(limits: &Limits) -> Limits {
+    Limits { max_entries: limits.max_entries.min(u32::MAX as usize), ..limits.clone() }
+}
+
+fn in_one_piece(body: &[u8], format: Format, way: Way, rules: &Rules<'_>) -> Result<Summarized, BatchError> {
     if body.starts_with(b"\xEF\xBB\xBF") {
         return Err(BatchError::Bom);
     }
-    let text = utf8(body)?;
-    let limits = Limits { max_entries: limits.max_entries.min(u32::MAX as usize), ..limits.clone() };
     let mut tally = Tally::new();
-    walk::walk(Piece::whole(text), format, &Rules::new(&limits, now_ms), &mut tally)?;
+    walk::walk(Piece::whole(utf8(body)?), format, way, rules, &mut tally)?;
     if tally.entries == 0 {
         return Err(BatchError::NoEntries);
     }
-    let truncated = tally.truncated;
-    Ok(Summarized { summary: summarize::finish(tally), truncated })
+    Ok(finish(tally))
+}
+
+fn finish(tally: Tally) -> Summarized {
+    Summarized { truncated: tally.truncated, summary: summarize::finish(tally) }
 }
 
 /// The body as text; the slower second look that tells where it is bad is taken only if it is.

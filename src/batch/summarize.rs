@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use super::agent;
-use super::tally::{Interner, Tally};
+use super::agent::{self, Family};
+use super::intern::Interner;
+use super::tally::Tally;
 use crate::model::{Counts, CustomerId, Insight, KeyTable, Keys, Summary, WindowId, WindowSize, WindowStart};
 
 /// Turns a tally into a summary.
@@ -47,7 +48,9 @@ fn path_keys(methods: &Interner, paths: &Interner) -> (KeyTable, Vec<u32>) {
 
 /// The sorted families, and for each numbered user agent the place of its family among them.
 fn agent_keys(agents: &Interner) -> (KeyTable, Vec<u32>) {
-    let mut by_family: Vec<_> = agents.iter().map(|(agent, _)| family(agent)).zip(0_u32..).collect();
+    let families: Vec<Family> =
+        agent::with_cache(|cache| agents.iter().map(|(agent, _)| cache.get(agent)).collect());
+    let mut by_family: Vec<(&str, u32)> = families.iter().map(Family::name).zip(0..).collect();
     by_family.sort_unstable();
     let (mut keys, mut ranks) = (KeyTable::default(), vec![0; by_family.len()]);
     let mut last = None;
@@ -60,11 +63,6 @@ fn agent_keys(agents: &Interner) -> (KeyTable, Vec<u32>) {
         ranks[*id as usize] = rank;
     }
     (keys, ranks)
-}
-
-/// The family of a user agent: the only place that asks for it, once for each distinct agent of a batch.
-fn family(user_agent: &str) -> impl Ord + std::ops::Deref<Target = str> {
-    agent::family(user_agent)
 }
 
 /// (number, count) pairs to (rank, sum) pairs, ascending by rank and distinct.

@@ -4,11 +4,11 @@
 //! into a canonical summary. Memory is bounded by the entries counted, whatever they are. Hashes are seeded
 //! anew for each tally, against inputs made to collide, and leave no trace in the result.
 
-use std::hash::{BuildHasher, Hasher};
-
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use hashbrown::HashMap;
 
+use super::checks;
+use super::intern::{BLOCK, Interner};
 use crate::model::WindowStart;
 
 /// Requests of a batch, or of a piece of one, per minute and path and per minute and user agent.
@@ -24,14 +24,27 @@ pub(super) struct Tally {
     pub(super) minutes: Vec<WindowStart>,
     pub(super) by_path: Grid,
     pub(super) by_agent: Grid,
-    rows: HashTable<u32>,
-    seed: RandomState,
+    /// Short methods as they were sent, packed, and their numbers. A few occur in nearly all entries.
+    known_methods: [(u64, u32); 8],
+    rows: HashMap<WindowStart, u32, RandomState>,
     /// The rows of the minutes seen lately, by the lowest bits of the minute.
     recent: [(WindowStart, u32); RECENT],
 }
 
+/// One entry on its way to be counted.
+#[derive(Clone, Copy)]
+pub(super) struct Pending<'t> {
+    /// Of the minute, see [`Tally::row`].
+    pub(super) row: u32,
+    /// See [`Tally::method`].
+    pub(super) method: u32,
+    pub(super) path: &'t str,
+    pub(super) user_agent: &'t str,
+}
+
 /// Logs are nearly in order of time, so that few minutes alternate.
 const RECENT: usize = 16;
+/// No minute of ours is this late.
 const NO_MINUTE: WindowStart = WindowStart(u32::MAX);
 
 impl Tally {
@@ -45,8 +58,8 @@ impl Tally {
             minutes: Vec::new(),
             by_path: Grid::default(),
             by_agent: Grid::default(),
-            rows: HashTable::new(),
-            seed: RandomState::default(),
+            known_methods: [(0, 0); 8],
+            rows: HashMap::default(),
             recent: [(NO_MINUTE, 0); RECENT],
         }
     }
@@ -61,103 +74,65 @@ impl Tally {
         self.methods.intern(method, 0)
     }
 
-    /// Counts one entry.
+    /// The number of a method as it was sent, packed by `scan::short_plain` where it is short (else 0). `None`
+    /// where it is refused.
     #[inline]
-    pub(super) fn count(&mut self, minute: WindowStart, method: u32, path: &str, user_agent: &str) {
-        let row = self.row(minute);
-        let path = self.paths.intern(path, method);
-        let agent = self.agents.intern(user_agent, 0);
-        self.by_path.add(row, path, 1);
-        self.by_agent.add(row, agent, 1);
-        self.entries += 1;
-    }
-
-    #[inline]
-    fn row(&mut self, minute: WindowStart) -> u32 {
-        let slot = minute.0 as usize % RECENT;
-        if self.recent[slot].0 != minute {
-            self.recent[slot] = (minute, self.find_row(minute));
-        }
-        self.recent[slot].1
-    }
-
-    fn find_row(&mut self, minute: WindowStart) -> u32 {
-        let Self { rows, minutes, seed, .. } = self;
-        let found = rows.find(seed.hash_one(minute), |row| minutes[*row as usize] == minute);
-        if let Some(row) = found {
-            return *row;
-        }
-        let row = u32::try_from(minutes.len()).expect("there are fewer than 2^32 minutes");
-        minutes.push(minute);
-        rows.insert_unique(seed.hash_one(minute), row, |row| seed.hash_one(minutes[*row as usize]));
-        row
-    }
-}
-
-/// Distinct (text, tag) pairs and their numbers, dense from 0. Texts are copied once, side by side, so that
-/// looking one up touches little memory, wherever in a large body it first stood.
-pub(super) struct Interner {
-    ids: HashTable<u32>,
-    slots: Vec<Slot>,
-    text: String,
-    seed: RandomState,
-}
-
-struct Slot {
-    hash: u64,
-    start: usize,
-    bytes: u32,
-    tag: u32,
-}
-
-impl Interner {
-    fn new() -> Self {
-        let seed = RandomState::default();
-        Self { ids: HashTable::new(), slots: Vec::new(), text: String::new(), seed }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// The number of this pair, a new one where it was never seen.
-    #[inline]
-    pub(super) fn intern(&mut self, key: &str, tag: u32) -> u32 {
-        let mut hasher = self.seed.build_hasher();
-        hasher.write(key.as_bytes());
-        hasher.write_u32(tag);
-        let hash = hasher.finish();
-        let Self { ids, slots, text, .. } = self;
-        let is_same = |id: &u32| {
-            let slot = &slots[*id as usize];
-            slot.tag == tag
-                && text.as_bytes()[slot.start..slot.start + slot.bytes as usize] == *key.as_bytes()
-        };
-        match ids.find(hash, is_same) {
-            Some(id) => *id,
-            None => self.insert(hash, key, tag),
+    pub(super) fn raw_method(&mut self, packed: u64, text: &str) -> Option<u32> {
+        match self.known_methods.iter().find(|known| known.0 == packed && packed != 0) {
+            Some(known) => Some(known.1),
+            None => self.learn_method(packed, text),
         }
     }
 
     #[cold]
-    fn insert(&mut self, hash: u64, key: &str, tag: u32) -> u32 {
-        let id = u32::try_from(self.slots.len()).expect("a batch has fewer than 2^32 keys");
-        let bytes = u32::try_from(key.len()).expect("a key is shorter than 4 GiB");
-        self.slots.push(Slot { hash, start: self.text.len(), bytes, tag });
-        self.text.push_str(key);
-        self.ids.insert_unique(hash, id, |id| self.slots[*id as usize].hash);
-        id
+    fn learn_method(&mut self, packed: u64, text: &str) -> Option<u32> {
+        let id = self.method(&checks::method(text).ok()?);
+        if let Some(free) = self.known_methods.iter_mut().find(|known| known.0 == 0) {
+            *free = (packed, id);
+        }
+        Some(id)
     }
 
-    /// The pair with this number.
-    pub(super) fn get(&self, id: u32) -> (&str, u32) {
-        let slot = &self.slots[id as usize];
-        (&self.text[slot.start..slot.start + slot.bytes as usize], slot.tag)
+    /// Counts entries, at most [`BLOCK`].
+    pub(super) fn count(&mut self, entries: &[Pending<'_>]) {
+        let mut ids = [0; BLOCK];
+        self.paths.intern_all(entries.iter().map(|entry| (entry.path, entry.method)), &mut ids);
+        entries.iter().zip(ids).for_each(|(entry, id)| self.by_path.add(entry.row, id, 1));
+        self.agents.intern_all(entries.iter().map(|entry| (entry.user_agent, 0)), &mut ids);
+        entries.iter().zip(ids).for_each(|(entry, id)| self.by_agent.add(entry.row, id, 1));
+        self.entries += entries.len() as u32;
     }
 
-    /// All pairs by number.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
-        (0..self.slots.len()).map(|id| self.get(id as u32))
+    /// The row of a minute in both grids.
+    #[inline]
+    pub(super) fn row(&mut self, minute: WindowStart) -> u32 {
+        let slot = minute.0 as usize % RECENT;
+        if self.recent[slot].0 != minute {
+            let next = u32::try_from(self.minutes.len()).expect("there are fewer than 2^32 minutes");
+            let row = *self.rows.entry(minute).or_insert(next);
+            if row == next {
+                self.minutes.push(minute);
+            }
+            self.recent[slot] = (minute, row);
+        }
+        self.recent[slot].1
+    }
+
+    /// Counts everything that another tally has counted. `None` where the entries together pass `u32`.
+    pub(super) fn merge(&mut self, other: &Tally) -> Option<()> {
+        self.entries = self.entries.checked_add(other.entries)?;
+        self.truncated = self.truncated.saturating_add(other.truncated);
+        let rows: Vec<u32> = other.minutes.iter().map(|minute| self.row(*minute)).collect();
+        let methods: Vec<u32> = other.methods.iter().map(|(key, _)| self.methods.intern(key, 0)).collect();
+        let paths: Vec<u32> = other
+            .paths
+            .iter()
+            .map(|(key, method)| self.paths.intern(key, methods[method as usize]))
+            .collect();
+        let agents: Vec<u32> = other.agents.iter().map(|(key, _)| self.agents.intern(key, 0)).collect();
+        other.by_path.for_each(|row, id, n| self.by_path.add(rows[row as usize], paths[id as usize], n));
+        other.by_agent.for_each(|row, id, n| self.by_agent.add(rows[row as usize], agents[id as usize], n));
+        Some(())
     }
 }
 
@@ -207,6 +182,16 @@ impl Grid {
         row_cells[cell] = count;
     }
 
+    /// Every (row, number, count) with a count above zero; a pair may come more than once.
+    fn for_each(&self, mut visit: impl FnMut(u32, u32, u32)) {
+        for (row, cells) in self.rows.iter().enumerate() {
+            for (id, count) in cells.iter().enumerate().filter(|(_, count)| **count > 0) {
+                visit(row as u32, id as u32, *count);
+            }
+        }
+        self.beyond.iter().for_each(|(row, id, count)| visit(*row, *id, *count));
+    }
+
     /// Puts the list in the order of rows, so that [`Grid::row`] finds its part.
     pub(super) fn sort(&mut self) {
         self.beyond.sort_unstable_by_key(|(row, ..)| *row);
@@ -227,20 +212,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_dense_and_depend_on_text_and_tag() {
-        let mut interner = Interner::new();
-        assert_eq!(
-            [("a", 0), ("b", 0), ("a", 1), ("a", 0)].map(|(key, tag)| interner.intern(key, tag)),
-            [0, 1, 2, 0]
-        );
-        for i in 0..10_000 {
-            assert_eq!(interner.intern(&format!("/{i}"), 0), i + 3);
-        }
-        assert_eq!(interner.get(2), ("a", 1));
-        assert_eq!(interner.len(), 10_003);
-    }
-
-    #[test]
     fn a_grid_counts_the_same_beyond_its_cells() {
         let (mut grid, mut want) = (Grid::default(), std::collections::BTreeMap::new());
         for i in 0..200_000_u32 {
@@ -255,5 +226,8 @@ mod tests {
             grid.row(row).for_each(|(id, count)| *got.entry((row, id)).or_insert(0) += count);
         }
         assert_eq!(got, want);
+        let mut visited = std::collections::BTreeMap::new();
+        grid.for_each(|row, id, count| *visited.entry((row, id)).or_insert(0) += count);
+        assert_eq!(visited, want);
     }
 }

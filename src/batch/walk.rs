@@ -6,7 +6,9 @@
 
 use super::checks::Rules;
 use super::error::{BatchError, ItemError};
-use super::tally::Tally;
+use super::fast::{self, Times};
+use super::intern::BLOCK;
+use super::tally::{Pending, Tally};
 use super::{Format, parse, time};
 
 /// A stretch of a body.
@@ -27,6 +29,15 @@ impl<'t> Piece<'t> {
     }
 }
 
+/// Which parser sees an item first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// `fast`, and `parse` for the items that it does not take.
+    Quick,
+    /// `parse` only.
+    Reference,
+}
+
 /// Counts every entry of a piece into `tally`.
 ///
 /// A piece of an array that is not the first begins with an item; one that is not the last must end behind
@@ -35,21 +46,36 @@ impl<'t> Piece<'t> {
 pub(super) fn walk(
     piece: Piece<'_>,
     format: Format,
+    way: Way,
     rules: &Rules<'_>,
     tally: &mut Tally,
 ) -> Result<(), BatchError> {
-    let mut walk = Walk { text: piece.text, rules, tally, index: 0 };
+    let mut walk = Walk {
+        text: piece.text,
+        way,
+        rules,
+        times: Times::new(),
+        tally,
+        index: 0,
+        pending: Vec::with_capacity(BLOCK),
+    };
     match format {
-        Format::JsonArray => walk.array(piece.is_first, piece.is_last),
-        Format::Ndjson => walk.lines(),
+        Format::JsonArray => walk.array(piece.is_first, piece.is_last)?,
+        Format::Ndjson => walk.lines()?,
     }
+    walk.tally.count(&walk.pending);
+    Ok(())
 }
 
 struct Walk<'t, 'w> {
     text: &'t str,
+    way: Way,
     rules: &'w Rules<'w>,
+    times: Times,
     tally: &'w mut Tally,
     index: usize,
+    /// Items seen but not yet counted, less than a block.
+    pending: Vec<Pending<'t>>,
 }
 
 impl Walk<'_, '_> {
@@ -69,7 +95,7 @@ impl Walk<'_, '_> {
             if !is_last && pos == bytes.len() {
                 return Ok(());
             }
-            pos = self.item(pos, self.text, 1)?;
+            pos = self.item::<false>(pos)?;
             pos = skip_space::<false>(bytes, pos);
             match bytes.get(pos) {
                 Some(b',') => pos = skip_space::<false>(bytes, pos + 1),
@@ -88,8 +114,7 @@ impl Walk<'_, '_> {
                 return Ok(());
             }
             let index = self.index;
-            let line_end = memchr::memchr(b'\n', &bytes[pos..]).map_or(bytes.len(), |len| pos + len);
-            pos = self.item(pos, &self.text[..line_end], 0)?;
+            pos = self.item::<true>(pos)?;
             pos = skip_space::<true>(bytes, pos);
             if !matches!(bytes.get(pos), None | Some(b'\n')) {
                 return Err(BatchError::Item { index, error: ItemError::TextAfterItem });
@@ -97,24 +122,50 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Counts the item at `pos`, which must end within `text`; gives the position behind it.
-    fn item(&mut self, pos: usize, text: &str, outer_levels: usize) -> Result<usize, BatchError> {
-        let (index, limits) = (self.index, self.rules.limits);
-        if index >= limits.max_entries {
+    /// Counts the item at `pos`, which with `LINE` must end on its line; gives the position behind it.
+    #[inline]
+    fn item<const LINE: bool>(&mut self, pos: usize) -> Result<usize, BatchError> {
+        let limits = self.rules.limits;
+        if self.index >= limits.max_entries {
             return Err(BatchError::TooManyEntries { max_entries: limits.max_entries });
         }
-        let bad = |error: ItemError| BatchError::Item { index, error };
-        let (item, length) = parse::item(&text[pos..], outer_levels).map_err(bad)?;
-        let checked = item.check(self.rules).map_err(bad)?;
-        let entry = checked.entry();
-        let minute = time::minute_of(entry.received_at_ms);
-        let method = self.tally.method(entry.method);
-        self.tally.count(minute, method, entry.path, entry.user_agent);
-        self.tally.truncated = self.tally.truncated.saturating_add(checked.truncated);
+        let quick = match self.way {
+            Way::Quick => fast::item::<LINE>(self.text, pos, self.rules, &mut self.times, self.tally),
+            Way::Reference => None,
+        };
+        let end = match quick {
+            Some(item) => {
+                self.pending.push(item.entry);
+                if self.pending.len() == BLOCK {
+                    self.tally.count(&self.pending);
+                    self.pending.clear();
+                }
+                self.tally.truncated = self.tally.truncated.saturating_add(item.truncated);
+                item.end
+            }
+            None => self
+                .reference_item::<LINE>(pos)
+                .map_err(|error| BatchError::Item { index: self.index, error })?,
+        };
         if self.tally.minutes() > limits.max_minutes {
             return Err(BatchError::TooManyMinutes { max_minutes: limits.max_minutes });
         }
         self.index += 1;
+        Ok(end)
+    }
+
+    #[cold]
+    fn reference_item<const LINE: bool>(&mut self, pos: usize) -> Result<usize, ItemError> {
+        let rest = &self.text[pos..];
+        let line_end = if LINE { memchr::memchr(b'\n', rest.as_bytes()) } else { None };
+        let outer_levels = if LINE { 0 } else { 1 };
+        let (item, length) = parse::item(&rest[..line_end.unwrap_or(rest.len())], outer_levels)?;
+        let checked = item.check(self.rules)?;
+        let entry = checked.entry();
+        let row = self.tally.row(time::minute_of(entry.received_at_ms));
+        let method = self.tally.method(entry.method);
+        self.tally.count(&[Pending { row, method, path: entry.path, user_agent: entry.user_agent }]);
+        self.tally.truncated = self.tally.truncated.saturating_add(checked.truncated);
         Ok(pos + length)
     }
 }

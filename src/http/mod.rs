@@ -4,6 +4,18 @@
 //! it (so that refusals by header come first and `100-continue` is sent only where a body is wanted), calls
 //! the [`Handler`] and writes the [`Response`]. The handler must never know which front end called it.
 
+mod contained;
+mod crew;
+mod encode;
+pub mod errors;
+pub mod guarded;
+pub mod ingest;
+pub mod routes;
+pub mod server;
+mod socket;
+pub mod tiny;
+pub mod tokens;
+
 use crate::inflight::Charge;
 
 /// The header lines and request line of one request.

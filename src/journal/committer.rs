@@ -193,11 +193,8 @@ impl Committer {
             return vec![Fate::Refused(Refusal::Latched); group.len()];
         }
         let (plans, records) = self.plan(group);
-        let outcome = if records == 0 {
-            Ok(())
-        } else {
-            self.admit(pressure).and_then(|()| self.write(group, &plans))
-        };
+        let outcome =
+            if records == 0 { Ok(()) } else { self.admit(pressure).and_then(|()| self.write(group, &plans)) };
         let before = self.durable;
         let fates: Vec<Fate> = plans
             .into_iter()

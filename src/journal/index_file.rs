@@ -88,6 +88,15 @@ impl SegmentIndex {
         Ok(())
     }
 
+    /// Adds a record that was found behind damage: seqs before it may be missing. Records that go back are left out.
+    pub fn add_salvaged(&mut self, record: &super::format::Record<'_>, hasher: &DedupHasher) {
+        if record.header.seq > self.last {
+            self.last = Seq(record.header.seq.0 - 1);
+            // The seq fits now; names that are not names leave the record out.
+            let _ = self.add(record, hasher);
+        }
+    }
+
     /// Takes the records from `from` on into an index of their own; they were moved to a segment of their own.
     #[must_use]
     pub fn split_off(&mut self, from: Seq) -> Self {

@@ -1,4 +1,50 @@
-//! The journal: every batch that was answered 202, in the order it was counted.
+//! The journal: every batch that was answered 202, in the order it was counted, and why counts are exact.
+//!
+//! [`format`] and [`summary`] know the bytes; [`segment`] reads them; [`committer`] writes them; [`dedup`] and
+//! [`index_file`] remember keys; [`recovery`] opens a journal after anything; [`replay`] reads back what windows may
+//! lack; [`checkpoint`] says where that begins; [`retention`] removes what is old.
+//!
+//! # What is assumed of the machine
+//!
+//! - Bytes written and synced stay as they are, or come back different (then a checksum says so).
+//! - Bytes written and not synced may be there after a power cut, or not, or in part, in any order.
+//! - A directory entry (a created, renamed or removed file) is durable after the directory is synced; before that it may
+//!   be there or not. A rename replaces its target in one step.
+//! - After a failed `fdatasync` nothing is known of what was written since the last good one, and a later success proves
+//!   nothing: the kernel may have dropped the pages and marked them clean.
+//! - One process at a time works on a data directory: `LOCK` is held by `flock`.
+//!
+//! # Why a batch answered 202 is counted exactly once
+//!
+//! It is counted *at least* once because its record is durable before the answer, and a record stays until the checkpoint
+//! is past it, which it is only when the files of all windows it touches are synced in synced directories. It is counted
+//! *at most* once because the key is in the index before the answer and is rebuilt from the journal at every start, and
+//! because every window says in the same rename as its counts which record it holds last: records reach a window in order,
+//! so replay skips exactly those it has.
+//!
+//! Failure by failure:
+//!
+//! | what happens | why counts stay exact |
+//! |---|---|
+//! | power cut before the group's sync | its records may be whole, torn or gone. None was answered. Those that are whole up to the first bad byte are counted; the client's retry is then a duplicate. The rest is cut off, and the retry is a new batch |
+//! | power cut after the sync, before the answer | the record is durable and counted; the retry is answered 409 |
+//! | a torn write | two checksums over every byte of a record. Each record names the seq that was durable when it was written (`durableThrough`), so a bad record that a later one proves durable is *damage* and refuses the start; any other is a *torn tail* |
+//! | kill -9, then a power cut | what a kill leaves in the page cache is readable but perhaps not on disk. Recovery therefore writes the last group again, into a new segment, before it relies on it; and the directories of all windows that replay finds already written are synced before the next checkpoint |
+//! | a failed sync of the journal | everybody who waits gets 503 and the journal is latched ([`crate::latch`]): nothing is written or checkpointed any more. The restart writes the group again from what it can read, or cuts it; both are right for a batch that was answered 503 |
+//! | a failed or short write (disk full) | the group is cut off again and the cut synced *before* its 503s are sent, so that a refused batch cannot turn up later. If the cut fails: latched. The journal refuses batches below `--min-free-bytes`, so that windows can still be written |
+//! | a window file that cannot be written | it stays dirty and is tried again with a new temporary file; the checkpoint waits, and what may wait is bounded (`--max-uncheckpointed-bytes`, then 503) |
+//! | a failed sync of a directory | latched: nobody knows which names are durable |
+//! | power cut between window rename and directory sync | the old file comes back. The checkpoint has not moved, so the records are replayed into it |
+//! | power cut between checkpoint and retention | removed segments may come back; what is at or below the checkpoint is not replayed |
+//! | a crash inside recovery | recovery only cuts what counts nowhere and writes copies under their final name by one rename; it can be run again from any point |
+//! | two processes | the second does not get `LOCK` and refuses to start |
+//! | the clock goes backwards | it decides nothing but refusals before a batch is counted. Times of receipt in the journal never fall |
+//! | a damaged window file | kept aside and counted again from the journal as far as that reaches; otherwise marked `incomplete`, which `verify` reports ([`crate::windows::rebuild`]) |
+//! | lost journal files | the start is refused: the next seq would be one that windows have seen. `repair --accept-lost-journal` is the explicit way out |
+//! | limits, agent table or partitions change between runs | the record holds the summary as it was counted; replay applies no limit and no clock |
+//!
+//! The honest limit: deduplication remembers the newest `--dedup-keys` keys. A retry that comes later than that is a new
+//! batch. How far back the memory reaches is a metric (`log_analytics_dedup_horizon_timestamp_seconds`).
 
 pub mod checkpoint;
 pub mod committer;

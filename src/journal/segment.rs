@@ -96,30 +96,41 @@ impl SegmentReader {
         Ok(self.buffer.len())
     }
 
-    /// The headers of all valid records that begin after the reader's position, wherever they begin. Reads the rest
-    /// of the file into memory: this is asked only where something is wrong.
+    /// The headers of all valid records that begin behind the reader's position, wherever they begin.
     ///
     /// # Errors
     /// What the disk says.
     pub fn records_behind_damage(&self) -> io::Result<Vec<Header>> {
+        let rest = self.rest()?;
+        let mut headers = Vec::new();
+        let mut position = 0;
+        while let Some((start, header)) = find_record(&rest, position + 1) {
+            headers.push(header);
+            position = start + header.record_bytes as usize - 1;
+        }
+        Ok(headers)
+    }
+
+    /// Moves to the next valid record behind the reader's position, wherever it begins. `false` where there is none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn skip_to_next_record(&mut self) -> io::Result<bool> {
+        let Some((start, _)) = find_record(&self.rest()?, 1) else { return Ok(false) };
+        self.offset += (self.cursor + start) as u64;
+        self.cursor = 0;
+        self.buffer.clear();
+        Ok(true)
+    }
+
+    /// The file from the reader's position on. Read into memory whole: this is asked only where something is wrong.
+    fn rest(&self) -> io::Result<Vec<u8>> {
         let from = self.offset + self.cursor as u64;
         let length = self.file.len()?.saturating_sub(from);
         let mut rest = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         let read = self.file.read_at(from, &mut rest)?;
         rest.truncate(read);
-        let mut headers = Vec::new();
-        let mut position = 1;
-        while let Some(found) = memmem::find(rest.get(position..).unwrap_or_default(), &MAGIC) {
-            position += found;
-            match Record::decode(&rest[position..]) {
-                Ok(record) => {
-                    headers.push(record.header);
-                    position += record.header.record_bytes as usize;
-                }
-                Err(_) => position += 1,
-            }
-        }
-        Ok(headers)
+        Ok(rest)
     }
 
     /// Whether everything from the reader's position on is zero (a file extended by the file system and never
@@ -141,4 +152,16 @@ impl SegmentReader {
             position += read as u64;
         }
     }
+}
+
+/// The first valid record that begins at `from` or behind, and where.
+fn find_record(bytes: &[u8], mut from: usize) -> Option<(usize, Header)> {
+    while let Some(found) = memmem::find(bytes.get(from..)?, &MAGIC) {
+        from += found;
+        if let Ok(record) = Record::decode(&bytes[from..]) {
+            return Some((from, record.header));
+        }
+        from += 1;
+    }
+    None
 }

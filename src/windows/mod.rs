@@ -1,6 +1,8 @@
 //! Windows: what was counted, in memory and in files, each owned by one worker.
 
+pub mod expiry;
 pub mod rebuild;
 pub mod router;
+pub mod scan;
 pub mod window;
 pub mod worker;

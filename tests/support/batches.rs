@@ -104,8 +104,12 @@ pub fn generate(traffic: &Traffic, rng: &mut Rng) -> Vec<Arc<Batch>> {
 
 /// The n-th customer; some have names that are no file names.
 pub fn customer(number: usize) -> CustomerId {
-    CustomerId::new(&if number.is_multiple_of(2) { format!("customer-{number}") } else { format!("../{number}") })
-        .unwrap()
+    CustomerId::new(&if number.is_multiple_of(2) {
+        format!("customer-{number}")
+    } else {
+        format!("../{number}")
+    })
+    .unwrap()
 }
 
 /// The path only this batch has.

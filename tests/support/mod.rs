@@ -1,15 +1,19 @@
-//! What the tests share: a disk that forgets, and the engine on it, driven from a seed.
-//!
-//! `sim_disk` is the disk, `batches` what clients send, `model` what must be counted, `engine` the state machines
-//! wired as the threads wire them, `world` a run of all of it with crashes.
-#![allow(dead_code, reason = "each test uses its part of this")]
-#![allow(unreachable_pub, reason = "a test crate has no outside")]
-#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected stops")]
+//! Help for the integration tests: a small handler to put behind a front end, clients, the real binary, and a disk that
+//! forgets with the engine on it.
+
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 pub mod batches;
+pub mod child;
+pub mod client;
 pub mod engine;
+pub mod front;
 pub mod model;
+pub mod raw;
 pub mod rng;
+pub mod scenario;
+pub mod server;
 pub mod sim_disk;
 pub mod sim_files;
 pub mod workloads;

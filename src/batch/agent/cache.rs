@@ -1,0 +1,220 @@
+//! A bounded memory of agents and their families, lent to whoever summarizes a batch.
+//!
+//! In: an agent. Out: what [`super::family`] says of it, in a few dozen nanoseconds when it was asked before. A client that
+//! sends a new agent with every entry costs one look-up of bounded time each and memory up to [`MAX_CACHED_ENTRIES`] and
+//! [`MAX_CACHED_BYTES`]; agents that come again stay. It must never change an answer.
+
+use std::hash::BuildHasher;
+use std::sync::{Mutex, PoisonError};
+
+use foldhash::fast::RandomState;
+
+use super::{Family, MAX_AGENT_BYTES, family};
+
+/// Agents a cache remembers.
+pub const MAX_CACHED_ENTRIES: usize = SETS * WAYS;
+/// Bytes of agents and names a cache remembers; the slots themselves take about 80 bytes an entry more.
+pub const MAX_CACHED_BYTES: usize = 2 << 20;
+
+/// Places an agent can be in: few enough to look through, enough that common agents don't push each other out.
+const WAYS: usize = 4;
+/// A power of two: a part of the hash chooses the set.
+const SETS: usize = 1 << 10;
+
+/// Families by agent, bounded in entries and bytes.
+#[derive(Debug)]
+pub struct FamilyCache {
+    hasher: RandomState,
+    /// The hashes of the slots, apart from them: a look-up reads one line of memory before it finds its slot.
+    tags: Vec<[u64; WAYS]>,
+    slots: Vec<[Slot; WAYS]>,
+    /// Where the search for a slot to give up begins.
+    hand: usize,
+    bytes: usize,
+    hits: u64,
+    misses: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    agent: Box<str>,
+    /// `None`: the slot is free.
+    family: Option<Family>,
+    /// Asked for since the hand passed.
+    used: bool,
+}
+
+impl Slot {
+    fn bytes(&self) -> usize {
+        self.agent.len() + self.family.as_ref().map_or(0, |family| family.name().len())
+    }
+}
+
+impl Default for FamilyCache {
+    fn default() -> FamilyCache {
+        FamilyCache::new()
+    }
+}
+
+impl FamilyCache {
+    /// An empty cache. Its hash is seeded by chance: nobody can aim at one set.
+    pub fn new() -> FamilyCache {
+        FamilyCache {
+            hasher: RandomState::default(),
+            tags: vec![[0; WAYS]; SETS],
+            slots: (0..SETS).map(|_| Default::default()).collect(),
+            hand: 0,
+            bytes: 0,
+            hits: 0,
+            misses: 0,
+        }
+    }
+
+    /// The family of an agent. A hit allocates nothing.
+    pub fn get(&mut self, user_agent: &str) -> Family {
+        // What is not looked at must not tell agents apart.
+        let agent = &user_agent[..user_agent.floor_char_boundary(MAX_AGENT_BYTES)];
+        let hash = self.hasher.hash_one(agent);
+        // The mask keeps it below SETS, which fits.
+        let set = (hash & (SETS as u64 - 1)) as usize;
+        for way in 0..WAYS {
+            if self.tags[set][way] == hash {
+                let slot = &mut self.slots[set][way];
+                if let Some(family) = &slot.family
+                    && *slot.agent == *agent
+                {
+                    slot.used = true;
+                    self.hits += 1;
+                    return family.clone();
+                }
+            }
+        }
+        self.misses += 1;
+        let found = family(agent);
+        self.remember(set, hash, agent, &found);
+        found
+    }
+
+    /// Agents remembered.
+    pub fn len(&self) -> usize {
+        self.slots.iter().flatten().filter(|slot| slot.family.is_some()).count()
+    }
+
+    /// Whether no agent is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Bytes of the agents and names remembered.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Look-ups answered from memory, and the others.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        (self.hits, self.misses)
+    }
+
+    fn remember(&mut self, set: usize, hash: u64, agent: &str, found: &Family) {
+        let slots = &mut self.slots[set];
+        // A free slot, else the first not asked for since the hand was last here. Of agents that never come again each
+        // takes the place of another, and those that do are passed over once.
+        let way = match slots.iter().position(|slot| slot.family.is_none()) {
+            Some(free) => free,
+            None => loop {
+                self.hand = (self.hand + 1) % WAYS;
+                let slot = &mut slots[self.hand];
+                if !slot.used {
+                    break self.hand;
+                }
+                slot.used = false;
+            },
+        };
+        let slot = &mut slots[way];
+        self.bytes -= slot.bytes();
+        *slot = Slot::default();
+        self.tags[set][way] = 0;
+        if self.bytes + agent.len() + found.name().len() > MAX_CACHED_BYTES {
+            // The slot given up makes room for a later one.
+            return;
+        }
+        *slot = Slot { agent: agent.into(), family: Some(found.clone()), used: false };
+        self.bytes += slot.bytes();
+        self.tags[set][way] = hash;
+    }
+}
+
+/// Caches that wait for the next batch, at most [`MAX_IDLE_CACHES`].
+static IDLE: Mutex<Vec<FamilyCache>> = Mutex::new(Vec::new());
+
+/// Caches that are kept. Batches are summarized by as many threads as there are connections, but not by more at once
+/// than there are cores for long: a cache for each thread would hold much memory that is seldom of use.
+pub const MAX_IDLE_CACHES: usize = 8;
+
+/// Lends a warm cache for the agents of one batch. The lock is held only to take it and to bring it back.
+pub fn with_cache<T>(look_up: impl FnOnce(&mut FamilyCache) -> T) -> T {
+    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut cache = idle().pop().unwrap_or_default();
+    let answer = look_up(&mut cache);
+    let mut idle = idle();
+    if idle.len() < MAX_IDLE_CACHES {
+        idle.push(cache);
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_does_not_depend_on_what_was_asked_before() {
+        let mut cache = FamilyCache::new();
+        for round in 0..3 {
+            for number in 0..2_000 {
+                let agent = format!("Product{}/{round}.{number}", number % 700);
+                assert_eq!(cache.get(&agent).name(), family(&agent).name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_of_new_agents_takes_bounded_memory_and_common_ones_stay() {
+        let mut cache = FamilyCache::new();
+        let common: Vec<String> = (0..100).map(|number| format!("Mozilla/5.0 common{number}/1")).collect();
+        for number in 0..20_000 {
+            // As long as an agent may be, each another.
+            let filler = "x".repeat(MAX_AGENT_BYTES - 20);
+            cache.get(&format!("A/{number} {filler}"));
+            cache.get(&common[number % common.len()]);
+            assert!(cache.bytes() <= MAX_CACHED_BYTES);
+        }
+        assert!(cache.len() <= MAX_CACHED_ENTRIES);
+        let (before, _) = cache.hits_and_misses();
+        for agent in &common {
+            cache.get(agent);
+        }
+        let (after, _) = cache.hits_and_misses();
+        assert!(after - before >= 95, "{} of 100 common agents remembered", after - before);
+    }
+
+    #[test]
+    fn bytes_are_what_the_slots_hold() {
+        let mut cache = FamilyCache::new();
+        assert!(cache.is_empty());
+        for number in 0..10_000 {
+            cache.get(&format!("Agent-{} build {number}", number % 37));
+        }
+        let held: usize = cache.slots.iter().flatten().map(Slot::bytes).sum();
+        assert_eq!(held, cache.bytes());
+    }
+
+    #[test]
+    fn agents_that_differ_beyond_the_limit_are_one() {
+        let mut cache = FamilyCache::new();
+        let start = format!("Foo/1 {}", "y".repeat(MAX_AGENT_BYTES));
+        cache.get(&format!("{start}a"));
+        cache.get(&format!("{start}b"));
+        assert_eq!(cache.hits_and_misses(), (1, 1));
+    }
+}

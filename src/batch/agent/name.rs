@@ -1,0 +1,265 @@
+//! From a place in an agent to the name of the product that stands there.
+//!
+//! In: text that starts with a name. Out: the part of it that is a name: no versions, no ids, no addresses, a few words at
+//! most. Names taken from agents end up as keys of counts, so nothing that differs from visit to visit may be left in them.
+
+use super::MAX_FAMILY_BYTES;
+use super::scan::{has_bot_word, is_host, is_link};
+
+/// Words of a name.
+const MAX_WORDS: usize = 5;
+/// Words kept of a text that goes on after [`MAX_WORDS`]: a sentence, not a name.
+const SENTENCE_WORDS: usize = 3;
+/// Hexadecimal digits in a row that make a word an id when one of them is a digit.
+const ID_HEX_DIGITS: usize = 8;
+/// A word this long with this many digits is an id.
+const ID_WORD_BYTES: usize = 16;
+const ID_WORD_DIGITS: usize = 5;
+/// A longer word is no name whatever is in it; the longest known has 38 bytes.
+const MAX_WORD_BYTES: usize = 48;
+
+/// The name at the beginning of `text`; `None` if there is none.
+pub(super) fn product(text: &str) -> Option<&str> {
+    let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let mut words = 0;
+    let (mut end, mut sentence_end) = (0, 0);
+    let mut at = 0;
+    let mut open = true;
+    while open {
+        let rest = &text[at..];
+        let Some(skip) = rest.find(|c: char| !c.is_whitespace()) else { break };
+        let start = at + skip;
+        let word = text[start..].split_whitespace().next().unwrap_or("");
+        at = start + word.len();
+        if words == MAX_WORDS {
+            end = sentence_end;
+            break;
+        }
+        if is_link(word.as_bytes())
+            || (words > 0 && (word.starts_with("Mozilla/") || is_host(word.as_bytes())))
+        {
+            break;
+        }
+        let mut part = word;
+        if let Some(cut) = word.find(ends_name) {
+            part = &word[..cut];
+            open = false;
+            if word[cut..].starts_with('@') && words > 0 {
+                break;
+            }
+        }
+        if part.is_empty() || !part.contains(|c: char| c.is_alphanumeric()) {
+            break;
+        }
+        // `77 WABC` and `1470.net crawler` start with numbers that are no versions.
+        let number = words == 0 && open && !is_dotted(part) && begins_with_letter(&text[at..]);
+        if is_version(part) && !number {
+            break;
+        }
+        let kept = without_version(part);
+        if kept.len() < part.len() {
+            open = false;
+        }
+        if kept.is_empty() || is_id(kept) || is_hexadecimal(part) {
+            break;
+        }
+        end = start + kept.len();
+        words += 1;
+        if words == SENTENCE_WORDS {
+            sentence_end = end;
+        }
+        // "Willow Internet Crawler by Twotrees": the name ends with the word that says what it is.
+        if has_bot_word(kept.as_bytes()) && (words > 1 || !is_bare_bot_word(kept)) {
+            break;
+        }
+        if part.ends_with([':', '!']) && words > 1 {
+            break;
+        }
+    }
+    tidy(&text[..end])
+}
+
+/// `bot` alone says nothing about which.
+pub(super) fn is_bare_bot_word(word: &str) -> bool {
+    [
+        "bot",
+        "robot",
+        "crawler",
+        "spider",
+        "webcrawler",
+        "webbot",
+        "crawl",
+        "fetcher",
+        "scraper",
+        "archiver",
+        "validator",
+    ]
+    .iter()
+    .any(|bare| word.eq_ignore_ascii_case(bare))
+}
+
+fn ends_name(c: char) -> bool {
+    matches!(
+        c,
+        '/' | '('
+            | ')'
+            | '['
+            | ']'
+            | '{'
+            | '}'
+            | ';'
+            | ','
+            | '|'
+            | '<'
+            | '>'
+            | '"'
+            | '@'
+            | '='
+            | '\\'
+            | '?'
+            | '*'
+            | '^'
+            | '`'
+            | '$'
+    ) || c.is_control()
+}
+
+/// Whether the next word is one, and no version.
+fn begins_with_letter(rest: &str) -> bool {
+    let word = rest.split_whitespace().next().unwrap_or("");
+    word.starts_with(char::is_alphabetic) && !is_version(word)
+}
+
+/// `2.0`, but not `1470.net`.
+fn is_dotted(word: &str) -> bool {
+    let mut parts = word.split('.');
+    let digits = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+    parts.next().is_some_and(digits) && parts.next().is_some_and(digits)
+}
+
+/// `2.0`, `v1.4.1`, `1.0rc2`, `2013`.
+fn is_version(word: &str) -> bool {
+    let rest = word.strip_prefix(['v', 'V']).unwrap_or(word);
+    let rest = rest.strip_prefix('.').unwrap_or(rest).as_bytes();
+    if !rest.first().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
+    let letters = rest.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let dotted = rest.get(digits) == Some(&b'.') && rest.get(digits + 1).is_some_and(u8::is_ascii_digit);
+    dotted || letters <= rest.len() - letters
+}
+
+/// A word that names one machine, visit or build rather than a product.
+fn is_id(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if bytes.len() > MAX_WORD_BYTES || (bytes.len() >= ID_WORD_BYTES && digits >= ID_WORD_DIGITS) {
+        return true;
+    }
+    digits > 0
+        && bytes
+            .split(|byte| !byte.is_ascii_alphanumeric())
+            .any(|part| part.len() >= ID_HEX_DIGITS && part.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// `deadbeef01234567`, a uuid.
+fn is_hexadecimal(word: &str) -> bool {
+    let hex = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    word.len() >= ID_HEX_DIGITS && word.bytes().all(hex) && word.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// Cuts a version glued to a word: `binlar_2.6.3`, `trendictionbot0.5.0`, `Foo-v20240101`; a single digit stays (`wget2`).
+fn without_version(word: &str) -> &str {
+    let bytes = word.as_bytes();
+    for at in 1..bytes.len() {
+        if !bytes[at].is_ascii_digit() || bytes[at - 1].is_ascii_digit() {
+            continue;
+        }
+        let tail = &bytes[at..];
+        let numeric =
+            tail.iter().filter(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')).count();
+        let run = tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let dotted = tail.get(run).is_some_and(|byte| matches!(byte, b'.'))
+            && tail.get(run + 1).is_some_and(u8::is_ascii_digit);
+        if !(dotted || (run >= 4 && numeric * 2 >= tail.len())) {
+            continue;
+        }
+        let mut cut = at;
+        if cut >= 2 && matches!(bytes[cut - 1], b'v' | b'V') && !bytes[cut - 2].is_ascii_alphanumeric() {
+            cut -= 1;
+        }
+        while cut > 0 && matches!(bytes[cut - 1], b'-' | b'_' | b'.' | b'#') {
+            cut -= 1;
+        }
+        return &word[..cut];
+    }
+    word
+}
+
+/// Last cuts: edges, the telephone an application runs on, the length.
+fn tidy(name: &str) -> Option<&str> {
+    let mut name = name.trim_end_matches(|c: char| !(c.is_alphanumeric() || c == '!'));
+    for device in ["-iPad", "-iPhone", "-Android", "-iOS"] {
+        if let Some(rest) = name.strip_suffix(device)
+            && rest.len() > 1
+        {
+            name = rest;
+        }
+    }
+    if name.len() > MAX_FAMILY_BYTES {
+        name = &name[..name.floor_char_boundary(MAX_FAMILY_BYTES)];
+        name = name.trim_end_matches(|c: char| !c.is_alphanumeric());
+    }
+    let letters = name.chars().filter(|c| c.is_alphabetic()).take(2).count();
+    let clean = !name.contains(|c: char| c.is_control());
+    (letters > 0 && name.len() >= 2 && clean).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_what_stands_before_versions_ids_and_addresses() {
+        for (text, expected) in [
+            ("Foo/1.0 (x)", Some("Foo")),
+            ("Brightbot 1.0", Some("Brightbot")),
+            ("Sogou web spider/4.0", Some("Sogou web spider")),
+            ("Willow Internet Crawler by Twotrees V2.1", Some("Willow Internet Crawler")),
+            ("Bot Blocker Crawler 1.0", Some("Bot Blocker Crawler")),
+            ("binlar_2.6.3 test@mgmt.mic", Some("binlar")),
+            ("trendictionbot0.5.0", Some("trendictionbot")),
+            ("wget2", Some("wget2")),
+            ("9bot/1.0", Some("9bot")),
+            ("lemurwebcrawler admin@lemurproject.org", Some("lemurwebcrawler")),
+            ("kototoi-crawl@yl.is", Some("kototoi-crawl")),
+            ("monitis - premium monitoring", Some("monitis")),
+            ("Planet Boing!/1.4", Some("Planet Boing!")),
+            ("WeltMobile-iPad/4.2", Some("WeltMobile")),
+            ("1.2.3", None),
+            ("12345", None),
+            ("deadbeef01234567", None),
+            ("69a214b6-5a7b-43e5-89d8-e8f4a9946f3e", None),
+            ("https://example.org", None),
+            ("", None),
+            ("()", None),
+            ("one two three four five six seven", Some("one two three")),
+            ("Agent 7f3a9c21bb", Some("Agent")),
+            ("77 WABC/11 CFNetwork/758", Some("77 WABC")),
+            ("1470.net crawler", Some("1470.net crawler")),
+            ("5.0 compatible", None),
+        ] {
+            assert_eq!(product(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_at_most_64_bytes() {
+        let word = "é".repeat(MAX_WORD_BYTES / 2);
+        let name = product(&format!("{word} {word} {word}")).map(str::len);
+        // 48 of the first word, a blank, and 7 letters of the second: 64 is no end of a letter.
+        assert_eq!(name, Some(63));
+        assert_eq!(product(&"x".repeat(MAX_WORD_BYTES + 1)), None);
+    }
+}

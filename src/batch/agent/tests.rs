@@ -1,0 +1,221 @@
+//! What the rules promise, by example and for any text.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn name(agent: &str) -> String {
+    family(agent).name().to_owned()
+}
+
+const WEBKIT: &str = "AppleWebKit/537.36 (KHTML, like Gecko)";
+
+#[test]
+fn browsers_are_named_by_their_brand_not_their_engine() {
+    let desktop =
+        format!("Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/141.0.0.0 Safari/537.36");
+    let mobile = format!("Mozilla/5.0 (Linux; Android 10; K) {WEBKIT} Chrome/141.0.0.0 Mobile Safari/537.36");
+    assert_eq!(name(&desktop), "Chrome");
+    assert_eq!(name(&mobile), "Chrome");
+    assert_eq!(name(&format!("{desktop} Edg/141.0.0.0")), "Edge");
+    assert_eq!(name(&format!("{desktop} OPR/117.0.0.0 (Edition std-2)")), "Opera");
+    assert_eq!(name(&format!("{desktop} Vivaldi/7.5")), "Vivaldi");
+    assert_eq!(name(&desktop.replace("Chrome/", "HeadlessChrome/")), "Headless Chrome");
+    assert_eq!(name(&mobile.replace("Chrome/", "SamsungBrowser/28.0 Chrome/")), "Samsung Browser");
+    assert_eq!(name("Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"), "Firefox");
+    assert_eq!(name("Mozilla/5.0 (Windows NT 6.1; Trident/7.0; rv:11.0) like Gecko"), "Internet Explorer");
+    assert_eq!(
+        name("Opera/9.80 (Android; Opera Mini/36.2/119; U; id) Presto/2.12 Version/12.16"),
+        "Opera Mini"
+    );
+    assert_eq!(
+        name(
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
+        ),
+        "Safari"
+    );
+}
+
+#[test]
+fn bots_and_tools_are_named_by_themselves() {
+    for (agent, expected, class) in [
+        ("curl/8.5.0", "curl", Class::Tool),
+        ("Wget/1.21.4", "Wget", Class::Tool),
+        ("python-requests/2.32.3", "python-requests", Class::Tool),
+        ("Go-http-client/2.0", "Go-http-client", Class::Tool),
+        ("okhttp/4.12.0", "okhttp", Class::Tool),
+        ("Python/3.11 aiohttp/3.9.5", "aiohttp", Class::Tool),
+        ("kube-probe/1.29", "kube-probe", Class::Bot),
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "Googlebot", Class::Bot),
+        ("Googlebot-Image/1.0", "Googlebot", Class::Bot),
+        (
+            "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)",
+            "GPTBot",
+            Class::Ai,
+        ),
+        ("Mozilla/5.0 (compatible; ClaudeBot/1.0; +claudebot@anthropic.com)", "ClaudeBot", Class::Ai),
+        (
+            "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+            "facebookexternalhit",
+            Class::Bot,
+        ),
+    ] {
+        assert_eq!(name(agent), expected, "{agent}");
+        assert_eq!(family(agent).class(), class, "{agent}");
+    }
+}
+
+#[test]
+fn what_no_table_knows_is_named_by_a_rule() {
+    let tail = format!("{WEBKIT} Chrome/120.0.0.0");
+    for (agent, expected) in [
+        ("Quux/1.0 (build 7)".to_owned(), "Quux"),
+        ("Quux Reader 3.1 (iPad; iOS 17)".to_owned(), "Quux Reader"),
+        ("Quux/1.0 okhttp/4.9".to_owned(), "Quux"),
+        ("Mozilla/5.0 (compatible; Quux/2.0; +https://quux.example/)".to_owned(), "Quux"),
+        ("Mozilla/5.0 (compatible; Linux x86_64; Quux/2.0; +https://quux.example/)".to_owned(), "Quux"),
+        (format!("Mozilla/5.0 (X11; Linux x86_64) {tail} Safari/537.36 QuuxBot/1.0"), "QuuxBot"),
+        (
+            format!("Mozilla/5.0 (X11; Linux x86_64) {tail} Safari/537.36 (Quux/1; +https://quux.example)"),
+            "Quux",
+        ),
+        (format!("Mozilla/5.0 (X11; Linux x86_64) {tail} Quux/3.2 Safari/537.36"), "Quux"),
+        ("Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; Quux/1.0) Chrome/1 Safari/1".to_owned(), "Quux"),
+        ("Mozilla/5.0 (Quux)".to_owned(), "Quux"),
+        ("Mozilla/5.0 Quux/1.0".to_owned(), "Quux"),
+        ("Mozilla/5.0+(compatible;+Quux/2.0;+http://quux.example/)".to_owned(), "Quux"),
+        ("Big%20Quux/11 CFNetwork/758.2.8 Darwin/15.0.0".to_owned(), "Big Quux"),
+        ("User-Agent: Quux/1.0".to_owned(), "Quux"),
+    ] {
+        assert_eq!(name(&agent), expected, "{agent}");
+    }
+}
+
+#[test]
+fn nothing_said_is_unknown() {
+    for agent in
+        ["", "-", "  ", "\"\"", "'-'", "\u{1}", "12345", "1.2.3.4", "()", ";;;", "6f1c9e2ab04d4e8f9a7b", "🦀"]
+    {
+        assert_eq!(name(agent), UNKNOWN, "{agent:?}");
+    }
+}
+
+#[test]
+fn versions_and_ids_leave_no_trace() {
+    assert_eq!(name("Quux/1.0 (id 69a214b6-5a7b-43e5-89d8-e8f4a9946f3e)"), "Quux");
+    assert_eq!(name("Quux-20240131.7"), "Quux");
+    assert_eq!(name("Quux_v2.6.3 run 77"), "Quux");
+    assert_eq!(name("Quux 550e8400e29b41d4a716446655440000"), "Quux");
+}
+
+#[test]
+fn nothing_beyond_the_limit_is_looked_at() {
+    let long = format!("Quux/1.0 ({}", "a; ".repeat(400));
+    assert_eq!(family(&format!("{long} Googlebot/2.1")), family(&long));
+    // A letter of several bytes across the limit.
+    let across = format!("Quux/1.0 {}é Googlebot", "x".repeat(MAX_AGENT_BYTES - 10));
+    assert_eq!(name(&across), "Quux");
+}
+
+#[test]
+fn classes_follow_from_names() {
+    for (family, class) in [
+        ("Chrome", Class::Browser),
+        ("chrome", Class::Browser),
+        ("Samsung Browser", Class::Mobile),
+        ("Googlebot", Class::Bot),
+        ("SomethingNewBot", Class::Bot),
+        ("Acme Uptime Monitor", Class::Bot),
+        ("GPTBot", Class::Ai),
+        ("acme-llm-fetcher", Class::Ai),
+        ("acme-http-client", Class::Tool),
+        ("aws-sdk-zig", Class::Tool),
+        ("Facebook App", Class::App),
+        ("Quux", Class::App),
+        (UNKNOWN, Class::Tool),
+        ("(other)", Class::App),
+        ("", Class::App),
+    ] {
+        assert_eq!(class_of(family), class, "{family}");
+    }
+    for class in Class::ALL {
+        assert_eq!(Class::from_name(class.as_str()), Some(class));
+    }
+}
+
+/// What holds for every agent.
+fn promises(agent: &str) {
+    let found = family(agent);
+    let name = found.name();
+    assert!(!name.is_empty() && name.len() <= MAX_FAMILY_BYTES, "{agent:?} → {name:?}");
+    assert!(!name.starts_with('(') && !name.contains(char::is_control), "{agent:?} → {name:?}");
+    assert_eq!(name, name.trim(), "{agent:?}");
+    assert_eq!(found.class(), class_of(name), "{agent:?} → {name:?}");
+    // The whole agent comes back only if it is nothing but a name.
+    if name == agent {
+        assert!(!name.contains(['/', '(', ')', ';', ',', '"']), "{agent:?}");
+    }
+    assert_eq!(with_cache(|cache| cache.get(agent)), found, "{agent:?}");
+    assert_eq!(with_cache(|cache| cache.get(agent)), found, "{agent:?}");
+}
+
+const TRUTH: &str = include_str!("../../../data/agents/ua_truth_public.tsv");
+
+fn truth() -> impl Iterator<Item = &'static str> {
+    TRUTH.lines().filter_map(|line| line.split('\t').next())
+}
+
+#[test]
+fn promises_hold_for_every_agent_of_the_truth() {
+    truth().for_each(promises);
+}
+
+#[test]
+fn the_truth_has_far_fewer_families_than_agents() {
+    let families: std::collections::HashSet<Family> = truth().map(family).collect();
+    // Nearly half of it are bots that appear once.
+    assert!(families.len() < 1_800, "{}", families.len());
+    assert!(families.contains("Chrome"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn promises_hold_for_any_text(agent in "\\PC{0,200}") {
+        promises(&agent);
+    }
+
+    #[test]
+    fn promises_hold_for_any_bytes_read_as_text(bytes in proptest::collection::vec(any::<u8>(), 0..1_200)) {
+        promises(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn promises_hold_for_text_made_of_what_agents_are_made_of(
+        parts in proptest::collection::vec(prop_oneof![
+            Just("Mozilla/5.0"), Just("("), Just(")"), Just(";"), Just("compatible"), Just("like Gecko"), Just("AppleWebKit/5"),
+            Just("Chrome/1"), Just("Android"), Just("/"), Just("+http://a.b"), Just("a@b.c"), Just(" "), Just("bot"),
+            Just("Opera Mini"), Just("v1.2"), Just("é"), Just("%20"), Just("+"), Just("MSIE 6.0"), Just("Firefox/"),
+            Just("DoCoMo/2.0"), Just("iPhone"), Just("["), Just("-"), Just("User-Agent:"), Just("Trident/"), Just("\u{0}"),
+        ], 0..40),
+        glue in prop_oneof![Just(""), Just(" ")],
+    ) {
+        promises(&parts.join(glue));
+    }
+
+    #[test]
+    fn promises_hold_for_mutated_agents(
+        index in any::<proptest::sample::Index>(),
+        at in any::<proptest::sample::Index>(),
+        len in 0usize..40,
+        put in "\\PC{0,12}",
+    ) {
+        let agents: Vec<&str> = truth().collect();
+        let agent: Vec<char> = index.get(&agents).chars().collect();
+        let start = at.index(agent.len());
+        let end = (start + len).min(agent.len());
+        let mutated: String = agent[..start].iter().copied().chain(put.chars()).chain(agent[end..].iter().copied()).collect();
+        promises(&mutated);
+    }
+}

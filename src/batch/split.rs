@@ -1,0 +1,131 @@
+//! A large body on many threads: cut between items, counted piece by piece, put together again.
+//!
+//! In comes a whole body; out goes its tally, or `None` for anything but a plainly good batch: the body is
+//! then walked in one piece, which also finds the words for what is wrong.
+//!
+//! Why a cut cannot change the result. In NDJSON every line break is the end of an item's line, for JSON
+//! strings cannot hold one. In an array a cut is a guess: it looks like a place where an item begins, but may
+//! lie within a string or a nested value. Yet `walk` is a function of position alone: what it does from an
+//! item's beginning on does not depend on what came before, and it sees nothing behind its piece. A piece
+//! counts only if it was walked exactly up to its end, behind a comma, with the next item expected there. So
+//! if the first piece succeeds, one walk over the whole would have stood at the first cut, expecting an item,
+//! with the same counts, and so on for every piece. A wrong guess leaves the piece before it in the middle of
+//! something: it fails, and with it the split.
+
+use memchr::memmem;
+use rayon::prelude::*;
+
+use super::Format;
+use super::checks::Rules;
+use super::tally::Tally;
+use super::walk::{Piece, Way, walk};
+
+/// Pieces are about this long: checked for UTF-8 and then parsed, each finds the other's bytes still in the
+/// cache; and short enough for the search of a cut to stay a small part of the work.
+const PIECE_BYTES: usize = 128 * 1024;
+/// No piece is shorter, if the body is not.
+const MIN_PIECE_BYTES: usize = 32 * 1024;
+/// Runs of pieces for each thread: some may be slow, then other threads take what is left.
+const RUNS_PER_THREAD: usize = 4;
+/// The longest beginning of an item that cuts are recognized by.
+const MAX_MARK_BYTES: usize = 64;
+
+/// Counts a body piece by piece. `None` where it is not a good batch, or cuts were guessed wrong.
+pub(super) fn tally(body: &[u8], format: Format, rules: &Rules<'_>) -> Option<Tally> {
+    let threads = rayon::current_num_threads();
+    let piece_bytes = (body.len() / (threads * RUNS_PER_THREAD)).clamp(MIN_PIECE_BYTES, PIECE_BYTES);
+    let cuts = cuts(body, format, piece_bytes);
+    let bounds: Vec<(usize, usize)> = cuts.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    let run_pieces =
+        if threads == 1 { bounds.len() } else { bounds.len().div_ceil(threads * RUNS_PER_THREAD) };
+    let tallies: Option<Vec<Tally>> =
+        bounds.par_chunks(run_pieces.max(1)).map(|run| count_run(body, run, format, rules)).collect();
+    let mut tallies = tallies?.into_iter();
+    let mut total = tallies.next()?;
+    for tally in tallies {
+        total.merge(&tally)?;
+    }
+    let limits = rules.limits;
+    let is_within = total.entries as usize <= limits.max_entries && total.minutes() <= limits.max_minutes;
+    (is_within && total.entries > 0).then_some(total)
+}
+
+/// Counts neighbouring pieces, given by start and end.
+fn count_run(body: &[u8], run: &[(usize, usize)], format: Format, rules: &Rules<'_>) -> Option<Tally> {
+    let mut tally = Tally::new();
+    for (start, end) in run {
+        // Cuts lie beside ASCII characters, so the body is UTF-8 if every piece is.
+        let text = simdutf8::basic::from_utf8(&body[*start..*end]).ok()?;
+        let piece = Piece { text, is_first: *start == 0, is_last: *end == body.len() };
+        walk(piece, format, Way::Quick, rules, &mut tally).ok()?;
+    }
+    Some(tally)
+}
+
+/// Where the body is cut, ascending, with its start and end.
+fn cuts(body: &[u8], format: Format, piece_bytes: usize) -> Vec<usize> {
+    let mark = match format {
+        Format::Ndjson => Some(&b"\n"[..]),
+        Format::JsonArray => first_mark(body),
+    };
+    let mut cuts = vec![0];
+    if let Some(mark) = mark {
+        let finder = memmem::Finder::new(mark);
+        let mut target = piece_bytes;
+        while target < body.len() {
+            // Within the next piece only: where no cut is found, all searches together stay linear.
+            let window = &body[target..body.len().min(target + piece_bytes)];
+            let mut found = finder.find_iter(window).map(|place| target + place);
+            let cut = match format {
+                Format::Ndjson => found.next().map(|place| place + 1),
+                Format::JsonArray => found.find(|place| follows_item(&body[..*place])),
+            };
+            cuts.extend(cut.filter(|cut| *cut < body.len()));
+            target += piece_bytes;
+        }
+    }
+    cuts.push(body.len());
+    cuts.dedup();
+    cuts
+}
+
+/// How the first item of an array begins, up to its first colon: items of one batch mostly begin alike.
+fn first_mark(body: &[u8]) -> Option<&[u8]> {
+    let start = memchr::memchr(b'{', body)?;
+    let head = &body[start..body.len().min(start + MAX_MARK_BYTES)];
+    Some(&head[..=memchr::memchr(b':', head)?])
+}
+
+/// Whether the text ends as it does before an item: `}`, `,` and white space.
+fn follows_item(before: &[u8]) -> bool {
+    before.trim_ascii_end().strip_suffix(b",").is_some_and(|before| before.trim_ascii_end().ends_with(b"}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_lie_between_items_and_cover_the_body() {
+        let item = r#"{"receivedAt":"x","q":"},{"}"#;
+        for (body, format) in [
+            (format!("[{}]", vec![item; 1_000].join(" ,\n ")), Format::JsonArray),
+            (vec![item; 1_000].join("\r\n"), Format::Ndjson),
+        ] {
+            let cuts = cuts(body.as_bytes(), format, 500);
+            assert_eq!((cuts[0], cuts[cuts.len() - 1]), (0, body.len()));
+            assert!(cuts.len() > 50 && cuts.is_sorted_by(|a, b| a < b));
+            for cut in &cuts[1..cuts.len() - 1] {
+                assert!(body[*cut..].starts_with(item), "{format:?} {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn bodies_without_a_place_to_cut_stay_whole() {
+        for body in ["", "[", "[{", "[{}]", "[1,2]"] {
+            assert!(cuts(body.as_bytes(), Format::JsonArray, 2).len() <= 2, "{body}");
+        }
+        assert_eq!(cuts(b"{}\n", Format::Ndjson, 1), [0, 3]);
+    }
+}

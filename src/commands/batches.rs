@@ -1,0 +1,166 @@
+//! `batches list` and `batches cat`: what the journal still keeps. Reads only, so the server may run meanwhile.
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::Failure;
+use crate::batch::{Encoding, decode, time};
+use crate::config::DataDirArg;
+use crate::data_dir::DataDir;
+use crate::disk::{Disk, RealDisk};
+use crate::inflight::{Budget, Charge};
+use crate::journal::format::{BodyCoding, Record};
+use crate::journal::recovery::segments;
+use crate::journal::segment::{SegmentReader, Step};
+use crate::model::Seq;
+
+/// What to do with the batches.
+#[derive(Subcommand)]
+pub(super) enum BatchesCommand {
+    /// List batches: seq, time of receipt, customer, batch id, entries, bytes, coding; tab-separated
+    List(Selection),
+    /// Print the decoded bodies of batches, each ended by a line end
+    Cat(Selection),
+}
+
+/// Which batches.
+#[derive(Args)]
+pub(super) struct Selection {
+    #[command(flatten)]
+    data: DataDirArg,
+    /// Only this record
+    #[arg(long, value_name = "N")]
+    seq: Option<u64>,
+    /// Only this customer's batches
+    #[arg(long, value_name = "ID")]
+    customer: Option<String>,
+    /// Only the batch with this id (idempotency key)
+    #[arg(long, value_name = "ID")]
+    batch_id: Option<String>,
+    /// Only batches received at or after this time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    from: Option<u64>,
+    /// Only batches received before this time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    to: Option<u64>,
+}
+
+fn parse_time(text: &str) -> Result<u64, String> {
+    time::parse_rfc3339(text).map_err(|_| "not an RFC 3339 time such as 2025-12-28T18:03:00Z".to_owned())
+}
+
+pub(super) fn run(command: &BatchesCommand) -> Result<ExitCode, Failure> {
+    let (selection, show): (_, fn(&Record<'_>, &mut dyn Write) -> io::Result<()>) = match command {
+        BatchesCommand::List(selection) => (selection, list),
+        BatchesCommand::Cat(selection) => (selection, cat),
+    };
+    let mut output = BufWriter::new(io::stdout().lock());
+    let done = walk(&RealDisk, selection, |record| show(record, &mut output))
+        .and_then(|found| output.flush().map(|()| found));
+    match done {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error.to_string()),
+        Ok(0) if matches!(command, BatchesCommand::Cat(_)) => {
+            Err("no such batch in the journal: it was never counted, or retention removed it".to_owned())
+        }
+        Ok(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Calls `show` with every selected record, in order; says how many there were.
+fn walk(
+    disk: &dyn Disk,
+    selection: &Selection,
+    mut show: impl FnMut(&Record<'_>) -> io::Result<()>,
+) -> io::Result<u64> {
+    let dir = DataDir::new(&selection.data.data_dir);
+    let firsts = segments(disk, &dir)?;
+    if firsts.is_empty() {
+        let text = format!("{}: no journal here", dir.journal().display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
+    let mut found = 0;
+    for (position, first) in firsts.iter().enumerate() {
+        // Records from the next segment's first on were moved there.
+        let end = firsts.get(position + 1).copied();
+        let mut reader = SegmentReader::open(disk, &dir.segment(*first))?;
+        loop {
+            match reader.next_step()? {
+                Step::Record { record, .. } if end.is_none_or(|end| record.header.seq < end) => {
+                    if is_selected(selection, &record) {
+                        found += 1;
+                        show(&record)?;
+                    }
+                }
+                Step::Record { .. } | Step::End { .. } => break,
+                Step::Invalid { offset, why } => {
+                    // In the last segment it may be a group that is being written just now.
+                    if end.is_some() {
+                        eprintln!("{}: offset {offset}: {why}", dir.segment(*first).display());
+                    }
+                    break;
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_selected(selection: &Selection, record: &Record<'_>) -> bool {
+    let Selection { seq, customer, batch_id, from, to, .. } = selection;
+    let header = &record.header;
+    if seq.is_some_and(|seq| header.seq != Seq(seq))
+        || from.is_some_and(|from| header.received_at_ms < from)
+        || to.is_some_and(|to| header.received_at_ms >= to)
+    {
+        return false;
+    }
+    let Ok((whose, id)) = record.names() else { return false };
+    customer.as_ref().is_none_or(|customer| whose.as_str() == customer)
+        && batch_id.as_ref().is_none_or(|batch_id| id.as_str() == batch_id)
+}
+
+fn invalid(what: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_string())
+}
+
+fn list(record: &Record<'_>, output: &mut dyn Write) -> io::Result<()> {
+    let header = &record.header;
+    let (customer, batch_id) = record.names().map_err(invalid)?;
+    writeln!(
+        output,
+        "{}\t{}\t{customer}\t{batch_id}\t{}\t{}\t{}",
+        header.seq,
+        time::format_rfc3339(header.received_at_ms),
+        header.entries,
+        header.body_bytes,
+        header.body_coding.as_str()
+    )
+}
+
+fn cat(record: &Record<'_>, output: &mut dyn Write) -> io::Result<()> {
+    let (stored, seq) = (record.stored_body(), record.header.seq);
+    let limit_bytes = record.header.body_bytes as usize;
+    // One body at a time: the budget is for the server.
+    let mut charge = Charge::new(&Budget::new(usize::MAX));
+    let mut undo = |encoding| decode(encoding, stored, limit_bytes, &mut charge).map_err(invalid);
+    let body = match record.header.body_coding {
+        BodyCoding::Dropped => {
+            return Err(invalid(format!("record {seq}: the body was not kept (--raw-batches drop)")));
+        }
+        BodyCoding::Plain => undo(Encoding::Identity)?,
+        BodyCoding::Gzip => undo(Encoding::Gzip)?,
+        BodyCoding::Zstd => undo(Encoding::Zstd)?,
+        BodyCoding::Lz4 => lz4_flex::block::decompress(stored, limit_bytes)
+            .map_err(|error| invalid(format!("record {seq}: {error}")))?
+            .into(),
+    };
+    output.write_all(&body)?;
+    if !body.ends_with(b"\n") {
+        output.write_all(b"\n")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! The subcommands: each lowers its arguments once, calls the part of the program it is about, prints, and says how the
+//! process ends. 0: done. 1: failed, or something is wrong with the data. 2: wrong usage. 3: stopped unfinished.
+
+mod agent;
+mod batches;
+mod progress;
+mod repair;
+mod serve;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use crate::data_dir::{DataDir, at};
+use crate::disk::{self, Disk};
+
+/// Access-log analytics server: POST batches of access-log entries, get exact counts per minute, hour and day.
+///
+/// Without a subcommand it serves. A batch answered 202 is counted exactly once, whatever crashes and whatever is
+/// retried.
+#[derive(Parser)]
+#[command(name = "log-analytics", version, args_conflicts_with_subcommands = true, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Config,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Take batches over HTTP, count them, answer questions (the default)
+    Serve(Box<Config>),
+    /// Check a stopped server's data directory: journal, windows, and that they agree
+    Verify(verify::VerifyArgs),
+    /// Go on from what there is after journal files were lost or damaged
+    Repair(repair::RepairArgs),
+    /// Read back the batches that are kept in the journal
+    #[command(subcommand)]
+    Batches(batches::BatchesCommand),
+    /// Name the families of user agents: one a line on standard input, one a line on standard output
+    Agent,
+}
+
+/// What a command that failed says on standard error.
+type Failure = String;
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => serve::run(&cli.serve),
+        Some(Command::Serve(config)) => serve::run(&config),
+        Some(Command::Verify(args)) => verify::run(&args),
+        Some(Command::Repair(args)) => repair::run(&args),
+        Some(Command::Batches(command)) => batches::run(&command),
+        Some(Command::Agent) => agent::run(),
+    };
+    done.unwrap_or_else(|failure| {
+        eprintln!("log-analytics: {failure}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Keeps other processes away from a data directory that exists.
+fn lock(disk: &dyn Disk, dir: &DataDir) -> Result<disk::DirLock, Failure> {
+    let path = dir.lock();
+    match disk::DirLock::acquire(&path) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => {
+            let holder = disk.read(&path).unwrap_or_default();
+            let holder = String::from_utf8_lossy(&holder);
+            Err(format!(
+                "the data directory {} is in use by another process (pid {}): stop it first, or choose another \
+                 --data-dir",
+                dir.root().display(),
+                holder.trim()
+            ))
+        }
+        Err(error) => Err(at(&path)(error).to_string()),
+    }
+}

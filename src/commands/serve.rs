@@ -1,0 +1,146 @@
+//! `serve`: puts the server together, waits for a signal, takes it apart again. The only file that knows every part.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Sender, bounded};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::{Failure, lock};
+use crate::clock;
+use crate::config::Config;
+use crate::data_dir::{DataDir, at};
+use crate::disk::{self, Disk, RealDisk};
+use crate::engine::{Engine, EngineParts};
+use crate::http::Handler;
+use crate::http::ingest::Ingest;
+use crate::http::routes::Routes;
+use crate::http::server::{self, ConnectionStats};
+use crate::http::tokens::Tokens;
+use crate::inflight::Budget;
+use crate::intake::Intake;
+use crate::latch::Latch;
+use crate::metrics::Metrics;
+use crate::shutdown::{self, EXIT_UNFINISHED};
+
+/// Wrong usage, as clap has it.
+const EXIT_USAGE: u8 = 2;
+
+pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
+    if let Err(reason) = config.validate() {
+        eprintln!("log-analytics: {reason}");
+        return Ok(ExitCode::from(EXIT_USAGE));
+    }
+    start_logging(config)?;
+    let disk = RealDisk::shared();
+    let tokens = match &config.gateway_token_file {
+        Some(file) => Tokens::load(&*disk, file).map_err(|error| format!("--gateway-token-file: {error}"))?,
+        None => Tokens::none(),
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(config.summarize_threads)
+        .thread_name(|number| format!("summarize-{number}"))
+        .build_global()
+        .map_err(|error| format!("--summarize-threads: {error}"))?;
+
+    let dir = Arc::new(DataDir::new(&config.data.data_dir));
+    disk::create_dirs(&*disk, dir.root())
+        .map_err(|error| format!("--data-dir: {}", at(dir.root())(error)))?;
+    let _lock = lock(&*disk, &dir)?;
+    let metrics = Arc::new(Metrics::new());
+    let connections = Arc::new(ConnectionStats::default());
+    let ingest = Ingest {
+        limits: config.batch_limits(),
+        max_body_bytes: config.max_body_bytes(),
+        budget: Budget::new(config.max_inflight_bytes()),
+        metrics: Arc::clone(&metrics),
+    };
+    let routes = Arc::new(Routes::new(ingest, tokens, Arc::clone(&metrics), Arc::clone(&connections)));
+
+    // Signals are caught before there is anything to undo, and health is answered before recovery begins.
+    let recovered = Arc::new(AtomicBool::new(false));
+    let (stop, stopped) = bounded(1);
+    watch_signals(stop, Arc::clone(&recovered), Arc::clone(&routes), Arc::clone(&disk))?;
+    let handler = Arc::clone(&routes) as Arc<dyn Handler>;
+    let front =
+        server::start(config.http_server, &config.listen, config.front_limits(), handler, connections)
+            .map_err(|error| format!("--listen {}: {error}", config.listen))?;
+    let address = match front.local_addr() {
+        Some(address) => format!("http://{address}"),
+        None => config.listen.to_string(),
+    };
+    log::info!("listening on {address}; recovering {}", dir.root().display());
+
+    let parts = EngineParts { disk, dir: Arc::clone(&dir), latch: Latch::new(), metrics };
+    let engine = Engine::start(parts, config.engine_options()).map_err(|error| error.to_string())?;
+    let engine = Arc::new(engine);
+    routes.open(Arc::clone(&engine) as Arc<dyn Intake>);
+    recovered.store(true, Ordering::SeqCst);
+    if !config.listen.is_loopback() && config.trust_network {
+        log::warn!("--trust-network: whoever reaches {address} can send batches for any customer");
+    }
+    log::info!("ready on {address}");
+    println!("log-analytics is ready on {address}");
+
+    // The signal thread lives as long as the process, so this returns only for a signal.
+    let _ = stopped.recv();
+    log::info!("stopping: finishing requests, then writing what is in memory");
+    let deadline = clock::monotonic() + config.shutdown_timeout.0;
+    let left = || deadline.saturating_duration_since(clock::monotonic());
+    routes.drain();
+    front.stop();
+    if front.join(left()) && engine.stop(left()) {
+        log::info!("stopped: everything is in window files");
+        return Ok(ExitCode::SUCCESS);
+    }
+    log::warn!("stopped unfinished; nothing is lost: the next start replays the journal");
+    log::logger().flush();
+    // Threads that hang are not waited for.
+    std::process::exit(EXIT_UNFINISHED)
+}
+
+fn start_logging(config: &Config) -> Result<(), Failure> {
+    let format = simplelog::ConfigBuilder::new()
+        .set_time_format_rfc3339()
+        .set_thread_level(log::LevelFilter::Off)
+        .set_target_level(log::LevelFilter::Off)
+        .build();
+    // Standard error: unbuffered, one line per event.
+    simplelog::WriteLogger::init(config.log_level.into(), format, io::stderr())
+        .map_err(|error| error.to_string())
+}
+
+/// Starts the thread that waits for signals: the first SIGTERM or SIGINT asks for a clean stop, the second ends the
+/// process at once; SIGHUP reads the token file again.
+fn watch_signals(
+    stop: Sender<()>,
+    recovered: Arc<AtomicBool>,
+    routes: Arc<Routes>,
+    disk: Arc<dyn Disk>,
+) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| error.to_string())?;
+    let watch = move || {
+        let mut asked = false;
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                match routes.tokens().reload(&*disk) {
+                    Ok(()) => log::info!("token file read again"),
+                    Err(error) => log::error!("the tokens stay as they were: {error}"),
+                }
+                continue;
+            }
+            if asked || !recovered.load(Ordering::SeqCst) {
+                log::warn!("ending at once; nothing is lost: the next start replays the journal");
+                log::logger().flush();
+                std::process::exit(EXIT_UNFINISHED);
+            }
+            asked = true;
+            let _ = stop.try_send(());
+        }
+    };
+    // Not joined: it waits for signals until the process ends.
+    shutdown::spawn("signals", watch).map(drop).map_err(|error| error.to_string())
+}

@@ -1,0 +1,114 @@
+//! The committer's thread: gathers groups, has them decided, routes their insights, wakes who waits.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::{Shared, ToCommitter, ToWorker};
+use crate::journal::committer::{Committer, Fate, Position, Refusal, Submission};
+use crate::windows::router::partition;
+use crate::windows::worker::Routed;
+
+/// See the module.
+pub(super) struct Shell {
+    committer: Committer,
+    messages: Receiver<ToCommitter>,
+    to_workers: Vec<Sender<ToWorker>>,
+    /// Tells the checkpointer that enough journal was written; full where it was told already.
+    poke: Sender<()>,
+    shared: Arc<Shared>,
+    /// The group being gathered and who waits for it; kept to keep their memory.
+    group: Vec<Submission>,
+    waiters: Vec<Sender<Fate>>,
+}
+
+impl Shell {
+    pub(super) fn new(
+        committer: Committer,
+        messages: Receiver<ToCommitter>,
+        to_workers: Vec<Sender<ToWorker>>,
+        poke: Sender<()>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { committer, messages, to_workers, poke, shared, group: Vec::new(), waiters: Vec::new() }
+    }
+
+    /// Runs until told to stop, or until nobody can send any more.
+    pub(super) fn run(mut self) {
+        while let Ok(message) = self.messages.recv() {
+            let mut next = Some(message);
+            let mut group_bytes = 0;
+            // Everything that arrived while the last group was synced makes the next one.
+            while let Some(ToCommitter::Commit { submission, answer }) = next {
+                group_bytes += submission.draft.bytes().len();
+                self.group.push(submission);
+                self.waiters.push(answer);
+                let full = self.group.len() >= self.shared.options.max_group_batches
+                    || group_bytes >= self.shared.options.max_group_bytes;
+                next = if full { None } else { self.messages.try_recv().ok() };
+            }
+            self.commit();
+            match next {
+                Some(ToCommitter::Mark { id, answer }) => {
+                    let position = self.committer.position();
+                    for worker in &self.to_workers {
+                        let _ = worker.send(ToWorker::Mark(id));
+                    }
+                    let _ = answer.send(position);
+                }
+                Some(ToCommitter::Stop) => break,
+                Some(ToCommitter::Commit { .. }) | None => {}
+            }
+        }
+        for message in self.messages.try_iter() {
+            if let ToCommitter::Commit { answer, .. } = message {
+                let _ = answer.send(Fate::Refused(Refusal::Stopping));
+            }
+        }
+        for worker in &self.to_workers {
+            let _ = worker.send(ToWorker::Stop);
+        }
+    }
+
+    fn commit(&mut self) {
+        if self.group.is_empty() {
+            return;
+        }
+        let fates = self.committer.commit(&mut self.group, self.shared.pressure());
+        let mut routes: Vec<Vec<Routed>> = self.to_workers.iter().map(|_| Vec::new()).collect();
+        let mut insights = 0;
+        for (submission, fate) in self.group.drain(..).zip(&fates) {
+            let Fate::Accepted(seq) = *fate else { continue };
+            let Submission { insights: of_batch, charge, .. } = submission;
+            let charge = Arc::new(charge);
+            insights += of_batch.len() as u64;
+            for insight in of_batch {
+                let number = partition(&insight.customer, insight.window, routes.len());
+                routes[number].push(Routed { seq, insight, charge: Some(Arc::clone(&charge)) });
+            }
+        }
+        for (worker, insights) in self.to_workers.iter().zip(routes).filter(|(_, some)| !some.is_empty()) {
+            let _ = worker.send(ToWorker::Insights(insights));
+        }
+        // A connection may be gone; its batch counts all the same.
+        for (waiter, fate) in self.waiters.drain(..).zip(fates) {
+            let _ = waiter.send(fate);
+        }
+        self.shared.metrics.insights_published.inc_by(insights);
+        self.report();
+    }
+
+    fn report(&self) {
+        let Position { through, bytes, horizon, dedup_keys, .. } = self.committer.position();
+        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let metrics = &self.shared.metrics;
+        metrics.dedup_keys.set(signed(dedup_keys as u64));
+        metrics.dedup_horizon_seq.set(signed(horizon.after.0));
+        metrics.dedup_horizon_timestamp.set(signed(horizon.since_ms.unwrap_or(0) / 1000));
+        metrics.checkpoint_lag.set(signed(through.0) - metrics.checkpoint_seq.get());
+        let since = bytes.saturating_sub(self.shared.pressure().checkpointed_bytes);
+        if since >= self.shared.options.checkpoint_bytes {
+            let _ = self.poke.try_send(());
+        }
+    }
+}

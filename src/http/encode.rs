@@ -1,0 +1,142 @@
+//! Answers as bytes: status line, the headers every answer has, and the body.
+//!
+//! In: a [`Response`] and what the request decides about its form. Out: bytes for the socket. It must never let
+//! a header value end its line: such a header is left out.
+
+use super::Response;
+use crate::clock::UnixMs;
+
+/// What the request and the connection decide about the form of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    /// The request was HEAD: the body is counted, not sent.
+    pub(crate) head_only: bool,
+    /// The connection closes after this answer.
+    pub(crate) close: bool,
+    /// The client speaks HTTP/1.0 and must be told that the connection stays.
+    pub(crate) say_keep_alive: bool,
+    /// The time for the `Date` header.
+    pub(crate) now: UnixMs,
+}
+
+/// Status line and headers with the empty line after them, and whether the body follows.
+pub(crate) fn head(response: &Response, form: Form) -> (Vec<u8>, bool) {
+    let mut out = Vec::with_capacity(256);
+    let mut line = |parts: &[&str]| {
+        for part in parts {
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+    };
+    let status = response.status;
+    line(&["HTTP/1.1 ", &status.to_string(), " ", reason(status)]);
+    line(&["date: ", &http_date(form.now)]);
+    for (name, value) in &response.headers {
+        if value.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7F)) {
+            line(&[name, ": ", value]);
+        } else {
+            log::error!("answer {status} without its header {name}: the value holds control characters");
+        }
+    }
+    let bodyless = status < 200 || status == 204 || status == 304;
+    if !bodyless {
+        line(&["content-length: ", &response.body.len().to_string()]);
+    }
+    if form.close {
+        line(&["connection: close"]);
+    } else if form.say_keep_alive {
+        line(&["connection: keep-alive"]);
+    }
+    line(&[]);
+    (out, !bodyless && !form.head_only && !response.body.is_empty())
+}
+
+/// The usual words for a status code.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        202 => "Accepted",
+        204 => "No Content",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "Status",
+    }
+}
+
+/// IMF-fixdate of RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn http_date(now: UnixMs) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let seconds = now / 1000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Years that begin in March, so that the leap day is the last one: the well-known civil-from-days of
+    // Howard Hinnant, for days after 1970 only.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = (march_month + 2) % 12;
+    let year = year_of_era + era * 400 + u64::from(month < 2);
+    let weekday = DAYS[usize::try_from(days % 7).unwrap_or(0)];
+    let month = MONTHS[usize::try_from(month).unwrap_or(0)];
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{:02} GMT", second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(http_date(784_111_777_000), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(http_date(951_782_400_000), "Tue, 29 Feb 2000 00:00:00 GMT");
+        assert_eq!(http_date(1_766_944_999_999), "Sun, 28 Dec 2025 18:03:19 GMT");
+        assert_eq!(http_date(4_107_542_400_000), "Mon, 01 Mar 2100 00:00:00 GMT");
+    }
+
+    #[test]
+    fn a_value_cannot_end_its_line() {
+        let response = Response::new(200, "text/plain", "x").with("x-request-id", "a\r\nset-cookie: b");
+        let form = Form { head_only: false, close: true, say_keep_alive: false, now: 0 };
+        let (bytes, body) = head(&response, form);
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(
+            body && !text.contains("set-cookie") && text.ends_with("connection: close\r\n\r\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn answers_without_a_body_say_no_length() {
+        let form = Form { head_only: false, close: false, say_keep_alive: true, now: 0 };
+        let (bytes, body) = head(&Response::new(304, "text/plain", "x"), form);
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(
+            !body && !text.contains("content-length") && text.contains("connection: keep-alive"),
+            "{text}"
+        );
+    }
+}

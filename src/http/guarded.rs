@@ -1,0 +1,186 @@
+//! The default front end: blocking sockets, bounded threads, strict framing, a deadline on every wait.
+//!
+//! In: connections on a TCP or Unix socket. Out: [`Request`](super::Request)s for the handler and its answers on
+//! the wire. One acceptor thread owns the listener, connection threads own one socket each (`slots`), one thread
+//! sees clients out that were turned away (`turned_away`). No client may ever make it wait, grow or end: what a
+//! client can use up is bounded by [`FrontLimits`], and running out of descriptors or threads is survived.
+//!
+//! ```text
+//! accept ─▶ slots::admit ─▶ connection::serve ─▶ reader::head ─▶ head::parse ─▶ Handler
+//!                │                                    ▲                            │ asks for the body
+//!                └▶ turned_away (503)                 └── reader::body ◀── chunked ┘
+//! ```
+
+mod chunked;
+mod connection;
+pub mod head;
+pub mod reader;
+mod slots;
+mod turned_away;
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use self::connection::Shared;
+use self::slots::{Admission, Serve, Slots};
+use self::turned_away::Door;
+use super::Handler;
+use super::contained;
+use super::crew::Crew;
+use super::encode::{self, Form};
+use super::server::{ConnectionStats, Front, FrontLimits, Listen, Trouble, count};
+use super::socket::{Listener, Stream};
+use crate::clock::now_ms;
+
+/// Stack of the acceptor and of the thread that sees clients out.
+const HELPER_STACK_BYTES: usize = 256 * 1024;
+/// Pause before the next try where descriptors or memory ran out.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
+
+/// A running guarded front end.
+pub struct Guarded {
+    local_addr: Option<SocketAddr>,
+    slots: Arc<Slots>,
+    crew: Arc<Crew>,
+    /// A byte here ends the acceptor.
+    waker: UnixStream,
+}
+
+impl Guarded {
+    /// Binds and starts to serve.
+    ///
+    /// # Errors
+    /// See [`super::server::start`].
+    pub fn start(
+        listen: &Listen,
+        limits: FrontLimits,
+        handler: Arc<dyn Handler>,
+        stats: Arc<ConnectionStats>,
+    ) -> io::Result<Self> {
+        let listener = Listener::bind(listen)?;
+        listener.set_nonblocking()?;
+        let (waker, woken) = UnixStream::pair()?;
+        let crew = Arc::new(Crew::default());
+        let slots = Slots::new(&limits, &crew, &stats);
+        let local_addr = listener.local_addr();
+        let shared = Arc::new(Shared { limits, handler, stats, slots: Arc::clone(&slots) });
+        let (door, arrivals) = Door::new();
+        let limits = shared.limits.clone();
+        crew.spawn("http-turn-away".to_owned(), HELPER_STACK_BYTES, move || {
+            turned_away::run(&arrivals, &limits)
+        })?;
+        let acceptor = Acceptor { listener, woken, shared, door, trouble: Trouble::default() };
+        crew.spawn("http-accept".to_owned(), HELPER_STACK_BYTES, move || acceptor.run())?;
+        Ok(Self { local_addr, slots, crew, waker })
+    }
+}
+
+impl Front for Guarded {
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.local_addr
+    }
+
+    fn stop(&self) {
+        self.slots.drain();
+        // The acceptor sees the end of the stream; it closes the listener when it ends.
+        drop(self.waker.shutdown(std::net::Shutdown::Both));
+    }
+
+    fn join(&self, within: Duration) -> bool {
+        self.stop();
+        self.crew.join(within)
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The thread that owns the listener.
+struct Acceptor {
+    listener: Listener,
+    woken: UnixStream,
+    shared: Arc<Shared>,
+    door: Door,
+    trouble: Trouble,
+}
+
+impl Acceptor {
+    fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let serve: Serve = Arc::new(move |accepted| connection::serve(accepted, &shared));
+        while self.wait() {
+            match self.listener.accept() {
+                Ok(stream) => self.take(stream, &serve),
+                Err(error) => self.failed(&error),
+            }
+        }
+    }
+
+    /// Waits for a connection; `false` when it is time to end.
+    fn wait(&self) -> bool {
+        let mut fds = [PollFd::new(&self.listener, PollFlags::IN), PollFd::new(&self.woken, PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Ok(_) => fds[1].revents().is_empty(),
+            Err(rustix::io::Errno::INTR) => true,
+            Err(error) => {
+                // The kernel is out of memory. Accepting tells whether there is something to accept.
+                log::error!("poll on the listener: {error}");
+                thread::sleep(EXHAUSTED_PAUSE);
+                !self.shared.slots.draining()
+            }
+        }
+    }
+
+    fn take(&mut self, stream: Stream, serve: &Serve) {
+        count(&self.shared.stats.accepted_total);
+        match self.shared.slots.admit(stream, serve) {
+            Admission::Taken => {}
+            Admission::Refused(stream, error) => {
+                count(&self.shared.stats.rejected_total);
+                match error {
+                    Some(error) => self.report(&format!("no thread for a connection: {error}")),
+                    None => self.report("all connections are being served; turning clients away"),
+                }
+                let response = contained::refuse(
+                    &*self.shared.handler,
+                    &self.shared.stats,
+                    None,
+                    503,
+                    "every connection is busy",
+                );
+                let form = Form { head_only: false, close: true, say_keep_alive: false, now: now_ms() };
+                let (mut bytes, _) = encode::head(&response, form);
+                bytes.extend_from_slice(&response.body);
+                self.door.show_out((stream, bytes));
+            }
+        }
+    }
+
+    /// No failure to accept ends the acceptor: it is about one connection, or it passes.
+    fn failed(&mut self, error: &io::Error) {
+        if matches!(
+            error.kind(),
+            ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+        ) {
+            return;
+        }
+        count(&self.shared.stats.accept_errors_total);
+        self.report(&format!("cannot accept: {error}"));
+        // Out of descriptors or memory: what has waited longest gives some back.
+        self.shared.slots.evict_one();
+        thread::sleep(EXHAUSTED_PAUSE);
+    }
+
+    fn report(&mut self, text: &str) {
+        self.trouble.report(text, self.shared.limits.log_interval);
+    }
+}

@@ -1,0 +1,251 @@
+//! Who is connected, who may be sent away, and which thread serves whom.
+//!
+//! In: accepted connections. Out: each of them served by one thread of a pool that grows to the connection cap
+//! and shrinks when there is less to do. At the cap the connection that has waited longest without a complete
+//! head makes room. One whose request is being served is never touched: a connection moves from waiting to
+//! serving by one compare-and-swap, and whoever loses it to the acceptor stops.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::clock::monotonic;
+use crate::http::crew::{Crew, lock};
+use crate::http::server::{ConnectionStats, FrontLimits, Held, count};
+use crate::http::socket::Stream;
+
+/// Waiting for the first byte of a request.
+const IDLE: u8 = 0;
+/// Waiting for the rest of a head.
+const BEGUN: u8 = 1;
+/// A request is being served.
+const SERVING: u8 = 2;
+/// Answered for the last time; what the client still sends is thrown away.
+const LINGERING: u8 = 3;
+/// Chosen to make room.
+const EVICTED: u8 = 4;
+
+/// One connection, seen by its thread and by the acceptor.
+pub(super) struct Connection {
+    id: u64,
+    pub(super) stream: Stream,
+    state: AtomicU8,
+    /// Milliseconds from `epoch` to when it began to wait for a request.
+    waiting_since_ms: AtomicU64,
+    epoch: Instant,
+    _open: Held,
+}
+
+impl Connection {
+    /// A byte of a request has come.
+    pub(super) fn begun(&self) {
+        // Fails only for an evicted one, which notices when its head is complete.
+        let _ = self.swap(IDLE, BEGUN);
+    }
+
+    /// A head is complete (or refused). `false`: the connection has been evicted, close it.
+    pub(super) fn serve(&self) -> bool {
+        self.swap(BEGUN, SERVING) || self.swap(IDLE, SERVING)
+    }
+
+    /// The request is answered. Ask `draining` only after this: together they make sure that a drain and a
+    /// connection that becomes idle cannot miss each other.
+    pub(super) fn wait(&self) {
+        self.since_now();
+        self.state.store(IDLE, Ordering::SeqCst);
+    }
+
+    /// The last request is answered.
+    pub(super) fn linger(&self) {
+        self.since_now();
+        self.state.store(LINGERING, Ordering::Release);
+    }
+
+    fn since_now(&self) {
+        let ms = monotonic().saturating_duration_since(self.epoch).as_millis();
+        self.waiting_since_ms.store(u64::try_from(ms).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn swap(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Makes it close, unless a request is being served. Its thread wakes up with the end of the stream.
+    fn evict(&self) -> bool {
+        let evicted = [IDLE, BEGUN, LINGERING].into_iter().any(|state| self.swap(state, EVICTED));
+        if evicted {
+            self.stream.shutdown(Shutdown::Both);
+        }
+        evicted
+    }
+
+    fn evictable(&self) -> bool {
+        !matches!(self.state.load(Ordering::Acquire), SERVING | EVICTED)
+    }
+}
+
+/// What becomes of a connection that was just accepted.
+pub(super) enum Admission {
+    /// A thread has it or will have it.
+    Taken,
+    /// Every connection is being served: answer 503. The reason says whether threads or connections ran out.
+    Refused(Stream, Option<std::io::Error>),
+}
+
+/// All connections and the threads that serve them.
+pub(super) struct Slots {
+    crew: Arc<Crew>,
+    stats: Arc<ConnectionStats>,
+    max_connections: usize,
+    thread_stack_bytes: usize,
+    thread_idle_timeout: Duration,
+    epoch: Instant,
+    draining: AtomicBool,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    next_id: u64,
+    open: HashMap<u64, Arc<Connection>>,
+    /// Accepted, but not with a thread yet.
+    queue: VecDeque<Arc<Connection>>,
+    threads: usize,
+    idle_threads: usize,
+}
+
+/// What a connection thread does with a connection.
+pub(super) type Serve = Arc<dyn Fn(&Connection) + Send + Sync>;
+
+impl Slots {
+    pub(super) fn new(limits: &FrontLimits, crew: &Arc<Crew>, stats: &Arc<ConnectionStats>) -> Arc<Self> {
+        Arc::new(Self {
+            crew: Arc::clone(crew),
+            stats: Arc::clone(stats),
+            max_connections: limits.max_connections,
+            thread_stack_bytes: limits.thread_stack_bytes,
+            thread_idle_timeout: limits.thread_idle_timeout,
+            epoch: monotonic(),
+            draining: AtomicBool::new(false),
+            state: Mutex::default(),
+            work: Condvar::new(),
+        })
+    }
+
+    /// Gives a new connection to a thread, making room for it where that is needed and possible.
+    pub(super) fn admit(self: &Arc<Self>, stream: Stream, serve: &Serve) -> Admission {
+        let mut state = lock(&self.state);
+        if state.open.len() >= self.max_connections && !self.make_room(&mut state) {
+            return Admission::Refused(stream, None);
+        }
+        let id = state.next_id;
+        state.next_id += 1;
+        let connection = Connection {
+            id,
+            stream,
+            state: AtomicU8::new(IDLE),
+            waiting_since_ms: AtomicU64::new(0),
+            epoch: self.epoch,
+            _open: Held::new(&self.stats, |stats| &stats.open),
+        };
+        connection.since_now();
+        if state.idle_threads <= state.queue.len()
+            && state.threads < self.max_connections
+            && let Err(error) = self.add_thread(&mut state, serve)
+        {
+            count(&self.stats.accept_errors_total);
+            // No thread for it: then as many connections as there are threads is the cap, for now.
+            if state.open.len() >= state.threads && (state.threads == 0 || !self.make_room(&mut state)) {
+                return Admission::Refused(connection.stream, Some(error));
+            }
+        }
+        let connection = Arc::new(connection);
+        state.open.insert(id, Arc::clone(&connection));
+        state.queue.push_back(connection);
+        drop(state);
+        self.work.notify_one();
+        Admission::Taken
+    }
+
+    /// Evicts whoever has waited longest, to give back a file descriptor. `false` where nobody can go.
+    pub(super) fn evict_one(&self) -> bool {
+        self.make_room(&mut lock(&self.state))
+    }
+
+    fn make_room(&self, state: &mut State) -> bool {
+        loop {
+            let waiting = state.open.values().filter(|connection| connection.evictable());
+            let oldest = waiting.min_by_key(|connection| connection.waiting_since_ms.load(Ordering::Relaxed));
+            let Some(id) = oldest.map(|connection| connection.id) else { return false };
+            // It may have become busy since; then somebody else is the oldest.
+            if state.open.get(&id).is_some_and(|connection| connection.evict()) {
+                state.open.remove(&id);
+                count(&self.stats.evicted_total);
+                return true;
+            }
+        }
+    }
+
+    fn add_thread(self: &Arc<Self>, state: &mut State, serve: &Serve) -> std::io::Result<()> {
+        let slots = Arc::clone(self);
+        let serve = Arc::clone(serve);
+        let name = format!("conn-{}", state.threads);
+        self.crew.spawn(name, self.thread_stack_bytes, move || {
+            let _threads = Held::new(&slots.stats, |stats| &stats.threads);
+            while let Some(connection) = slots.next() {
+                // A bug in the front end itself costs the connection that met it, not the thread: the pool
+                // counts on every thread coming back.
+                let served = catch_unwind(AssertUnwindSafe(|| serve(&connection)));
+                if served.is_err() {
+                    log::error!("the front end panicked; the connection was closed");
+                }
+                lock(&slots.state).open.remove(&connection.id);
+            }
+        })?;
+        state.threads += 1;
+        Ok(())
+    }
+
+    /// The next connection for this thread; `None` when it should end.
+    fn next(&self) -> Option<Arc<Connection>> {
+        let until = monotonic() + self.thread_idle_timeout;
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(connection) = state.queue.pop_front() {
+                return Some(connection);
+            }
+            let left = until.saturating_duration_since(monotonic());
+            if left.is_zero() || self.draining() {
+                // Together with the decision to end: who sees the count must be able to rely on the thread.
+                state.threads -= 1;
+                return None;
+            }
+            state.idle_threads += 1;
+            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.idle_threads -= 1;
+        }
+    }
+
+    /// Whether connections should close after the request they are serving.
+    pub(super) fn draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Lets idle connections and threads end, and the others when they are done.
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+        let state = lock(&self.state);
+        for connection in state.open.values() {
+            // What has already arrived can still be read and is served; then the stream ends.
+            if connection.state.load(Ordering::SeqCst) == IDLE {
+                connection.stream.shutdown(Shutdown::Read);
+            }
+        }
+        drop(state);
+        self.work.notify_all();
+    }
+}

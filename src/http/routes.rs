@@ -1,0 +1,244 @@
+//! Which request is answered by what, and everything all answers have in common: request id, error shape, metrics and
+//! the log line.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use super::errors::Problem;
+use super::ingest::{Ingest, Refused};
+use super::server::ConnectionStats;
+use super::tokens::Tokens;
+use super::{Handler, Head, Request, Response};
+use crate::clock;
+use crate::intake::{Intake, Reason};
+use crate::metrics::Metrics;
+use crate::random;
+
+/// The longest request id that is echoed, in characters.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+
+/// Answers every request.
+pub struct Routes {
+    ingest: Ingest,
+    tokens: Tokens,
+    metrics: Arc<Metrics>,
+    connections: Arc<ConnectionStats>,
+    /// Empty until recovery is done.
+    intake: OnceLock<Arc<dyn Intake>>,
+    draining: AtomicBool,
+}
+
+/// The paths that exist. Anything else is 404, under one label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Logs,
+    Metrics,
+    Healthz,
+    Readyz,
+    Unknown,
+}
+
+impl Route {
+    fn of(path: &str) -> Self {
+        match path {
+            "/logs" => Route::Logs,
+            "/metrics" => Route::Metrics,
+            "/healthz" => Route::Healthz,
+            "/readyz" => Route::Readyz,
+            _ => Route::Unknown,
+        }
+    }
+
+    /// The label of the route in metrics: never the raw path, which clients choose.
+    fn label(self) -> &'static str {
+        match self {
+            Route::Logs => "/logs",
+            Route::Metrics => "/metrics",
+            Route::Healthz => "/healthz",
+            Route::Readyz => "/readyz",
+            Route::Unknown => "other",
+        }
+    }
+
+    fn allow(self) -> &'static str {
+        if self == Route::Logs { "POST" } else { "GET, HEAD" }
+    }
+}
+
+/// The label of a method in metrics.
+fn method_label(method: &str) -> &'static str {
+    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+}
+
+impl Routes {
+    /// Routes that answer only health and metrics until [`Routes::open`].
+    pub fn new(
+        ingest: Ingest,
+        tokens: Tokens,
+        metrics: Arc<Metrics>,
+        connections: Arc<ConnectionStats>,
+    ) -> Self {
+        Self {
+            ingest,
+            tokens,
+            metrics,
+            connections,
+            intake: OnceLock::new(),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// Recovery is done: batches go here.
+    pub fn open(&self, intake: Arc<dyn Intake>) {
+        assert!(self.intake.set(intake).is_ok(), "recovery is done once");
+    }
+
+    /// The server is stopping: `/readyz` says so, and no batch is taken any more.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// The tokens, to be read again on SIGHUP.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Who takes batches now.
+    fn intake(&self) -> Result<&dyn Intake, Reason> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(Reason::Stopping);
+        }
+        self.intake.get().map(|intake| &**intake).ok_or(Reason::Starting)
+    }
+
+    fn ready(&self) -> Result<(), Reason> {
+        self.intake()?.ready()
+    }
+
+    fn answer(&self, route: Route, request: Request<'_>, request_id: &str) -> Result<Response, Refused> {
+        let head = request.head;
+        let reads = matches!(head.method.as_str(), "GET" | "HEAD");
+        let allowed = if route == Route::Logs { head.method == "POST" } else { reads };
+        if route != Route::Unknown && !allowed {
+            return Err(Problem::http(405, format!("{} takes {}", head.path, route.allow())).into());
+        }
+        match route {
+            Route::Healthz => Ok(Response::new(200, TEXT, "ok\n")),
+            Route::Readyz => match self.ready() {
+                Ok(()) => Ok(Response::new(200, TEXT, "ready\n")),
+                Err(reason) => Err(Problem::unavailable(reason.description()).into()),
+            },
+            Route::Metrics => Ok(Response::new(200, METRICS_TEXT, self.render_metrics())),
+            Route::Logs => {
+                let intake = self.intake()?;
+                self.authenticate(head)?;
+                self.ingest.handle(head, request.body, intake, request_id)
+            }
+            Route::Unknown => {
+                self.intake()?;
+                Err(Problem::http(404, "there is nothing here").into())
+            }
+        }
+    }
+
+    fn authenticate(&self, head: &Head) -> Result<(), Problem> {
+        if self.tokens.allow(head) {
+            Ok(())
+        } else {
+            Err(Problem::http(401, "authorization: Bearer with the gateway's token is needed"))
+        }
+    }
+
+    fn render_metrics(&self) -> Vec<u8> {
+        let metrics = &self.metrics;
+        metrics.ready.set(i64::from(self.ready().is_ok()));
+        metrics.inflight_bytes.set(self.ingest.budget.used_bytes() as i64);
+        if let Some(intake) = self.intake.get() {
+            intake.report();
+        }
+        let stats = &self.connections;
+        let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as i64;
+        metrics.connections.set(read(&stats.open));
+        for (event, counter) in [
+            ("accepted", &stats.accepted_total),
+            ("rejected", &stats.rejected_total),
+            ("evicted", &stats.evicted_total),
+            ("accept_error", &stats.accept_errors_total),
+            ("handler_panic", &stats.handler_panics_total),
+            ("leaked_request", &stats.leaked_requests_total),
+        ] {
+            metrics.connection_events.with_label_values(&[event]).set(read(counter));
+        }
+        metrics.render()
+    }
+
+    /// What all answers have in common.
+    fn finish(
+        &self,
+        head: Option<&Head>,
+        began: Instant,
+        request_id: &str,
+        answer: Result<Response, Refused>,
+    ) -> Response {
+        let (method, path) =
+            head.map_or(("other", ""), |head| (method_label(&head.method), head.path.as_str()));
+        let route = Route::of(path);
+        let (response, code): (Response, Cow<'static, str>) = match answer {
+            Ok(response) => (response, "".into()),
+            Err(Refused { problem, batch_id, reason }) => {
+                let mut response = problem.response(request_id, batch_id.as_ref());
+                if problem.status == 405 {
+                    response = response.with("allow", route.allow());
+                }
+                if route == Route::Logs {
+                    self.metrics.rejects.with_label_values(&[reason]).inc();
+                }
+                if problem.status == 500 {
+                    log::error!("request {request_id}: {method} {}: 500", route.label());
+                }
+                log::debug!("request {request_id}: {}", problem.description);
+                (response, problem.code)
+            }
+        };
+        let status = response.status.to_string();
+        let labels = &[method, route.label(), status.as_str(), &code];
+        self.metrics.http_requests.with_label_values(labels).inc();
+        self.metrics.http_latency.with_label_values(labels).observe(began.elapsed().as_secs_f64());
+        if route == Route::Logs && method == "POST" {
+            self.metrics.batches.with_label_values(&[&code]).inc();
+        }
+        log::debug!("request {request_id}: {method} {} {status} {:?}", route.label(), began.elapsed());
+        response.with("x-request-id", request_id)
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The request's own id where it is fit to be echoed, else a new one.
+fn request_id(head: Option<&Head>) -> String {
+    head.and_then(|head| head.first("x-request-id"))
+        .filter(|id| {
+            (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
+        })
+        .map_or_else(random::ulid, str::to_owned)
+}
+
+impl Handler for Routes {
+    fn handle(&self, request: Request<'_>) -> Response {
+        let began = clock::monotonic();
+        let head = request.head;
+        let id = request_id(Some(head));
+        let answer = self.answer(Route::of(&head.path), request, &id);
+        self.finish(Some(head), began, &id, answer)
+    }
+
+    fn refuse(&self, head: Option<&Head>, status: u16, description: &str) -> Response {
+        let id = request_id(head);
+        let problem = Problem::http(status, description.to_owned());
+        self.finish(head, clock::monotonic(), &id, Err(problem.into()))
+    }
+}

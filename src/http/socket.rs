@@ -1,0 +1,231 @@
+//! Sockets: TCP or Unix, listening or connected, behind one pair of types.
+//!
+//! In: a [`Listen`]. Out: a [`Listener`] with a long backlog and [`Stream`]s. The file of a Unix socket belongs
+//! to this module: it is made with mode 0660, a dead server's file is replaced, a live server's never, and ours
+//! goes when the listener goes.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::Mode;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use super::server::Listen;
+
+/// Connections the kernel keeps for us until they are accepted. The kernel cuts it to its own limit
+/// (`net.core.somaxconn`, 4096 on a current Linux). With std's 128 a burst of 200 loses SYNs and waits a second.
+const BACKLOG: i32 = 4096;
+
+/// Mode of a Unix socket: who may connect is decided by its group.
+const UNIX_MODE: u32 = 0o660;
+
+/// A connected socket.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    pub(crate) fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => (&mut &*stream).read(into),
+            Self::Unix(stream) => (&mut &*stream).read(into),
+        }
+    }
+
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => (&mut &*stream).write(bytes),
+            Self::Unix(stream) => (&mut &*stream).write(bytes),
+        }
+    }
+
+    pub(crate) fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
+            Self::Unix(stream) => stream.set_read_timeout(Some(timeout)),
+        }
+    }
+
+    pub(crate) fn set_write_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_write_timeout(Some(timeout)),
+            Self::Unix(stream) => stream.set_write_timeout(Some(timeout)),
+        }
+    }
+
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            Self::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
+    }
+
+    /// A socket that is already gone needs no shutting down.
+    pub(crate) fn shutdown(&self, how: Shutdown) {
+        drop(match self {
+            Self::Tcp(stream) => stream.shutdown(how),
+            Self::Unix(stream) => stream.shutdown(how),
+        });
+    }
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, _file: UnixFile },
+}
+
+impl Listener {
+    pub(crate) fn bind(listen: &Listen) -> io::Result<Self> {
+        match listen {
+            Listen::Tcp(address) => {
+                let listener = TcpListener::bind(address)?;
+                rustix::net::listen(&listener, BACKLOG)?;
+                Ok(Self::Tcp(listener))
+            }
+            Listen::Unix(path) => {
+                bind_unix(path).map(|(listener, file)| Self::Unix { listener, _file: file })
+            }
+        }
+    }
+
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix { .. } => None,
+        }
+    }
+
+    pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.set_nonblocking(true),
+            Self::Unix { listener, .. } => listener.set_nonblocking(true),
+        }
+    }
+
+    /// Takes the next connection, blocking and without delay for small packets.
+    pub(crate) fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept()?;
+                // A connection that was reset in the meantime refuses the option; reading it will tell.
+                drop(stream.set_nodelay(true));
+                Ok(Stream::Tcp(stream))
+            }
+            Self::Unix { listener, .. } => Ok(Stream::Unix(listener.accept()?.0)),
+        }
+    }
+}
+
+impl Listener {
+    /// The same socket once more, for tiny_http to own.
+    pub(crate) fn for_tiny_http(&self) -> io::Result<tiny_http::Listener> {
+        Ok(match self {
+            Self::Tcp(listener) => listener.try_clone()?.into(),
+            Self::Unix { listener, .. } => listener.try_clone()?.into(),
+        })
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix { listener, .. } => listener.as_fd(),
+        }
+    }
+}
+
+/// The file of a Unix socket, removed when this is dropped unless somebody else's has taken its place.
+#[derive(Debug)]
+pub(crate) struct UnixFile {
+    path: PathBuf,
+    inode: Option<(u64, u64)>,
+}
+
+impl Drop for UnixFile {
+    fn drop(&mut self) {
+        if self.inode.is_some() && inode(&self.path) == self.inode {
+            let _ = rustix::fs::unlink(&self.path);
+        }
+    }
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    path.symlink_metadata().ok().map(|found| (found.dev(), found.ino()))
+}
+
+fn bind_unix(path: &Path) -> io::Result<(UnixListener, UnixFile)> {
+    remove_stale(path)?;
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // On Linux the file gets the mode the socket has when it is bound, so at no moment is it open to others;
+    // the umask may have taken bits away, which the second call gives back.
+    let mode = Mode::from_raw_mode(UNIX_MODE);
+    rustix::fs::fchmod(&socket, mode)?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    let file = UnixFile { path: path.to_owned(), inode: inode(path) };
+    rustix::fs::chmod(path, mode)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok((UnixListener::from(socket), file))
+}
+
+/// Makes way for a new socket: a file nobody listens on goes, anything else stays and is an error.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(found) if !found.file_type().is_socket() => {
+            let text = format!("{} exists and is not a socket", path.display());
+            return Err(io::Error::new(ErrorKind::AlreadyExists, text));
+        }
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(rustix::fs::unlink(path)?),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => {
+            let text = format!("another server listens on {}", path.display());
+            Err(io::Error::new(ErrorKind::AddrInUse, text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_dead_servers_socket_is_replaced_and_a_live_ones_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let listen = Listen::Unix(path.clone());
+        // std leaves the file behind when its listener goes, as a killed server does.
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let first = Listener::bind(&listen).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, UNIX_MODE);
+        assert_eq!(Listener::bind(&listen).unwrap_err().kind(), ErrorKind::AddrInUse);
+        UnixStream::connect(&path).unwrap();
+        drop(first);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_is_left_alone() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let listen = Listen::Unix(file.path().to_owned());
+        assert_eq!(Listener::bind(&listen).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert!(file.path().exists());
+    }
+}

@@ -1,0 +1,125 @@
+//! Checking a stopped server's data directory: is every record whole, is every window whole, and do they agree?
+//!
+//! Comes in: a locked data directory. Goes out: a [`Report`]. Nothing is changed. Windows are counted again from the
+//! journal as far as it reaches, in as many passes as memory needs.
+
+mod journal;
+mod recount;
+mod windows;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::data_dir::DataDir;
+use crate::disk::Disk;
+use crate::model::Seq;
+
+/// What a check goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifyOptions {
+    /// Memory for recounting, roughly; more windows than fit are recounted in several passes.
+    pub recount_bytes: u64,
+    /// How far ahead of the clock entries were accepted, in milliseconds: as `serve` was told.
+    pub max_future_ms: u64,
+    /// For how many days windows are kept, by size: as `serve` was told. Older ones may be missing.
+    pub retain_windows_days: [u32; 3],
+    /// The time, in milliseconds.
+    pub now_ms: u64,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// The file.
+    pub file: PathBuf,
+    /// Where in it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Journal segments.
+    pub segments: u64,
+    /// Records in them.
+    pub records: u64,
+    /// The first and the last record; zero where there are none.
+    pub first_seq: u64,
+    /// See `first_seq`.
+    pub last_seq: u64,
+    /// The checkpoint.
+    pub checkpoint: u64,
+    /// Window files.
+    pub windows: u64,
+    /// Requests counted in minute windows.
+    pub requests: u64,
+    /// Windows that say that earlier counts were lost.
+    pub incomplete_windows: u64,
+    /// Windows that were counted again from the journal and agree.
+    pub recounted_windows: u64,
+    /// Windows the journal does not reach back to: they hold at least what it knows of them.
+    pub partly_recounted_windows: u64,
+    /// Worth knowing, but not wrong.
+    pub notes: Vec<String>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+impl Report {
+    /// Whether nothing is wrong. An incomplete window counts as wrong.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty() && self.incomplete_windows == 0
+    }
+
+    fn problem(&mut self, file: &Path, offset: Option<u64>, what: impl Into<String>) {
+        self.problems.push(Problem { file: file.to_owned(), offset, what: what.into() });
+    }
+}
+
+/// Told how many more bytes were read, and how many there are in all.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// Checks a data directory.
+///
+/// # Errors
+/// What the disk says. What is wrong with the data is in the report.
+pub fn verify(
+    disk: &dyn Disk,
+    dir: &DataDir,
+    options: &VerifyOptions,
+    progress: Progress<'_>,
+) -> io::Result<Report> {
+    let mut report = Report::default();
+    let known = journal::check(disk, dir, &mut report, progress)?;
+    let found = windows::check(disk, dir, known.end.max(known.checkpoint), &mut report)?;
+    if known.is_readable {
+        recount::check(disk, dir, options, &known, &found, &mut report, progress)?;
+        if known.end == known.checkpoint {
+            windows::check_sizes_agree(&found, options, &mut report);
+        }
+    }
+    Ok(report)
+}
+
+/// What the journal is known to hold.
+struct Known {
+    /// The segments whose records follow each other without a gap up to `end`.
+    contiguous: Vec<crate::journal::replay::ReplaySegment>,
+    /// Records up to here are not in `contiguous`.
+    after: Seq,
+    /// When the first record of `contiguous` was received.
+    since_ms: u64,
+    /// The last record.
+    end: Seq,
+    /// The checkpoint; zero where there is none.
+    checkpoint: Seq,
+    /// Whether every segment could be read to its end.
+    is_readable: bool,
+}
