@@ -281,22 +281,32 @@ impl DirLock {
     }
 }
 
-/// Creates a directory and its missing parents, each made durable in its parent.
+/// Creates a directory and its missing parents, each made durable in its parent before anything is put into it.
+///
+/// A directory that is there already is made durable too: a start that was killed may have created it and not come
+/// to sync its parent.
 ///
 /// # Errors
 /// What the file system says.
 pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        if !parent.is_dir() {
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        // The root directory, which is always there.
+        None => return Ok(()),
+    };
+    let created = match disk.create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             create_dirs(disk, parent)?;
+            disk.create_dir(path)?
         }
-        if disk.create_dir(path)? {
-            disk.sync_dir(parent)?;
-        }
-        return Ok(());
+        created => created?,
+    };
+    match disk.sync_dir(parent) {
+        // Nobody who may not read the parent made this directory; then its maker saw to it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !created => Ok(()),
+        synced => synced,
     }
-    disk.create_dir(path)?;
-    Ok(())
 }
 
 /// Writes a file so that `path` is always either the old content or the new: a new temporary file, `fdatasync`,

@@ -114,7 +114,8 @@ impl SegmentIndex {
         moved
     }
 
-    /// Reads a whole segment. Says where it stopped if that is not the end.
+    /// Reads a whole segment, which ends where the next one begins if there is one. Says where it stopped if that is
+    /// not the end. What was moved to the next segment may still lie behind the end.
     ///
     /// # Errors
     /// What the disk says.
@@ -122,11 +123,15 @@ impl SegmentIndex {
         disk: &dyn Disk,
         dir: &DataDir,
         first: Seq,
+        next_first: Option<Seq>,
         hasher: &DedupHasher,
     ) -> io::Result<(Self, Option<StoppedAt>)> {
         let mut index = Self::empty(first);
         let mut reader = SegmentReader::open(disk, &dir.segment(first))?;
         loop {
+            if next_first == Some(index.last.next()) {
+                return Ok((index, None));
+            }
             match reader.next_step()? {
                 Step::End { .. } => return Ok((index, None)),
                 Step::Invalid { offset, why } => return Ok((index, Some(StoppedAt { offset, why }))),

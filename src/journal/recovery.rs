@@ -385,12 +385,28 @@ fn settle(
     checkpoint: Seq,
     report: &mut Report,
 ) -> Result<ActiveSegment, StartError> {
-    // Earlier segments end where the next one begins. A rewrite that was cut short left its source longer.
-    let count = scanned.len();
-    for segment in scanned.iter().take(count - 1).filter(|segment| segment.end < segment.file_bytes) {
-        cut(disk, dir, segment.index.first, segment.end)?;
+    // Earlier segments end where the next one begins. A rewrite that was cut short left its source longer; the source
+    // is cut only now that the last segment's name is durable, because until then it may hold the only durable copy.
+    let longer: Vec<(Seq, u64)> = scanned[..scanned.len() - 1]
+        .iter()
+        .filter(|segment| segment.end < segment.file_bytes)
+        .map(|segment| (segment.index.first, segment.end))
+        .collect();
+    let active = settle_last(disk, dir, scanned, checkpoint, report)?;
+    for (first, end) in longer {
+        cut(disk, dir, first, end)?;
     }
+    Ok(active)
+}
 
+/// Makes the last segment durable: what of it is not known durable is written again.
+fn settle_last(
+    disk: &dyn Disk,
+    dir: &DataDir,
+    scanned: &mut Vec<Scanned>,
+    checkpoint: Seq,
+    report: &mut Report,
+) -> Result<ActiveSegment, StartError> {
     let last = scanned.last_mut().expect("there is at least one segment");
     let durable = last.durable_through.max(checkpoint);
     let unproven = last.unproven.iter().find(|(seq, _)| *seq > durable).copied();
@@ -462,11 +478,12 @@ fn load_dedup(opening: &Opening<'_>, older: &[Seq], scanned: &[Scanned]) -> Resu
     let mut reaches = scanned[0].index.first;
     let mut lost = None;
     let mut oldest_ms = scanned[0].index.first_received_at_ms;
-    for first in firsts.into_iter().rev() {
+    for (position, first) in firsts.iter().copied().enumerate().rev() {
         if wanted == 0 {
             break;
         }
-        let Some(index) = older_index(opening, disk, dir, first, hasher)? else { continue };
+        let next_first = firsts.get(position + 1).copied().unwrap_or(scanned[0].index.first);
+        let Some(index) = older_index(disk, dir, first, next_first, hasher)? else { continue };
         if index.last.next() < reaches && lost.is_none() {
             lost = Some((Seq(reaches.0 - 1), oldest_ms));
         }
@@ -489,10 +506,10 @@ fn load_dedup(opening: &Opening<'_>, older: &[Seq], scanned: &[Scanned]) -> Resu
 
 /// The index of a segment before the ones that were read: from its `.idx`, else from its `.log` (and written then).
 fn older_index(
-    opening: &Opening<'_>,
     disk: &dyn Disk,
     dir: &DataDir,
     first: Seq,
+    next_first: Seq,
     hasher: &DedupHasher,
 ) -> Result<Option<SegmentIndex>, StartError> {
     match SegmentIndex::read(disk, &dir.index(first), first, hasher) {
@@ -501,7 +518,7 @@ fn older_index(
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    match SegmentIndex::of_segment(&**opening.disk, dir, first, hasher) {
+    match SegmentIndex::of_segment(disk, dir, first, Some(next_first), hasher) {
         Ok((index, None)) => {
             index.write(disk, dir, hasher)?;
             Ok(Some(index))

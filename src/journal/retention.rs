@@ -70,9 +70,10 @@ pub fn maintain(
     indices.sort_unstable();
 
     let mut done = Maintained::default();
-    for (first, _) in logs.iter().filter(|(first, _)| *first < round.active_segment) {
-        if indices.binary_search(first).is_err() {
-            let (index, stopped) = SegmentIndex::of_segment(disk, dir, *first, hasher)?;
+    for (position, (first, _)) in logs.iter().enumerate() {
+        if *first < round.active_segment && indices.binary_search(first).is_err() {
+            let next_first = logs.get(position + 1).map(|(next_first, _)| *next_first);
+            let (index, stopped) = SegmentIndex::of_segment(disk, dir, *first, next_first, hasher)?;
             if let Some(stopped) = stopped {
                 // What can be read is kept; the gap shows as a shorter horizon at the next start.
                 let path = dir.segment(*first);

@@ -132,7 +132,10 @@ impl SimDisk {
 
     /// Has the disk stop after so many operations, counted from the last crash.
     pub fn crash_after(&self, ops: Option<u64>) {
-        self.state().crash_after = ops;
+        let mut state = self.state();
+        state.crash_after = ops;
+        // How far the last operation gets is another draw for every crash.
+        state.rng = Rng::new(state.rng.next() ^ ops.unwrap_or(0));
     }
 
     /// Whether the crash has come.

@@ -62,6 +62,21 @@ pub struct Stats {
     pub failed_starts: u64,
 }
 
+impl std::ops::AddAssign for Stats {
+    fn add_assign(&mut self, other: Stats) {
+        self.crashes += other.crashes;
+        self.latches += other.latches;
+        self.checkpoints += other.checkpoints;
+        self.removed += other.removed;
+        self.rewritten += other.rewritten;
+        self.torn += other.torn;
+        self.refused += other.refused;
+        self.duplicates += other.duplicates;
+        self.faults += other.faults;
+        self.failed_starts += other.failed_starts;
+    }
+}
+
 /// How the clients' work ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -246,9 +261,8 @@ impl World {
                 open[self.rng.index(open.len().min(5))]
             };
             let standing = self.model.standings[number];
-            let twins_may_be_forgotten = horizon > Seq::ZERO && self.model.batches[number].twin.is_some();
             // Beyond the horizon, and without a key, a repeated batch is a new one: clients do not.
-            let known = standing.counted == 0 && !twins_may_be_forgotten
+            let known = standing.counted == 0
                 || self.model.batches[number].keyed
                     && (horizon == Seq::ZERO || standing.seq.is_some_and(|seq| seq > horizon));
             let again_in_group = numbers.contains(&number) && !self.model.batches[number].keyed;
@@ -333,6 +347,11 @@ impl World {
                 }
                 End::Latched => {
                     faulty_starts -= 1;
+                    // Sooner or later somebody makes room.
+                    if self.rng.percent(50) {
+                        self.disk.set_full(false);
+                        self.disk.set_free_bytes(u64::MAX);
+                    }
                     let how = self.any_end();
                     self.crash(how);
                 }
@@ -377,8 +396,9 @@ impl World {
         let dir = std::sync::Arc::clone(&self.engine().dir);
         assert!(disk.list(&dir.quarantine_dir()).unwrap().is_empty(), "{label}: something was damaged");
         let firsts = segments(&disk, &dir).unwrap();
-        for first in &firsts {
-            let (index, stopped) = SegmentIndex::of_segment(&disk, &dir, *first, &hasher).unwrap();
+        for (position, first) in firsts.iter().enumerate() {
+            let next_first = firsts.get(position + 1).copied();
+            let (index, stopped) = SegmentIndex::of_segment(&disk, &dir, *first, next_first, &hasher).unwrap();
             assert_eq!(stopped, None, "{label}: segment {first}");
             assert!(index.last <= end, "{label}: segment {first}");
         }

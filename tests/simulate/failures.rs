@@ -1,0 +1,2 @@
+//! Disks that fail once, at one place: what is refused, what latches, and what is left after the restart.
+
