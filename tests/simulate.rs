@@ -12,7 +12,6 @@
 //! ```
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
-
 mod support;
 
 #[path = "simulate/crashes.rs"]

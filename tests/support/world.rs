@@ -398,7 +398,8 @@ impl World {
         let firsts = segments(&disk, &dir).unwrap();
         for (position, first) in firsts.iter().enumerate() {
             let next_first = firsts.get(position + 1).copied();
-            let (index, stopped) = SegmentIndex::of_segment(&disk, &dir, *first, next_first, &hasher).unwrap();
+            let (index, stopped) =
+                SegmentIndex::of_segment(&disk, &dir, *first, next_first, &hasher).unwrap();
             assert_eq!(stopped, None, "{label}: segment {first}");
             assert!(index.last <= end, "{label}: segment {first}");
         }
