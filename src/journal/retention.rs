@@ -98,6 +98,10 @@ pub fn maintain(
         if bytes <= round.retention.max_bytes && age_ms <= round.retention.max_age_ms {
             break;
         }
+        if done.removed == 0 {
+            // An index of an earlier round may be there to read and not durable: its sync failed then.
+            disk.sync_dir(&dir.journal())?;
+        }
         disk.remove(&dir.segment(*first))?;
         bytes -= segment_bytes;
         done.removed += 1;

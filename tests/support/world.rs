@@ -144,7 +144,7 @@ impl World {
 
     /// Ends the process.
     pub fn crash(&mut self, how: How) {
-        self.stop_engine();
+        self.stop();
         self.stats.crashes += 1;
         match how {
             How::Kill => self.disk.kill(),
@@ -152,7 +152,8 @@ impl World {
         }
     }
 
-    fn stop_engine(&mut self) {
+    /// Drops the machines, as a crash does, and leaves the disk to the caller.
+    pub fn stop(&mut self) {
         if let Some(engine) = self.engine.take() {
             self.stats.checkpoints += engine.checkpoints;
             self.stats.removed += engine.maintained.removed;
@@ -170,6 +171,24 @@ impl World {
         let windows = engine.observe(&self.customers(), self.now)?;
         self.model.check_recovered(&windows);
         self.engine = Some(engine);
+        self.ask_again()
+    }
+
+    /// Every batch that is counted and has a key is known again after a recovery, as far back as there is memory for.
+    fn ask_again(&mut self) -> Result<(), Stop> {
+        let horizon = self.engine().horizon();
+        if self.workload.options.dedup_keys >= self.model.batches.len() {
+            assert_eq!(horizon, Seq::ZERO, "{}: keys were forgotten", self.label());
+        }
+        let known: Vec<usize> = (0..self.model.batches.len())
+            .filter(|number| {
+                let standing = self.model.standings[*number];
+                let reached = horizon == Seq::ZERO || standing.seq.is_some_and(|seq| seq > horizon);
+                self.model.batches[*number].keyed && standing.counted > 0 && reached
+            })
+            .collect();
+        let fates = self.submit(&known)?;
+        assert!(fates.iter().all(|fate| *fate == Fate::Duplicate), "{}: {fates:?}", self.label());
         Ok(())
     }
 
@@ -384,7 +403,7 @@ impl World {
             self.model.check_live(&windows);
             self.audit();
         }
-        self.stop_engine();
+        self.stop();
     }
 
     /// What `verify` would look at.
