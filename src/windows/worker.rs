@@ -102,6 +102,8 @@ pub struct Worker {
     /// Dirty minute windows and when they are due.
     due: VecDeque<(UnixMs, Key)>,
     marker: Option<Marker>,
+    /// Whose turn it was last.
+    markers_turn: bool,
     /// Customers whose directories were renamed into, or found, since the last acknowledged marker.
     unsynced: BTreeSet<CustomerId>,
     /// Nothing is written before this, after a failure.
@@ -137,6 +139,7 @@ impl Worker {
             hand: VecDeque::new(),
             due: VecDeque::new(),
             marker: None,
+            markers_turn: false,
             unsynced: BTreeSet::new(),
             retry_at: 0,
             dirs_in_doubt: false,
@@ -325,22 +328,32 @@ impl Worker {
         if now < self.retry_at {
             return None;
         }
-        if let Some((_, key)) = self.due.pop_front_if(|(due, _)| *due <= now) {
+        // Minute windows that are due and the marker take turns: under a steady load there is always a window due, and a
+        // checkpoint that waited for none would never come.
+        self.markers_turn = !self.markers_turn;
+        if self.markers_turn && self.marker.is_some() && !self.dirs_in_doubt {
+            return self.work_on_marker(now);
+        }
+        if let Some(key) = self.next_due(now) {
             if !self.write(&key, now) {
                 self.due.push_back((self.retry_at, key));
             }
             return None;
         }
-        if self.dirs_in_doubt {
-            return None;
-        }
-        let marker = self.marker.as_mut()?;
-        if let Some(key) = marker.unwritten.pop_front() {
-            if !self.write(&key, now) {
-                let marker = self.marker.as_mut().expect("writing does not end a marker");
-                marker.unwritten.push_back(key);
+        if self.dirs_in_doubt { None } else { self.work_on_marker(now) }
+    }
+
+    /// Writes one of the marker's windows, or finishes it where all are written.
+    fn work_on_marker(&mut self, now: UnixMs) -> Option<MarkerId> {
+        while let Some(key) = self.marker.as_mut()?.unwritten.pop_front() {
+            if self.is_dirty(&key) {
+                if !self.write(&key, now)
+                    && let Some(marker) = &mut self.marker
+                {
+                    marker.unwritten.push_back(key);
+                }
+                return None;
             }
-            return None;
         }
         if let Err(error) = self.sync_dirs() {
             self.latch.close(format!("the windows' directories could not be synced: {error}"));
@@ -348,6 +361,20 @@ impl Worker {
             return None;
         }
         self.marker.take().map(|marker| marker.id)
+    }
+
+    /// The next minute window that is due and still dirty.
+    fn next_due(&mut self, now: UnixMs) -> Option<Key> {
+        while let Some((_, key)) = self.due.pop_front_if(|(due, _)| *due <= now) {
+            if self.is_dirty(&key) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    fn is_dirty(&self, key: &Key) -> bool {
+        self.windows.get(key).is_some_and(|resident| resident.dirty)
     }
 
     /// Makes every rename since the last marker durable, and the customers' directories themselves: another worker
