@@ -90,7 +90,10 @@ impl SegmentReader {
         self.buffer.drain(..self.cursor);
         self.offset += self.cursor as u64;
         self.cursor = 0;
-        self.buffer.resize(wanted.max(READ_BYTES), 0);
+        // No more than the file has: most segments of a small server are short.
+        let left = self.file.len()?.saturating_sub(self.offset);
+        let size = wanted.max(READ_BYTES).min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.buffer.resize(size.max(held), 0);
         let read = self.file.read_at(self.offset + held as u64, &mut self.buffer[held..])?;
         self.buffer.truncate(held + read);
         Ok(self.buffer.len())
