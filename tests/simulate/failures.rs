@@ -241,7 +241,8 @@ fn windows_that_cannot_be_written_hold_the_checkpoint_and_are_tried_again() {
                 }
                 let checkpoints = world.engine().checkpoints;
                 let met = world.disk.faults_met();
-                world.engine().begin_checkpoint();
+                // A marker from before may be done with: what fails now may have become dirty after it.
+                let begun = world.engine().begin_checkpoint();
                 world.now += 1_000;
                 let now = world.now;
                 for worker in 0..world.engine().partitions() {
@@ -249,7 +250,8 @@ fn windows_that_cannot_be_written_hold_the_checkpoint_and_are_tried_again() {
                 }
                 world.engine().finish_checkpoint(now).unwrap();
                 let failed = world.disk.faults_met() > met;
-                assert!(!failed || world.engine().checkpoints == checkpoints, "{}", world.label());
+                let moved = world.engine().checkpoints > checkpoints;
+                assert!(!(begun && failed && moved), "{}", world.label());
             }
             assert_eq!(world.live(), End::Done, "{}", world.label());
             assert_eq!(world.starts, 1, "{}", world.label());

@@ -239,16 +239,17 @@ impl Engine {
         (0..self.workers.len()).try_for_each(|number| self.turn(number, usize::MAX, false, now))
     }
 
-    /// Sends a marker, if none is on its way.
-    pub fn begin_checkpoint(&mut self) {
+    /// Sends a marker, if none is on its way. Says whether it did.
+    pub fn begin_checkpoint(&mut self) -> bool {
         if self.outstanding.is_some() || self.latch.is_closed() {
-            return;
+            return false;
         }
         let marker = self.next_marker;
         self.next_marker += 1;
         let acknowledged = vec![false; self.workers.len()];
         self.outstanding = Some(Outstanding { marker, position: self.committer.position(), acknowledged });
         self.queues.iter_mut().for_each(|queue| queue.push_back(Message::Marker(marker)));
+        true
     }
 
     /// Moves the checkpoint if every worker acknowledged, and looks after the journal. Says whether it moved.
