@@ -169,6 +169,11 @@ pub struct KeyTable {
 }
 
 impl KeyTable {
+    /// An empty table with room for this many keys of this many bytes together.
+    pub fn with_capacity(keys: usize, bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(keys) }
+    }
+
     /// Appends a key and returns its index.
     pub fn push(&mut self, key: &str) -> u32 {
         let index = u32::try_from(self.ends.len()).expect("a batch has fewer than 2^32 keys");

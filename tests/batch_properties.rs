@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use log_analytics::batch::time::{self, TimeError};
 use log_analytics::batch::{Format, Limits, Overlong, Summarized, agent, insights, reference, summarize};
 use log_analytics::model::{CustomerId, WindowSize};
 use proptest::collection::vec;
@@ -389,40 +388,7 @@ proptest! {
     }
 
     #[test]
-    fn every_rfc_3339_text_is_read_as_jiff_reads_it(
-        (year, month, day) in (1969..2035_u32, 1..=12_u32, 1..=31_u32),
-        (hour, minute, second) in (0..25_u32, 0..61_u32, 0..61_u32),
-        fraction in "(\\.[0-9]{1,9})?",
-        separator in select(vec!['T', 't', ' ']),
-        offset in "(Z|z|[+-][0-2][0-9]:[0-6][0-9])",
-    ) {
-        let text = format!("{year:04}-{month:02}-{day:02}{separator}{hour:02}:{minute:02}:{second:02}{fraction}{offset}");
-        let got = time::parse_rfc3339(&text);
-        // jiff takes offsets of more than a day; the RFC's hours end at 23.
-        let is_offset = offset.len() == 1 || &offset[1..3] < "24";
-        match text.parse::<Timestamp>() {
-            Ok(_) if !is_offset => prop_assert_eq!(got, Err(TimeError::Malformed), "{}", text),
-            Ok(want) if want.as_nanosecond() < 0 => prop_assert_eq!(got, Err(TimeError::OutOfRange)),
-            Ok(want) => prop_assert_eq!(got, Ok(want.as_millisecond() as u64)),
-            Err(_) => prop_assert_eq!(got, Err(TimeError::Malformed), "{}", text),
-        }
-    }
-
-    #[test]
-    fn formatted_times_are_what_jiff_prints(ms in 0..=253_402_207_200_999_u64) {
-        let want = Timestamp::from_second((ms / 1_000) as i64).unwrap().to_string();
-        prop_assert_eq!(time::format_rfc3339(ms), want);
-        for size in WindowSize::ALL {
-            let start = time::minute_of(ms).floor(size);
-            let window = log_analytics::model::WindowId { size, start };
-            prop_assert_eq!(time::parse_stamp(&time::format_stamp(window)), Some(window));
-            prop_assert_eq!(time::parse_rfc3339(&time::format_start(start)), Ok(time::start_ms(start)));
-        }
-    }
-
-    #[test]
-    fn nothing_panics_on_any_text(text in "\\PC{0,40}", bytes in vec(any::<u8>(), 0..200)) {
-        let _ = (time::parse_rfc3339(&text), time::parse_stamp(&text));
+    fn all_ways_agree_on_any_bytes(bytes in vec(any::<u8>(), 0..200)) {
         for format in [Format::JsonArray, Format::Ndjson] {
             check(&bytes, format, &Limits::default())?;
         }
@@ -430,7 +396,10 @@ proptest! {
 }
 
 /// One item with something of everything that the quick way knows.
-const ITEM: &str = r#"{"id" :-10.5,"receivedAt":"2025-12-28T18:03:07.250+01:00", "method":"GET","ok":true,"path":"/a b","x":"é","userAgent":"curl/8"}"#;
+const ITEM: &str = concat!(
+    r#"{"id" :-10.5,"receivedAt":"2025-12-28T18:03:07.250+01:00", "method":"GET","ok":true,"path":"/a b","x":"é","#,
+    r#""userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"}"#
+);
 
 /// Checks a body of three items, the one in question between two usual ones, so that what was learnt from the
 /// first is used and the third shows where the second was thought to end.
@@ -449,7 +418,9 @@ fn any_byte_anywhere_in_an_item_is_treated_alike() {
     for place in 0..=ITEM.len() {
         let (before, after) = ITEM.as_bytes().split_at(place);
         check_item(before);
-        for byte in 0..=u8::MAX {
+        // The many bytes of the user agent are all alike.
+        let is_agent = (ITEM.len() - 100..ITEM.len() - 4).contains(&place);
+        for byte in (0..=u8::MAX).filter(|byte| !is_agent || b"\"\\\0 x,}\x7f\xc3".contains(byte)) {
             check_item(&[before, &[byte], after].concat());
             if !after.is_empty() {
                 check_item(&[before, &[byte], &after[1..]].concat());
@@ -471,7 +442,7 @@ fn any_odd_value_in_any_place_of_an_item_is_treated_alike() {
         "\"GET\"",
         "\"/a b\"",
         "\"é\"",
-        "\"curl/8\"",
+        "\"Mozilla/5.0",
         "\"id\"",
         "\"path\"",
     ];
