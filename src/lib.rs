@@ -14,6 +14,7 @@ pub mod journal;
 pub mod latch;
 pub mod metrics;
 pub mod model;
+pub mod query;
 pub mod repair;
 pub mod shutdown;
 pub mod verify;
