@@ -16,6 +16,7 @@ use crate::engine::EngineOptions;
 use crate::http::server::{FrontKind, FrontLimits, Listen};
 use crate::journal::committer::CommitLimits;
 use crate::journal::retention::Retention;
+use crate::query::QueryLimits;
 use crate::windows::window::WindowLimits;
 use crate::windows::worker::WorkerLimits;
 
@@ -185,6 +186,10 @@ pub struct Config {
     #[arg(long, env = "LOG_ANALYTICS_GATEWAY_TOKEN_FILE", value_name = "FILE")]
     pub gateway_token_file: Option<PathBuf>,
 
+    /// File with tokens like the gateway's for those who may see every customer's windows and their list
+    #[arg(long, env = "LOG_ANALYTICS_OPERATOR_TOKEN_FILE", value_name = "FILE")]
+    pub operator_token_file: Option<PathBuf>,
+
     /// Listen beyond loopback without a gateway token: whoever reaches the port can set the customer id
     #[arg(long, env = "LOG_ANALYTICS_TRUST_NETWORK")]
     pub trust_network: bool,
@@ -213,6 +218,9 @@ pub struct Config {
     #[command(flatten, next_help_heading = "Windows")]
     #[allow(missing_docs, reason = "documented at its type")]
     pub windows: WindowArgs,
+    #[command(flatten, next_help_heading = "Queries")]
+    #[allow(missing_docs, reason = "documented at its type")]
+    pub query: QueryArgs,
 }
 
 /// Limits on connections and requests.
@@ -357,6 +365,29 @@ pub struct WindowArgs {
     pub retain_windows_days: RetainDays,
 }
 
+/// Limits on queries.
+#[derive(Clone, Debug, Args)]
+pub struct QueryArgs {
+    /// Windows one query reads (400 beyond)
+    #[arg(long, env = "LOG_ANALYTICS_MAX_QUERY_WINDOWS", value_name = "N", default_value_t = 10_000)]
+    pub max_query_windows: usize,
+    /// Bytes of windows one query reads (400 beyond)
+    #[arg(long, env = "LOG_ANALYTICS_MAX_QUERY_BYTES", value_name = "BYTES", default_value = "256MiB")]
+    pub max_query_bytes: Bytes,
+    /// Memory of one query: the keys it merges (400 beyond); a page of windows ends at a quarter of it
+    #[arg(long, env = "LOG_ANALYTICS_MAX_QUERY_MEMORY", value_name = "BYTES", default_value = "64MiB")]
+    pub max_query_memory: Bytes,
+    /// Time one query runs (400 beyond)
+    #[arg(long, env = "LOG_ANALYTICS_MAX_QUERY_TIME", value_name = "TIME", default_value = "5s")]
+    pub max_query_time: Span,
+    /// Queries that run at once; others wait for their turn
+    #[arg(long, env = "LOG_ANALYTICS_MAX_QUERIES", value_name = "N", default_value_t = 4)]
+    pub max_queries: usize,
+    /// How long a query waits for its turn (503 beyond)
+    #[arg(long, env = "LOG_ANALYTICS_MAX_QUERY_WAIT", value_name = "TIME", default_value = "1s")]
+    pub max_query_wait: Span,
+}
+
 /// What a data directory and a batch can bear at the most, whatever the flags say.
 const MAX_BODY_BYTES: u64 = 64 << 20;
 
@@ -366,7 +397,7 @@ impl Config {
     /// # Errors
     /// The flag and what is wrong with it.
     pub fn validate(&self) -> Result<(), String> {
-        let Config { front, batch, journal, windows, .. } = self;
+        let Config { front, batch, journal, windows, query, .. } = self;
         let at_least_one = [
             ("--max-connections", front.max_connections as u64),
             ("--max-headers", front.max_headers as u64),
@@ -387,6 +418,11 @@ impl Config {
             ("--max-resident-bytes", windows.max_resident_bytes.0),
             ("--max-window-paths", windows.max_window_paths as u64),
             ("--max-window-agents", windows.max_window_agents as u64),
+            ("--max-query-windows", query.max_query_windows as u64),
+            ("--max-query-bytes", query.max_query_bytes.0),
+            ("--max-query-memory", query.max_query_memory.0),
+            ("--max-query-time", query.max_query_time.ms()),
+            ("--max-queries", query.max_queries as u64),
             ("--shutdown-timeout", self.shutdown_timeout.ms()),
         ];
         if let Some((flag, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
@@ -476,6 +512,19 @@ impl Config {
     /// The budget of bytes in flight.
     pub fn max_inflight_bytes(&self) -> usize {
         self.batch.max_inflight_bytes.size()
+    }
+
+    /// What queries may cost.
+    pub fn query_limits(&self) -> QueryLimits {
+        let args = &self.query;
+        QueryLimits {
+            max_windows: args.max_query_windows,
+            max_bytes: args.max_query_bytes.0,
+            max_memory_bytes: args.max_query_memory.size(),
+            max_time: args.max_query_time.0,
+            max_running: args.max_queries,
+            max_wait: args.max_query_wait.0,
+        }
     }
 
     /// The engine's options.

@@ -190,6 +190,20 @@ pub fn customer_dir_name(customer: &CustomerId) -> String {
     name
 }
 
+/// The customer whose directory has this name; `None` for one that was cut, and for what is no customer's directory.
+pub fn customer_in_dir_name(name: &str) -> Option<CustomerId> {
+    let mut id = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((plain, encoded)) = rest.split_once('%') {
+        id.push_str(plain);
+        let byte = u8::from_str_radix(encoded.get(..2)?, 16).ok().filter(u8::is_ascii)?;
+        id.push(char::from(byte));
+        rest = &encoded[2..];
+    }
+    id.push_str(rest);
+    CustomerId::new(&id).filter(|customer| customer_dir_name(customer) == name)
+}
+
 /// The first seq in the name of a journal file with this ending (`log`, `idx`); `None` for other files.
 pub fn seq_in_name(name: &str, ending: &str) -> Option<Seq> {
     let digits = name.strip_suffix(ending)?.strip_suffix('.')?;
@@ -215,6 +229,17 @@ mod tests {
         assert_eq!(long.len(), 150 + 1 + 32);
         assert!(long.starts_with("%2F%2F") && long.as_bytes()[150] == b'~');
         assert_ne!(long, name(&format!("{}x", "/".repeat(127))));
+    }
+
+    #[test]
+    fn customer_names_are_read_back_unless_they_were_cut() {
+        for customer in ["acme-1_x.y", "..", "../../etc/passwd", "a%2Fb", "~", "%"] {
+            assert_eq!(customer_in_dir_name(&name(customer)).unwrap().as_str(), customer);
+        }
+        for other in [name(&"/".repeat(128)).as_str(), "", "%", "%2", "%2e.", "%61", "a b", "%FF", "é", "~a"]
+        {
+            assert_eq!(customer_in_dir_name(other), None, "{other}");
+        }
     }
 
     #[test]

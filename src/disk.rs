@@ -64,6 +64,16 @@ pub trait Disk: Send + Sync {
     /// What the file system says.
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
 
+    /// Calls `visit` with the name of every entry of a directory, in no order; with none for one that does not exist.
+    /// Cheaper than [`Disk::list`], which looks at every entry.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn names(&self, dir: &Path, visit: &mut dyn FnMut(&str)) -> io::Result<()> {
+        self.list(dir)?.iter().for_each(|entry| visit(&entry.name));
+        Ok(())
+    }
+
     /// Bytes that may still be written to the file system that holds `path`.
     ///
     /// # Errors
@@ -193,6 +203,20 @@ impl Disk for RealDisk {
             }
         }
         Ok(listing)
+    }
+
+    fn names(&self, dir: &Path, visit: &mut dyn FnMut(&str)) -> io::Result<()> {
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            if let Some(name) = entry?.file_name().to_str() {
+                visit(name);
+            }
+        }
+        Ok(())
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {

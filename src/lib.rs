@@ -63,6 +63,7 @@ pub mod journal;
 pub mod latch;
 pub mod metrics;
 pub mod model;
+pub mod query;
 pub mod random;
 pub mod repair;
 pub mod shutdown;

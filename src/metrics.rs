@@ -57,6 +57,8 @@ pub struct Metrics {
     pub queue_depth: IntGaugeVec,
     /// The journal's.
     pub journal: JournalMetrics,
+    /// The reading side's.
+    pub queries: QueryMetrics,
     /// Windows created, by bucket.
     windows_created: IntCounterVec,
     windows: WindowTable,
@@ -105,6 +107,23 @@ pub struct JournalMetrics {
     pub segments_begun: IntCounter,
     /// Groups that could not be written and were cut back.
     pub write_errors: IntCounter,
+}
+
+/// What queries measure.
+#[derive(Clone)]
+pub struct QueryMetrics {
+    /// Windows answered from memory.
+    pub resident_windows: IntCounter,
+    /// Windows read from their files.
+    pub file_windows: IntCounter,
+    /// Bytes of those files.
+    pub file_bytes: IntCounter,
+    /// Seconds a query ran once it had its turn, by path.
+    pub seconds: HistogramVec,
+    /// Queries that were not answered, by what they ran into.
+    pub refused: IntCounterVec,
+    /// Queries that run now.
+    pub running: IntGauge,
 }
 
 struct WindowTable {
@@ -260,6 +279,19 @@ impl Metrics {
                 segment_bytes: t.gauge("journal_segment_bytes", "Bytes in the segment being written"),
                 segments_begun: t.counter("journal_segments_begun_total", "Segments begun"),
                 write_errors: t.counter("journal_write_errors_total", "Groups cut back after a failed write"),
+            },
+            queries: {
+                let read = t.counters("query_windows_read_total", "Windows queries looked at", &["source"]);
+                let seconds = HistogramOpts::new("log_analytics_query_seconds", "Seconds a query ran")
+                    .buckets(LATENCY_BUCKETS.to_vec());
+                QueryMetrics {
+                    resident_windows: read.with_label_values(&["memory"]),
+                    file_windows: read.with_label_values(&["file"]),
+                    file_bytes: t.counter("query_bytes_read_total", "Bytes of window files queries read"),
+                    seconds: t.add(HistogramVec::new(seconds, &["path"])),
+                    refused: t.counters("query_refused_total", "Queries without an answer", &["reason"]),
+                    running: t.gauge("queries_running", "Queries that run now"),
+                }
             },
             windows_created: t.counters(
                 "aggregation_window_aggregate_created_total",

@@ -17,6 +17,7 @@ use crate::disk::{self, Disk, RealDisk};
 use crate::engine::{Engine, EngineParts};
 use crate::http::Handler;
 use crate::http::ingest::Ingest;
+use crate::http::reading::Reading;
 use crate::http::routes::Routes;
 use crate::http::server::{self, ConnectionStats};
 use crate::http::tokens::Tokens;
@@ -24,6 +25,7 @@ use crate::inflight::Budget;
 use crate::intake::Intake;
 use crate::latch::Latch;
 use crate::metrics::Metrics;
+use crate::query::WindowSource;
 use crate::shutdown::{self, EXIT_UNFINISHED};
 
 /// Wrong usage, as clap has it.
@@ -38,6 +40,12 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     let disk = RealDisk::shared();
     let tokens = match &config.gateway_token_file {
         Some(file) => Tokens::load(&*disk, file).map_err(|error| format!("--gateway-token-file: {error}"))?,
+        None => Tokens::none(),
+    };
+    let operators = match &config.operator_token_file {
+        Some(file) => {
+            Tokens::load(&*disk, file).map_err(|error| format!("--operator-token-file: {error}"))?
+        }
         None => Tokens::none(),
     };
     rayon::ThreadPoolBuilder::new()
@@ -58,7 +66,9 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
         budget: Budget::new(config.max_inflight_bytes()),
         metrics: Arc::clone(&metrics),
     };
-    let routes = Arc::new(Routes::new(ingest, tokens, Arc::clone(&metrics), Arc::clone(&connections)));
+    let reading = Reading::new(config.query_limits(), operators, Arc::clone(&metrics));
+    let routes =
+        Arc::new(Routes::new(ingest, reading, tokens, Arc::clone(&metrics), Arc::clone(&connections)));
 
     // Signals are caught before there is anything to undo, and health is answered before recovery begins.
     let recovered = Arc::new(AtomicBool::new(false));
@@ -77,7 +87,7 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     let parts = EngineParts { disk, dir: Arc::clone(&dir), latch: Latch::new(), metrics };
     let engine = Engine::start(parts, config.engine_options()).map_err(|error| error.to_string())?;
     let engine = Arc::new(engine);
-    routes.open(Arc::clone(&engine) as Arc<dyn Intake>);
+    routes.open(Arc::clone(&engine) as Arc<dyn Intake>, Arc::clone(&engine) as Arc<dyn WindowSource>);
     recovered.store(true, Ordering::SeqCst);
     if !config.listen.is_loopback() && config.trust_network {
         log::warn!("--trust-network: whoever reaches {address} can send batches for any customer");
@@ -126,9 +136,11 @@ fn watch_signals(
         let mut asked = false;
         for signal in signals.forever() {
             if signal == SIGHUP {
-                match routes.tokens().reload(&*disk) {
-                    Ok(()) => log::info!("token file read again"),
-                    Err(error) => log::error!("the tokens stay as they were: {error}"),
+                for tokens in routes.tokens() {
+                    match tokens.reload(&*disk) {
+                        Ok(()) => log::info!("token file read again"),
+                        Err(error) => log::error!("the tokens stay as they were: {error}"),
+                    }
                 }
                 continue;
             }

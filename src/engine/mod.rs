@@ -12,6 +12,7 @@
 
 mod checkpointer;
 mod committer;
+mod source;
 mod worker;
 
 use std::io;
@@ -36,7 +37,7 @@ use crate::journal::retention::Retention;
 use crate::journal::summary;
 use crate::latch::Latch;
 use crate::metrics::Metrics;
-use crate::model::{CustomerId, Summary, WindowSize, WindowStart};
+use crate::model::{CustomerId, Summary, WindowId, WindowSize, WindowStart};
 use crate::shutdown::{Joined, spawn};
 use crate::windows::router::partition;
 use crate::windows::scan;
@@ -107,6 +108,7 @@ enum ToWorker {
     Insights(Vec<Routed>),
     Mark(MarkerId),
     Ask { question: Question, answer: Sender<Vec<Arc<Window>>> },
+    TakeUp { customer: CustomerId, window: WindowId, answer: Sender<Result<Option<Arc<Window>>, String>> },
     Stop,
 }
 
@@ -219,20 +221,6 @@ impl Engine {
     /// What recovery found.
     pub fn recovery(&self) -> &Report {
         &self.report
-    }
-
-    /// The resident windows of a customer, by start. They hold everything that was acknowledged before the question.
-    pub fn ask(&self, question: &Question) -> Vec<Arc<Window>> {
-        let (answer, answers) = bounded(self.to_workers.len());
-        for worker in &self.to_workers {
-            let message = ToWorker::Ask { question: question.clone(), answer: answer.clone() };
-            // A worker that is gone has ended the process, or stopped; then nothing is resident.
-            let _ = worker.send(message);
-        }
-        drop(answer);
-        let mut windows: Vec<Arc<Window>> = answers.iter().flatten().collect();
-        windows.sort_unstable_by_key(|window| window.id().start);
-        windows
     }
 
     /// Ends the engine: everything acknowledged goes to window files and a last checkpoint. Says whether that came

@@ -85,6 +85,9 @@ impl Shell {
                 // Whoever asked may have given up.
                 let _ = answer.try_send(self.worker.answer(&question));
             }
+            ToWorker::TakeUp { customer, window, answer } => {
+                let _ = answer.try_send(self.worker.take_up(&customer, window, clock::now_ms()));
+            }
             ToWorker::Stop => return false,
         }
         true

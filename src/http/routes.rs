@@ -8,12 +8,14 @@ use std::time::Instant;
 
 use super::errors::Problem;
 use super::ingest::{Ingest, Refused};
+use super::reading::Reading;
 use super::server::ConnectionStats;
 use super::tokens::Tokens;
 use super::{Handler, Head, Request, Response};
 use crate::clock;
 use crate::intake::{Intake, Reason};
 use crate::metrics::Metrics;
+use crate::query::WindowSource;
 use crate::random;
 
 /// The longest request id that is echoed, in characters.
@@ -22,12 +24,19 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 /// Answers every request.
 pub struct Routes {
     ingest: Ingest,
+    reading: Reading,
     tokens: Tokens,
     metrics: Arc<Metrics>,
     connections: Arc<ConnectionStats>,
     /// Empty until recovery is done.
-    intake: OnceLock<Arc<dyn Intake>>,
+    opened: OnceLock<Opened>,
     draining: AtomicBool,
+}
+
+/// Where batches go, and where windows come from.
+struct Opened {
+    intake: Arc<dyn Intake>,
+    source: Arc<dyn WindowSource>,
 }
 
 /// The paths that exist. Anything else is 404, under one label.
@@ -37,6 +46,9 @@ enum Route {
     Metrics,
     Healthz,
     Readyz,
+    Aggregates,
+    Top,
+    Customers,
     Unknown,
 }
 
@@ -47,6 +59,9 @@ impl Route {
             "/metrics" => Route::Metrics,
             "/healthz" => Route::Healthz,
             "/readyz" => Route::Readyz,
+            "/aggregates" => Route::Aggregates,
+            "/aggregates/top" => Route::Top,
+            "/customers" => Route::Customers,
             _ => Route::Unknown,
         }
     }
@@ -58,6 +73,9 @@ impl Route {
             Route::Metrics => "/metrics",
             Route::Healthz => "/healthz",
             Route::Readyz => "/readyz",
+            Route::Aggregates => "/aggregates",
+            Route::Top => "/aggregates/top",
+            Route::Customers => "/customers",
             Route::Unknown => "other",
         }
     }
@@ -77,23 +95,25 @@ impl Routes {
     /// Routes that answer only health and metrics until [`Routes::open`].
     pub fn new(
         ingest: Ingest,
+        reading: Reading,
         tokens: Tokens,
         metrics: Arc<Metrics>,
         connections: Arc<ConnectionStats>,
     ) -> Self {
         Self {
             ingest,
+            reading,
             tokens,
             metrics,
             connections,
-            intake: OnceLock::new(),
+            opened: OnceLock::new(),
             draining: AtomicBool::new(false),
         }
     }
 
-    /// Recovery is done: batches go here.
-    pub fn open(&self, intake: Arc<dyn Intake>) {
-        assert!(self.intake.set(intake).is_ok(), "recovery is done once");
+    /// Recovery is done: batches go here, windows come from there.
+    pub fn open(&self, intake: Arc<dyn Intake>, source: Arc<dyn WindowSource>) {
+        assert!(self.opened.set(Opened { intake, source }).is_ok(), "recovery is done once");
     }
 
     /// The server is stopping: `/readyz` says so, and no batch is taken any more.
@@ -101,21 +121,21 @@ impl Routes {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// The tokens, to be read again on SIGHUP.
-    pub fn tokens(&self) -> &Tokens {
-        &self.tokens
+    /// The gateway's and the operators' tokens, to be read again on SIGHUP.
+    pub fn tokens(&self) -> [&Tokens; 2] {
+        [&self.tokens, self.reading.operators()]
     }
 
-    /// Who takes batches now.
-    fn intake(&self) -> Result<&dyn Intake, Reason> {
+    /// What there is to ask between recovery and the end.
+    fn opened(&self) -> Result<&Opened, Reason> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Reason::Stopping);
         }
-        self.intake.get().map(|intake| &**intake).ok_or(Reason::Starting)
+        self.opened.get().ok_or(Reason::Starting)
     }
 
     fn ready(&self) -> Result<(), Reason> {
-        self.intake()?.ready()
+        self.opened()?.intake.ready()
     }
 
     fn answer(&self, route: Route, request: Request<'_>, request_id: &str) -> Result<Response, Refused> {
@@ -133,12 +153,23 @@ impl Routes {
             },
             Route::Metrics => Ok(Response::new(200, METRICS_TEXT, self.render_metrics())),
             Route::Logs => {
-                let intake = self.intake()?;
+                let intake = &*self.opened()?.intake;
                 self.authenticate(head)?;
                 self.ingest.handle(head, request.body, intake, request_id)
             }
+            Route::Aggregates | Route::Top => {
+                let source = &*self.opened()?.source;
+                if !self.reading.is_operator(head) {
+                    self.authenticate(head)?;
+                }
+                match route {
+                    Route::Top => Ok(self.reading.top(head, source)?),
+                    _ => Ok(self.reading.aggregates(head, source)?),
+                }
+            }
+            Route::Customers => Ok(self.reading.customers(head, &*self.opened()?.source)?),
             Route::Unknown => {
-                self.intake()?;
+                self.opened()?;
                 Err(Problem::http(404, "there is nothing here").into())
             }
         }
@@ -156,8 +187,9 @@ impl Routes {
         let metrics = &self.metrics;
         metrics.ready.set(i64::from(self.ready().is_ok()));
         metrics.inflight_bytes.set(self.ingest.budget.used_bytes() as i64);
-        if let Some(intake) = self.intake.get() {
-            intake.report();
+        metrics.queries.running.set(self.reading.running() as i64);
+        if let Some(opened) = self.opened.get() {
+            opened.intake.report();
         }
         let stats = &self.connections;
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as i64;

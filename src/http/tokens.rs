@@ -1,4 +1,4 @@
-//! Gateway tokens: who may say whose batch this is.
+//! Tokens of the gateway, who may say whose batch this is, and of operators, who may see every customer's windows.
 //!
 //! A token file holds one token a line, all of them valid, so that a token can be changed without a gap: add the new
 //! one, SIGHUP, change the gateway, remove the old one, SIGHUP. Comparison takes the same time wherever tokens differ.
@@ -43,6 +43,11 @@ impl Tokens {
             *self.valid.write().unwrap_or_else(std::sync::PoisonError::into_inner) = tokens;
         }
         Ok(())
+    }
+
+    /// Whether there are any: without, everybody may.
+    pub fn exist(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Whether a request may pass.

@@ -4,5 +4,6 @@ pub mod expiry;
 pub mod rebuild;
 pub mod router;
 pub mod scan;
+pub mod view;
 pub mod window;
 pub mod worker;

@@ -243,6 +243,33 @@ impl Worker {
         Ok(())
     }
 
+    /// Makes a window resident for a query that found its file damaged: what was lost is counted again from the
+    /// journal, and a good file replaces it soon. `None` where there is no such window.
+    ///
+    /// # Errors
+    /// In words: the file or the journal cannot be read. Nothing has changed then.
+    pub fn take_up(
+        &mut self,
+        customer: &CustomerId,
+        id: WindowId,
+        now: UnixMs,
+    ) -> Result<Option<Arc<Window>>, String> {
+        let key = (customer.clone(), id);
+        if !self.windows.contains_key(&key) {
+            let path = self.dir.window(customer, id);
+            if matches!(self.disk.read(&path), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+                return Ok(None);
+            }
+            // Questions come after the replay: every insight up to the end of the opened journal, and up to the last
+            // one merged, has been here, and none beyond it.
+            let after = self.journal_end.max(self.through).next();
+            self.load(&key, after, now).map_err(|Fatal(reason)| reason)?;
+        }
+        let window = self.windows.get(&key).map(|resident| Arc::clone(&resident.window));
+        self.make_room(now);
+        Ok(window)
+    }
+
     /// Counts a damaged window again, without the record that is about to be merged.
     fn recount(
         &self,

@@ -1,0 +1,108 @@
+//! Answers to readers: an entity tag, so that what did not change is not sent again, and gzip where it is asked for.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{Head, Response};
+
+/// Smaller bodies are sent as they are.
+const MIN_GZIP_BYTES: usize = 1_024;
+
+/// Makes the answer to a GET or HEAD with this body: 304 where the client has it already.
+///
+/// The tag is weak: it stands for the same content, whether compressed or not.
+pub(super) fn answer(head: &Head, content_type: &str, body: Vec<u8>, speed: Compression) -> Response {
+    let tag = format!("W/\"{:032x}\"", xxh3_128(&body));
+    let known = head.all("if-none-match").flat_map(|value| value.split(',')).map(str::trim);
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    if known.into_iter().any(|known| known == "*" || opaque(known) == opaque(&tag)) {
+        let mut response = Response::new(304, content_type, Vec::new());
+        response.headers.clear();
+        return response.with("etag", tag).with("vary", VARY);
+    }
+    let zip = body.len() >= MIN_GZIP_BYTES && takes_gzip(head);
+    let body = if zip { gzip(&body, speed) } else { body };
+    let response = Response::new(200, content_type, body).with("etag", tag).with("vary", VARY);
+    if zip { response.with("content-encoding", "gzip") } else { response }
+}
+
+/// What an answer depends on besides the target.
+const VARY: &str = "accept-encoding, authorization, x-customer-id";
+
+fn gzip(body: &[u8], speed: Compression) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), speed);
+    encoder.write_all(body).and_then(|()| encoder.finish()).expect("bytes are compressed into memory")
+}
+
+/// Whether `accept-encoding` names gzip, or everything, with a weight above zero.
+fn takes_gzip(head: &Head) -> bool {
+    let mut any = false;
+    for item in head.all("accept-encoding").flat_map(|value| value.split(',')) {
+        let mut parts = item.split(';').map(str::trim);
+        let coding = parts.next().unwrap_or_default();
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        let wanted = weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0));
+        if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") {
+            return wanted;
+        }
+        any |= coding == "*" && wanted;
+    }
+    any
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn head(headers: &[(&str, &str)]) -> Head {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Head { headers: headers.collect(), ..Head::default() }
+    }
+
+    #[test]
+    fn gzip_is_sent_to_those_who_take_it() {
+        for (value, takes) in [
+            ("gzip", true),
+            ("deflate, GZIP;q=0.5", true),
+            ("br, *", true),
+            ("*;q=0", false),
+            ("gzip;q=0, *", false),
+            ("gzip; q=0.000", false),
+            ("identity", false),
+            ("", false),
+        ] {
+            assert_eq!(takes_gzip(&head(&[("accept-encoding", value)])), takes, "{value}");
+        }
+        let body = b"window ".repeat(1_000);
+        let response =
+            answer(&head(&[("accept-encoding", "gzip")]), "text/plain", body.clone(), Compression::fast());
+        assert!(response.body.len() < body.len() / 10);
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(&response.body[..]).read_to_end(&mut plain).unwrap();
+        assert_eq!(plain, body);
+    }
+
+    #[test]
+    fn what_the_client_has_is_not_sent_again() {
+        let first = answer(&head(&[]), "text/plain", b"one".to_vec(), Compression::fast());
+        let tag = first.headers.iter().find(|(name, _)| *name == "etag").unwrap().1.clone();
+        let strong = tag.trim_start_matches("W/").to_owned();
+        for known in [tag.clone(), format!("\"x\", {tag}"), strong, "*".to_owned()] {
+            let again = answer(
+                &head(&[("if-none-match", &known)]),
+                "text/plain",
+                b"one".to_vec(),
+                Compression::fast(),
+            );
+            assert_eq!((again.status, again.body.len()), (304, 0), "{known}");
+        }
+        let other =
+            answer(&head(&[("if-none-match", &tag)]), "text/plain", b"two".to_vec(), Compression::fast());
+        assert_eq!(other.status, 200);
+    }
+}

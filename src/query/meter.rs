@@ -1,0 +1,75 @@
+//! What a query has cost so far, held against its limits.
+
+use std::time::Instant;
+
+use super::{QueryError, QueryLimits};
+use crate::clock;
+
+/// The costs of one query.
+#[derive(Debug)]
+pub struct Meter {
+    limits: QueryLimits,
+    began: Instant,
+    windows: usize,
+    bytes: u64,
+}
+
+impl Meter {
+    /// Starts the clock of a query.
+    pub fn new(limits: QueryLimits) -> Self {
+        Self { limits, began: clock::monotonic(), windows: 0, bytes: 0 }
+    }
+
+    /// The same for a query that answers in pages: one window more than a page holds is looked at, to know whether
+    /// there is another page.
+    pub fn of_pages(limits: QueryLimits) -> Self {
+        Self::new(QueryLimits { max_windows: limits.max_windows.saturating_add(1), ..limits })
+    }
+
+    /// When the query must be done.
+    pub fn deadline(&self) -> Instant {
+        self.began + self.limits.max_time
+    }
+
+    /// One window of so many bytes is about to be looked at.
+    ///
+    /// # Errors
+    /// The first limit that is passed.
+    pub fn charge(&mut self, bytes: u64) -> Result<(), QueryError> {
+        self.windows += 1;
+        self.bytes += bytes;
+        if self.windows > self.limits.max_windows {
+            return Err(QueryError::Windows(self.limits.max_windows));
+        }
+        if self.bytes > self.limits.max_bytes {
+            return Err(QueryError::Bytes(self.limits.max_bytes));
+        }
+        self.check_time()
+    }
+
+    /// Whether there is time left.
+    ///
+    /// # Errors
+    /// [`QueryError::Time`].
+    pub fn check_time(&self) -> Result<(), QueryError> {
+        if clock::monotonic() > self.deadline() {
+            return Err(QueryError::Time(self.limits.max_time));
+        }
+        Ok(())
+    }
+
+    /// Windows looked at.
+    pub fn windows(&self) -> usize {
+        self.windows
+    }
+
+    /// Bytes of them.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Seconds since the query began.
+    pub fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+}

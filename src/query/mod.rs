@@ -1,0 +1,116 @@
+//! The reading side: which windows a question needs, what it may cost, and its answer.
+//!
+//! Comes in: a customer, a range and how much detail is wanted. Goes out: JSON. Where windows come from is behind one
+//! trait, [`WindowSource`]: the local engine, or a cluster's store. Everything here runs in the thread that asked,
+//! holds one window at a time, and gives up at its limits ([`QueryLimits`]); it never changes anything.
+
+pub mod aggregates;
+pub mod gate;
+pub mod meter;
+pub mod range;
+pub mod top;
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+pub use meter::Meter;
+
+use crate::model::CustomerId;
+use crate::windows::view::WindowView;
+pub use crate::windows::worker::Question;
+
+/// What queries may cost, from `Config`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueryLimits {
+    /// Windows one query reads.
+    pub max_windows: usize,
+    /// Bytes of windows one query reads.
+    pub max_bytes: u64,
+    /// Bytes one query holds in memory: keys it merges, the answer it builds.
+    pub max_memory_bytes: usize,
+    /// How long one query runs.
+    pub max_time: Duration,
+    /// Queries that run at once.
+    pub max_running: usize,
+    /// How long a query waits for its turn.
+    pub max_wait: Duration,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryError {
+    /// More windows than [`QueryLimits::max_windows`].
+    Windows(usize),
+    /// More bytes than [`QueryLimits::max_bytes`].
+    Bytes(u64),
+    /// More distinct keys than [`QueryLimits::max_memory_bytes`] can hold.
+    Memory(usize),
+    /// Longer than [`QueryLimits::max_time`].
+    Time(Duration),
+    /// Too many others run: try again.
+    Busy,
+    /// A damaged window is being counted again, which takes longer than a query may: try again.
+    Rebuilding,
+    /// A window cannot be read. The details are for the log.
+    Unreadable(String),
+}
+
+impl QueryError {
+    /// The name in metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            QueryError::Windows(_) => "windows",
+            QueryError::Bytes(_) => "bytes",
+            QueryError::Memory(_) => "memory",
+            QueryError::Time(_) => "time",
+            QueryError::Busy => "busy",
+            QueryError::Rebuilding => "rebuilding",
+            QueryError::Unreadable(_) => "unreadable",
+        }
+    }
+}
+
+impl std::fmt::Display for QueryError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const ADVICE: &str = "ask for a shorter range, a coarser window or a smaller limit";
+        match self {
+            QueryError::Windows(limit) => {
+                write!(f, "the query reads more than {limit} windows (--max-query-windows): {ADVICE}")
+            }
+            QueryError::Bytes(limit) => {
+                write!(f, "the query reads more than {limit} bytes of windows (--max-query-bytes): {ADVICE}")
+            }
+            QueryError::Memory(limit) => {
+                write!(f, "the query holds more than {limit} bytes (--max-query-memory): {ADVICE}")
+            }
+            QueryError::Time(limit) => {
+                let ms = limit.as_millis();
+                write!(f, "the query runs for more than {ms} ms (--max-query-time): {ADVICE}")
+            }
+            QueryError::Busy => f.write_str("too many queries are running (--max-queries): try again"),
+            QueryError::Rebuilding => {
+                f.write_str("a damaged window is being counted again from the journal: try again")
+            }
+            QueryError::Unreadable(_) => f.write_str("a window cannot be read; see the server's log"),
+        }
+    }
+}
+
+/// What is done with each window; `Break` where no more are wanted.
+pub type Visit<'a> = &'a mut dyn FnMut(WindowView<'_>) -> Result<ControlFlow<()>, QueryError>;
+
+/// Where windows come from: the seam on the way out. Behind it is the local [`crate::engine`], or a cluster.
+pub trait WindowSource: Send + Sync {
+    /// Visits the windows of one customer and size that start in a range, ascending by start. Everything that was
+    /// acknowledged before the call is in them. Charges `meter` for each.
+    ///
+    /// # Errors
+    /// See [`QueryError`]; what was visited before it is of no use.
+    fn visit(&self, question: &Question, meter: &mut Meter, visit: Visit<'_>) -> Result<(), QueryError>;
+
+    /// Every customer that has windows, sorted.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    fn customers(&self) -> Result<Vec<CustomerId>, QueryError>;
+}
