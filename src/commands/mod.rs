@@ -6,6 +6,7 @@ mod batches;
 mod progress;
 mod repair;
 mod serve;
+mod summarize;
 mod verify;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ struct Cli {
 enum Command {
     /// Take batches over HTTP, count them, answer questions (the default)
     Serve(Box<Config>),
+    /// Count files of entries without a server: windows on standard output
+    Summarize(summarize::SummarizeArgs),
     /// Check a stopped server's data directory: journal, windows, and that they agree
     Verify(verify::VerifyArgs),
     /// Go on from what there is after journal files were lost or damaged
@@ -53,6 +56,7 @@ pub fn run() -> ExitCode {
     let done = match cli.command {
         None => serve::run(&cli.serve),
         Some(Command::Serve(config)) => serve::run(&config),
+        Some(Command::Summarize(args)) => summarize::run(&args),
         Some(Command::Verify(args)) => verify::run(&args),
         Some(Command::Repair(args)) => repair::run(&args),
         Some(Command::Batches(command)) => batches::run(&command),

@@ -1,6 +1,13 @@
 //! A progress bar on a terminal, and nothing elsewhere.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::input::Input;
+use crate::shutdown;
 
 /// A bar that counts bytes. Hidden where standard error is no terminal.
 pub(super) fn bytes(total: u64, what: &'static str) -> ProgressBar {
@@ -11,4 +18,49 @@ pub(super) fn bytes(total: u64, what: &'static str) -> ProgressBar {
     }
     bar.set_message(what);
     bar
+}
+
+/// A bar that follows a counter of stored bytes read.
+pub(super) struct Followed {
+    bar: ProgressBar,
+    done: Arc<AtomicBool>,
+}
+
+/// Time between two looks at the counter.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Shows how far `inputs` are read. Where the size of one is not known, the bytes and their rate.
+pub(super) fn follow(inputs: &[Input], what: &'static str, read: Arc<AtomicU64>) -> Followed {
+    let total: Option<u64> = inputs.iter().map(Input::stored_bytes).sum();
+    let bar = match total {
+        Some(total) => bytes(total, what),
+        None => {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bytes} {bytes_per_sec}") {
+                bar.set_style(style);
+            }
+            bar.set_message(what);
+            bar
+        }
+    };
+    let done = Arc::new(AtomicBool::new(bar.is_hidden()));
+    if !bar.is_hidden() {
+        let (bar, done) = (bar.clone(), Arc::clone(&done));
+        // Not joined: it ends by itself, and an unfinished bar is no reason to wait.
+        let _ = shutdown::spawn("progress", move || {
+            while !done.load(Ordering::Relaxed) {
+                bar.set_position(read.load(Ordering::Relaxed));
+                std::thread::sleep(LOOK_INTERVAL);
+            }
+        });
+    }
+    Followed { bar, done }
+}
+
+impl Followed {
+    /// Removes the bar.
+    pub(super) fn finish(&self) {
+        self.done.store(true, Ordering::Relaxed);
+        self.bar.finish_and_clear();
+    }
 }
