@@ -1,6 +1,7 @@
 //! Access-log analytics server. See DESIGN for the map; this page grows with the modules.
 
 pub mod batch;
+pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod config;
@@ -8,6 +9,7 @@ pub mod data_dir;
 pub mod disk;
 pub mod engine;
 pub mod http;
+pub mod import;
 pub mod inflight;
 pub mod input;
 pub mod intake;

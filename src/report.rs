@@ -77,10 +77,10 @@ impl Report {
         let end = WindowStart(last + size.minutes());
         let _ = writeln!(
             out,
-            "{name}: {} requests from {} to {} ({} {} windows)",
+            "{name}: {} requests from {} to {} UTC ({} {} windows)",
             grouped(self.requests),
-            time::format_start(WindowStart(*first)),
-            time::format_start(end),
+            minute(WindowStart(*first)),
+            minute(end),
             grouped(self.windows),
             size.as_str(),
         );
@@ -114,9 +114,8 @@ impl Report {
             .into_iter()
             .skip(skipped)
             .map(|(start, count)| {
-                let text = time::format_start(WindowStart(start));
-                let shown = if step == WindowSize::Day { &text[..10] } else { &text[..16] };
-                (shown.replace('T', " "), count)
+                let text = minute(WindowStart(start));
+                (if step == WindowSize::Day { text[..10].to_owned() } else { text }, count)
             })
             .collect();
         let mut title = format!("Requests per {} (UTC)", step.as_str());
@@ -152,6 +151,11 @@ fn add(map: &mut BTreeMap<String, u64>, key: &str, count: u64) {
         Some(known) => *known += count,
         None => drop(map.insert(key.to_owned(), count)),
     }
+}
+
+/// `2025-12-28 18:03`.
+fn minute(start: WindowStart) -> String {
+    time::format_start(start)[..16].replace('T', " ")
 }
 
 fn distinct(map: &BTreeMap<String, u64>) -> u64 {
@@ -276,7 +280,7 @@ mod tests {
         let text = report().render("acme", LOOK);
         assert!(
             text.starts_with(
-                "acme: 35 requests from 2025-12-28T00:00:00Z to 2025-12-28T04:00:00Z (3 hour windows)"
+                "acme: 35 requests from 2025-12-28 00:00 to 2025-12-28 04:00 UTC (3 hour windows)"
             ),
             "{text}"
         );

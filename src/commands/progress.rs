@@ -1,7 +1,7 @@
 //! A progress bar on a terminal, and nothing elsewhere.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -21,31 +21,27 @@ pub(super) fn bytes(total: u64, what: &'static str) -> ProgressBar {
 }
 
 /// A bar that follows a counter of stored bytes read.
-pub(super) struct Followed {
-    bar: ProgressBar,
+#[derive(Default)]
+pub(super) struct Shown {
+    bar: OnceLock<ProgressBar>,
     done: Arc<AtomicBool>,
 }
 
 /// Time between two looks at the counter.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Shows how far `inputs` are read. Where the size of one is not known, the bytes and their rate.
-pub(super) fn follow(inputs: &[Input], what: &'static str, read: Arc<AtomicU64>) -> Followed {
-    let total: Option<u64> = inputs.iter().map(Input::stored_bytes).sum();
-    let bar = match total {
-        Some(total) => bytes(total, what),
-        None => {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bytes} {bytes_per_sec}") {
-                bar.set_style(style);
-            }
-            bar.set_message(what);
-            bar
+impl Shown {
+    /// Shows how far `inputs` are read; where the size of one is not known, the bytes and their rate.
+    pub(super) fn start(&self, inputs: &[Input], what: &'static str, read: Arc<AtomicU64>) {
+        let total: Option<u64> = inputs.iter().map(Input::stored_bytes).sum();
+        let bar = self.bar.get_or_init(|| match total {
+            Some(total) => bytes(total, what),
+            None => unbounded(what),
+        });
+        if bar.is_hidden() {
+            return;
         }
-    };
-    let done = Arc::new(AtomicBool::new(bar.is_hidden()));
-    if !bar.is_hidden() {
-        let (bar, done) = (bar.clone(), Arc::clone(&done));
+        let (bar, done) = (bar.clone(), Arc::clone(&self.done));
         // Not joined: it ends by itself, and an unfinished bar is no reason to wait.
         let _ = shutdown::spawn("progress", move || {
             while !done.load(Ordering::Relaxed) {
@@ -54,13 +50,29 @@ pub(super) fn follow(inputs: &[Input], what: &'static str, read: Arc<AtomicU64>)
             }
         });
     }
-    Followed { bar, done }
-}
 
-impl Followed {
     /// Removes the bar.
     pub(super) fn finish(&self) {
         self.done.store(true, Ordering::Relaxed);
-        self.bar.finish_and_clear();
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
     }
+
+    /// Prints a line to standard error, above the bar if there is one.
+    pub(super) fn println(&self, line: &str) {
+        match self.bar.get() {
+            Some(bar) if !bar.is_hidden() => bar.println(line),
+            _ => eprintln!("{line}"),
+        }
+    }
+}
+
+fn unbounded(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bytes} {bytes_per_sec}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
 }

@@ -63,7 +63,8 @@ pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
     let options =
         Options { customer: args.customer.clone(), size: args.window, threads, now_ms: clock::now_ms() };
     let read = Arc::new(AtomicU64::new(0));
-    let shown = progress::follow(&inputs, "summarizing", Arc::clone(&read));
+    let shown = progress::Shown::default();
+    shown.start(&inputs, "summarizing", Arc::clone(&read));
     let counted = summarize::summarize(&inputs, &options, &read);
     shown.finish();
     match print(args, &counted.map_err(|failure| failure.to_string())?) {
