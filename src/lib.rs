@@ -50,6 +50,7 @@
 //! A panic in any of them ends the process, and the next start recovers; only a panic inside one request is contained.
 
 pub mod batch;
+pub mod client;
 pub mod clock;
 pub mod commands;
 pub mod config;
@@ -57,7 +58,9 @@ pub mod data_dir;
 pub mod disk;
 pub mod engine;
 pub mod http;
+pub mod import;
 pub mod inflight;
+pub mod input;
 pub mod intake;
 pub mod journal;
 pub mod latch;
@@ -66,6 +69,8 @@ pub mod model;
 pub mod query;
 pub mod random;
 pub mod repair;
+pub mod report;
 pub mod shutdown;
+pub mod summarize;
 pub mod verify;
 pub mod windows;

@@ -3,9 +3,12 @@
 
 mod agent;
 mod batches;
+mod health;
+mod import;
 mod progress;
 mod repair;
 mod serve;
+mod summarize;
 mod verify;
 
 use std::process::ExitCode;
@@ -33,6 +36,12 @@ struct Cli {
 enum Command {
     /// Take batches over HTTP, count them, answer questions (the default)
     Serve(Box<Config>),
+    /// Send access logs to a server, each line once, however often it is run
+    Import(Box<import::ImportArgs>),
+    /// Ask a server whether it takes batches: exit code 0 or 1
+    Health(health::HealthArgs),
+    /// Count files of entries without a server: windows on standard output
+    Summarize(summarize::SummarizeArgs),
     /// Check a stopped server's data directory: journal, windows, and that they agree
     Verify(verify::VerifyArgs),
     /// Go on from what there is after journal files were lost or damaged
@@ -53,6 +62,9 @@ pub fn run() -> ExitCode {
     let done = match cli.command {
         None => serve::run(&cli.serve),
         Some(Command::Serve(config)) => serve::run(&config),
+        Some(Command::Import(args)) => import::run(&args),
+        Some(Command::Health(args)) => health::run(&args),
+        Some(Command::Summarize(args)) => summarize::run(&args),
         Some(Command::Verify(args)) => verify::run(&args),
         Some(Command::Repair(args)) => repair::run(&args),
         Some(Command::Batches(command)) => batches::run(&command),

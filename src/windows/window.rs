@@ -176,6 +176,17 @@ impl Window {
 
     /// The bytes of its file.
     pub fn encode(&self) -> Vec<u8> {
+        let mut text = self.encode_counts();
+        if self.incomplete {
+            text.push_str(",\"incomplete\":true");
+        }
+        text.push_str(&format!(",\"appliedThrough\":{}", self.applied_through));
+        seal_json(text).into_bytes()
+    }
+
+    /// The beginning of its file, up to and with both maps: what does not depend on how the counts came together. The
+    /// closing brace is missing.
+    pub fn encode_counts(&self) -> String {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let mut text = format!(
             "{{\"customerId\":{},\"windowStart\":\"{}\",\"windowSize\":\"{}\",\"requests\":{}",
@@ -201,11 +212,7 @@ impl Window {
             }
             text.push('}');
         }
-        if self.incomplete {
-            text.push_str(",\"incomplete\":true");
-        }
-        text.push_str(&format!(",\"appliedThrough\":{}", self.applied_through));
-        seal_json(text).into_bytes()
+        text
     }
 
     /// Reads a file that should be the window `id` of `customer`.

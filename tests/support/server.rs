@@ -43,9 +43,11 @@ impl Server {
     /// Starts a server; what it logged where it ended instead of getting ready.
     pub fn try_start(dir: &Path, flags: &[&str]) -> Result<Server, String> {
         let log = dir.join(format!("log-{}", fs::read_dir(dir).unwrap().count()));
+        let anywhere = if flags.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
         let mut child = program()
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--data-dir"])
             .arg(dir.join("store"))
+            .args(anywhere)
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

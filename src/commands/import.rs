@@ -1,0 +1,176 @@
+//! `import`: old and growing log files to a server.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::summarize::parse_customer;
+use super::{Failure, progress};
+use crate::client::Base;
+use crate::clock;
+use crate::config::Span;
+use crate::disk;
+use crate::import::follow::Follow;
+use crate::import::send::{Compress, Delivery};
+use crate::import::{Import, Options, Totals, distinct};
+use crate::input::Input;
+use crate::model::CustomerId;
+
+/// What to import, where to, and how.
+#[derive(Args)]
+pub(super) struct ImportArgs {
+    /// Access logs: NCSA common or combined, JSON lines of nginx, Caddy or Traefik, or entries as NDJSON; plain, gzip or
+    /// zstd; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Whose entries they are
+    #[arg(long, env = "LOG_ANALYTICS_CUSTOMER", value_name = "ID", value_parser = parse_customer)]
+    customer: CustomerId,
+    /// The server: http://HOST:PORT or unix:PATH
+    #[arg(long, env = "LOG_ANALYTICS_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    url: Base,
+    /// File with the token that the gateway asks for
+    #[arg(long, env = "LOG_ANALYTICS_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Go on with what is added to the files, through rotation, until SIGTERM or SIGINT
+    #[arg(long)]
+    follow: bool,
+    /// With --follow: time between two looks at a file
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    poll_interval: Span,
+    /// With --follow: how long a file that was renamed must be quiet before its successor is read
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    rotate_wait: Span,
+    /// Tells apart logs that begin with the same lines, such as those of two hosts; part of every key
+    #[arg(long, env = "LOG_ANALYTICS_SOURCE", value_name = "NAME", default_value = "")]
+    source: String,
+    /// Count query strings as part of paths
+    #[arg(long)]
+    keep_query: bool,
+    /// Stop at the first line that is no entry
+    #[arg(long)]
+    strict: bool,
+    /// Connections, each with a thread
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=512))]
+    connections: u16,
+    /// How bodies are coded: zstd pays over a network, none on the same machine
+    #[arg(long, value_name = "CODING", value_enum, default_value = "none")]
+    compress: Coding,
+    /// How long a batch is tried again before the import fails (with --follow: for ever)
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    retry_for: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Coding {
+    None,
+    Zstd,
+    Gzip,
+}
+
+/// Bad lines that are shown; the rest is counted.
+const SHOWN_BAD_LINES: u64 = 5;
+
+pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
+    let inputs = distinct(&args.files);
+    if args.follow && inputs.contains(&Input::Stdin) {
+        return Err("--follow needs files: standard input is read to its end anyway".to_owned());
+    }
+    let retry_for = (!args.follow).then_some(args.retry_for.0);
+    let delivery = Delivery {
+        server: args.url.clone(),
+        customer: args.customer.clone(),
+        token: args.token_file.as_deref().map(read_token).transpose()?,
+        compress: match args.compress {
+            Coding::None => Compress::None,
+            Coding::Zstd => Compress::Zstd,
+            Coding::Gzip => Compress::Gzip,
+        },
+        retry_for,
+    };
+    let options = Options {
+        delivery: Arc::new(delivery),
+        source: args.source.clone(),
+        keep_query: args.keep_query,
+        strict: args.strict,
+        connections: usize::from(args.connections),
+    };
+    let began = clock::monotonic();
+    let shown = Arc::new(progress::Shown::default());
+    let import = Import::new(options, {
+        let shown = Arc::clone(&shown);
+        move |line, before| match before {
+            0..SHOWN_BAD_LINES => shown.println(line),
+            SHOWN_BAD_LINES => shown.println("… further bad lines are counted, not shown"),
+            _ => {}
+        }
+    });
+    let done = if args.follow {
+        let follow = Follow {
+            interval: args.poll_interval.0.max(Duration::from_millis(1)),
+            rotate_wait: args.rotate_wait.0,
+            end: end_on_signals()?,
+        };
+        import.follow(&args.files, &follow)
+    } else {
+        shown.start(&inputs, "importing", Arc::clone(&import.progress));
+        import.run(&inputs)
+    };
+    shown.finish();
+    let totals = import.totals();
+    print(&totals, began.elapsed(), import.progress.load(std::sync::atomic::Ordering::Relaxed));
+    if let Err(failure) = done {
+        return Err(format!("{failure}\nwhat was counted stays counted: run the same import again to go on"));
+    }
+    Ok(if totals.conflicts > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Reads the first line of a file that holds something.
+pub(super) fn read_token(path: &Path) -> Result<String, Failure> {
+    let named = |error: std::io::Error| format!("--token-file: {}: {error}", path.display());
+    let file: File = disk::open_for_reading(path).map_err(named)?;
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(named)?;
+        let token = line.trim();
+        if !token.is_empty() {
+            let is_visible = token.bytes().all(|byte| byte.is_ascii_graphic());
+            return is_visible
+                .then(|| token.to_owned())
+                .ok_or_else(|| format!("--token-file: {}: a token is visible ASCII", path.display()));
+        }
+    }
+    Err(format!("--token-file: {}: no token in it", path.display()))
+}
+
+fn end_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+    let end = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        // A second signal ends the process at once: nothing is lost by that.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&end))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&end)))
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(end)
+}
+
+fn print(totals: &Totals, elapsed: Duration, read_bytes: u64) {
+    let Totals { lines, counted, already, bad, cut, conflicts } = totals;
+    let seconds = elapsed.as_secs_f64().max(0.001);
+    let rate = read_bytes as f64 / 1e6 / seconds;
+    println!(
+        "{lines} lines read in {seconds:.1} s ({rate:.0} MB/s): {counted} counted, {already} counted before, {bad} bad"
+    );
+    if *cut > 0 {
+        println!("{cut} paths or user agents were cut to the server's limits");
+    }
+    if *conflicts > 0 {
+        println!("{conflicts} NOT counted: the server holds other batches under their keys (see above)");
+    }
+}

@@ -1,0 +1,103 @@
+//! `summarize`: files of entries to windows in one go, without a server.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, progress};
+use crate::clock;
+use crate::input::Input;
+use crate::model::{CustomerId, WindowSize};
+use crate::report::{Look, Report};
+use crate::summarize::{self, Counted, Options};
+
+/// What to count, and how to print it.
+#[derive(Args)]
+pub(super) struct SummarizeArgs {
+    /// NDJSON or one JSON array each, plain, gzip or zstd; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Length of the windows
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "minute")]
+    window: WindowSize,
+    /// json: a line for each window, as its file without appliedThrough and checksum; text: one table for all
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "json")]
+    format: Format,
+    /// Threads; 0 for one per core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// The customerId of the windows
+    #[arg(long, value_name = "ID", value_parser = parse_customer, default_value = "-")]
+    customer: CustomerId,
+    /// Paths and families in the table
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    top: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Json,
+    Text,
+}
+
+/// Reads `minute`, `hour` or `day`.
+pub(super) fn parse_size(text: &str) -> Result<WindowSize, String> {
+    WindowSize::from_name(text).ok_or_else(|| "minute, hour or day".to_owned())
+}
+
+/// Reads a customer id.
+pub(super) fn parse_customer(text: &str) -> Result<CustomerId, String> {
+    CustomerId::new(text).ok_or_else(|| "1 to 128 visible ASCII characters".to_owned())
+}
+
+pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
+    let inputs: Vec<Input> = args.files.iter().map(|file| Input::from_arg(file)).collect();
+    let threads = match args.threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    };
+    let options =
+        Options { customer: args.customer.clone(), size: args.window, threads, now_ms: clock::now_ms() };
+    let read = Arc::new(AtomicU64::new(0));
+    let shown = progress::Shown::default();
+    shown.start(&inputs, "summarizing", Arc::clone(&read));
+    let counted = summarize::summarize(&inputs, &options, &read);
+    shown.finish();
+    match print(args, &counted.map_err(|failure| failure.to_string())?) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error.to_string()),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn print(args: &SummarizeArgs, counted: &Counted) -> io::Result<()> {
+    let mut output = BufWriter::with_capacity(1 << 20, io::stdout().lock());
+    match args.format {
+        Format::Json => {
+            for window in counted.windows.values() {
+                output.write_all(summarize::json_line(window).as_bytes())?;
+            }
+        }
+        Format::Text => {
+            let mut report = Report::default();
+            counted.windows.values().for_each(|window| report.add_window(window));
+            let look = Look { top: args.top, columns: columns() };
+            output.write_all(report.render(args.customer.as_str(), look).as_bytes())?;
+        }
+    }
+    output.flush()
+}
+
+/// Columns of the terminal on standard output, 100 where there is none.
+pub(super) fn columns() -> usize {
+    let output = io::stdout();
+    if !output.is_terminal() {
+        return 100;
+    }
+    rustix::termios::tcgetwinsize(output).map_or(80, |size| usize::from(size.ws_col).clamp(40, 200))
+}

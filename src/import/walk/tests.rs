@@ -1,0 +1,269 @@
+//! The walk against a model of the server: whatever grows, crashes and runs at the same time, every entry is counted
+//! exactly once.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::import::region::Splitter;
+
+/// What the server does, as the contract has it: 202, 409, 422.
+#[derive(Default)]
+struct Model {
+    batches: HashMap<String, Vec<u8>>,
+    /// How often each entry's path was counted.
+    counts: HashMap<String, u32>,
+    posts: usize,
+}
+
+impl Model {
+    fn take(&mut self, key: &str, body: &[u8]) -> Answer {
+        self.posts += 1;
+        assert!(!body.is_empty() && body.len() <= MAX_BODY_BYTES);
+        if let Some(known) = self.batches.get(key) {
+            return if known == body { Answer::AlreadyCounted } else { Answer::OtherBatch };
+        }
+        self.batches.insert(key.to_owned(), body.to_vec());
+        let lines = std::str::from_utf8(body).unwrap().lines();
+        lines.for_each(|line| *self.counts.entry(line.to_owned()).or_insert(0) += 1);
+        Answer::Counted
+    }
+}
+
+/// Dies at one post: the batch is counted or lost, the answer never seen.
+struct Client<'m> {
+    model: &'m mut Model,
+    lives: Option<usize>,
+    last_arrives: bool,
+}
+
+struct Died;
+
+impl Post for Client<'_> {
+    type Error = Died;
+
+    fn post(&mut self, key: &str, body: &[u8]) -> Result<Answer, Died> {
+        match &mut self.lives {
+            None => {}
+            Some(0) => {
+                if self.last_arrives {
+                    self.model.take(key, body);
+                }
+                return Err(Died);
+            }
+            Some(left) => *left -= 1,
+        }
+        Ok(self.model.take(key, body))
+    }
+}
+
+/// A line; every seventh is no entry, and so are whole stretches.
+fn line(number: usize) -> String {
+    if number % 7 == 3 || (number / 40) % 5 == 2 {
+        return format!("no entry {number}\n");
+    }
+    format!(
+        "{{\"receivedAt\":\"2025-12-28T18:03:00Z\",\"method\":\"GET\",\"path\":\"/{number}\",\"userAgent\":\"\"}}\n"
+    )
+}
+
+fn text(lines: usize) -> Vec<u8> {
+    (0..lines).map(line).collect::<String>().into_bytes()
+}
+
+/// All regions of the first `lines` lines, as they are when the file has no more.
+fn regions(lines: usize) -> Vec<Region> {
+    let mut splitter = Splitter::new("test");
+    splitter.push(&text(lines));
+    let mut regions: Vec<Region> = std::iter::from_fn(|| splitter.closed(Vec::new)).collect();
+    regions.push(splitter.open(true));
+    regions
+}
+
+/// Imports the first `lines` lines. Says what was counted now and before.
+fn import(lines: usize, client: &mut Client<'_>) -> Result<(u64, u64), Died> {
+    let (mut counted, mut already) = (0, 0);
+    for region in regions(lines) {
+        let mut entries = Entries::default();
+        entries.read(&region, &mut LineReader::new(false));
+        let walked = walk(&region, &entries, 0, client)?;
+        assert_eq!(walked.conflict, None);
+        counted += walked.counted;
+        already += walked.already;
+    }
+    Ok((counted, already))
+}
+
+/// Follows a file from `from` to each of `sizes` lines, like one process that never stops. One region only.
+fn follow(sizes: &[usize], client: &mut Client<'_>) -> Result<(), Died> {
+    let mut done = 0;
+    for size in sizes {
+        let region = regions(*size).remove(0);
+        let mut entries = Entries::default();
+        entries.read(&region, &mut LineReader::new(false));
+        let walked = walk(&region, &entries, done, client)?;
+        assert_eq!(walked.conflict, None);
+        done = entries.lines();
+    }
+    Ok(())
+}
+
+fn assert_each_once(model: &Model, lines: usize) {
+    let entries = (0..lines).filter(|number| line(*number).starts_with('{')).count();
+    assert_eq!(model.counts.len(), entries);
+    assert!(model.counts.values().all(|count| *count == 1), "an entry was counted twice");
+}
+
+fn alive(model: &mut Model) -> Client<'_> {
+    Client { model, lives: None, last_arrives: false }
+}
+
+#[test]
+fn a_file_imported_twice_is_counted_once_with_one_batch_a_region() {
+    let mut model = Model::default();
+    let lines = 3 * REGION_LINES;
+    let (counted, already) = import(lines, &mut alive(&mut model)).ok().unwrap();
+    assert_eq!((model.posts, already), (3, 0));
+    assert_eq!(import(lines, &mut alive(&mut model)).ok().unwrap(), (0, counted));
+    assert_eq!(model.posts, 6);
+    assert_each_once(&model, lines);
+}
+
+#[test]
+fn a_region_followed_line_by_line_is_found_again_at_a_bounded_price() {
+    let mut model = Model::default();
+    let sizes: Vec<usize> = (1..=REGION_LINES).collect();
+    follow(&sizes, &mut alive(&mut model)).ok().unwrap();
+    let followed = model.posts;
+    import(REGION_LINES, &mut alive(&mut model)).ok().unwrap();
+    assert_each_once(&model, REGION_LINES);
+    let again = model.posts - followed;
+    assert!(again < followed * 3 / 2, "{again} posts to find {followed} batches");
+}
+
+#[test]
+fn another_file_that_begins_alike_is_a_conflict_and_counts_nothing_twice() {
+    let mut model = Model::default();
+    import(REGION_LINES, &mut alive(&mut model)).ok().unwrap();
+    let mut splitter = Splitter::new("test");
+    let other = text(9).into_iter().chain(line(1_000_000).into_bytes()).collect::<Vec<u8>>();
+    splitter.push(&other);
+    let region = splitter.open(true);
+    let mut entries = Entries::default();
+    entries.read(&region, &mut LineReader::new(false));
+    let walked = walk(&region, &entries, 0, &mut alive(&mut model)).ok().unwrap();
+    assert_eq!(walked, Walked { conflict: Some(0), ..Walked::default() });
+    assert_each_once(&model, REGION_LINES);
+    // With a name of its own it is another file.
+    let mut splitter = Splitter::new("other host");
+    splitter.push(&other);
+    let region = splitter.open(true);
+    entries.read(&region, &mut LineReader::new(false));
+    let walked = walk(&region, &entries, 0, &mut alive(&mut model)).ok().unwrap();
+    assert_eq!((walked.conflict, walked.counted), (None, entries.entries_before(10)));
+}
+
+#[test]
+fn a_block_too_large_for_a_batch_is_sent_in_smaller_ones() {
+    let mut text = String::new();
+    let long = "x".repeat(900);
+    for number in 0..REGION_LINES {
+        text.push_str(&format!(
+            "{{\"receivedAt\":\"2025-12-28T18:03:00Z\",\"method\":\"GET\",\"path\":\"/{number}\",\"userAgent\":\"{long}\"}}\n"
+        ));
+    }
+    let mut splitter = Splitter::new("test");
+    splitter.push(text.as_bytes());
+    let region = splitter.closed(Vec::new).unwrap();
+    let mut entries = Entries::default();
+    entries.read(&region, &mut LineReader::new(false));
+    let mut model = Model::default();
+    for (counted, already) in [(4_096, 0), (0, 4_096)] {
+        let walked = walk(&region, &entries, 0, &mut alive(&mut model)).ok().unwrap();
+        assert_eq!(walked, Walked { counted, already, conflict: None });
+    }
+    assert_eq!((model.posts, model.counts.len()), (16, REGION_LINES));
+}
+
+/// One run of an importer: to how many lines the file has grown, after how many posts it dies, and how.
+fn runs() -> impl Strategy<Value = Vec<(usize, Option<usize>, bool, bool)>> {
+    let growth = prop_oneof![1..20_usize, 1..600_usize, Just(REGION_LINES)];
+    prop::collection::vec((growth, prop::option::of(0..30_usize), any::<bool>(), any::<bool>()), 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_entry_is_counted_once_whatever_grows_and_dies(runs in runs()) {
+        let mut model = Model::default();
+        let mut lines = 0;
+        for (growth, lives, last_arrives, follows) in runs {
+            let before = lines;
+            lines = (lines + growth).min(3 * REGION_LINES);
+            let mut client = Client { model: &mut model, lives, last_arrives };
+            // A follower sees some sizes on the way, but it too starts without knowing anything.
+            if follows && lines <= REGION_LINES {
+                let sizes: Vec<usize> = (before + 1..=lines).step_by(1 + growth / 5).chain([lines]).collect();
+                let _ = follow(&sizes, &mut client);
+            } else {
+                let _ = import(lines, &mut client);
+            }
+        }
+        prop_assert!(import(lines, &mut alive(&mut model)).is_ok());
+        assert_each_once(&model, lines);
+        let counted = model.counts.len() as u64;
+        prop_assert_eq!(import(lines, &mut alive(&mut model)).ok().unwrap(), (0, counted));
+    }
+
+    #[test]
+    fn two_importers_at_the_same_time_count_every_entry_once(
+        (first, second) in (1..600_usize, 1..600_usize),
+        turns in prop::collection::vec(0..6_usize, 1..40),
+    ) {
+        // Both see the file at another size; they take turns post by post.
+        let model = std::sync::Mutex::new(Model::default());
+        let turn = std::sync::Condvar::new();
+        let state = std::sync::Mutex::new((turns.clone(), 0_usize, [false; 2]));
+        struct Turns<'t> {
+            me: usize,
+            model: &'t std::sync::Mutex<Model>,
+            turn: &'t std::sync::Condvar,
+            state: &'t std::sync::Mutex<(Vec<usize>, usize, [bool; 2])>,
+        }
+        impl Post for Turns<'_> {
+            type Error = Died;
+            fn post(&mut self, key: &str, body: &[u8]) -> Result<Answer, Died> {
+                let mut state = self.state.lock().unwrap();
+                // Mine while the plan says so, or nothing is left of it, or the other is done.
+                while !state.2[1 - self.me] && state.0.get(state.1).is_some_and(|plan| plan % 2 != self.me) {
+                    state = self.turn.wait(state).unwrap();
+                }
+                state.1 += 1;
+                self.turn.notify_all();
+                drop(state);
+                Ok(self.model.lock().unwrap().take(key, body))
+            }
+        }
+        std::thread::scope(|scope| {
+            for (me, lines) in [(0, first), (1, second)] {
+                let (model, turn, state) = (&model, &turn, &state);
+                scope.spawn(move || {
+                    let region = regions(lines).remove(0);
+                    let mut entries = Entries::default();
+                    entries.read(&region, &mut LineReader::new(false));
+                    let walked = walk(&region, &entries, 0, &mut Turns { me, model, turn, state });
+                    // A file seen shorter than the other sees it may meet a larger block; then it counts nothing more.
+                    assert!(walked.is_ok());
+                    state.lock().unwrap().2[me] = true;
+                    turn.notify_all();
+                });
+            }
+        });
+        let mut model = model.into_inner().unwrap();
+        let lines = first.max(second);
+        prop_assert!(import(lines, &mut alive(&mut model)).is_ok());
+        assert_each_once(&model, lines);
+    }
+}
