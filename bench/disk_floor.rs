@@ -1,0 +1,68 @@
+//! What the disk alone can do, to put beside what the server does: `cargo run --release --example disk_floor -- DIR`.
+//!
+//! Prints two lines of `name value`: the median of one small write and `fdatasync` on an otherwise idle file, in
+//! milliseconds; and batches a second where 16 threads make every batch a synced file of its own (create, write,
+//! fsync, link to its final name, unlink), as servers do that keep no journal.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark")]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const BATCH_BYTES: usize = 4 * 1024;
+const SYNCS: usize = 300;
+const THREADS: usize = 16;
+const PERIOD: Duration = Duration::from_secs(3);
+
+fn idle_sync_ms(dir: &Path) -> f64 {
+    let path = dir.join("floor-sync");
+    let mut file = File::create(&path).unwrap();
+    let mut times: Vec<f64> = (0..SYNCS)
+        .map(|_| {
+            file.write_all(&[b'x'; BATCH_BYTES]).unwrap();
+            let begin = Instant::now();
+            file.sync_data().unwrap();
+            begin.elapsed().as_secs_f64() * 1000.0
+        })
+        .collect();
+    fs::remove_file(path).unwrap();
+    times.sort_by(f64::total_cmp);
+    times[SYNCS / 2]
+}
+
+fn files_per_second(dir: &Path) -> f64 {
+    let begin = Instant::now();
+    let written: usize = thread::scope(|scope| {
+        let run = |thread: usize| {
+            let mut count = 0;
+            while begin.elapsed() < PERIOD {
+                let (temp, path) =
+                    (dir.join(format!("t{thread}-{count}")), dir.join(format!("f{thread}-{count}")));
+                let mut file = File::create_new(&temp).unwrap();
+                file.write_all(&[b'x'; BATCH_BYTES]).unwrap();
+                file.sync_all().unwrap();
+                fs::hard_link(&temp, &path).unwrap();
+                fs::remove_file(&temp).unwrap();
+                count += 1;
+            }
+            count
+        };
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| thread::Builder::new().spawn_scoped(scope, move || run(thread)).unwrap())
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    written as f64 / begin.elapsed().as_secs_f64()
+}
+
+fn main() {
+    let Some(parent) = std::env::args_os().nth(1) else { panic!("usage: disk_floor DIR") };
+    let dir = Path::new(&parent).join("disk-floor");
+    fs::create_dir(&dir).unwrap();
+    println!("idle_fdatasync_ms {:.3}", idle_sync_ms(&dir));
+    println!("file_per_batch_per_second {:.0}", files_per_second(&dir));
+    fs::remove_dir_all(dir).unwrap();
+}

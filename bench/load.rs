@@ -1,0 +1,451 @@
+//! An open-loop load generator: sends batches when they are due, whether or not earlier ones were answered.
+//!
+//! `cargo run --release --example load -- --url http://127.0.0.1:8080 --connections 64 --entries 20 --rate 6000`
+//!
+//! With `--rate R` batch number i is due at i/R seconds, and its latency counts from that moment, also where no
+//! connection was free to send it: a server that stalls does not hide the batches that were held back meanwhile
+//! (coordinated omission). With `--rate 0` every connection sends as soon as it was answered, and latency counts
+//! from there: that measures capacity, not waiting.
+//!
+//! Few threads with many connections each (epoll), bodies made beforehand, so that it leaves the processor to the
+//! server. Every request has an idempotency key of its own; entries carry the current minute. It starts no server
+//! and retries nothing.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark")]
+
+mod common;
+
+use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use common::Shape;
+use hdrhistogram::Histogram;
+use log_analytics::batch::time::format_start;
+use log_analytics::model::WindowStart;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::Timespec;
+
+#[derive(Parser, Clone, Debug)]
+#[command(about = "Sends batches to a log-analytics server and reports rates and latencies")]
+struct Options {
+    /// Where the server listens.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// Connections that send batches.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Connections that are opened beside them and send nothing.
+    #[arg(long, default_value_t = 0)]
+    idle_connections: usize,
+    /// Entries in a batch.
+    #[arg(long, default_value_t = 20)]
+    entries: usize,
+    /// Batches a second; 0: as fast as answers come.
+    #[arg(long, default_value_t = 0.0)]
+    rate: f64,
+    /// For how long, after the warm-up.
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    /// Seconds of load before anything is counted.
+    #[arg(long, default_value_t = 2.0)]
+    warmup: f64,
+    /// Customers that batches are spread over.
+    #[arg(long, default_value_t = 1)]
+    customers: u64,
+    /// Distinct minutes that batches are spread over, back from the current one.
+    #[arg(long, default_value_t = 1)]
+    minutes: u32,
+    /// Distinct paths, by Zipf's law.
+    #[arg(long, default_value_t = 4_000)]
+    paths: usize,
+    /// Distinct user agents, by Zipf's law.
+    #[arg(long, default_value_t = 300)]
+    agents: usize,
+    /// Sending threads.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Options {
+    fn authority(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap_or(&self.url).trim_end_matches('/')
+    }
+}
+
+/// Bodies each thread has.
+const BODIES: usize = 16;
+/// How long the last answers are waited for.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A body made beforehand, and where in it the times are.
+struct Template {
+    bytes: Vec<u8>,
+    minutes_at: Vec<usize>,
+}
+
+impl Template {
+    fn all(options: &Options) -> Vec<Template> {
+        let shape = Shape {
+            entries: BODIES * options.entries,
+            minutes: 1,
+            paths: options.paths,
+            agents: options.agents,
+        };
+        let lines = shape.ndjson();
+        let lines: Vec<&[u8]> = lines.trim_ascii_end().split(|byte| *byte == b'\n').collect();
+        let template = |lines: &[&[u8]]| {
+            let mut bytes = vec![b'['];
+            bytes.extend_from_slice(&lines.join(&b','));
+            bytes.push(b']');
+            let minutes_at =
+                memchr::memmem::find_iter(&bytes, MARK).map(|position| position + MARK.len()).collect();
+            Template { bytes, minutes_at }
+        };
+        lines.chunks(options.entries).map(template).collect()
+    }
+
+    /// Puts all entries into this minute; seconds stay. Where a body is just being sent, the rest of it changes too.
+    fn set_minute(&mut self, minute: u32) {
+        let stamp = format_start(WindowStart(minute));
+        for at in &self.minutes_at {
+            self.bytes[*at..*at + 16].copy_from_slice(&stamp.as_bytes()[..16]);
+        }
+    }
+}
+
+const MARK: &[u8] = b"{\"receivedAt\":\"";
+
+fn current_minute() -> u32 {
+    (SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 60) as u32
+}
+
+#[derive(Clone)]
+struct Tally {
+    sent: u64,
+    accepted: u64,
+    duplicates: u64,
+    unavailable: u64,
+    other: u64,
+    errors: u64,
+    unanswered: u64,
+    latency_us: Histogram<u64>,
+}
+
+impl Tally {
+    fn new() -> Self {
+        let latency_us = Histogram::new(3).unwrap();
+        Self { sent: 0, accepted: 0, duplicates: 0, unavailable: 0, other: 0, errors: 0, unanswered: 0, latency_us }
+    }
+
+    fn add(&mut self, other: &Tally) {
+        self.sent += other.sent;
+        self.accepted += other.accepted;
+        self.duplicates += other.duplicates;
+        self.unavailable += other.unavailable;
+        self.other += other.other;
+        self.errors += other.errors;
+        self.unanswered += other.unanswered;
+        self.latency_us.add(&other.latency_us).unwrap();
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    head: Vec<u8>,
+    /// The body being sent, and how much of head and body is out.
+    body: usize,
+    sent_bytes: usize,
+    wants_out: bool,
+    answer: Vec<u8>,
+    due: Instant,
+    busy: bool,
+}
+
+/// One thread's share of the load.
+struct Sender {
+    options: Options,
+    number: u64,
+    poll: OwnedFd,
+    connections: Vec<Connection>,
+    free: Vec<usize>,
+    bodies: Vec<Template>,
+    minute: u32,
+    requests: u64,
+    tally: Tally,
+    counting: bool,
+}
+
+impl Sender {
+    fn new(options: &Options, number: u64, connections: usize) -> Self {
+        let poll = epoll::create(CreateFlags::CLOEXEC).unwrap();
+        let mut sender = Sender {
+            options: options.clone(),
+            number,
+            poll,
+            connections: Vec::new(),
+            free: (0..connections).collect(),
+            bodies: Template::all(options),
+            minute: 0,
+            requests: 0,
+            tally: Tally::new(),
+            counting: false,
+        };
+        for index in 0..connections {
+            let connection = sender.connect(index);
+            sender.connections.push(connection);
+        }
+        sender
+    }
+
+    fn connect(&self, index: usize) -> Connection {
+        let stream = TcpStream::connect(self.options.authority()).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        epoll::add(&self.poll, &stream, EventData::new_u64(index as u64), EventFlags::IN).unwrap();
+        Connection {
+            stream,
+            head: Vec::with_capacity(512),
+            body: 0,
+            sent_bytes: 0,
+            wants_out: false,
+            answer: Vec::with_capacity(1024),
+            due: Instant::now(),
+            busy: false,
+        }
+    }
+
+    /// Sends for the warm-up and the measured time; returns the tally of the latter and how long it took.
+    fn run(mut self, begin: Instant) -> (Tally, f64) {
+        let measured = begin + Duration::from_secs_f64(self.options.warmup);
+        let end = measured + Duration::from_secs_f64(self.options.seconds);
+        let share = self.options.rate / self.options.threads as f64;
+        let mut next = 0u64;
+        let due_at = |number: u64| begin + Duration::from_secs_f64(number as f64 / share);
+        let mut events = Vec::with_capacity(self.connections.len() + 1);
+        loop {
+            let now = Instant::now();
+            if now >= end {
+                break;
+            }
+            if !self.counting && now >= measured {
+                self.counting = true;
+                self.tally = Tally::new();
+            }
+            let mut wait = end - now;
+            while !self.free.is_empty() {
+                let due = if share > 0.0 { due_at(next) } else { now };
+                if due > now {
+                    wait = wait.min(due - now);
+                    break;
+                }
+                next += 1;
+                self.send(due);
+            }
+            self.poll(&mut events, wait);
+        }
+        let seconds = measured.elapsed().as_secs_f64();
+        // Batches that were due and found no connection are part of the truth.
+        if share > 0.0 {
+            let now = Instant::now();
+            while due_at(next) < end.min(now) {
+                self.tally.latency_us.record((now - due_at(next)).as_micros() as u64).unwrap();
+                self.tally.unanswered += 1;
+                next += 1;
+            }
+        }
+        let accepted = self.tally.accepted;
+        let patience = Instant::now() + PATIENCE;
+        while self.free.len() < self.connections.len() && Instant::now() < patience {
+            self.poll(&mut events, Duration::from_millis(100));
+        }
+        // What is answered after the end counts for latency, not for the rate.
+        self.tally.sent -= self.tally.accepted - accepted;
+        self.tally.accepted = accepted;
+        (self.tally, seconds)
+    }
+
+    fn poll(&mut self, events: &mut Vec<epoll::Event>, wait: Duration) {
+        events.clear();
+        let wait = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
+        match epoll::wait(&self.poll, spare_capacity(events), Some(&wait)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => panic!("epoll: {error}"),
+        }
+        for event in events.iter() {
+            let (index, flags) = (event.data.u64() as usize, event.flags);
+            if flags.contains(EventFlags::OUT) {
+                self.write(index);
+            }
+            if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
+                self.read(index);
+            }
+        }
+    }
+
+    fn send(&mut self, due: Instant) {
+        // Batches of one minute follow each other; with more minutes they take turns.
+        let minute = current_minute() - (self.requests % u64::from(self.options.minutes)) as u32;
+        let body = self.requests as usize % self.bodies.len();
+        if self.options.minutes > 1 {
+            self.bodies[body].set_minute(minute);
+        } else if minute != self.minute {
+            self.minute = minute;
+            self.bodies.iter_mut().for_each(|body| body.set_minute(minute));
+        }
+        self.requests += 1;
+        let index = self.free.pop().unwrap();
+        // Multiplying by an odd number spreads customers without a pattern that partitions could share.
+        let customer = self.requests.wrapping_mul(0x9E37_79B9_7F4A_7C15) % self.options.customers;
+        let key = format!("{:08x}-{:02x}-{:012x}", std::process::id(), self.number, self.requests);
+        let connection = &mut self.connections[index];
+        connection.head.clear();
+        write!(
+            connection.head,
+            "POST /logs HTTP/1.1\r\nhost: {}\r\nx-customer-id: customer-{customer:05}\r\n\
+             idempotency-key: {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            self.options.authority(),
+            self.bodies[body].bytes.len(),
+        )
+        .unwrap();
+        connection.body = body;
+        connection.sent_bytes = 0;
+        connection.due = due;
+        connection.busy = true;
+        self.tally.sent += 1;
+        self.write(index);
+    }
+
+    fn write(&mut self, index: usize) {
+        let connection = &mut self.connections[index];
+        let body = &self.bodies[connection.body].bytes;
+        let total = connection.head.len() + body.len();
+        let mut blocked = false;
+        while connection.sent_bytes < total {
+            let in_head = connection.sent_bytes.min(connection.head.len());
+            let in_body = connection.sent_bytes - in_head;
+            let slices = [IoSlice::new(&connection.head[in_head..]), IoSlice::new(&body[in_body..])];
+            match (&connection.stream).write_vectored(&slices) {
+                Ok(written) => connection.sent_bytes += written,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    blocked = true;
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Reading tells what became of it.
+                Err(_) => break,
+            }
+        }
+        if blocked != connection.wants_out {
+            connection.wants_out = blocked;
+            let flags = if blocked { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
+            epoll::modify(&self.poll, &connection.stream, EventData::new_u64(index as u64), flags).unwrap();
+        }
+    }
+
+    fn read(&mut self, index: usize) {
+        let connection = &mut self.connections[index];
+        let mut buffer = [0; 4096];
+        match (&connection.stream).read(&mut buffer) {
+            Ok(0) => return self.lost(index),
+            Ok(count) => connection.answer.extend_from_slice(&buffer[..count]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
+            Err(_) => return self.lost(index),
+        }
+        let Some(head_bytes) = memchr::memmem::find(&connection.answer, b"\r\n\r\n") else { return };
+        let head = std::str::from_utf8(&connection.answer[..head_bytes]).unwrap();
+        let body_bytes: usize = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .map_or(0, |length| length.parse().unwrap());
+        if connection.answer.len() < head_bytes + 4 + body_bytes {
+            return;
+        }
+        let tally = &mut self.tally;
+        match &head[9..12] {
+            "202" => tally.accepted += 1,
+            "409" => tally.duplicates += 1,
+            "503" => tally.unavailable += 1,
+            _ => tally.other += 1,
+        }
+        let closes = head.contains("connection: close");
+        tally.latency_us.record(connection.due.elapsed().as_micros() as u64).unwrap();
+        connection.answer.clear();
+        connection.busy = false;
+        if closes {
+            self.connections[index] = self.connect(index);
+        }
+        self.free.push(index);
+    }
+
+    fn lost(&mut self, index: usize) {
+        if self.connections[index].busy {
+            self.tally.errors += 1;
+            self.free.push(index);
+        }
+        self.connections[index] = self.connect(index);
+    }
+}
+
+fn main() {
+    let options = Options::parse();
+    assert!(options.connections >= options.threads && options.threads > 0 && options.entries > 0);
+    let idle: Vec<TcpStream> =
+        (0..options.idle_connections).map(|_| TcpStream::connect(options.authority()).unwrap()).collect();
+    let share = |number: usize| (options.connections + number) / options.threads;
+    let senders: Vec<Sender> =
+        (0..options.threads).map(|number| Sender::new(&options, number as u64, share(number))).collect();
+    let begin = Instant::now();
+    let done: Vec<(Tally, f64)> = thread::scope(|scope| {
+        let threads: Vec<_> = senders
+            .into_iter()
+            .map(|sender| thread::Builder::new().spawn_scoped(scope, move || sender.run(begin)).unwrap())
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    drop(idle);
+    let seconds = done.iter().map(|(_, seconds)| *seconds).fold(0.0, f64::max);
+    let mut tally = Tally::new();
+    done.iter().for_each(|(one, _)| tally.add(one));
+    report(&options, &tally, seconds);
+}
+
+fn report(options: &Options, tally: &Tally, seconds: f64) {
+    let ms = |us: u64| us as f64 / 1000.0;
+    let quantile = |q: f64| ms(tally.latency_us.value_at_quantile(q));
+    let batches_per_second = (tally.accepted as f64 / seconds).round();
+    let report = serde_json::json!({
+        "connections": options.connections,
+        "entriesPerBatch": options.entries,
+        "rate": options.rate,
+        "seconds": (seconds * 1000.0).round() / 1000.0,
+        "sent": tally.sent,
+        "accepted": tally.accepted,
+        "duplicates": tally.duplicates,
+        "unavailable": tally.unavailable,
+        "otherAnswers": tally.other,
+        "errors": tally.errors,
+        "neverSent": tally.unanswered,
+        "batchesPerSecond": batches_per_second,
+        "entriesPerSecond": batches_per_second * options.entries as f64,
+        "latencyMs": {
+            "p50": quantile(0.5),
+            "p90": quantile(0.9),
+            "p99": quantile(0.99),
+            "p99.9": quantile(0.999),
+            "max": ms(tally.latency_us.max()),
+        },
+    });
+    if options.json {
+        println!("{report}");
+    } else {
+        println!("{report:#}");
+    }
+}
