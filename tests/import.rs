@@ -1,5 +1,6 @@
 //! `log-analytics import` against the real server: every line of every kind of file is counted once, whatever is
 //! imported twice, killed, rotated, truncated or growing meanwhile.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

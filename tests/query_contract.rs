@@ -1,5 +1,6 @@
 //! What the reading side promises besides right numbers: refusals, tokens, caching, limits, damaged files, and that
 //! whoever was answered 202 sees the batch.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

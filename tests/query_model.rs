@@ -1,6 +1,7 @@
 //! Queries of the real binary against a naive model: any ranges, sizes, cuts and pages, several customers, with so
 //! little memory that windows come from files as often as from workers. Every question follows its batches at once, so
 //! this also shows that what was answered 202 is seen.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

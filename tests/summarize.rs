@@ -1,5 +1,6 @@
 //! `log-analytics summarize` on the entries of scenario 001, in every form they can be stored in: always the windows
 //! that the server counts.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;
 

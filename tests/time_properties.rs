@@ -1,5 +1,6 @@
 //! Properties of reading and writing times, against jiff as an independent calendar. proptest prints the seed of
 //! a failure.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 use jiff::Timestamp;
 use log_analytics::batch::time::{self, TimeError};
