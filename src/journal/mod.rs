@@ -51,6 +51,7 @@ pub mod committer;
 pub mod dedup;
 pub mod format;
 pub mod index_file;
+mod known_keys;
 pub mod recovery;
 pub mod replay;
 pub mod retention;

@@ -18,9 +18,10 @@ use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
 use super::committer::{ActiveSegment, CommitLimits, Committer, CommitterState};
-use super::dedup::{DedupEntry, DedupHasher, DedupIndex};
+use super::dedup::DedupHasher;
 use super::format::Invalid;
 use super::index_file::SegmentIndex;
+use super::known_keys;
 use super::replay::{Replay, ReplaySegment};
 use super::segment::{SegmentReader, Step};
 use crate::data_dir::{DataDir, seq_in_name};
@@ -218,7 +219,9 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
         without_checkpoint,
     };
     let segment = settle(disk, dir, &mut scanned, checkpoint, &mut report)?;
-    let dedup = load_dedup(opening, &firsts[..start], &scanned)?;
+    let read: Vec<&SegmentIndex> = scanned.iter().map(|segment| &segment.index).collect();
+    let dedup =
+        known_keys::load(disk, dir, &opening.hasher, opening.dedup_capacity, &firsts[..start], &read)?;
     let replay_segments: Vec<ReplaySegment> = scanned
         .iter()
         .map(|segment| ReplaySegment { first: segment.index.first, last: segment.index.last })
@@ -452,90 +455,4 @@ fn cut(disk: &dyn Disk, dir: &DataDir, first: Seq, end: u64) -> io::Result<()> {
     let mut file = disk.open(&dir.segment(first))?;
     file.set_len(end)?;
     file.sync_data()
-}
-
-/// Fills the deduplication index: newest first to know what fits, then in order.
-fn load_dedup(opening: &Opening<'_>, older: &[Seq], scanned: &[Scanned]) -> Result<DedupIndex, StartError> {
-    let Opening { disk, dir, hasher, dedup_capacity, .. } = opening;
-    let (disk, dir) = (&***disk, &***dir);
-    let mut firsts: Vec<Seq> = disk
-        .list(&dir.journal())?
-        .iter()
-        .filter_map(|entry| seq_in_name(&entry.name, "idx"))
-        .chain(older.iter().copied())
-        .filter(|first| *first < scanned[0].index.first)
-        .collect();
-    firsts.sort_unstable();
-    firsts.dedup();
-
-    let mut dedup = DedupIndex::new(*dedup_capacity);
-    let mut wanted = *dedup_capacity;
-    let mut parts: Vec<Vec<DedupEntry>> = Vec::new();
-    for segment in scanned.iter().rev() {
-        wanted = wanted.saturating_sub(segment.index.entries.len());
-        parts.push(segment.index.entries.clone());
-    }
-    let mut reaches = scanned[0].index.first;
-    let mut lost = None;
-    let mut oldest_ms = scanned[0].index.first_received_at_ms;
-    for (position, first) in firsts.iter().copied().enumerate().rev() {
-        if wanted == 0 {
-            break;
-        }
-        let next_first = firsts.get(position + 1).copied().unwrap_or(scanned[0].index.first);
-        let Some(index) = older_index(disk, dir, first, next_first, hasher)? else { continue };
-        if index.last.next() < reaches && lost.is_none() {
-            lost = Some((Seq(reaches.0 - 1), oldest_ms));
-        }
-        reaches = first;
-        oldest_ms = index.first_received_at_ms;
-        wanted = wanted.saturating_sub(index.entries.len());
-        parts.push(index.entries);
-    }
-    if lost.is_none() && reaches > Seq(1) {
-        lost = Some((Seq(reaches.0 - 1), oldest_ms));
-    }
-    if let Some((after, since_ms)) = lost {
-        dedup.lose_before(after, Some(since_ms));
-    }
-    for entry in parts.into_iter().rev().flatten() {
-        dedup.insert(entry);
-    }
-    Ok(dedup)
-}
-
-/// The index of a segment before the ones that were read: from its `.idx`, else from its `.log` (and written then).
-fn older_index(
-    disk: &dyn Disk,
-    dir: &DataDir,
-    first: Seq,
-    next_first: Seq,
-    hasher: &DedupHasher,
-) -> Result<Option<SegmentIndex>, StartError> {
-    match SegmentIndex::read(disk, &dir.index(first), first, hasher) {
-        Ok(Some(index)) => return Ok(Some(index)),
-        Ok(None) => log::warn!("{}: damaged or of another secret", dir.index(first).display()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error.into()),
-    }
-    match SegmentIndex::of_segment(disk, dir, first, Some(next_first), hasher) {
-        Ok((index, None)) => {
-            index.write(disk, dir, hasher)?;
-            Ok(Some(index))
-        }
-        Ok((index, Some(stopped))) => {
-            log::warn!(
-                "{} is damaged at offset {}: {}; retries of its later batches are not recognized",
-                dir.segment(first).display(),
-                stopped.offset,
-                stopped.why
-            );
-            Ok(Some(index))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            log::warn!("{}: neither index nor segment can be read; the deduplication horizon shrinks", first);
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
 }

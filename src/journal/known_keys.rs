@@ -1,0 +1,106 @@
+//! Filling the deduplication index at start: from the segments that recovery read, from `.idx` files, and from segments
+//! whose `.idx` is missing or damaged. What can be read nowhere shortens the horizon, and the index says so.
+
+use std::io;
+
+use super::dedup::{DedupEntry, DedupHasher, DedupIndex};
+use super::index_file::SegmentIndex;
+use crate::data_dir::{DataDir, seq_in_name};
+use crate::disk::Disk;
+use crate::model::Seq;
+
+/// Fills the deduplication index: newest first to know what fits, then in order.
+///
+/// `read` are the segments that recovery read, in order; `older` are the first seqs of the segments before them.
+///
+/// # Errors
+/// What the disk says.
+pub(super) fn load(
+    disk: &dyn Disk,
+    dir: &DataDir,
+    hasher: &DedupHasher,
+    capacity: usize,
+    older: &[Seq],
+    read: &[&SegmentIndex],
+) -> io::Result<DedupIndex> {
+    let mut firsts: Vec<Seq> = disk
+        .list(&dir.journal())?
+        .iter()
+        .filter_map(|entry| seq_in_name(&entry.name, "idx"))
+        .chain(older.iter().copied())
+        .filter(|first| *first < read[0].first)
+        .collect();
+    firsts.sort_unstable();
+    firsts.dedup();
+
+    let mut dedup = DedupIndex::new(capacity);
+    let mut wanted = capacity;
+    let mut parts: Vec<Vec<DedupEntry>> = Vec::new();
+    for index in read.iter().rev() {
+        wanted = wanted.saturating_sub(index.entries.len());
+        parts.push(index.entries.clone());
+    }
+    let mut reaches = read[0].first;
+    let mut lost = None;
+    let mut oldest_ms = read[0].first_received_at_ms;
+    for (position, first) in firsts.iter().copied().enumerate().rev() {
+        if wanted == 0 {
+            break;
+        }
+        let next_first = firsts.get(position + 1).copied().unwrap_or(read[0].first);
+        let Some(index) = older_index(disk, dir, first, next_first, hasher)? else { continue };
+        if index.last.next() < reaches && lost.is_none() {
+            lost = Some((Seq(reaches.0 - 1), oldest_ms));
+        }
+        reaches = first;
+        oldest_ms = index.first_received_at_ms;
+        wanted = wanted.saturating_sub(index.entries.len());
+        parts.push(index.entries);
+    }
+    if lost.is_none() && reaches > Seq(1) {
+        lost = Some((Seq(reaches.0 - 1), oldest_ms));
+    }
+    if let Some((after, since_ms)) = lost {
+        dedup.lose_before(after, Some(since_ms));
+    }
+    for entry in parts.into_iter().rev().flatten() {
+        dedup.insert(entry);
+    }
+    Ok(dedup)
+}
+
+/// The index of a segment before the ones that were read: from its `.idx`, else from its `.log` (and written then).
+fn older_index(
+    disk: &dyn Disk,
+    dir: &DataDir,
+    first: Seq,
+    next_first: Seq,
+    hasher: &DedupHasher,
+) -> io::Result<Option<SegmentIndex>> {
+    match SegmentIndex::read(disk, &dir.index(first), first, hasher) {
+        Ok(Some(index)) => return Ok(Some(index)),
+        Ok(None) => log::warn!("{}: damaged or of another secret", dir.index(first).display()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    match SegmentIndex::of_segment(disk, dir, first, Some(next_first), hasher) {
+        Ok((index, None)) => {
+            index.write(disk, dir, hasher)?;
+            Ok(Some(index))
+        }
+        Ok((index, Some(stopped))) => {
+            log::warn!(
+                "{} is damaged at offset {}: {}; retries of its later batches are not recognized",
+                dir.segment(first).display(),
+                stopped.offset,
+                stopped.why
+            );
+            Ok(Some(index))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            log::warn!("{}: neither index nor segment can be read; the deduplication horizon shrinks", first);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
