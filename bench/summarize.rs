@@ -2,7 +2,7 @@
 //! and a typed serde_json parse that keeps nothing.
 //!
 //! `cargo bench --bench summarize` prints a table of ratios (rounds interleaved, best of each) and then runs
-//! criterion; `cargo bench --bench summarize -- ratios` prints the table only, and `… -- profile CASE FIGURE`
+//! criterion; `cargo bench --bench summarize -- ratios [CASE…]` prints the table only, and `… -- profile CASE FIGURE`
 //! repeats one figure for five seconds, for a profiler to look at.
 
 mod common;
@@ -20,7 +20,7 @@ use serde::Deserialize;
 /// 2026-01-01T00:00:00Z.
 const NOW_MS: u64 = 1_767_225_600_000;
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 
 #[derive(Deserialize)]
 #[allow(dead_code, reason = "the floor is to fill the fields, not to use them")]
@@ -173,7 +173,9 @@ fn main() {
     if std::env::args().any(|argument| argument == "profile") {
         return profile(&pools, std::env::args().filter_map(|argument| argument.parse().ok()));
     }
-    let cases: Vec<Case> = (0..Case::COUNT).map(Case::new).collect();
+    let chosen = std::env::args().filter_map(|argument| argument.parse().ok()).collect::<Vec<usize>>();
+    let is_chosen = |number: &usize| chosen.is_empty() || chosen.contains(number);
+    let cases: Vec<Case> = (0..Case::COUNT).filter(is_chosen).map(Case::new).collect();
     for case in &cases {
         print_ratios(case, &pools);
     }

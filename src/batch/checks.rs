@@ -39,7 +39,7 @@ impl<'l> Rules<'l> {
     }
 
     /// The trimmed path, and whether it was cut.
-    #[inline]
+    #[inline(always)]
     pub(super) fn path<'t>(&self, text: &'t str) -> Result<(&'t str, bool), ItemError> {
         let path = trim(text);
         if path.is_empty() {
@@ -49,12 +49,12 @@ impl<'l> Rules<'l> {
     }
 
     /// The trimmed user agent, and whether it was cut.
-    #[inline]
+    #[inline(always)]
     pub(super) fn user_agent<'t>(&self, text: &'t str) -> Result<(&'t str, bool), ItemError> {
         self.fit(trim(text), Field::UserAgent, self.limits.max_agent_bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     fn fit<'t>(&self, text: &'t str, field: Field, max_bytes: usize) -> Result<(&'t str, bool), ItemError> {
         if text.len() <= max_bytes {
             return Ok((text, false));
@@ -85,10 +85,11 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// `str::trim`, with a short cut for the usual text that begins and ends with a visible ASCII character.
-#[inline]
+#[inline(always)]
 fn trim(text: &str) -> &str {
     match text.as_bytes() {
         [] => text,
+        [only] if only.is_ascii_graphic() => text,
         [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
         _ => text.trim(),
     }

@@ -6,80 +6,212 @@
 //! refuses, or see another text in it.
 
 use super::checks::Rules;
+use super::error::Field;
+use super::intern::BLOCK;
+use super::layout::{Layout, Place};
+use super::learnt::Learnt;
 use super::scan::{plain_end, short_plain};
 use super::tally::{Pending, Tally};
-use super::time;
 use super::walk::skip_space;
 use crate::model::WindowStart;
 
-/// An item that was taken.
-pub(super) struct Taken<'t> {
-    pub(super) entry: Pending<'t>,
+/// The parts of an entry, as far as they were met.
+struct Parts<'t> {
+    minute: WindowStart,
+    method: u32,
+    path: &'t str,
+    agent: u32,
     /// Texts that were cut to their limit.
-    pub(super) truncated: u32,
-    /// Where the item ends in the text.
-    pub(super) end: usize,
+    truncated: u32,
 }
 
-/// Takes the item at `pos`, an object of plain strings and simple scalars. With `LINE`, it must end on its
-/// line.
-#[inline]
-pub(super) fn item<'t, const LINE: bool>(
-    text: &'t str,
-    pos: usize,
-    rules: &Rules<'_>,
-    times: &mut Times,
-    tally: &mut Tally,
-) -> Option<Taken<'t>> {
-    let bytes = text.as_bytes();
-    let (mut minute, mut method, mut path, mut user_agent) = (None, None, None, None);
-    if bytes.get(pos) != Some(&b'{') {
-        return None;
+impl Parts<'_> {
+    const NONE: Self = Self { minute: WindowStart(0), method: 0, path: "", agent: 0, truncated: 0 };
+}
+
+/// Reads items of one text and counts them into a tally.
+pub(super) struct Reader<'t, 'r> {
+    pub(super) text: &'t str,
+    pub(super) rules: &'r Rules<'r>,
+    pub(super) learnt: &'r mut Learnt,
+    pub(super) tally: &'r mut Tally,
+    /// Entries taken but not yet counted, less than a block.
+    pending: Vec<Pending<'t>>,
+}
+
+impl<'t, 'r> Reader<'t, 'r> {
+    pub(super) fn new(
+        text: &'t str,
+        rules: &'r Rules<'r>,
+        learnt: &'r mut Learnt,
+        tally: &'r mut Tally,
+    ) -> Self {
+        Self { text, rules, learnt, tally, pending: Vec::with_capacity(BLOCK) }
     }
-    let mut pos = pos + 1;
-    let end = loop {
-        pos = skip_space::<LINE>(bytes, pos);
-        let key = bytes.get(pos..)?;
-        // The closing quote is part of what is compared, so that no key is taken for another it begins with.
-        let is_repeated = if key.starts_with(b"\"receivedAt\"") {
-            pos = colon::<LINE>(bytes, pos + 12)?;
-            let (found, end) = times.minute(text, pos, rules)?;
-            pos = end;
-            minute.replace(found).is_some()
-        } else if key.starts_with(b"\"method\"") {
-            pos = colon::<LINE>(bytes, pos + 8)?;
-            let (found, end) = method_at(text, pos, tally)?;
-            pos = end;
-            method.replace(found).is_some()
-        } else if key.starts_with(b"\"path\"") {
-            pos = colon::<LINE>(bytes, pos + 6)?;
-            let (found, end) = string(text, pos)?;
-            pos = end;
-            path.replace(found).is_some()
-        } else if key.starts_with(b"\"userAgent\"") {
-            pos = colon::<LINE>(bytes, pos + 11)?;
-            let (found, end) = string(text, pos)?;
-            pos = end;
-            user_agent.replace(found).is_some()
-        } else {
-            let (_, end) = string(text, pos)?;
-            pos = ignored_value(text, colon::<LINE>(bytes, end)?)?;
-            false
+
+    /// Takes the item at `pos`, an object of plain strings and simple scalars, and gives the position behind it.
+    /// With `LINE`, it must end on its line.
+    #[inline(always)]
+    pub(super) fn item<const LINE: bool>(&mut self, pos: usize) -> Option<usize> {
+        if self.learnt.layout.order == Field::ALL
+            && let Some((parts, end)) = self.familiar_in_usual_order(pos)
+        {
+            self.take(parts);
+            return Some(end);
+        }
+        self.other_item::<LINE>(pos)
+    }
+
+    #[inline(never)]
+    fn other_item<const LINE: bool>(&mut self, pos: usize) -> Option<usize> {
+        let (parts, end) = match self.familiar_in_any_order(pos) {
+            Some(read) => read,
+            None => self.unfamiliar::<LINE>(pos)?,
         };
-        if is_repeated {
+        self.take(parts);
+        Some(end)
+    }
+
+    /// Takes an entry on to be counted.
+    #[inline(always)]
+    fn take(&mut self, parts: Parts<'t>) {
+        let row = self.tally.row(parts.minute);
+        self.pending.push(Pending { row, method: parts.method, path: parts.path, agent: parts.agent });
+        if self.pending.len() == BLOCK {
+            self.finish();
+        }
+        if parts.truncated > 0 {
+            self.tally.truncated = self.tally.truncated.saturating_add(parts.truncated);
+        }
+    }
+
+    /// Counts what is left.
+    pub(super) fn finish(&mut self) {
+        self.tally.count(&self.pending);
+        self.pending.clear();
+    }
+
+    /// Reads an item that is laid out as the last unfamiliar one was, in the order of the documentation, as most
+    /// programs write it: one straight run without jumps.
+    #[inline(always)]
+    fn familiar_in_usual_order(&mut self, pos: usize) -> Option<(Parts<'t>, usize)> {
+        let bytes = self.text.as_bytes();
+        let mut parts = Parts::NONE;
+        // The closing quote of each text is part of the stretch that comes next.
+        let pos = self.learnt.layout.before[0].skip(bytes, pos)?;
+        let pos = self.value(Field::ALL[0], pos, &mut parts)?;
+        let pos = self.learnt.layout.before[1].skip(bytes, pos)?;
+        let pos = self.value(Field::ALL[1], pos, &mut parts)?;
+        let pos = self.learnt.layout.before[2].skip(bytes, pos)?;
+        let pos = self.value(Field::ALL[2], pos, &mut parts)?;
+        let pos = self.learnt.layout.before[3].skip(bytes, pos)?;
+        let pos = self.value(Field::ALL[3], pos, &mut parts)?;
+        Some((parts, self.learnt.layout.behind.skip(bytes, pos)?))
+    }
+
+    /// The same for whatever order.
+    fn familiar_in_any_order(&mut self, mut pos: usize) -> Option<(Parts<'t>, usize)> {
+        let bytes = self.text.as_bytes();
+        let mut parts = Parts::NONE;
+        for index in 0..4 {
+            pos = self.learnt.layout.before[index].skip(bytes, pos)?;
+            pos = self.value(self.learnt.layout.order[index], pos, &mut parts)?;
+        }
+        Some((parts, self.learnt.layout.behind.skip(bytes, pos)?))
+    }
+
+    /// Reads an item token by token, and remembers its layout.
+    fn unfamiliar<const LINE: bool>(&mut self, start: usize) -> Option<(Parts<'t>, usize)> {
+        let bytes = self.text.as_bytes();
+        let mut parts = Parts::NONE;
+        let mut places = [Place { field: Field::ReceivedAt, start, end: start }; 4];
+        let mut found = 0;
+        if bytes.get(start) != Some(&b'{') {
             return None;
         }
-        pos = skip_space::<LINE>(bytes, pos);
-        match bytes.get(pos)? {
-            b',' => pos += 1,
-            b'}' => break pos + 1,
-            _ => return None,
+        let mut pos = start + 1;
+        let end = loop {
+            pos = skip_space::<LINE>(bytes, pos);
+            if let Some(field) = known_key(bytes.get(pos..)?) {
+                pos = colon::<LINE>(bytes, pos + field.as_str().len() + 2)?;
+                let start = pos + 1;
+                let is_repeated = places[..found].iter().any(|place| place.field == field);
+                if bytes.get(pos) != Some(&b'"') || is_repeated {
+                    return None;
+                }
+                let end = self.value(field, start, &mut parts)?;
+                if bytes.get(end) != Some(&b'"') {
+                    return None;
+                }
+                places[found] = Place { field, start, end };
+                found += 1;
+                pos = end + 1;
+            } else {
+                let (_, end) = string(self.text, pos)?;
+                pos = ignored_value(self.text, colon::<LINE>(bytes, end)?)?;
+            }
+            pos = skip_space::<LINE>(bytes, pos);
+            match bytes.get(pos)? {
+                b',' => pos += 1,
+                b'}' => break pos + 1,
+                _ => return None,
+            }
+        };
+        if found < places.len() {
+            return None;
         }
-    };
-    let (path, path_cut) = rules.path(path?).ok()?;
-    let (user_agent, agent_cut) = rules.user_agent(user_agent?).ok()?;
-    let entry = Pending { row: tally.row(minute?), method: method?, path, user_agent };
-    Some(Taken { entry, truncated: u32::from(path_cut) + u32::from(agent_cut), end })
+        if let Some(layout) = Layout::of(bytes, start, places, end) {
+            self.learnt.layout = layout;
+        }
+        Some((parts, end))
+    }
+
+    /// Reads the text of a field from `pos` to where plain text ends, which is given back: the caller makes sure
+    /// that this is a quote.
+    #[inline(always)]
+    fn value(&mut self, field: Field, pos: usize, parts: &mut Parts<'t>) -> Option<usize> {
+        match field {
+            Field::ReceivedAt => {
+                let (minute, end) = self.learnt.times.minute(self.text, pos, self.rules)?;
+                parts.minute = minute;
+                Some(end)
+            }
+            Field::Method => {
+                let (packed, end) = match short_plain(self.text.as_bytes(), pos) {
+                    Some((packed, length)) => (packed, pos + length),
+                    None => (0, plain_end(self.text.as_bytes(), pos)),
+                };
+                parts.method = match self.tally.known_method(packed) {
+                    Some(known) => known,
+                    None => self.tally.learn_method(packed, self.text.get(pos..end)?)?,
+                };
+                Some(end)
+            }
+            Field::Path => {
+                let end = plain_end(self.text.as_bytes(), pos);
+                let (path, is_cut) = self.rules.path(self.text.get(pos..end)?).ok()?;
+                parts.path = path;
+                parts.truncated += u32::from(is_cut);
+                Some(end)
+            }
+            Field::UserAgent => {
+                let (agent, end, is_cut) =
+                    self.learnt.agents.number(self.text, pos, self.rules, self.tally)?;
+                parts.agent = agent;
+                parts.truncated += u32::from(is_cut);
+                Some(end)
+            }
+        }
+    }
+}
+
+/// The known field whose key, without escapes, stands at the beginning. The closing quote is part of what is
+/// compared, so that no key is taken for another it begins with.
+fn known_key(text: &[u8]) -> Option<Field> {
+    let text = text.strip_prefix(b"\"")?;
+    Field::ALL.into_iter().find(|field| {
+        text.strip_prefix(field.as_str().as_bytes()).is_some_and(|rest| rest.first() == Some(&b'"'))
+    })
 }
 
 /// Behind a key: the position of the value.
@@ -87,21 +219,6 @@ pub(super) fn item<'t, const LINE: bool>(
 fn colon<const LINE: bool>(bytes: &[u8], pos: usize) -> Option<usize> {
     let pos = skip_space::<LINE>(bytes, pos);
     (bytes.get(pos) == Some(&b':')).then(|| skip_space::<LINE>(bytes, pos + 1))
-}
-
-/// The method at `pos`: the tally's number of it, and the position behind its closing quote.
-#[inline]
-fn method_at(text: &str, pos: usize, tally: &mut Tally) -> Option<(u32, usize)> {
-    let bytes = text.as_bytes();
-    if bytes.get(pos) == Some(&b'"')
-        && let Some((packed, length)) = short_plain(bytes, pos + 1)
-        && bytes[pos + 1 + length] == b'"'
-    {
-        let end = pos + 1 + length;
-        return Some((tally.raw_method(packed, text.get(pos + 1..end)?)?, end + 1));
-    }
-    let (method, end) = string(text, pos)?;
-    Some((tally.raw_method(0, method)?, end))
 }
 
 /// The string without escapes at `pos`: its text, and the position behind its closing quote.
@@ -145,96 +262,5 @@ fn number_bytes(text: &[u8]) -> Option<usize> {
             fraction => Some(whole + 1 + fraction),
         },
         _ => Some(whole),
-    }
-}
-
-/// Times met before. Most entries share their minute and the form of their time with one of the last few;
-/// then only the seconds and the fraction are left to be checked.
-pub(super) struct Times {
-    /// By the last digit of the minute.
-    known: [Form; 16],
-}
-
-/// A minute as it is written: all times that differ from it in seconds and digits of the fraction only.
-#[derive(Clone, Copy)]
-struct Form {
-    /// `2025-12-28T18:03`
-    head: [u8; 16],
-    /// `Z` or `+01:00`, padded.
-    offset: [u8; 6],
-    offset_bytes: usize,
-    /// Of the whole text.
-    bytes: usize,
-    minute: WindowStart,
-}
-
-impl Times {
-    pub(super) fn new() -> Self {
-        let none = Form { head: [0; 16], offset: [0; 6], offset_bytes: 0, bytes: 16, minute: WindowStart(0) };
-        Self { known: [none; 16] }
-    }
-
-    /// The minute of the `receivedAt` at `pos`, and the position behind its closing quote; `None` where it is
-    /// refused.
-    #[inline]
-    fn minute(&mut self, text: &str, pos: usize, rules: &Rules<'_>) -> Option<(WindowStart, usize)> {
-        let bytes = text.as_bytes().get(pos..)?;
-        if let Some((head, _)) = bytes.strip_prefix(b"\"")?.split_first_chunk::<16>() {
-            let form = &self.known[head[15] as usize % 16];
-            // Of a known form, every byte up to the closing quote is known too: no need to look for it.
-            if form.head == *head
-                && bytes.get(1 + form.bytes) == Some(&b'"')
-                && form.is_followed_by(&bytes[17..=form.bytes])
-            {
-                return Some((form.minute, pos + form.bytes + 2));
-            }
-        }
-        let (text, end) = string(text, pos)?;
-        Some((self.learn(text, rules)?, end))
-    }
-
-    #[cold]
-    fn learn(&mut self, text: &str, rules: &Rules<'_>) -> Option<WindowStart> {
-        let minute = time::minute_of(rules.received_at_ms(text).ok()?);
-        // A minute that the limit on the future cuts in two must be looked at each time.
-        if time::start_ms(minute) + 59_999 <= rules.latest_ms {
-            let bytes = text.as_bytes();
-            let offset_bytes = if text.ends_with(['Z', 'z']) { 1 } else { 6 };
-            let head = *bytes.first_chunk()?;
-            let mut offset = [0; 6];
-            offset[..offset_bytes].copy_from_slice(&bytes[bytes.len() - offset_bytes..]);
-            self.known[head[15] as usize % 16] =
-                Form { head, offset, offset_bytes, bytes: bytes.len(), minute };
-        }
-        Some(minute)
-    }
-}
-
-impl Form {
-    /// Whether `:ss`, a fraction and the same offset follow. `rest` has the length it had when this was learnt,
-    /// so there is a fraction if there was one, with as many digits.
-    #[inline]
-    fn is_followed_by(&self, rest: &[u8]) -> bool {
-        let Some((seconds, rest)) = rest.split_first_chunk::<3>() else { return false };
-        let Some((fraction, offset)) = rest.split_at_checked(rest.len().wrapping_sub(self.offset_bytes))
-        else {
-            return false;
-        };
-        let is_offset = match offset {
-            [zulu] => *zulu == self.offset[0],
-            _ => *offset == self.offset[..self.offset_bytes],
-        };
-        let is_fraction = match fraction {
-            [] => true,
-            [b'.', a, b, c] => a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit(),
-            [b'.', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
-            _ => false,
-        };
-        // `:60` is left to the parser.
-        seconds[0] == b':'
-            && matches!(seconds[1], b'0'..=b'5')
-            && seconds[2].is_ascii_digit()
-            && is_offset
-            && is_fraction
     }
 }

@@ -34,18 +34,36 @@ struct Span {
 }
 
 impl Interner {
-    pub(super) fn new() -> Self {
-        Self { slots: vec![0; 64], spans: Vec::new(), text: String::new(), seed: RandomState::default() }
+    /// An empty interner with room for this many texts of this many bytes each.
+    pub(super) fn with_capacity(keys: usize, key_bytes: usize) -> Self {
+        Self {
+            slots: vec![0; (2 * keys).next_power_of_two()],
+            spans: Vec::with_capacity(keys),
+            text: String::with_capacity(keys * key_bytes),
+            seed: RandomState::default(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
         self.spans.len()
     }
 
+    /// Bytes of all texts together.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// The pair with this number.
     pub(super) fn get(&self, id: u32) -> (&str, u32) {
         let span = self.spans[id as usize];
         (&self.text[span.start..span.start + span.bytes as usize], span.tag)
+    }
+
+    /// The text with this number, as bytes.
+    #[inline(always)]
+    pub(super) fn bytes(&self, id: u32) -> &[u8] {
+        let span = self.spans[id as usize];
+        &self.text.as_bytes()[span.start..span.start + span.bytes as usize]
     }
 
     /// All pairs by number.
@@ -118,9 +136,7 @@ impl Interner {
             }
             if (slot >> 32) as u32 == hash {
                 let id = slot as u32 - 1;
-                let span = self.spans[id as usize];
-                let text = &self.text.as_bytes()[span.start..span.start + span.bytes as usize];
-                if span.tag == tag && *text == *key.as_bytes() {
+                if self.spans[id as usize].tag == tag && *self.bytes(id) == *key.as_bytes() {
                     return id;
                 }
             }
@@ -160,7 +176,7 @@ mod tests {
 
     #[test]
     fn numbers_are_dense_and_depend_on_text_and_tag() {
-        let mut interner = Interner::new();
+        let mut interner = Interner::with_capacity(4, 4);
         let pairs = [("a", 0), ("b", 0), ("a", 1), ("a", 0), ("", 0), ("", 0)];
         assert_eq!(pairs.map(|(key, tag)| interner.intern(key, tag)), [0, 1, 2, 0, 3, 3]);
         for i in 0..100_000 {
@@ -172,7 +188,7 @@ mod tests {
 
     #[test]
     fn blocks_give_what_single_lookups_give() {
-        let (mut one, mut all) = (Interner::new(), Interner::new());
+        let (mut one, mut all) = (Interner::with_capacity(4, 4), Interner::with_capacity(4, 4));
         for block in 0..200_u32 {
             let keys: Vec<_> = (0..block % 33).map(|i| ((block * 31 + i * i) % 2_000).to_string()).collect();
             let keys: Vec<_> = keys.iter().map(|key| (key.as_str(), block % 2)).collect();

@@ -10,6 +10,8 @@ mod decode;
 mod error;
 mod fast;
 mod intern;
+mod layout;
+mod learnt;
 mod parse;
 mod scan;
 mod split;
@@ -24,6 +26,7 @@ pub use summarize::insights;
 
 use crate::model::Summary;
 use checks::Rules;
+use learnt::Learnt;
 use tally::Tally;
 use walk::{Piece, Way};
 
@@ -146,8 +149,15 @@ fn in_one_piece(body: &[u8], format: Format, way: Way, rules: &Rules<'_>) -> Res
     if body.starts_with(b"\xEF\xBB\xBF") {
         return Err(BatchError::Bom);
     }
-    let mut tally = Tally::new();
-    walk::walk(Piece::whole(utf8(body)?), format, way, rules, &mut tally)?;
+    let mut tally = Tally::for_bytes(body.len());
+    walk::walk(
+        Piece::whole(utf8(body)?),
+        format,
+        way,
+        rules,
+        &mut Learnt::for_bytes(body.len()),
+        &mut tally,
+    )?;
     if tally.entries == 0 {
         return Err(BatchError::NoEntries);
     }

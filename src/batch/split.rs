@@ -17,6 +17,7 @@ use rayon::prelude::*;
 
 use super::Format;
 use super::checks::Rules;
+use super::learnt::Learnt;
 use super::tally::Tally;
 use super::walk::{Piece, Way, walk};
 
@@ -38,26 +39,39 @@ pub(super) fn tally(body: &[u8], format: Format, rules: &Rules<'_>) -> Option<Ta
     let bounds: Vec<(usize, usize)> = cuts.windows(2).map(|pair| (pair[0], pair[1])).collect();
     let run_pieces =
         if threads == 1 { bounds.len() } else { bounds.len().div_ceil(threads * RUNS_PER_THREAD) };
-    let tallies: Option<Vec<Tally>> =
-        bounds.par_chunks(run_pieces.max(1)).map(|run| count_run(body, run, format, rules)).collect();
-    let mut tallies = tallies?.into_iter();
-    let mut total = tallies.next()?;
-    for tally in tallies {
-        total.merge(&tally)?;
-    }
+    let runs = bounds.chunks(run_pieces.max(1));
+    let total = if runs.len() == 1 {
+        // One thread needs no other to do its work.
+        count_run(body, &bounds, format, rules)?
+    } else {
+        let count = |run| count_run(body, run, format, rules);
+        let tallies: Option<Vec<Tally>> = runs.collect::<Vec<_>>().into_par_iter().map(count).collect();
+        merged(tallies?)?
+    };
     let limits = rules.limits;
     let is_within = total.entries as usize <= limits.max_entries && total.minutes() <= limits.max_minutes;
     (is_within && total.entries > 0).then_some(total)
 }
 
+/// All tallies in one. `None` where there are none, or more entries than counts can hold.
+fn merged(tallies: Vec<Tally>) -> Option<Tally> {
+    let mut tallies = tallies.into_iter();
+    let mut total = tallies.next()?;
+    for tally in tallies {
+        total.merge(&tally)?;
+    }
+    Some(total)
+}
+
 /// Counts neighbouring pieces, given by start and end.
 fn count_run(body: &[u8], run: &[(usize, usize)], format: Format, rules: &Rules<'_>) -> Option<Tally> {
-    let mut tally = Tally::new();
+    let bytes = run.iter().map(|(start, end)| end - start).sum();
+    let (mut tally, mut learnt) = (Tally::for_bytes(bytes), Learnt::for_bytes(bytes));
     for (start, end) in run {
         // Cuts lie beside ASCII characters, so the body is UTF-8 if every piece is.
         let text = simdutf8::basic::from_utf8(&body[*start..*end]).ok()?;
         let piece = Piece { text, is_first: *start == 0, is_last: *end == body.len() };
-        walk(piece, format, Way::Quick, rules, &mut tally).ok()?;
+        walk(piece, format, Way::Quick, rules, &mut learnt, &mut tally).ok()?;
     }
     Some(tally)
 }

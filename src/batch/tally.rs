@@ -25,7 +25,7 @@ pub(super) struct Tally {
     pub(super) by_path: Grid,
     pub(super) by_agent: Grid,
     /// Short methods as they were sent, packed, and their numbers. A few occur in nearly all entries.
-    known_methods: [(u64, u32); 8],
+    known_methods: [(u64, u32); METHODS],
     rows: HashMap<WindowStart, u32, RandomState>,
     /// The rows of the minutes seen lately, by the lowest bits of the minute.
     recent: [(WindowStart, u32); RECENT],
@@ -39,26 +39,39 @@ pub(super) struct Pending<'t> {
     /// See [`Tally::method`].
     pub(super) method: u32,
     pub(super) path: &'t str,
-    pub(super) user_agent: &'t str,
+    /// The number of the user agent in [`Tally::agents`].
+    pub(super) agent: u32,
 }
 
 /// Logs are nearly in order of time, so that few minutes alternate.
 const RECENT: usize = 16;
+const METHODS: usize = 16;
+
+/// The slot of a short method. The factor is one (found by trying) that keeps the methods of RFC 9110 and PATCH
+/// apart, so that which of them comes next makes no branch that the processor could guess wrong.
+#[inline(always)]
+fn method_slot(packed: u64) -> usize {
+    (packed.wrapping_mul(0xF3C6_4AF7_75A8_9295) >> 60) as usize % METHODS
+}
+
 /// No minute of ours is this late.
 const NO_MINUTE: WindowStart = WindowStart(u32::MAX);
 
 impl Tally {
-    pub(super) fn new() -> Self {
+    /// An empty tally for entries that take this many bytes of a body. A guess at what they will need saves
+    /// growing again and again; for a small batch that would be most of the work.
+    pub(super) fn for_bytes(bytes: usize) -> Self {
+        let keys = (bytes / 256).clamp(16, 512);
         Self {
             truncated: 0,
             entries: 0,
-            methods: Interner::new(),
-            paths: Interner::new(),
-            agents: Interner::new(),
+            methods: Interner::with_capacity(8, 8),
+            paths: Interner::with_capacity(keys, 40),
+            agents: Interner::with_capacity(keys.min(64), 128),
             minutes: Vec::new(),
             by_path: Grid::default(),
             by_agent: Grid::default(),
-            known_methods: [(0, 0); 8],
+            known_methods: [(0, 0); METHODS],
             rows: HashMap::default(),
             recent: [(NO_MINUTE, 0); RECENT],
         }
@@ -74,22 +87,18 @@ impl Tally {
         self.methods.intern(method, 0)
     }
 
-    /// The number of a method as it was sent, packed by `scan::short_plain` where it is short (else 0). `None`
-    /// where it is refused.
-    #[inline]
-    pub(super) fn raw_method(&mut self, packed: u64, text: &str) -> Option<u32> {
-        match self.known_methods.iter().find(|known| known.0 == packed && packed != 0) {
-            Some(known) => Some(known.1),
-            None => self.learn_method(packed, text),
-        }
+    /// The number of a short method as it was sent, packed by `scan::short_plain`, if it was met before.
+    #[inline(always)]
+    pub(super) fn known_method(&self, packed: u64) -> Option<u32> {
+        let known = self.known_methods[method_slot(packed)];
+        (known.0 == packed && packed != 0).then_some(known.1)
     }
 
+    /// The number of a method as it was sent, packed where it is short (else 0). `None` where it is refused.
     #[cold]
-    fn learn_method(&mut self, packed: u64, text: &str) -> Option<u32> {
+    pub(super) fn learn_method(&mut self, packed: u64, text: &str) -> Option<u32> {
         let id = self.method(&checks::method(text).ok()?);
-        if let Some(free) = self.known_methods.iter_mut().find(|known| known.0 == 0) {
-            *free = (packed, id);
-        }
+        self.known_methods[method_slot(packed)] = (packed, id);
         Some(id)
     }
 
@@ -98,24 +107,26 @@ impl Tally {
         let mut ids = [0; BLOCK];
         self.paths.intern_all(entries.iter().map(|entry| (entry.path, entry.method)), &mut ids);
         entries.iter().zip(ids).for_each(|(entry, id)| self.by_path.add(entry.row, id, 1));
-        self.agents.intern_all(entries.iter().map(|entry| (entry.user_agent, 0)), &mut ids);
-        entries.iter().zip(ids).for_each(|(entry, id)| self.by_agent.add(entry.row, id, 1));
+        entries.iter().for_each(|entry| self.by_agent.add(entry.row, entry.agent, 1));
         self.entries += entries.len() as u32;
     }
 
     /// The row of a minute in both grids.
-    #[inline]
+    #[inline(always)]
     pub(super) fn row(&mut self, minute: WindowStart) -> u32 {
         let slot = minute.0 as usize % RECENT;
-        if self.recent[slot].0 != minute {
-            let next = u32::try_from(self.minutes.len()).expect("there are fewer than 2^32 minutes");
-            let row = *self.rows.entry(minute).or_insert(next);
-            if row == next {
-                self.minutes.push(minute);
-            }
-            self.recent[slot] = (minute, row);
+        if self.recent[slot].0 == minute { self.recent[slot].1 } else { self.find_row(minute) }
+    }
+
+    #[cold]
+    fn find_row(&mut self, minute: WindowStart) -> u32 {
+        let next = u32::try_from(self.minutes.len()).expect("there are fewer than 2^32 minutes");
+        let row = *self.rows.entry(minute).or_insert(next);
+        if row == next {
+            self.minutes.push(minute);
         }
-        self.recent[slot].1
+        self.recent[minute.0 as usize % RECENT] = (minute, row);
+        row
     }
 
     /// Counts everything that another tally has counted. `None` where the entries together pass `u32`.
@@ -183,7 +194,7 @@ impl Grid {
     }
 
     /// Every (row, number, count) with a count above zero; a pair may come more than once.
-    fn for_each(&self, mut visit: impl FnMut(u32, u32, u32)) {
+    pub(super) fn for_each(&self, mut visit: impl FnMut(u32, u32, u32)) {
         for (row, cells) in self.rows.iter().enumerate() {
             for (id, count) in cells.iter().enumerate().filter(|(_, count)| **count > 0) {
                 visit(row as u32, id as u32, *count);
@@ -198,7 +209,7 @@ impl Grid {
     }
 
     /// Every (number, count) of a row after [`Grid::sort`]; a number may come more than once.
-    pub(super) fn row(&self, row: u32) -> impl Iterator<Item = (u32, u32)> {
+    pub(super) fn row(&self, row: u32) -> impl Iterator<Item = (u32, u32)> + Clone {
         let cells = self.rows.get(row as usize).map_or(&[][..], Vec::as_slice);
         let start = self.beyond.partition_point(|(other, ..)| *other < row);
         let beyond = self.beyond[start..].iter().take_while(move |(other, ..)| *other == row);
@@ -210,6 +221,17 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_usual_methods_have_slots_of_their_own() {
+        let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+        let slots = methods.map(|method| {
+            let mut packed = [0; 8];
+            packed[..method.len()].copy_from_slice(method.as_bytes());
+            method_slot(u64::from_le_bytes(packed))
+        });
+        assert_eq!(std::collections::HashSet::from(slots).len(), methods.len());
+    }
 
     #[test]
     fn a_grid_counts_the_same_beyond_its_cells() {

@@ -6,8 +6,8 @@
 
 use super::checks::Rules;
 use super::error::{BatchError, ItemError};
-use super::fast::{self, Times};
-use super::intern::BLOCK;
+use super::fast::Reader;
+use super::learnt::Learnt;
 use super::tally::{Pending, Tally};
 use super::{Format, parse, time};
 
@@ -42,45 +42,34 @@ pub(super) enum Way {
 ///
 /// A piece of an array that is not the first begins with an item; one that is not the last must end behind
 /// the comma before the next item. Pieces of NDJSON are whole lines. Item indices in errors count from the
-/// start of the piece.
+/// start of the piece. `learnt` is what the quick way learnt from earlier pieces counted into this tally.
 pub(super) fn walk(
     piece: Piece<'_>,
     format: Format,
     way: Way,
     rules: &Rules<'_>,
+    learnt: &mut Learnt,
     tally: &mut Tally,
 ) -> Result<(), BatchError> {
-    let mut walk = Walk {
-        text: piece.text,
-        way,
-        rules,
-        times: Times::new(),
-        tally,
-        index: 0,
-        pending: Vec::with_capacity(BLOCK),
-    };
+    let mut walk = Walk { reader: Reader::new(piece.text, rules, learnt, tally), way, index: 0 };
     match format {
         Format::JsonArray => walk.array(piece.is_first, piece.is_last)?,
         Format::Ndjson => walk.lines()?,
     }
-    walk.tally.count(&walk.pending);
+    walk.reader.finish();
     Ok(())
 }
 
 struct Walk<'t, 'w> {
-    text: &'t str,
+    reader: Reader<'t, 'w>,
     way: Way,
-    rules: &'w Rules<'w>,
-    times: Times,
-    tally: &'w mut Tally,
+    /// How many items were read.
     index: usize,
-    /// Items seen but not yet counted, less than a block.
-    pending: Vec<Pending<'t>>,
 }
 
 impl Walk<'_, '_> {
     fn array(&mut self, is_first: bool, is_last: bool) -> Result<(), BatchError> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.reader.text.as_bytes();
         let mut pos = skip_space::<false>(bytes, 0);
         if is_first {
             if bytes.get(pos) != Some(&b'[') {
@@ -106,7 +95,7 @@ impl Walk<'_, '_> {
     }
 
     fn lines(&mut self) -> Result<(), BatchError> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.reader.text.as_bytes();
         let mut pos = 0;
         loop {
             pos = skip_space::<false>(bytes, pos);
@@ -125,29 +114,21 @@ impl Walk<'_, '_> {
     /// Counts the item at `pos`, which with `LINE` must end on its line; gives the position behind it.
     #[inline]
     fn item<const LINE: bool>(&mut self, pos: usize) -> Result<usize, BatchError> {
-        let limits = self.rules.limits;
+        let limits = self.reader.rules.limits;
         if self.index >= limits.max_entries {
             return Err(BatchError::TooManyEntries { max_entries: limits.max_entries });
         }
         let quick = match self.way {
-            Way::Quick => fast::item::<LINE>(self.text, pos, self.rules, &mut self.times, self.tally),
+            Way::Quick => self.reader.item::<LINE>(pos),
             Way::Reference => None,
         };
         let end = match quick {
-            Some(item) => {
-                self.pending.push(item.entry);
-                if self.pending.len() == BLOCK {
-                    self.tally.count(&self.pending);
-                    self.pending.clear();
-                }
-                self.tally.truncated = self.tally.truncated.saturating_add(item.truncated);
-                item.end
-            }
+            Some(end) => end,
             None => self
                 .reference_item::<LINE>(pos)
                 .map_err(|error| BatchError::Item { index: self.index, error })?,
         };
-        if self.tally.minutes() > limits.max_minutes {
+        if self.reader.tally.minutes() > limits.max_minutes {
             return Err(BatchError::TooManyMinutes { max_minutes: limits.max_minutes });
         }
         self.index += 1;
@@ -156,16 +137,18 @@ impl Walk<'_, '_> {
 
     #[cold]
     fn reference_item<const LINE: bool>(&mut self, pos: usize) -> Result<usize, ItemError> {
-        let rest = &self.text[pos..];
+        let Reader { text, rules, tally, .. } = &mut self.reader;
+        let rest = &text[pos..];
         let line_end = if LINE { memchr::memchr(b'\n', rest.as_bytes()) } else { None };
         let outer_levels = if LINE { 0 } else { 1 };
         let (item, length) = parse::item(&rest[..line_end.unwrap_or(rest.len())], outer_levels)?;
-        let checked = item.check(self.rules)?;
+        let checked = item.check(rules)?;
         let entry = checked.entry();
-        let row = self.tally.row(time::minute_of(entry.received_at_ms));
-        let method = self.tally.method(entry.method);
-        self.tally.count(&[Pending { row, method, path: entry.path, user_agent: entry.user_agent }]);
-        self.tally.truncated = self.tally.truncated.saturating_add(checked.truncated);
+        let row = tally.row(time::minute_of(entry.received_at_ms));
+        let method = tally.method(entry.method);
+        let agent = tally.agents.intern(entry.user_agent, 0);
+        tally.count(&[Pending { row, method, path: entry.path, agent }]);
+        tally.truncated = tally.truncated.saturating_add(checked.truncated);
         Ok(pos + length)
     }
 }
