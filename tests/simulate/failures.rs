@@ -225,7 +225,9 @@ fn below_the_least_free_space_nothing_is_taken_and_windows_are_still_written() {
 
 #[test]
 fn windows_that_cannot_be_written_hold_the_checkpoint_and_are_tried_again() {
-    for (op, path) in [(Op::Write, "tmp"), (Op::SyncData, "tmp"), (Op::Rename, "json"), (Op::CreateDir, "customer")] {
+    for (op, path) in
+        [(Op::Write, "tmp"), (Op::SyncData, "tmp"), (Op::Rename, "json"), (Op::CreateDir, "customer")]
+    {
         for seed in 0..6 {
             let mut world = World::new(&workloads::plain(), seed);
             world.model.label += &format!(", {op:?} {path} fails");

@@ -163,7 +163,8 @@ pub fn random(rng: &mut Rng) -> Workload {
     options.worker.max_resident_bytes = rng.pick(&[1, 800, 3_000, 1 << 30]);
     options.worker.flush_interval_ms = rng.pick(&[0, 1_000, 100_000]);
     // Beyond the horizon a retry is a new batch; a client that must not be counted twice has to be known.
-    options.dedup_keys = if blurred || workload.traffic.twin_percent > 0 { 1000 } else { rng.pick(&[8, 1000]) };
+    options.dedup_keys =
+        if blurred || workload.traffic.twin_percent > 0 { 1000 } else { rng.pick(&[8, 1000]) };
     options.retention.max_bytes = rng.pick(&[0, 2_000, 1 << 40]);
     options.retention.max_age_ms = rng.pick(&[0, 1_000, 7 * 86_400_000]);
     if blurred {
