@@ -154,10 +154,8 @@ impl Engine {
             limits: options.commit,
             latch: &latch,
             metrics: metrics.journal.clone(),
+            ask_windows: &|report| scan::refuse_lost_journal(&*disk, &dir, report.oldest, report.end),
         })?;
-        if opened.report.without_checkpoint {
-            scan::refuse_windows_ahead(&*disk, &dir, opened.report.end)?;
-        }
         report_recovery(&opened.report, &metrics);
 
         let shared = Arc::new(Shared {

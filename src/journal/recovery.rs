@@ -157,6 +157,9 @@ pub struct Opening<'a> {
     pub latch: &'a Latch,
     /// The committer's metrics.
     pub metrics: JournalMetrics,
+    /// Asked where there is no checkpoint, before anything is changed: whether the windows show that the journal lost
+    /// its beginning or its end.
+    pub ask_windows: &'a dyn Fn(&Report) -> Result<(), StartError>,
 }
 
 /// One segment as it was read.
@@ -218,6 +221,9 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
         torn_bytes: (last.end < last.file_bytes && !last.zero_tail).then(|| last.file_bytes - last.end),
         without_checkpoint,
     };
+    if without_checkpoint {
+        (opening.ask_windows)(&report)?;
+    }
     let segment = settle(disk, dir, &mut scanned, checkpoint, &mut report)?;
     let read: Vec<&SegmentIndex> = scanned.iter().map(|segment| &segment.index).collect();
     let dedup =
@@ -320,6 +326,7 @@ fn scan_segment(opening: &Opening<'_>, first: Seq, next_first: Option<Seq>) -> R
         zero_tail: false,
         proven_behind: Seq::ZERO,
     };
+    let mut misplaced = false;
     loop {
         let why = match reader.next_step()? {
             Step::End { offset } => {
@@ -358,6 +365,7 @@ fn scan_segment(opening: &Opening<'_>, first: Seq, next_first: Option<Seq>) -> R
                     // The record is whole but in the wrong place: what it proves about others still holds.
                     Err(why) => {
                         scanned.proven_behind = durable_through;
+                        misplaced = true;
                         why
                     }
                 }
@@ -367,7 +375,7 @@ fn scan_segment(opening: &Opening<'_>, first: Seq, next_first: Option<Seq>) -> R
         for header in reader.records_behind_damage()? {
             scanned.proven_behind = scanned.proven_behind.max(header.durable_through);
         }
-        scanned.zero_tail = reader.rest_is_zero()?;
+        scanned.zero_tail = !misplaced && reader.rest_is_zero()?;
         break;
     }
     scanned.file_bytes = opening.disk.open(&path)?.len()?;

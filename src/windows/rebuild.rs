@@ -31,26 +31,40 @@ pub fn rebuild(
 ) -> io::Result<Window> {
     let mut window = Window::new(customer.clone(), id);
     let firsts = segments(disk, dir)?;
-    let Some(oldest) = firsts.first().copied() else {
-        window.mark_incomplete();
-        return Ok(window);
-    };
-    if !reaches_back(disk, dir, oldest, time::start_ms(id.start).saturating_sub(max_future_ms))? {
-        window.mark_incomplete();
-    }
-    let ends = firsts.iter().skip(1).map(|next| Seq(next.0 - 1)).chain([through]);
-    let segments =
-        firsts.iter().zip(ends).map(|(first, last)| ReplaySegment { first: *first, last }).collect();
-    Replay::new(segments, Seq(oldest.0 - 1), through).visit(disk, dir, |record| {
-        if record.names()?.0 == *customer {
-            for insight in insights(customer, &summary::decode(record.summary())?) {
-                if insight.window == id {
-                    window.merge(record.header.seq, &insight.keys, &insight.counts, limits);
+    let mut oldest = None;
+    for (position, first) in firsts.iter().copied().enumerate().take_while(|(_, first)| *first <= through) {
+        oldest = oldest.or(Some(first));
+        let next_first = firsts.get(position + 1).copied().filter(|next| *next <= through);
+        let last = next_first.map_or(through, |next| Seq(next.0 - 1));
+        let replay = Replay::new(vec![ReplaySegment { first, last }], Seq(first.0 - 1), last);
+        let visited = replay.visit(disk, dir, |record| {
+            if record.names()?.0 == *customer {
+                for insight in insights(customer, &summary::decode(record.summary())?) {
+                    if insight.window == id {
+                        window.merge(record.header.seq, &insight.keys, &insight.counts, limits);
+                    }
                 }
             }
+            Ok(true)
+        });
+        match visited {
+            // A gap (a power cut brought a removed segment back, a repair went on after a loss), a damaged old segment,
+            // or one that upkeep removed just now: the journal reaches back to what follows it.
+            Err(error)
+                if next_first.is_some()
+                    && matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) =>
+            {
+                oldest = None;
+                window = Window::new(customer.clone(), id);
+            }
+            visited => visited?,
         }
-        Ok(true)
-    })?;
+    }
+    let since_ms = time::start_ms(id.start).saturating_sub(max_future_ms);
+    match oldest {
+        Some(oldest) if reaches_back(disk, dir, oldest, since_ms)? => {}
+        _ => window.mark_incomplete(),
+    }
     Ok(window)
 }
 

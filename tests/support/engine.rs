@@ -23,6 +23,7 @@ use log_analytics::latch::Latch;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{CustomerId, Seq, WindowSize, WindowStart};
 use log_analytics::windows::router::partition;
+use log_analytics::windows::scan;
 use log_analytics::windows::window::Window;
 use log_analytics::windows::worker::{Fatal, Question, RETRY_MS, Routed, Worker, WorkerLimits};
 
@@ -114,6 +115,7 @@ impl Engine {
             limits: options.commit,
             latch: &latch,
             metrics: metrics().journal.clone(),
+            ask_windows: &|report| scan::refuse_lost_journal(&*shared, &dir, report.oldest, report.end),
         })
         .map_err(stop)?;
         let worker = |number: usize| {

@@ -15,6 +15,7 @@ pub mod rng;
 pub mod scenario;
 pub mod server;
 pub mod sim_disk;
+pub mod sim_faults;
 pub mod sim_files;
 pub mod workloads;
 pub mod world;

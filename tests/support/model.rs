@@ -33,7 +33,8 @@ pub struct Model {
     pub standings: Vec<Standing>,
     /// Keys may be lost in `(other)`: then only sums can be compared.
     pub blurred: bool,
-    last_seq: Seq,
+    /// The last record anybody was told of.
+    pub last_seq: Seq,
 }
 
 impl Model {

@@ -16,46 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use log_analytics::disk::{DirEntry, Disk, DiskFile};
 
 use super::rng::Rng;
+pub use super::sim_faults::{Chance, EIO, ENOSPC, Fault, Op};
 pub use super::sim_files::Survival;
 use super::sim_files::{Change, DirNode, FileNode, Node, NodeId, Odds};
-
-/// The kinds of operations that are counted and may fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
-    Create,
-    Write,
-    SyncData,
-    SetLen,
-    Rename,
-    Remove,
-    CreateDir,
-    SyncDir,
-}
-
-/// "No space left on device" on Linux.
-pub const ENOSPC: i32 = 28;
-/// "Input/output error" on Linux.
-pub const EIO: i32 = 5;
-
-/// Operations that fail: of one kind, on paths that contain `path`, after letting `skip` of them pass, `times` times.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    pub op: Op,
-    pub path: &'static str,
-    pub skip: u32,
-    pub times: u32,
-    pub errno: i32,
-}
-
-/// Failures that come by chance.
-#[derive(Clone, Debug)]
-pub struct Chance {
-    pub rng: Rng,
-    /// Out of ten thousand operations so many fail.
-    pub per_10_000: u64,
-    /// Which operations may.
-    pub ops: &'static [Op],
-}
 
 #[derive(Clone, Debug)]
 struct State {
