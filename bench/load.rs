@@ -27,8 +27,8 @@ use hdrhistogram::Histogram;
 use log_analytics::batch::time::format_start;
 use log_analytics::model::WindowStart;
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 #[derive(Parser, Clone, Debug)]
 #[command(about = "Sends batches to a log-analytics server and reports rates and latencies")]
@@ -142,7 +142,16 @@ struct Tally {
 impl Tally {
     fn new() -> Self {
         let latency_us = Histogram::new(3).unwrap();
-        Self { sent: 0, accepted: 0, duplicates: 0, unavailable: 0, other: 0, errors: 0, unanswered: 0, latency_us }
+        Self {
+            sent: 0,
+            accepted: 0,
+            duplicates: 0,
+            unavailable: 0,
+            other: 0,
+            errors: 0,
+            unanswered: 0,
+            latency_us,
+        }
     }
 
     fn add(&mut self, other: &Tally) {
