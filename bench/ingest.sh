@@ -42,11 +42,11 @@ run() {
     stop
     rm -rf "$dir/store"
     m=$dir/metrics
-    printf '%-9s %9.0f batches/s %11.0f entries/s  p50 %8.2f  p99 %8.2f  p99.9 %8.2f ms  refused %s errors %s  peak %s MB  cpu %s  group %s  sync %s ms  other %s evicted %s\n' \
+    printf '%-9s %9.0f batches/s %11.0f entries/s  p50 %8.2f  p99 %8.2f  p99.9 %8.2f ms  refused %s errors %s  peak %s MB  cpu %s us/batch  group %s  sync %s ms  other %s evicted %s\n' \
         "$name" "$(field batchesPerSecond <"$dir/report")" "$(field entriesPerSecond <"$dir/report")" \
         "$(field p50 <"$dir/report")" "$(field p99 <"$dir/report")" "$(field 'p99\.9' <"$dir/report")" \
         "$(field unavailable <"$dir/report")" "$(field errors <"$dir/report")" "$peak" \
-        "$(echo "$ticks $seconds" | awk '{ printf "%.2f", $1 / 100 / ($2 + 2) }')" \
+        "$(echo "$ticks $(awk '/^log_analytics_ingestion_batch_ingested_total{error_code=""}/ { print $2 }' "$m")" | awk '{ if ($2) printf "%.0f", $1 * 10000 / $2 }')" \
         "$(awk '/journal_group_batches_sum/ { s = $2 } /journal_group_batches_count/ { if ($2) printf "%.1f", s / $2 }' "$m")" \
         "$(awk '/journal_sync_seconds_sum/ { s = $2 } /journal_sync_seconds_count/ { if ($2) printf "%.2f", 1000 * s / $2 }' "$m")" \
         "$(metric log_analytics_windows_other_entries_total <"$m")" "$(metric log_analytics_windows_evicted_total <"$m")"

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::waiting::Answer;
 use super::{Shared, ToCommitter, ToWorker};
 use crate::journal::committer::{Committer, Fate, Position, Refusal, Submission};
 use crate::windows::router::partition;
@@ -19,7 +20,7 @@ pub(super) struct Shell {
     shared: Arc<Shared>,
     /// The group being gathered and who waits for it; kept to keep their memory.
     group: Vec<Submission>,
-    waiters: Vec<Sender<Fate>>,
+    waiters: Vec<Answer>,
 }
 
 impl Shell {
@@ -62,7 +63,7 @@ impl Shell {
         }
         for message in self.messages.try_iter() {
             if let ToCommitter::Commit { answer, .. } = message {
-                let _ = answer.send(Fate::Refused(Refusal::Stopping));
+                answer.give(Fate::Refused(Refusal::Stopping));
             }
         }
         for worker in &self.to_workers {
@@ -92,7 +93,7 @@ impl Shell {
         }
         // A connection may be gone; its batch counts all the same.
         for (waiter, fate) in self.waiters.drain(..).zip(fates) {
-            let _ = waiter.send(fate);
+            waiter.give(fate);
         }
         self.shared.metrics.insights_published.inc_by(insights);
         self.report();

@@ -13,6 +13,7 @@
 mod checkpointer;
 mod committer;
 mod source;
+mod waiting;
 mod worker;
 
 use std::io;
@@ -98,7 +99,7 @@ impl Shared {
 
 /// A message to the committer.
 enum ToCommitter {
-    Commit { submission: Submission, answer: Sender<Fate> },
+    Commit { submission: Submission, answer: waiting::Answer },
     Mark { id: MarkerId, answer: Sender<Position> },
     Stop,
 }
@@ -299,9 +300,9 @@ impl Intake for Engine {
         let Some(submission) = self.prepare(batch) else {
             return Outcome::Unavailable(Reason::Busy);
         };
-        let (answer, fate) = bounded(1);
+        let (answer, fate) = waiting::pair();
         let _ = self.to_committer.send(ToCommitter::Commit { submission, answer });
-        match fate.recv().unwrap_or(Fate::Refused(Refusal::Stopping)) {
+        match fate.wait() {
             Fate::Accepted(_) => {
                 metrics.entries.inc_by(u64::from(entries));
                 metrics.body_bytes.inc_by(body_bytes as u64);

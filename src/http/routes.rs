@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use prometheus::{Histogram, IntCounter};
+
 use super::errors::Problem;
 use super::ingest::{Ingest, Refused};
 use super::reading::Reading;
@@ -28,6 +30,8 @@ pub struct Routes {
     tokens: Tokens,
     metrics: Arc<Metrics>,
     connections: Arc<ConnectionStats>,
+    /// Counters of nearly all answers.
+    accepted: Accepted,
     /// Empty until recovery is done.
     opened: OnceLock<Opened>,
     draining: AtomicBool,
@@ -37,6 +41,24 @@ pub struct Routes {
 struct Opened {
     intake: Arc<dyn Intake>,
     source: Arc<dyn WindowSource>,
+}
+
+/// What is counted of a batch that was taken, looked up by its labels once.
+struct Accepted {
+    requests: IntCounter,
+    latency: Histogram,
+    batches: IntCounter,
+}
+
+impl Accepted {
+    fn of(metrics: &Metrics) -> Self {
+        let labels = &["POST", Route::Logs.label(), "202", ""];
+        Self {
+            requests: metrics.http_requests.with_label_values(labels),
+            latency: metrics.http_latency.with_label_values(labels),
+            batches: metrics.batches.with_label_values(&[""]),
+        }
+    }
 }
 
 /// The paths that exist. Anything else is 404, under one label.
@@ -100,12 +122,14 @@ impl Routes {
         metrics: Arc<Metrics>,
         connections: Arc<ConnectionStats>,
     ) -> Self {
+        let accepted = Accepted::of(&metrics);
         Self {
             ingest,
             reading,
             tokens,
             metrics,
             connections,
+            accepted,
             opened: OnceLock::new(),
             draining: AtomicBool::new(false),
         }
@@ -236,11 +260,18 @@ impl Routes {
             }
         };
         let status = response.status.to_string();
-        let labels = &[method, route.label(), status.as_str(), &code];
-        self.metrics.http_requests.with_label_values(labels).inc();
-        self.metrics.http_latency.with_label_values(labels).observe(began.elapsed().as_secs_f64());
-        if route == Route::Logs && method == "POST" {
-            self.metrics.batches.with_label_values(&[&code]).inc();
+        let seconds = began.elapsed().as_secs_f64();
+        if route == Route::Logs && response.status == 202 {
+            self.accepted.requests.inc();
+            self.accepted.latency.observe(seconds);
+            self.accepted.batches.inc();
+        } else {
+            let labels = &[method, route.label(), status.as_str(), &code];
+            self.metrics.http_requests.with_label_values(labels).inc();
+            self.metrics.http_latency.with_label_values(labels).observe(seconds);
+            if route == Route::Logs && method == "POST" {
+                self.metrics.batches.with_label_values(&[&code]).inc();
+            }
         }
         log::debug!("request {request_id}: {method} {} {status} {:?}", route.label(), began.elapsed());
         response.with("x-request-id", request_id)
