@@ -162,7 +162,7 @@ fn every_limit_is_named_in_the_refusal() {
     post(&mut fill.client(), "acme", "one", &many);
     assert!(fill.stop().success());
 
-    let top = format!("/aggregates/top?dimension=path&from=2025-12-28T18:00:01Z&to=2025-12-28T18:59:00Z");
+    let top = "/aggregates/top?dimension=path&from=2025-12-28T18:00:01Z&to=2025-12-28T18:59:00Z";
     for (flag, value) in
         [("--max-query-windows", "20"), ("--max-query-bytes", "10KiB"), ("--max-query-memory", "10KiB")]
     {

@@ -59,15 +59,13 @@ pub(super) fn fields(line: &str) -> Result<Fields<'_>, Bad> {
     };
     let (mut method, mut target, mut agent) = (text(method), text(target), text(agent));
     match request {
-        None => {}
-        Some(Request::Line(line)) => {
-            if method.is_none() || target.is_none() {
-                let (m, t) = ncsa::method_and_target(line.as_bytes())?;
-                let owned = |bytes| Cow::Owned(String::from_utf8_lossy(bytes).into_owned());
-                method = method.or_else(|| Some(owned(m)));
-                target = target.or_else(|| Some(owned(t)));
-            }
+        Some(Request::Line(line)) if method.is_none() || target.is_none() => {
+            let (m, t) = ncsa::method_and_target(line.as_bytes())?;
+            let owned = |bytes| Cow::Owned(String::from_utf8_lossy(bytes).into_owned());
+            method = method.or_else(|| Some(owned(m)));
+            target = target.or_else(|| Some(owned(t)));
         }
+        None | Some(Request::Line(_)) => {}
         Some(Request::Object(inner)) => {
             method = method.or(inner.method);
             target = target.or(inner.uri);

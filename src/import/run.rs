@@ -112,8 +112,11 @@ pub struct Import {
     totals: Mutex<Totals>,
     failure: Mutex<Option<Failure>>,
     /// Is told of every bad line and every conflict, with how many there were before.
-    tell: Box<dyn Fn(&str, u64) + Send + Sync>,
+    tell: Tell,
 }
+
+/// What is called with a line to show and how many there were before.
+type Tell = Box<dyn Fn(&str, u64) + Send + Sync>;
 
 /// A region and whose it is.
 pub(super) struct Task {
