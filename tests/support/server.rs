@@ -43,8 +43,9 @@ impl Server {
     /// Starts a server; what it logged where it ended instead of getting ready.
     pub fn try_start(dir: &Path, flags: &[&str]) -> Result<Server, String> {
         let log = dir.join(format!("log-{}", fs::read_dir(dir).unwrap().count()));
+        let listen: &[&str] = if flags.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         let mut child = program()
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args([&["serve"], listen, &["--data-dir"]].concat())
             .arg(dir.join("store"))
             .args(flags)
             .stdin(Stdio::null())
