@@ -2,86 +2,19 @@
 //! never changes what is understood.
 //!
 //! The seeds in `data/fuzz/request/` are whole client streams, hostile ones included; every input that ever failed
-//! belongs there. They are replayed, cut and mutated here on stable Rust; the same function is what a
-//! coverage-guided fuzzer would call.
+//! belongs there. They are replayed, cut and mutated here on stable Rust; the same function is what the
+//! coverage-guided fuzzer in `tests/fuzz/` calls.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
+#[path = "fuzz/checks/request.rs"]
+mod request;
+
 use std::fs;
-use std::io;
 use std::path::Path;
-use std::time::Instant;
 
-use log_analytics::clock::monotonic;
-use log_analytics::http::BodyError;
-use log_analytics::http::guarded::reader::{NoHead, Reader, Source};
-use log_analytics::http::server::FrontLimits;
-use log_analytics::inflight::{Budget, Charge};
 use proptest::prelude::*;
-
-/// Bodies above this are refused.
-const LIMIT_BYTES: usize = 1_000;
-
-/// A client whose bytes arrive in given portions.
-struct Scripted<'a> {
-    bytes: &'a [u8],
-    /// Sizes of the next reads, over and over.
-    portions: &'a [usize],
-    reads: usize,
-}
-
-impl Source for Scripted<'_> {
-    fn read(&mut self, into: &mut [u8], _until: Instant) -> io::Result<usize> {
-        let portion = self.portions[self.reads % self.portions.len()];
-        self.reads += 1;
-        let count = portion.max(1).min(into.len()).min(self.bytes.len());
-        into[..count].copy_from_slice(&self.bytes[..count]);
-        self.bytes = &self.bytes[count..];
-        Ok(count)
-    }
-
-    fn write_all(&mut self, _bytes: &[u8], _until: Instant) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Everything a server understands of this stream, in words.
-fn understood(bytes: &[u8], portions: &[usize]) -> Vec<String> {
-    let limits = FrontLimits { max_head_bytes: 2_048, max_target_bytes: 512, ..FrontLimits::default() };
-    let budget = Budget::new(64 << 20);
-    let mut source = Scripted { bytes, portions, reads: 0 };
-    let mut reader = Reader::default();
-    let mut events = Vec::new();
-    loop {
-        let mut begun = 0;
-        let started = match reader.head(&mut source, &limits, monotonic(), &mut || begun += 1) {
-            Ok(started) => started,
-            Err(NoHead::Closed) => {
-                events.push("closed".to_owned());
-                return events;
-            }
-            Err(NoHead::Refused(refusal)) => {
-                events.push(format!("refused {} {}", refusal.status, refusal.description));
-                return events;
-            }
-        };
-        assert_eq!(begun, 1, "the first byte is told once");
-        events.push(format!("{:?} {:?}", started.head, started.framing));
-        let mut charge = Charge::new(&budget);
-        match reader.body(&mut source, &started, &limits, LIMIT_BYTES, &mut charge) {
-            Ok(body) => {
-                assert!(body.len() <= LIMIT_BYTES && charge.bytes() >= body.len());
-                events.push(format!("body {body:?}"));
-            }
-            Err(BodyError::LengthRequired) => events.push("no body".to_owned()),
-            Err(error) => {
-                events.push(format!("{error:?}"));
-                return events;
-            }
-        }
-        reader.finish(&limits);
-    }
-}
+use request::{LIMIT_BYTES, understood};
 
 fn seeds() -> Vec<(String, Vec<u8>)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/fuzz/request");

@@ -1,0 +1,71 @@
+//! What must hold of the batch parser for every input: the quick ways answer what the reference answers, word for word,
+//! and decoding respects its limit. Called by the fuzzer and, on stable Rust, by `tests/fuzz_corpus.rs`.
+
+use log_analytics::batch::{DecodeError, Encoding, Format, Limits, Overlong, decode, reference, summarize};
+use log_analytics::inflight::{Budget, Charge};
+
+/// 2025-12-28T18:03:00Z.
+const NOW_MS: u64 = 1_766_944_980_000;
+
+/// Small, so that small inputs reach them.
+fn limits(overlong: Overlong, parallel_from_bytes: usize) -> Limits {
+    Limits {
+        max_entries: 40,
+        max_minutes: 6,
+        max_path_bytes: 48,
+        max_agent_bytes: 64,
+        overlong,
+        parallel_from_bytes,
+        ..Limits::default()
+    }
+}
+
+/// Panics where something does not hold.
+pub(crate) fn check(bytes: &[u8]) {
+    summarized_alike(bytes);
+    for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Zstd] {
+        if let Some(decoded) = decoded_within_limit(encoding, bytes)
+            && encoding != Encoding::Identity
+        {
+            summarized_alike(&decoded);
+        }
+    }
+}
+
+fn summarized_alike(body: &[u8]) {
+    for format in [Format::JsonArray, Format::Ndjson] {
+        for overlong in [Overlong::Refuse, Overlong::Truncate] {
+            let expected = reference(body, format, &limits(overlong, usize::MAX), NOW_MS);
+            // In one piece, and divided among cores.
+            for parallel_from_bytes in [usize::MAX, 0] {
+                let limits = limits(overlong, parallel_from_bytes);
+                let found = summarize(body, format, &limits, NOW_MS);
+                assert_eq!(found, expected, "{format:?}, {overlong:?}, parallel from {parallel_from_bytes}");
+                if let (Err(found), Err(expected)) = (&found, &expected) {
+                    assert_eq!(found.to_string(), expected.to_string());
+                }
+            }
+        }
+    }
+}
+
+/// What the bytes decode to, if to anything; the limit decides, and nothing else, how much may come out.
+fn decoded_within_limit(encoding: Encoding, bytes: &[u8]) -> Option<Vec<u8>> {
+    let budget = Budget::new(256 << 20);
+    let with_limit = |limit_bytes: usize| {
+        let mut charge = Charge::new(&budget);
+        let decoded = decode(encoding, bytes, limit_bytes, &mut charge).map(std::borrow::Cow::into_owned);
+        if let Ok(decoded) = &decoded {
+            assert!(decoded.len() <= limit_bytes, "{encoding:?}: {} bytes", decoded.len());
+            assert!(encoding == Encoding::Identity || charge.bytes() >= decoded.len());
+        }
+        decoded
+    };
+    let decoded = with_limit(64 << 10).ok()?;
+    // Exactly at the limit it comes out, below it does not.
+    assert_eq!(with_limit(decoded.len()).as_deref(), Ok(&decoded[..]));
+    if let Some(less) = decoded.len().checked_sub(1) {
+        assert_eq!(with_limit(less), Err(DecodeError::TooLarge { limit_bytes: less }));
+    }
+    Some(decoded)
+}

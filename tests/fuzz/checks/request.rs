@@ -1,0 +1,84 @@
+//! What must hold of the request reader for every stream of bytes: it never panics, and how the network cuts the stream
+//! into reads never changes what is understood. Called by the fuzzer and by `tests/request_reader.rs`.
+
+use std::io;
+use std::time::Instant;
+
+use log_analytics::clock::monotonic;
+use log_analytics::http::BodyError;
+use log_analytics::http::guarded::reader::{NoHead, Reader, Source};
+use log_analytics::http::server::FrontLimits;
+use log_analytics::inflight::{Budget, Charge};
+
+/// Bodies above this are refused.
+pub(crate) const LIMIT_BYTES: usize = 1_000;
+
+/// A client whose bytes arrive in given portions.
+struct Scripted<'a> {
+    bytes: &'a [u8],
+    /// Sizes of the next reads, over and over.
+    portions: &'a [usize],
+    reads: usize,
+}
+
+impl Source for Scripted<'_> {
+    fn read(&mut self, into: &mut [u8], _until: Instant) -> io::Result<usize> {
+        let portion = self.portions[self.reads % self.portions.len()];
+        self.reads += 1;
+        let count = portion.max(1).min(into.len()).min(self.bytes.len());
+        into[..count].copy_from_slice(&self.bytes[..count]);
+        self.bytes = &self.bytes[count..];
+        Ok(count)
+    }
+
+    fn write_all(&mut self, _bytes: &[u8], _until: Instant) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Everything a server understands of this stream, in words.
+pub(crate) fn understood(bytes: &[u8], portions: &[usize]) -> Vec<String> {
+    let limits = FrontLimits { max_head_bytes: 2_048, max_target_bytes: 512, ..FrontLimits::default() };
+    let budget = Budget::new(64 << 20);
+    let mut source = Scripted { bytes, portions, reads: 0 };
+    let mut reader = Reader::default();
+    let mut events = Vec::new();
+    loop {
+        let mut begun = 0;
+        let started = match reader.head(&mut source, &limits, monotonic(), &mut || begun += 1) {
+            Ok(started) => started,
+            Err(NoHead::Closed) => {
+                events.push("closed".to_owned());
+                return events;
+            }
+            Err(NoHead::Refused(refusal)) => {
+                events.push(format!("refused {} {}", refusal.status, refusal.description));
+                return events;
+            }
+        };
+        assert_eq!(begun, 1, "the first byte is told once");
+        events.push(format!("{:?} {:?}", started.head, started.framing));
+        let mut charge = Charge::new(&budget);
+        match reader.body(&mut source, &started, &limits, LIMIT_BYTES, &mut charge) {
+            Ok(body) => {
+                assert!(body.len() <= LIMIT_BYTES && charge.bytes() >= body.len());
+                events.push(format!("body {body:?}"));
+            }
+            Err(BodyError::LengthRequired) => events.push("no body".to_owned()),
+            Err(error) => {
+                events.push(format!("{error:?}"));
+                return events;
+            }
+        }
+        reader.finish(&limits);
+    }
+}
+
+/// Panics where something does not hold.
+#[allow(dead_code, reason = "the fuzzer's way in")]
+pub(crate) fn check(bytes: &[u8]) {
+    let whole = understood(bytes, &[usize::MAX]);
+    for portions in [&[1][..], &[7], &[64, 3], &[bytes.len() / 2 + 1, usize::MAX]] {
+        assert_eq!(understood(bytes, portions), whole, "in reads of {portions:?}");
+    }
+}
