@@ -168,7 +168,7 @@ fn every_limit_is_named_in_the_refusal() {
     {
         let server = Server::start(temp.path(), &[flag, value]);
         let mut client = server.client();
-        refused(&get(&mut client, &top), 400, "ING_1000", flag);
+        refused(&get(&mut client, top), 400, "ING_1000", flag);
         let refusals =
             format!("log_analytics_query_refused_total{{reason=\"{}\"}}", flag.rsplit('-').next().unwrap());
         assert_eq!(server.metric(&refusals), 1.0);

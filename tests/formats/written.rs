@@ -49,7 +49,7 @@ fn entries(number: usize, count: usize) -> Vec<Value> {
         let path = format!("/{}/größe/{}", ["a", "b", "c"][index % 3], (number * 7 + index) % 5);
         json!({
             "receivedAt": format!("{minute}:{:02}.{:03}Z", index % 60, number),
-            "method": if index % 2 == 0 { "GET" } else { "POST" },
+            "method": if index.is_multiple_of(2) { "GET" } else { "POST" },
             "path": path,
             "userAgent": AGENTS[(number + index / 2) % AGENTS.len()].to_owned(),
         })
