@@ -1,7 +1,7 @@
 //! One log line to one entry, as a line of NDJSON appended to a body.
 //!
-//! In comes a line without its end, in whatever format: what begins with `{` is JSON ([`json_line`](super::json_line)),
-//! anything else NCSA ([`ncsa`](super::ncsa)). Every line is told apart by itself, so that no guess made at the
+//! In comes a line without its end, in whatever format: what begins with `{` is JSON (`json_line`),
+//! anything else NCSA (`ncsa`). Every line is told apart by itself, so that no guess made at the
 //! beginning of a file can be wrong for the rest of it. Blank lines and comments (`#`) are no entries and no errors.
 //!
 //! What is read depends on the line and the options alone: never on the clock, the lines before, or how the file was

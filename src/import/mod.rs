@@ -1,7 +1,7 @@
 //! Old and growing log files to a server, each line once: what `log-analytics import` does.
 //!
 //! In come files of access logs; out go batches of NDJSON with idempotency keys. [`region`] cuts a stream into regions,
-//! [`line`] reads a line, [`walk`] makes batches of a region, [`send`] delivers one, [`follow`] watches a growing file.
+//! [`mod@line`] reads a line, [`walk`] makes batches of a region, [`send`] delivers one, [`follow`] watches a growing file.
 //!
 //! # Why every line is counted once
 //!
