@@ -204,7 +204,8 @@ fn table(out: &mut String, title: &str, rows: &[(String, u64)], total: u64, look
     let largest = rows.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
     for (key, (_, count)) in keys.iter().zip(rows) {
         let padding = " ".repeat(key_width - key.chars().count());
-        let share = 100.0 * *count as f64 / total.max(1) as f64;
+        // No row is more than all, whatever the windows of somebody else's server say.
+        let share = (100.0 * *count as f64 / total.max(1) as f64).min(100.0);
         let bar = bar(*count as f64 / largest as f64, bar_width);
         let line = format!("  {key}{padding}  {:>number_width$}  {share:5.1}%  {bar}", grouped(*count));
         out.push_str(line.trim_end());

@@ -14,12 +14,7 @@ use support::server::run;
 const MAX_LINES: usize = 500;
 
 /// Files that are longer, each with its reason. Better empty.
-const LONGER: [(&str, &str); 4] = [
-    ("src/config.rs", "one flag after another; a limit is looked for in one place"),
-    ("src/journal/recovery.rs", "what a start does, in its order, told once from top to bottom"),
-    ("tests/batch_properties.rs", "one generator and its properties"),
-    ("tests/support/sim_disk.rs", "one simulated disk"),
-];
+const LONGER: [(&str, &str); 1] = [("tests/batch_properties.rs", "one generator and its properties")];
 
 /// Tests that people start by name, with arguments in the environment.
 const COMMANDS: [&str; 1] = ["campaign"];

@@ -36,7 +36,7 @@ impl Shown {
         let total: Option<u64> = inputs.iter().map(Input::stored_bytes).sum();
         let bar = self.bar.get_or_init(|| match total {
             Some(total) => bytes(total, what),
-            None => unbounded(what),
+            None => endless(what),
         });
         if bar.is_hidden() {
             return;
@@ -68,7 +68,7 @@ impl Shown {
     }
 }
 
-fn unbounded(what: &'static str) -> ProgressBar {
+fn endless(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bytes} {bytes_per_sec}") {
         bar.set_style(style);

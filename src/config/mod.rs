@@ -4,13 +4,15 @@
 //! Comes in: the command line. Goes out: options for each part, in that part's own types. Nothing else reads the
 //! environment.
 
+mod choices;
 mod units;
 
 use std::path::PathBuf;
 
+pub use choices::{LogLevel, Overlong, RawBatches};
 pub use units::{Bytes, RetainDays, Span};
 
-use clap::{Args, FromArgMatches, ValueEnum};
+use clap::{Args, FromArgMatches};
 
 use crate::batch;
 use crate::engine::EngineOptions;
@@ -20,49 +22,6 @@ use crate::journal::retention::Retention;
 use crate::query::QueryLimits;
 use crate::windows::window::WindowLimits;
 use crate::windows::worker::WorkerLimits;
-
-/// What becomes of bodies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RawBatches {
-    /// They stay in the journal until retention removes it.
-    Keep,
-    /// Only what they counted is kept.
-    Drop,
-}
-
-/// What becomes of paths and user agents that are too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Overlong {
-    /// The batch is refused.
-    Refuse,
-    /// They are cut.
-    Truncate,
-}
-
-/// What is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs, reason = "the names of the log levels")]
-pub enum LogLevel {
-    Off,
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-impl From<LogLevel> for log::LevelFilter {
-    fn from(level: LogLevel) -> Self {
-        match level {
-            LogLevel::Off => Self::Off,
-            LogLevel::Error => Self::Error,
-            LogLevel::Warn => Self::Warn,
-            LogLevel::Info => Self::Info,
-            LogLevel::Debug => Self::Debug,
-            LogLevel::Trace => Self::Trace,
-        }
-    }
-}
 
 /// Where the data directory is; shared by all commands that look at one.
 #[derive(Clone, Debug, Args)]
