@@ -3,9 +3,11 @@
 //! The first six names are those of the system this one succeeds, so that its dashboards carry over. A [`Metrics`]
 //! owns its registry: two of them (tests) do not mix. Nothing is decided here.
 
+use std::sync::{Mutex, PoisonError};
+
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
 use crate::batch::time;
@@ -45,10 +47,10 @@ pub struct Metrics {
     pub late_seconds: Histogram,
     /// Bytes held by batches between arrival and merge.
     pub inflight_bytes: IntGauge,
-    /// Connections, and what became of them; filled from the front end when metrics are asked for.
+    /// Open connections; filled from the front end when metrics are asked for, as is the next.
     pub connections: IntGauge,
-    /// Counters of the front end by event.
-    pub connection_events: IntGaugeVec,
+    /// What became of connections, by event; see [`Metrics::raise_connection_events`].
+    connection_events: Mutex<IntCounterVec>,
     /// Insights given to the workers.
     pub insights_published: IntCounter,
     /// Insights merged by the workers.
@@ -80,8 +82,8 @@ pub struct Metrics {
     pub dedup_horizon_timestamp: IntGauge,
     /// Records replayed at start.
     pub replayed_records: IntGauge,
-    /// Milliseconds the replay took.
-    pub replay_ms: IntGauge,
+    /// Seconds the replay took.
+    pub replay_seconds: Gauge,
     /// Records written again at start because they were not known durable.
     pub rewritten_records: IntGauge,
     /// Bytes cut off the journal as a torn tail at start.
@@ -264,11 +266,11 @@ impl Metrics {
             ),
             inflight_bytes: t.gauge("inflight_bytes", "Bytes held by batches between arrival and merge"),
             connections: t.gauge("http_connections", "Open connections"),
-            connection_events: t.gauges(
-                "http_connection_events",
-                "What became of connections since the start",
+            connection_events: Mutex::new(t.counters(
+                "http_connection_events_total",
+                "What became of connections",
                 &["event"],
-            ),
+            )),
             insights_published: published.with_label_values(&[STREAM]),
             insights_consumed: consumed.with_label_values(&[STREAM, ""]),
             queue_depth: t.gauges("stream_queue_depth", "Messages waiting for a worker", &["partition"]),
@@ -333,7 +335,8 @@ impl Metrics {
                 "A retry of a batch received before this may be counted again; 0: none",
             ),
             replayed_records: t.gauge("recovery_replayed_records", "Records replayed at start"),
-            replay_ms: t.gauge("recovery_replay_milliseconds", "How long the replay took"),
+            replay_seconds: t
+                .add(Gauge::new("log_analytics_recovery_replay_seconds", "How long the replay took")),
             rewritten_records: t.gauge("recovery_rewritten_records", "Records made durable again at start"),
             torn_bytes: t.gauge("recovery_torn_bytes", "Bytes cut off the journal at start"),
             latched: t.gauge("journal_latched", "1 after a failed sync, until the restart"),
@@ -361,6 +364,14 @@ impl Metrics {
             incomplete: table.incomplete.clone(),
             overflowed_entries: table.overflowed_entries.clone(),
         }
+    }
+
+    /// Raises the counter of one connection event to a total that the front end keeps. Totals only grow.
+    pub fn raise_connection_events(&self, event: &str, total: u64) {
+        // Two scrapes at once must not both add what is missing.
+        let counters = self.connection_events.lock().unwrap_or_else(PoisonError::into_inner);
+        let counter = counters.with_label_values(&[event]);
+        counter.inc_by(total.saturating_sub(counter.get()));
     }
 
     /// All metrics as Prometheus text.

@@ -216,8 +216,7 @@ impl Routes {
             opened.intake.report();
         }
         let stats = &self.connections;
-        let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as i64;
-        metrics.connections.set(read(&stats.open));
+        metrics.connections.set(stats.open.load(Ordering::Relaxed) as i64);
         for (event, counter) in [
             ("accepted", &stats.accepted_total),
             ("rejected", &stats.rejected_total),
@@ -226,7 +225,7 @@ impl Routes {
             ("handler_panic", &stats.handler_panics_total),
             ("leaked_request", &stats.leaked_requests_total),
         ] {
-            metrics.connection_events.with_label_values(&[event]).set(read(counter));
+            metrics.raise_connection_events(event, counter.load(Ordering::Relaxed));
         }
         metrics.render()
     }
