@@ -1,0 +1,148 @@
+"""Flink: ZooKeeper, one JobManager that runs the window job, one TaskManager.
+
+High availability is Flink's own: the JobManager keeps the job and the pointers to its checkpoints in ZooKeeper and its
+storage folder, so that after a kill of either process a plain start goes on from the last checkpoint. The cluster is an
+application cluster: the job belongs to it and is started by its JobManager.
+"""
+
+import http.client
+import json
+
+import cache
+import processes
+from layout import DATABASE, HOST, Layout
+
+JOB_CLASS = "loganalytics.flink.WindowJob"
+JOB_CLUSTER_ID = "log-analytics"
+
+ZOOKEEPER = """\
+clientPortAddress=127.0.0.1
+clientPort={port}
+dataDir={data}
+tickTime=500
+admin.enableServer=false
+"""
+
+# Durations are a harness's: a death is noticed, and a checkpoint made, within seconds.
+CONFIG = """\
+high-availability.type: zookeeper
+high-availability.zookeeper.quorum: {zookeeper}
+high-availability.zookeeper.path.root: /flink
+high-availability.zookeeper.client.session-timeout: 4 s
+high-availability.storageDir: file://{data}/ha
+high-availability.cluster-id: {cluster_id}
+jobmanager.rpc.address: 127.0.0.1
+jobmanager.bind-host: 127.0.0.1
+jobmanager.memory.process.size: 700m
+rest.address: 127.0.0.1
+rest.bind-address: 127.0.0.1
+rest.bind-port: {rest}
+rest.port: {rest}
+taskmanager.host: 127.0.0.1
+taskmanager.bind-host: 127.0.0.1
+taskmanager.numberOfTaskSlots: 2
+taskmanager.cpu.cores: 2
+taskmanager.memory.framework.heap.size: 64m
+taskmanager.memory.framework.off-heap.size: 64m
+taskmanager.memory.task.heap.size: 256m
+taskmanager.memory.task.off-heap.size: 0m
+taskmanager.memory.network.min: 64m
+taskmanager.memory.network.max: 64m
+taskmanager.memory.managed.size: 0m
+taskmanager.memory.jvm-metaspace.size: 128m
+taskmanager.memory.jvm-overhead.min: 64m
+taskmanager.memory.jvm-overhead.max: 64m
+heartbeat.interval: 1000
+heartbeat.timeout: 5000
+parallelism.default: 2
+state.backend.type: hashmap
+execution.checkpointing.interval: 2 s
+execution.checkpointing.min-pause: 500 ms
+execution.checkpointing.dir: file://{data}/checkpoints
+execution.checkpointing.savepoint-dir: file://{data}/savepoints
+execution.checkpointing.externalized-checkpoint-retention: RETAIN_ON_CANCELLATION
+restart-strategy.type: exponential-delay
+restart-strategy.exponential-delay.initial-backoff: 500 ms
+restart-strategy.exponential-delay.max-backoff: 5 s
+io.tmp.dirs: {data}/tmp
+classloader.resolve-order: parent-first
+"""
+
+# What Flink's own start scripts open on Java 17.
+OPENED = ("java.lang", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.lang.reflect", "java.text", "java.time",
+          "java.util", "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks")
+EXPORTED = ("java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5")
+
+
+def available() -> bool:
+    """Whether there is a job to run."""
+    return (cache.FLINK_JOB / "pom.xml").exists()
+
+
+def start_zookeeper(layout: Layout) -> None:
+    data = layout.data("zookeeper")
+    data.mkdir(exist_ok=True)
+    config = layout.root / "zookeeper.cfg"
+    config.write_text(ZOOKEEPER.format(port=layout.ports["zookeeper"], data=data))
+    processes.start(layout, "zookeeper", [
+        "java", "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{cache.jars('zookeeper')}/*",
+        "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(config)])
+
+
+def start_jobmanager(layout: Layout) -> None:
+    configuration = _configure(layout)
+    endpoints = layout.endpoints()
+    processes.start(layout, "jobmanager", [
+        *_java("256m", "-XX:TieredStopAtLevel=1"),
+        "org.apache.flink.container.entrypoint.StandaloneApplicationClusterEntryPoint",
+        "--configDir", configuration, "--job-classname", JOB_CLASS,
+        "--kafka", endpoints["KAFKA"], "--clickhouse", endpoints["CLICKHOUSE_URL"],
+        "--clickhouse-database", DATABASE, "--idleness", "PT2S"])
+
+
+def start_taskmanager(layout: Layout) -> None:
+    configuration = _configure(layout)
+    processes.start(layout, "taskmanager", [
+        *_java("320m"), "org.apache.flink.runtime.taskexecutor.TaskManagerRunner", "--configDir", configuration])
+
+
+def wait(layout: Layout) -> None:
+    """Waits until the window job runs: all of its tasks, so that a TaskManager must be there as well."""
+    processes.wait_until(layout, "jobmanager", lambda: job_runs(layout))
+
+
+def job_runs(layout: Layout) -> bool:
+    """Whether every task of the job is running."""
+    jobs = _get(layout, "/jobs/overview")
+    return jobs is not None and any(
+        job["state"] == "RUNNING" and job["tasks"]["running"] == job["tasks"]["total"] > 0 for job in jobs["jobs"])
+
+
+def _configure(layout: Layout) -> str:
+    data = layout.data("flink")
+    configuration = layout.root / "flink-conf"
+    configuration.mkdir(exist_ok=True)
+    (data / "tmp").mkdir(parents=True, exist_ok=True)
+    (configuration / "config.yaml").write_text(CONFIG.format(
+        zookeeper=layout.address("zookeeper"), data=data, cluster_id=JOB_CLUSTER_ID, rest=layout.ports["flink_rest"]))
+    return str(configuration)
+
+
+def _java(heap: str, *flags: str) -> list[str]:
+    opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
+    exported = [f"--add-exports={package}=ALL-UNNAMED" for package in EXPORTED]
+    return ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", *flags, *opened, *exported,
+            "-cp", f"{cache.jars('flink')}/*:{cache.job_jar()}"]
+
+
+def _get(layout: Layout, path: str):
+    """The answer of Flink's REST interface; None while it does not answer."""
+    connection = http.client.HTTPConnection(HOST, layout.ports["flink_rest"], timeout=5)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return json.loads(response.read()) if response.status == 200 else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
