@@ -85,7 +85,8 @@ def start_zookeeper(layout: Layout) -> None:
     config = layout.root / "zookeeper.cfg"
     config.write_text(ZOOKEEPER.format(port=layout.ports["zookeeper"], data=data))
     processes.start(layout, "zookeeper", [
-        "java", "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{cache.jars('zookeeper')}/*",
+        "java", "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
+            "-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp", f"{cache.jars('zookeeper')}/*",
         "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(config)])
 
 
@@ -132,7 +133,8 @@ def _java(heap: str, *flags: str) -> list[str]:
     opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
     exported = [f"--add-exports={package}=ALL-UNNAMED" for package in EXPORTED]
     return ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", *flags, *opened, *exported,
-            "-cp", f"{cache.jars('flink')}/*:{cache.job_jar()}"]
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
+            "-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp", f"{cache.jars('flink')}/*:{cache.job_jar()}"]
 
 
 def _get(layout: Layout, path: str):

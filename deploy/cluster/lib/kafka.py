@@ -28,6 +28,8 @@ group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
 log.segment.bytes=67108864
+# What the schemas ask for: an insight can be as large as the entries it counts.
+message.max.bytes=8388608
 """
 
 

@@ -26,7 +26,7 @@ PORTS = (
     "flink_rest",
 )
 
-TOPICS = {"batch-ingested": 4, "insight-events": 4, "late-insights": 1}
+TOPICS = {"batch-ingested": 4, "insight-events": 4, "late-insights": 1, "dead-letters": 1}
 BUCKET = "log-analytics"
 S3_REGION = "us-east-1"
 S3_ACCESS_KEY = "cluster-access-key"

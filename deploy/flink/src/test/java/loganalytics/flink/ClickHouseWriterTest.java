@@ -1,0 +1,161 @@
+package loganalytics.flink;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.metrics.SimpleCounter;
+import org.apache.flink.streaming.runtime.tasks.TestProcessingTimeService;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Rows are gathered, sent when it is time, and all of them are there after a flush. */
+class ClickHouseWriterTest {
+  private static final long LINGER_MS = 500;
+  private static final long TIMEOUT_S = 30;
+
+  private final List<String> inserts = Collections.synchronizedList(new ArrayList<>());
+  private final TestProcessingTimeService time = new TestProcessingTimeService();
+  private volatile CountDownLatch blocked = new CountDownLatch(0);
+  private volatile IOException failing;
+  private ClickHouseWriter writer;
+
+  @BeforeEach
+  void open() {
+    writer = writer(10_000, 2);
+  }
+
+  @AfterEach
+  void close() {
+    writer.close();
+  }
+
+  private ClickHouseWriter writer(int batchBytes, int inFlight) {
+    ClickHouseOptions options =
+        new ClickHouseOptions(
+            URI.create("http://127.0.0.1:1"), "db", null, null, batchBytes, Duration.ofMillis(LINGER_MS), inFlight,
+            Duration.ofSeconds(1), Duration.ofSeconds(1));
+    return new ClickHouseWriter(
+        (table, rows) -> {
+          blocked.await();
+          if (failing != null) {
+            throw failing;
+          }
+          inserts.add(table + ":" + new String(rows, StandardCharsets.UTF_8));
+        },
+        options,
+        time,
+        new SimpleCounter());
+  }
+
+  private static WindowRow row(WindowRow.Dimension dimension, String key, long requests) {
+    WindowRow row = new WindowRow();
+    row.dimension = dimension;
+    row.customerId = "demo";
+    row.windowStartMs = Insights.MINUTE;
+    row.key = key;
+    row.requests = requests;
+    row.version = 7;
+    row.complete = true;
+    return row;
+  }
+
+  @Test
+  void aFlushWaitsUntilAllIsInserted() throws Exception {
+    writer.write(row(WindowRow.Dimension.PATH, "GET /\"ä\"\n", 3), null);
+    writer.write(row(WindowRow.Dimension.PATH, "GET /b", 4), null);
+    writer.write(row(WindowRow.Dimension.AGENT, "curl", 7), null);
+    assertEquals(List.of(), inserts);
+    writer.flush(false);
+    assertEquals(2, inserts.size());
+    String paths = inserts.stream().filter(insert -> insert.startsWith("minute_by_path:")).findFirst().orElseThrow();
+    String[] lines = paths.substring("minute_by_path:".length()).split("\n");
+    assertEquals(2, lines.length);
+    JsonNode first = Examples.JSON.readTree(lines[0]);
+    assertEquals("GET /\"ä\"\n", first.get("path").asText());
+    assertEquals(Insights.MINUTE / 1000, first.get("window_start").asLong());
+    assertEquals("demo", first.get("customer").asText());
+    assertEquals(3, first.get("requests").asLong());
+    assertEquals(7, first.get("version").asLong());
+    assertEquals(1, first.get("final").asLong());
+    writer.flush(true);
+    assertEquals(2, inserts.size());
+  }
+
+  @Test
+  void rowsDoNotWaitLongerThanTheyLinger() throws Exception {
+    writer.write(row(WindowRow.Dimension.PATH, "GET /", 1), null);
+    time.setCurrentTime(LINGER_MS - 1);
+    assertEquals(List.of(), inserts);
+    time.setCurrentTime(LINGER_MS);
+    writer.flush(false);
+    assertEquals(1, inserts.size());
+    writer.write(row(WindowRow.Dimension.PATH, "GET /", 2), null);
+    time.setCurrentTime(2 * LINGER_MS);
+    writer.flush(false);
+    assertEquals(2, inserts.size());
+  }
+
+  @Test
+  void aFullBatchIsSentAtOnce() throws Exception {
+    writer.close();
+    writer = writer(1, 2);
+    blocked = new CountDownLatch(1);
+    writer.write(row(WindowRow.Dimension.PATH, "GET /", 1), null);
+    writer.write(row(WindowRow.Dimension.PATH, "GET /", 2), null);
+    blocked.countDown();
+    writer.flush(false);
+    assertEquals(2, inserts.size());
+  }
+
+  @Test
+  void whenNoInsertIsFreeAWriteWaits() throws Exception {
+    writer.close();
+    writer = writer(1, 1);
+    blocked = new CountDownLatch(1);
+    writer.write(row(WindowRow.Dimension.PATH, "GET /", 1), null);
+    Thread second =
+        new Thread(
+            () -> {
+              try {
+                writer.write(row(WindowRow.Dimension.PATH, "GET /", 2), null);
+              } catch (IOException | InterruptedException error) {
+                throw new IllegalStateException(error);
+              }
+            });
+    second.start();
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(TIMEOUT_S);
+    while (second.getState() != Thread.State.WAITING && System.nanoTime() < deadline) {
+      Thread.onSpinWait();
+    }
+    assertEquals(Thread.State.WAITING, second.getState());
+    blocked.countDown();
+    second.join(TimeUnit.SECONDS.toMillis(TIMEOUT_S));
+    assertFalse(second.isAlive());
+    writer.flush(false);
+    assertEquals(2, inserts.size());
+  }
+
+  @Test
+  void aFailedInsertFailsTheNextCall() throws Exception {
+    failing = new IOException("no");
+    writer.write(row(WindowRow.Dimension.AGENT, "curl", 1), null);
+    IOException failure = assertThrows(IOException.class, () -> writer.flush(false));
+    assertEquals("no", failure.getCause().getMessage());
+    failing = null;
+    assertThrows(IOException.class, () -> writer.write(row(WindowRow.Dimension.AGENT, "curl", 1), null));
+    assertTrue(inserts.isEmpty());
+  }
+}

@@ -1,0 +1,32 @@
+package loganalytics.flink;
+
+import java.util.Map;
+
+/** Insights for tests. */
+final class Insights {
+  /** A minute: 2025-12-28T18:03:00Z. */
+  static final long MINUTE = 1_766_944_980_000L;
+
+  static final String FINGERPRINT = "da1d93685afc973644377cc533b4630c";
+
+  private Insights() {}
+
+  /** An insight of customer {@code demo}, received a second after its window. */
+  static Insight of(String batch, long windowStartMs, Map<String, Long> paths, Map<String, Long> agents) {
+    Insight insight = new Insight();
+    insight.customerId = "demo";
+    insight.batchId = batch;
+    insight.fingerprint = FINGERPRINT;
+    insight.windowStartMs = windowStartMs;
+    insight.receivedAtMs = windowStartMs + Insight.WINDOW_MS + 1_000;
+    insight.requests = paths.values().stream().mapToLong(Long::longValue).sum();
+    insight.requestsByPath = paths;
+    insight.requestsByAgent = agents;
+    return insight;
+  }
+
+  /** One with a single path, all of one agent. */
+  static Insight of(String batch, long windowStartMs, String path, long requests) {
+    return of(batch, windowStartMs, Map.of(path, requests), Map.of("curl", requests));
+  }
+}
