@@ -1,15 +1,19 @@
 //! Windows as a table for people: totals, requests over time, top paths, families by class, each with a bar.
 //!
-//! In come windows of any size, from files, from a server or from `summarize`; out goes text for a terminal. Pure:
-//! nothing is read here. Log data may hold anything, so control characters and those that change the direction of
-//! text never reach the terminal.
+//! In come windows of any size, from files ([`stored`]), from a server ([`asked`]) or from `summarize`; out goes text
+//! for a terminal. Pure: nothing is read here. Log data may hold anything, so control characters and those that change
+//! the direction of text never reach the terminal.
+
+pub mod asked;
+pub mod stored;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::batch::agent::{Class, class_of};
 use crate::batch::time;
-use crate::model::{WindowId, WindowSize, WindowStart};
+use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
+use crate::query::range::TimeRange;
 use crate::windows::window::{OTHER, Window};
 
 /// How a report looks.
@@ -25,12 +29,13 @@ pub struct Look {
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     requests: u64,
-    windows: u64,
     incomplete: u64,
     over_time: BTreeMap<u32, u64>,
     size: Option<WindowSize>,
     paths: BTreeMap<String, u64>,
     agents: BTreeMap<String, u64>,
+    distinct_paths: Option<u64>,
+    step: Option<WindowSize>,
 }
 
 impl Report {
@@ -45,7 +50,6 @@ impl Report {
     pub fn add(&mut self, id: WindowId, requests: u64, incomplete: bool) {
         assert_eq!(*self.size.get_or_insert(id.size), id.size, "a report is made of windows of one size");
         self.requests += requests;
-        self.windows += 1;
         self.incomplete += u64::from(incomplete);
         *self.over_time.entry(id.start.0).or_insert(0) += requests;
     }
@@ -58,6 +62,16 @@ impl Report {
     /// Adds to a family.
     pub fn add_agent(&mut self, key: &str, count: u64) {
         add(&mut self.agents, key, count);
+    }
+
+    /// Says how many paths there are, where only the largest are added.
+    pub fn set_distinct_paths(&mut self, count: u64) {
+        self.distinct_paths = Some(count);
+    }
+
+    /// Asks for a row for each window of this size; without that, the finest that fits a screen is chosen.
+    pub fn set_step(&mut self, step: WindowSize) {
+        self.step = Some(step);
     }
 
     /// Requests of all windows.
@@ -77,22 +91,22 @@ impl Report {
         let end = WindowStart(last + size.minutes());
         let _ = writeln!(
             out,
-            "{name}: {} requests from {} to {} UTC ({} {} windows)",
-            grouped(self.requests),
+            "{name}: {} from {} to {} UTC, in {}",
+            counted(self.requests, "request"),
             minute(WindowStart(*first)),
             minute(end),
-            grouped(self.windows),
-            size.as_str(),
+            counted(self.over_time.len() as u64, size.as_str()),
         );
         if self.incomplete > 0 {
             let _ = writeln!(
                 out,
-                "{} windows are incomplete: earlier counts were lost to damage",
-                self.incomplete
+                "{} incomplete: earlier counts were lost to damage",
+                counted(self.incomplete, size.as_str())
             );
         }
         self.render_over_time(&mut out, size, look);
-        let title = format!("Top paths ({} in all)", grouped(distinct(&self.paths)));
+        let paths = self.distinct_paths.unwrap_or_else(|| distinct(&self.paths));
+        let title = format!("Top paths ({} in all)", grouped(paths));
         table(&mut out, &title, &top(&self.paths, look.top), self.requests, look);
         self.render_families(&mut out, look);
         out
@@ -101,9 +115,8 @@ impl Report {
     fn render_over_time(&self, out: &mut String, size: WindowSize, look: Look) {
         // The finest step that fits a screen, but none finer than the windows.
         let span = self.over_time.keys().last().unwrap_or(&0) - self.over_time.keys().next().unwrap_or(&0);
-        let fits = |step: WindowSize| span / step.minutes() < MAX_ROWS;
-        let step = WindowSize::ALL.into_iter().find(|step| *step >= size && fits(*step));
-        let step = step.unwrap_or(WindowSize::Day);
+        let fitting = WindowSize::ALL.into_iter().find(|step| *step >= size && fits(span, *step));
+        let step = self.step.or(fitting).unwrap_or(WindowSize::Day).max(size);
         let mut steps: BTreeMap<u32, u64> = BTreeMap::new();
         for (start, count) in &self.over_time {
             *steps.entry(WindowStart(*start).floor(step).0).or_insert(0) += count;
@@ -134,10 +147,11 @@ impl Report {
             classes.into_iter().map(|(class, count)| (class.to_owned(), count)).collect();
         rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.1));
         table(out, "Who asks", &rows, self.requests, look);
-        let families = top(&self.agents, look.top).into_iter().map(|(family, count)| {
-            let class = class_name(&family);
-            (format!("{family} ({class})"), count)
-        });
+        let families =
+            top(&self.agents, look.top).into_iter().map(|(family, count)| match class_name(&family) {
+                OTHER => (family, count),
+                class => (format!("{family} ({class})"), count),
+            });
         let title = format!("Families ({} in all)", grouped(distinct(&self.agents)));
         table(out, &title, &families.collect::<Vec<_>>(), self.requests, look);
     }
@@ -145,6 +159,54 @@ impl Report {
 
 /// Rows of requests over time on one screen.
 const MAX_ROWS: u32 = 62;
+
+/// Whether windows whose starts lie up to `span` minutes apart are few enough for a screen.
+fn fits(span: u32, size: WindowSize) -> bool {
+    span / size.minutes() < MAX_ROWS
+}
+
+/// A customer's requests beside those of the others.
+pub fn render_customers(customers: &[(String, u64)], look: Look) -> String {
+    let all: BTreeMap<String, u64> = customers.iter().cloned().collect();
+    let total = all.values().sum();
+    let mut out = format!("{} of {}\n", counted(total, "request"), counted(all.len() as u64, "customer"));
+    table(&mut out, "Customers", &top(&all, look.top), total, look);
+    out
+}
+
+/// What a report is about.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Whose windows.
+    pub customer: CustomerId,
+    /// From this instant on, in milliseconds; `None` for all there is.
+    pub from_ms: Option<u64>,
+    /// Before this instant.
+    pub to_ms: Option<u64>,
+    /// Windows of this size; `None` for the finest that fits a screen.
+    pub size: Option<WindowSize>,
+}
+
+impl Wanted {
+    /// The range, as wide as times go where it has no bound.
+    pub fn range(&self) -> TimeRange {
+        TimeRange { from_ms: self.from_ms.unwrap_or(0), to_ms: self.to_ms.unwrap_or(time::LAST_MS) }
+    }
+
+    /// The sizes whose windows add up to exactly what is asked for, the finest first.
+    fn sizes(&self) -> Vec<WindowSize> {
+        if let Some(size) = self.size {
+            return vec![size];
+        }
+        let bounds = [self.from_ms, self.to_ms].into_iter().flatten();
+        let is_aligned = |size: WindowSize| {
+            let mut bounds = bounds.clone();
+            bounds.all(|ms| ms.is_multiple_of(u64::from(size.minutes()) * 60_000))
+        };
+        let aligned = |size: &WindowSize| *size == WindowSize::Minute || is_aligned(*size);
+        WindowSize::ALL.into_iter().filter(aligned).collect()
+    }
+}
 
 fn add(map: &mut BTreeMap<String, u64>, key: &str, count: u64) {
     match map.get_mut(key) {
@@ -201,11 +263,14 @@ fn table(out: &mut String, title: &str, rows: &[(String, u64)], total: u64, look
     // Two spaces before the row, between columns, and before the bar; the share takes six.
     let used = 2 + key_width + 2 + number_width + 2 + 6 + 2;
     let bar_width = look.columns.saturating_sub(used).min(60);
-    let largest = rows.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+    // What is summed has no bar: it would be the longest and say nothing.
+    let named = rows.iter().filter(|(key, _)| key != OTHER);
+    let largest = named.map(|(_, count)| *count).max().unwrap_or(0).max(1);
     for (key, (_, count)) in keys.iter().zip(rows) {
         let padding = " ".repeat(key_width - key.chars().count());
         // No row is more than all, whatever the windows of somebody else's server say.
         let share = (100.0 * *count as f64 / total.max(1) as f64).min(100.0);
+        let bar_width = if *key == OTHER { 0 } else { bar_width };
         let bar = bar(*count as f64 / largest as f64, bar_width);
         let line = format!("  {key}{padding}  {:>number_width$}  {share:5.1}%  {bar}", grouped(*count));
         out.push_str(line.trim_end());
@@ -220,6 +285,11 @@ fn bar(share: f64, width: usize) -> String {
     let mut bar = "█".repeat(eighths / 8);
     bar.push_str(EIGHTHS[eighths % 8]);
     bar
+}
+
+/// `1 request`, `1,234 requests`.
+fn counted(number: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
 /// 1234567 as `1,234,567`.
@@ -280,9 +350,7 @@ mod tests {
     fn totals_bars_and_the_rest_are_shown() {
         let text = report().render("acme", LOOK);
         assert!(
-            text.starts_with(
-                "acme: 35 requests from 2025-12-28 00:00 to 2025-12-28 04:00 UTC (3 hour windows)"
-            ),
+            text.starts_with("acme: 35 requests from 2025-12-28 00:00 to 2025-12-28 04:00 UTC, in 3 hours"),
             "{text}"
         );
         assert!(text.contains("Requests per hour (UTC)\n  2025-12-28 00:00  10   28.6%  █"), "{text}");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::Failure;
+use super::{Failure, parse_time};
 use crate::batch::{Encoding, decode, time};
 use crate::config::DataDirArg;
 use crate::data_dir::DataDir;
@@ -48,10 +48,6 @@ pub(super) struct Selection {
     /// Only batches received before this time (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     to: Option<u64>,
-}
-
-fn parse_time(text: &str) -> Result<u64, String> {
-    time::parse_rfc3339(text).map_err(|_| "not an RFC 3339 time such as 2025-12-28T18:03:00Z".to_owned())
 }
 
 pub(super) fn run(command: &BatchesCommand) -> Result<ExitCode, Failure> {

@@ -7,6 +7,7 @@ mod health;
 mod import;
 mod progress;
 mod repair;
+mod report;
 mod serve;
 mod summarize;
 mod verify;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::batch::time;
 use crate::config::Config;
 use crate::data_dir::{DataDir, at};
 use crate::disk::{self, Disk};
@@ -38,6 +40,8 @@ enum Command {
     Serve(Box<Config>),
     /// Send access logs to a server, each line once, however often it is run
     Import(Box<import::ImportArgs>),
+    /// Show a customer's requests as a table with bars: over time, top paths, families
+    Report(report::ReportArgs),
     /// Ask a server whether it takes batches: exit code 0 or 1
     Health(health::HealthArgs),
     /// Count files of entries without a server: windows on standard output
@@ -63,6 +67,7 @@ pub fn run() -> ExitCode {
         None => serve::run(&cli.serve),
         Some(Command::Serve(config)) => serve::run(&config),
         Some(Command::Import(args)) => import::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
         Some(Command::Health(args)) => health::run(&args),
         Some(Command::Summarize(args)) => summarize::run(&args),
         Some(Command::Verify(args)) => verify::run(&args),
@@ -74,6 +79,11 @@ pub fn run() -> ExitCode {
         eprintln!("log-analytics: {failure}");
         ExitCode::FAILURE
     })
+}
+
+/// Reads an instant: milliseconds since 1970.
+fn parse_time(text: &str) -> Result<u64, String> {
+    time::parse_rfc3339(text).map_err(|_| "not an RFC 3339 time such as 2025-12-28T18:03:00Z".to_owned())
 }
 
 /// Keeps other processes away from a data directory that exists.

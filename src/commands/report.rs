@@ -1,0 +1,143 @@
+//! `report`: a customer's counts as a table with bars, from a data directory or a server.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::import::read_token;
+use super::summarize::{columns, parse_customer, parse_size};
+use super::{Failure, parse_time};
+use crate::batch::time;
+use crate::client::Base;
+use crate::clock;
+use crate::config::Span;
+use crate::data_dir::DataDir;
+use crate::disk::RealDisk;
+use crate::model::{CustomerId, WindowSize, WindowStart};
+use crate::report::asked::Asked;
+use crate::report::stored::Stored;
+use crate::report::{Look, Report, Wanted, render_customers};
+
+/// Where from, and what of it.
+#[derive(Args)]
+#[command(group(clap::ArgGroup::new("source").required(true)))]
+pub(super) struct ReportArgs {
+    /// Read the windows of this data directory; a server may be running on it, then they are about a second old
+    #[arg(long, value_name = "DIR", group = "source")]
+    data_dir: Option<PathBuf>,
+    /// Ask this server: http://HOST:PORT or unix:PATH
+    #[arg(long, value_name = "URL", group = "source", requires = "customer")]
+    url: Option<Base>,
+    /// Whose requests; without it a data directory's only customer, or a table of all
+    #[arg(long, env = "LOG_ANALYTICS_CUSTOMER", value_name = "ID", value_parser = parse_customer)]
+    customer: Option<CustomerId>,
+    /// From this time on (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    from: Option<u64>,
+    /// Before this time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    to: Option<u64>,
+    /// Instead of --from: this long back from now, such as 45m, 24h or 7d; begun windows count
+    #[arg(long, value_name = "TIME", conflicts_with = "from")]
+    last: Option<Span>,
+    /// A row for each minute, hour or day; without it the finest of them that fits a screen
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    window: Option<WindowSize>,
+    /// Paths and families shown
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = parse_top)]
+    top: usize,
+    /// With --url: file with the token that the server or its gateway asks for
+    #[arg(long, env = "LOG_ANALYTICS_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// As many as a server names.
+fn parse_top(text: &str) -> Result<usize, String> {
+    let top = text.parse().ok().filter(|top| (1..=10_000).contains(top));
+    top.ok_or_else(|| "a number from 1 to 10000".to_owned())
+}
+
+/// Unreadable files that are named; the rest is counted.
+const SHOWN: usize = 5;
+
+pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && from >= to
+    {
+        return Err("--from must be before --to".to_owned());
+    }
+    let look = Look { top: args.top, columns: columns() };
+    let mut unread = Vec::new();
+    let text = match (&args.url, &args.data_dir) {
+        (Some(url), _) => from_server(args, url, look)?,
+        (None, Some(dir)) => from_files(args, &DataDir::new(dir), look, &mut unread)?,
+        (None, None) => return Err("--data-dir or --url is needed".to_owned()),
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.to_string()),
+        _ => {}
+    }
+    for line in unread.iter().take(SHOWN) {
+        eprintln!("left out: {line}");
+    }
+    if unread.len() > SHOWN {
+        eprintln!("… and {} more files", unread.len() - SHOWN);
+    }
+    Ok(if unread.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn wanted(args: &ReportArgs, customer: CustomerId) -> Wanted {
+    let begin = |span: Span| {
+        let ms = clock::now_ms().saturating_sub(span.ms());
+        // The coarsest size that still has something to show decides how much of the begun window belongs to it.
+        let minutes = span.ms() / 60_000;
+        let suits = |size: &WindowSize| minutes >= 2 * u64::from(size.minutes());
+        let size = WindowSize::ALL.into_iter().rev().find(suits).unwrap_or(WindowSize::Minute);
+        time::start_ms(WindowStart(time::minute_of(ms).0).floor(args.window.unwrap_or(size)))
+    };
+    Wanted { customer, from_ms: args.from.or(args.last.map(begin)), to_ms: args.to, size: args.window }
+}
+
+fn from_server(args: &ReportArgs, url: &Base, look: Look) -> Result<String, Failure> {
+    let customer = args.customer.clone().ok_or("--url needs --customer")?;
+    let token = args.token_file.as_deref().map(read_token).transpose()?;
+    let wanted = wanted(args, customer);
+    let report = Asked::new(url.clone(), token.as_deref())
+        .report(&wanted, args.top)
+        .map_err(|error| format!("{url}: {error}"))?;
+    Ok(report.render(wanted.customer.as_str(), look))
+}
+
+fn from_files(
+    args: &ReportArgs,
+    dir: &DataDir,
+    look: Look,
+    unread: &mut Vec<String>,
+) -> Result<String, Failure> {
+    if !dir.windows().is_dir() {
+        return Err(format!("{}: no data directory of log-analytics", dir.root().display()));
+    }
+    let stored = Stored { disk: &RealDisk, dir };
+    let mut read = |customer: &CustomerId| -> Result<Report, Failure> {
+        let wanted = wanted(args, customer.clone());
+        stored.report(&wanted, &mut |line| unread.push(line)).map_err(|error| error.to_string())
+    };
+    if let Some(customer) = &args.customer {
+        return Ok(read(customer)?.render(customer.as_str(), look));
+    }
+    let customers = stored.customers().map_err(|error| error.to_string())?;
+    match customers.as_slice() {
+        [] => Ok("no windows yet\n".to_owned()),
+        [only] => Ok(read(only)?.render(only.as_str(), look)),
+        all => {
+            let mut totals = Vec::new();
+            for customer in all {
+                totals.push((customer.to_string(), read(customer)?.requests()));
+            }
+            Ok(render_customers(&totals, look) + "\n--customer ID shows one of them\n")
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A report from a running server, over its query API: never older than the last batch that was answered 202.
+//!
+//! In come a client and what is wanted; out goes a [`Report`]. The course over time comes from `/aggregates` without
+//! keys, the keys merged from `/aggregates/top`: the server merges, so that little is sent however long the range is.
+
+use std::fmt;
+use std::io;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{Report, Wanted, fits};
+use crate::batch::time;
+use crate::client::{Base, Client};
+use crate::model::{WindowId, WindowSize, WindowStart};
+use crate::query::range::TimeRange;
+use crate::windows::window::OTHER;
+
+/// Families that are asked for: all of them, for whoever has fewer than the server names in a window.
+const MAX_FAMILIES: usize = 10_000;
+
+/// Why there is no report.
+#[derive(Debug)]
+pub enum AskError {
+    /// The server could not be reached, or what came back is no answer of it.
+    Broken(io::Error),
+    /// It answered, but not with windows.
+    Refused {
+        /// The status.
+        status: u16,
+        /// What the server says.
+        description: String,
+    },
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(error) => error.fmt(f),
+            Self::Refused { status, description } => write!(f, "the server answered {status}: {description}"),
+        }
+    }
+}
+
+impl std::error::Error for AskError {}
+
+/// A server to ask.
+pub struct Asked {
+    client: Client,
+    authorization: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    windows: Vec<WindowTotal>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WindowTotal {
+    window_start: String,
+    requests: u64,
+    #[serde(default)]
+    incomplete: bool,
+}
+
+#[derive(Deserialize)]
+struct Merged {
+    keys: u64,
+    top: Vec<Row>,
+    other: u64,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    key: String,
+    count: u64,
+}
+
+impl Asked {
+    /// Asks this server, with this token.
+    pub fn new(server: Base, token: Option<&str>) -> Self {
+        Self { client: Client::new(server), authorization: token.map(|token| format!("Bearer {token}")) }
+    }
+
+    /// Asks for what is wanted, with the `top` largest paths.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub fn report(&mut self, wanted: &Wanted, top: usize) -> Result<Report, AskError> {
+        let mut report = Report::default();
+        // From the coarsest on: a size is asked for only where it can fit a screen.
+        let mut chosen: Option<(WindowSize, Vec<(WindowStart, WindowTotal)>)> = None;
+        let mut range = wanted.range();
+        for size in wanted.sizes().into_iter().rev() {
+            if let Some((coarser, windows)) = &chosen
+                && !fits(span(windows).saturating_sub(coarser.minutes()), size)
+            {
+                break;
+            }
+            let windows = self.windows(wanted, size, range)?;
+            let (Some((first, _)), Some((last, _))) = (windows.first(), windows.last()) else { break };
+            let is_better = |(_, coarser): &(WindowSize, Vec<_>)| {
+                // Finer windows may be kept for a shorter time.
+                fits(span(&windows), size) && sum(coarser) <= sum(&windows)
+            };
+            if !chosen.as_ref().is_none_or(is_better) {
+                break;
+            }
+            let (from_ms, end) = (time::start_ms(*first), WindowStart(last.0 + size.minutes()));
+            range = TimeRange { from_ms, to_ms: time::start_ms(end).min(time::LAST_MS) };
+            chosen = Some((size, windows));
+        }
+        let Some((size, windows)) = chosen else { return Ok(report) };
+        if wanted.size.is_some() {
+            report.set_step(size);
+        }
+        for (start, window) in &windows {
+            report.add(WindowId { size, start: *start }, window.requests, window.incomplete);
+        }
+        let paths = self.merged(wanted, "path", range, top)?;
+        report.set_distinct_paths(paths.keys);
+        paths.rows().for_each(|(key, count)| report.add_path(key, count));
+        let agents = self.merged(wanted, "agent", range, MAX_FAMILIES)?;
+        agents.rows().for_each(|(key, count)| report.add_agent(key, count));
+        Ok(report)
+    }
+
+    /// The totals of the windows of one size.
+    fn windows(
+        &mut self,
+        wanted: &Wanted,
+        size: WindowSize,
+        range: TimeRange,
+    ) -> Result<Vec<(WindowStart, WindowTotal)>, AskError> {
+        let (from, to) = (time::format_rfc3339(range.from_ms), time::format_rfc3339(range.to_ms));
+        let target = format!("/aggregates?from={from}&to={to}&window={}&top=0", size.as_str());
+        let (mut windows, mut next) = (Vec::new(), None);
+        loop {
+            let page: Page = match &next {
+                None => self.get(wanted, &target)?,
+                Some(next) => self.get(wanted, &format!("{target}&next={next}"))?,
+            };
+            for window in page.windows {
+                let ms = time::parse_rfc3339(&window.window_start).map_err(|_| strange())?;
+                windows.push((time::minute_of(ms), window));
+            }
+            if page.next.is_none() {
+                return Ok(windows);
+            }
+            next = page.next;
+        }
+    }
+
+    fn merged(
+        &mut self,
+        wanted: &Wanted,
+        dimension: &str,
+        range: TimeRange,
+        n: usize,
+    ) -> Result<Merged, AskError> {
+        let (from, to) = (time::format_rfc3339(range.from_ms), time::format_rfc3339(range.to_ms));
+        self.get(wanted, &format!("/aggregates/top?dimension={dimension}&from={from}&to={to}&n={n}"))
+    }
+
+    fn get<T: DeserializeOwned>(&mut self, wanted: &Wanted, target: &str) -> Result<T, AskError> {
+        let mut headers = vec![("x-customer-id", wanted.customer.as_str())];
+        headers.extend(self.authorization.as_deref().map(|value| ("authorization", value)));
+        let answer = self.client.get(target, &headers).map_err(AskError::Broken)?;
+        if answer.status != 200 {
+            return Err(AskError::Refused { status: answer.status, description: answer.description() });
+        }
+        serde_json::from_slice(&answer.body).map_err(|_| strange())
+    }
+}
+
+impl Merged {
+    fn rows(&self) -> impl Iterator<Item = (&str, u64)> {
+        let rest = (self.other > 0).then_some((OTHER, self.other));
+        self.top.iter().map(|row| (row.key.as_str(), row.count)).chain(rest)
+    }
+}
+
+fn strange() -> AskError {
+    AskError::Broken(io::Error::new(io::ErrorKind::InvalidData, "the answer is none of log-analytics"))
+}
+
+/// Minutes between the first start and the last.
+fn span(windows: &[(WindowStart, WindowTotal)]) -> u32 {
+    windows.last().map_or(0, |(last, _)| last.0) - windows.first().map_or(0, |(first, _)| first.0)
+}
+
+fn sum(windows: &[(WindowStart, WindowTotal)]) -> u64 {
+    windows.iter().map(|(_, window)| window.requests).sum()
+}

@@ -1,0 +1,219 @@
+//! A report from a data directory's window files, whether or not a server is writing them.
+//!
+//! In come a directory and what is wanted of it; out goes a [`Report`]. Nothing is locked and nothing written. A running
+//! server writes minutes within a second, hours and days at checkpoints: where minutes are newer than the hour or day
+//! they belong to, they are read instead of it, so that a report is about a second old and not thirty.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::time::SystemTime;
+
+use super::{Report, Wanted, fits};
+use crate::batch::time;
+use crate::data_dir::{DataDir, at, customer_dir_name, customer_in_dir_name};
+use crate::disk::Disk;
+use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
+use crate::windows::view::WindowView;
+use crate::windows::window::Window;
+
+/// The windows of a data directory.
+pub struct Stored<'d> {
+    /// Where files are read.
+    pub disk: &'d dyn Disk,
+    /// Where they lie.
+    pub dir: &'d DataDir,
+}
+
+/// A customer's window files, and when each was written.
+type Files = BTreeMap<WindowId, SystemTime>;
+
+impl Stored<'_> {
+    /// All customers that have windows.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn customers(&self) -> io::Result<Vec<CustomerId>> {
+        let mut customers = Vec::new();
+        for entry in self.disk.list(&self.dir.windows())?.into_iter().filter(|entry| entry.is_dir) {
+            customers.extend(match customer_in_dir_name(&entry.name) {
+                Some(customer) => Some(customer),
+                None => self.customer_of_cut_name(&entry.name)?,
+            });
+        }
+        customers.sort_unstable();
+        Ok(customers)
+    }
+
+    /// The customer of a directory with a cut name: its windows know.
+    fn customer_of_cut_name(&self, name: &str) -> io::Result<Option<CustomerId>> {
+        let dir = self.dir.windows().join(name);
+        for file in self.disk.list(&dir)?.into_iter().filter(|file| file.name.ends_with(".json")) {
+            if let Ok(window) = Window::decode_any(&self.disk.read(&dir.join(&file.name))?) {
+                let customer = window.customer().clone();
+                return Ok((customer_dir_name(&customer) == name).then_some(customer));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds up what is wanted. `tell` is told of files that could not be read; they are left out.
+    ///
+    /// # Errors
+    /// What the disk says of the directory.
+    pub fn report(&self, wanted: &Wanted, tell: &mut dyn FnMut(String)) -> io::Result<Report> {
+        let files = self.files(wanted)?;
+        let mut report = Report::default();
+        let Some(size) = choose(&files, wanted) else { return Ok(report) };
+        if wanted.size.is_some() {
+            report.set_step(size);
+        }
+        // Windows of that size that exist, or of which at least a finer one does.
+        let range = wanted.range().starts(size);
+        let mut ids: Vec<WindowId> =
+            files.keys().map(|id| WindowId { size, start: id.start.floor(size) }).collect();
+        ids.dedup();
+        ids.sort_unstable();
+        ids.dedup();
+        for id in ids.into_iter().filter(|id| range.contains(&id.start)) {
+            let mut counts = Counts::default();
+            self.add(&wanted.customer, &files, id, &mut counts, tell);
+            if counts.windows > 0 {
+                report.add(id, counts.requests, counts.incomplete);
+                counts.paths.iter().for_each(|(key, count)| report.add_path(key, *count));
+                counts.agents.iter().for_each(|(key, count)| report.add_agent(key, *count));
+            }
+        }
+        Ok(report)
+    }
+
+    fn files(&self, wanted: &Wanted) -> io::Result<Files> {
+        let dir = self.dir.customer(&wanted.customer);
+        let mut names = Vec::new();
+        self.disk.names(&dir, &mut |name| names.push(name.to_owned())).map_err(at(&dir))?;
+        let mut files = Files::new();
+        for name in names {
+            let Some(id) = name.strip_suffix(".json").and_then(time::parse_stamp) else { continue };
+            // Retention may remove it meanwhile.
+            let written = dir.join(&name).metadata().and_then(|data| data.modified());
+            if let (Ok(written), true) = (written, wanted.range().starts(id.size).contains(&id.start)) {
+                files.insert(id, written);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Adds one window, from its own file or from the files of the finer ones within it.
+    fn add(
+        &self,
+        customer: &CustomerId,
+        files: &Files,
+        id: WindowId,
+        counts: &mut Counts,
+        tell: &mut dyn FnMut(String),
+    ) {
+        let own = files.get(&id);
+        let minutes = within(id, WindowSize::Minute);
+        let newest = files.range(minutes).map(|(_, written)| written).max();
+        if own.is_some() && newest <= own {
+            return self.read(customer, id, counts, tell);
+        }
+        let finer = match id.size {
+            WindowSize::Minute => return,
+            WindowSize::Hour => WindowSize::Minute,
+            WindowSize::Day => WindowSize::Hour,
+        };
+        let mut parts = Counts::default();
+        let mut starts: Vec<WindowStart> = WindowSize::ALL
+            .into_iter()
+            .filter(|size| *size <= finer)
+            .flat_map(|size| files.range(within(id, size)).map(|(id, _)| id.start.floor(finer)))
+            .collect();
+        starts.sort_unstable();
+        starts.dedup();
+        for start in starts {
+            self.add(customer, files, WindowId { size: finer, start }, &mut parts, tell);
+        }
+        if own.is_some() {
+            let mut whole = Counts::default();
+            self.read(customer, id, &mut whole, tell);
+            // Finer windows may be kept for a shorter time.
+            if whole.requests >= parts.requests {
+                parts = whole;
+            }
+        }
+        counts.merge(parts);
+    }
+
+    fn read(&self, customer: &CustomerId, id: WindowId, counts: &mut Counts, tell: &mut dyn FnMut(String)) {
+        let path = self.dir.window(customer, id);
+        let bytes = match self.disk.read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => return tell(at(&path)(error).to_string()),
+        };
+        match WindowView::decode(&bytes, customer, id) {
+            Ok(view) => counts.add(&view),
+            Err(damage) => tell(format!("{}: {damage}", path.display())),
+        }
+    }
+}
+
+/// The files of windows of `size` within a window.
+fn within(id: WindowId, size: WindowSize) -> Range<WindowId> {
+    let end = WindowStart(id.start.0 + id.size.minutes());
+    WindowId { size, start: id.start }..WindowId { size, start: end }
+}
+
+/// The size of the report's windows; `None` where there are none.
+fn choose(files: &Files, wanted: &Wanted) -> Option<WindowSize> {
+    let sizes = wanted.sizes();
+    let span = |size: WindowSize| {
+        let mut starts = files.keys().map(|id| id.start.floor(size).0);
+        let first = starts.next()?;
+        let (low, high) = starts.fold((first, first), |(low, high), start| (low.min(start), high.max(start)));
+        Some(high - low)
+    };
+    let fitting = sizes
+        .iter()
+        .copied()
+        .find(|size| span(*size).is_some_and(|span| fits(span, *size)) && is_whole(files, *size));
+    (!files.is_empty()).then(|| fitting.or(sizes.last().copied())).flatten()
+}
+
+/// Whether what coarser windows hold is in windows of `size` or finer ones too: they may be kept for a shorter time.
+fn is_whole(files: &Files, size: WindowSize) -> bool {
+    let has_finer = |id: &WindowId| {
+        let mut finer = WindowSize::ALL.into_iter().filter(|finer| *finer <= size);
+        finer.any(|finer| files.range(within(*id, finer)).next().is_some())
+    };
+    files.keys().filter(|id| id.size > size).all(has_finer)
+}
+
+/// Counts being added up.
+#[derive(Default)]
+struct Counts {
+    windows: u64,
+    requests: u64,
+    incomplete: bool,
+    paths: BTreeMap<String, u64>,
+    agents: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    fn add(&mut self, view: &WindowView<'_>) {
+        self.windows += 1;
+        self.requests += view.requests;
+        self.incomplete |= view.incomplete;
+        view.paths.iter().for_each(|(key, count)| super::add(&mut self.paths, key, *count));
+        view.agents.iter().for_each(|(key, count)| super::add(&mut self.agents, key, *count));
+    }
+
+    fn merge(&mut self, other: Counts) {
+        self.windows += other.windows;
+        self.requests += other.requests;
+        self.incomplete |= other.incomplete;
+        other.paths.iter().for_each(|(key, count)| super::add(&mut self.paths, key, *count));
+        other.agents.iter().for_each(|(key, count)| super::add(&mut self.agents, key, *count));
+    }
+}
