@@ -34,6 +34,38 @@ impl Shape {
         format!("[{}]", self.items().collect::<Vec<_>>().join(",")).into_bytes()
     }
 
+    /// The same traffic as lines of NCSA combined log over so many minutes of 28 December 2025, handed to `write` one by
+    /// one until they hold `bytes`.
+    #[allow(dead_code, reason = "each program uses its own part")]
+    pub(crate) fn combined_log(self, bytes: usize, mut write: impl FnMut(&str)) {
+        let (mut random, paths, agents) = (Random(42), Zipf::new(self.paths), Zipf::new(self.agents));
+        let mut done = 0;
+        while done < bytes {
+            let second = (done as u128 * self.minutes as u128 * 60 / bytes as u128) as usize;
+            let (minute, second) = (second / 60, second % 60);
+            let client = random.next();
+            let client = match client % 8 {
+                0 => format!("2001:db8::{:x}", client >> 8 & 0xFFF),
+                _ => format!("203.0.{}.{}", client >> 8 & 0x3F, client >> 16 & 0xFF),
+            };
+            let line = format!(
+                "{client} - - [28/Dec/2025:{:02}:{:02}:{:02} +0000] \"{} {} HTTP/1.1\" {} {} \"{}\" \"{}\"\n",
+                minute / 60,
+                minute % 60,
+                second,
+                ["GET", "GET", "GET", "GET", "GET", "GET", "POST", "HEAD"][random.next() as usize % 8],
+                path(paths.pick(&mut random)),
+                [200, 200, 200, 200, 200, 200, 304, 301, 404, 500][random.next() as usize % 10],
+                random.next() % 50_000,
+                ["-", "https://www.example.com/", "https://www.example.com/products?page=2"]
+                    [random.next() as usize % 3],
+                agent(agents.pick(&mut random)),
+            );
+            write(&line);
+            done += line.len();
+        }
+    }
+
     fn items(self) -> impl Iterator<Item = String> {
         let (mut random, paths, agents) = (Random(42), Zipf::new(self.paths), Zipf::new(self.agents));
         (0..self.entries).map(move |index| {

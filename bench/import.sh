@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# `import` of a combined log beside GoAccess, on the same file in the same run: the time of each, and that both count the
+# same by path and by hour. The importer and the server share this machine; every batch is durable before it counts.
+#
+#   bench/import.sh [MEGABYTES]     default: 1000
+#
+# Environment: BIN (target/release), TMPDIR (/tmp; needs about three times the log), ROUNDS (1), SERVE and IMPORT
+# (flags for the server and the importer). Needs goaccess and python3; the log is the same on every machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+megabytes=${1:-1000} bin=${BIN:-target/release} rounds=${ROUNDS:-1}
+for tool in goaccess python3; do command -v "$tool" >/dev/null || { echo "$tool is missing" >&2; exit 1; }; done
+dir=$(mktemp -d "${TMPDIR:-/tmp}/import-bench.XXXXXX")
+server=
+stop() {
+    if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; server=; fi
+}
+trap 'stop; rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+now() { date +%s.%N; }
+took() { python3 -c "import sys; print(f'{float(sys.argv[2]) - float(sys.argv[1]):.2f}')" "$1" "$(now)"; }
+
+"$bin/examples/import_log" "$megabytes" >"$dir/access.log"
+bytes=$(stat -c %s "$dir/access.log")
+# GoAccess counts what is compared and nothing else: with all its panels it takes several times as long.
+panels=()
+for panel in VISITORS REFERRERS REFERRING_SITES KEYPHRASES STATUS_CODES REMOTE_USER CACHE_STATUS GEO_LOCATION MIME_TYPE \
+    TLS_TYPE OS BROWSERS HOSTS VIRTUAL_HOSTS; do panels+=("--ignore-panel=$panel"); done
+# Both find the log in memory.
+cat "$dir/access.log" >/dev/null
+for round in $(seq "$rounds"); do
+    start=$(now)
+    goaccess "$dir/access.log" --no-global-config --log-format=COMBINED --no-query-string --max-items=1000000 \
+        --hour-spec=hour --no-progress "${panels[@]}" -o "$dir/goaccess.json" </dev/null >/dev/null 2>"$dir/goaccess.err" || {
+        cat "$dir/goaccess.err" >&2
+        exit 1
+    }
+    goaccess_seconds=$(took "$start")
+
+    # shellcheck disable=SC2086
+    "$bin/log-analytics" serve --listen 127.0.0.1:0 --data-dir "$dir/store" ${SERVE:-} >"$dir/out" 2>"$dir/log" &
+    server=$!
+    for _ in $(seq 200); do
+        if grep -q 'is ready on' "$dir/out"; then break; fi
+        kill -0 "$server" || { cat "$dir/log" >&2; exit 1; }
+        sleep 0.05
+    done
+    url=$(sed 's/.* on //' "$dir/out")
+    start=$(now)
+    # shellcheck disable=SC2086
+    "$bin/log-analytics" import "$dir/access.log" --customer bench --url "$url" ${IMPORT:-}
+    import_seconds=$(took "$start")
+    cpu=$(awk '{ print ($14 + $15) / 100 }' "/proc/$server/stat")
+    curl -sS "$url/metrics" >"$dir/metrics"
+    stop
+    awk '/journal_group_batches_sum/ { s = $2 } /journal_group_batches_count/ { if ($2) printf "groups of %.1f batches, ", s / $2 }
+         /journal_sync_seconds_sum/ { s = $2 } /journal_sync_seconds_count/ { if ($2) printf "sync %.1f ms, ", 1000 * s / $2 }' "$dir/metrics"
+    echo "server CPU $cpu s"
+    python3 - "$dir" "$bytes" "$goaccess_seconds" "$import_seconds" <<'PY'
+import glob, json, sys
+from collections import Counter
+
+dir, size, goaccess, ours = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
+their = json.load(open(f"{dir}/goaccess.json"))
+paths, hours = Counter(), Counter()
+# GoAccess splits paths into found, not found and static ones.
+for panel in ("requests", "static_requests", "not_found"):
+    for row in their[panel]["data"]:
+        paths[f"{row['method']} {row['data']}"] += row["hits"]["count"]
+for row in their["visit_time"]["data"]:
+    hours[row["data"]] += row["hits"]["count"]
+our_paths, our_hours = Counter(), Counter()
+for name in glob.glob(f"{dir}/store/aggregate-results/bench/*.json"):
+    window = json.load(open(name))
+    if window["windowSize"] == "day":
+        our_paths.update(window["requestsByPath"])
+    elif window["windowSize"] == "hour":
+        our_hours[window["windowStart"][11:13]] += window["requests"]
+differ = [key for key in paths.keys() | our_paths.keys() if paths[key] != our_paths[key]]
+assert not differ, f"{len(differ)} paths differ, {differ[0]}: {paths[differ[0]]} and {our_paths[differ[0]]}"
+assert hours == our_hours, f"hours differ: {hours} and {our_hours}"
+print(f"{size / 1e6:.0f} MB, {sum(paths.values())} lines, {len(paths)} paths, {len(hours)} hours: counts are the same")
+print(f"GoAccess {goaccess:.1f} s ({size / 1e6 / goaccess:.0f} MB/s), "
+      f"import {ours:.1f} s ({size / 1e6 / ours:.0f} MB/s): {goaccess / ours:.1f} times faster")
+PY
+    rm -rf "$dir/store"
+done
