@@ -60,6 +60,16 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All reasons.
+    pub const ALL: [Reason; 6] = [
+        Reason::Busy,
+        Reason::DiskFull,
+        Reason::Backlog,
+        Reason::Latched,
+        Reason::Starting,
+        Reason::Stopping,
+    ];
+
     /// The name used in metrics.
     pub fn label(self) -> &'static str {
         match self {

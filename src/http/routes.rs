@@ -123,6 +123,10 @@ impl Routes {
         connections: Arc<ConnectionStats>,
     ) -> Self {
         let accepted = Accepted::of(&metrics);
+        // There from the start, or an alert would not see the first.
+        for reason in Reason::ALL {
+            metrics.rejects.with_label_values(&[reason.label()]);
+        }
         Self {
             ingest,
             reading,
