@@ -39,8 +39,8 @@ COMPONENTS: dict[str, Component] = {
     "osd": Component(ceph.start_osd, _nothing, patience_s=30.0),
     "radosgw": Component(ceph.start_radosgw, ceph.wait),
     "clickhouse": Component(clickhouse.start, clickhouse.wait),
-    "jobmanager": Component(flink.start_jobmanager, flink.wait),
-    "taskmanager": Component(flink.start_taskmanager, _nothing),
+    "jobmanager": Component(flink.start_jobmanager, flink.wait_jobmanager),
+    "taskmanager": Component(flink.start_taskmanager, flink.wait_taskmanager),
 }
 
 FLINK = ("zookeeper", "jobmanager", "taskmanager")

@@ -107,16 +107,20 @@ def start_taskmanager(layout: Layout) -> None:
         *_java("320m"), "org.apache.flink.runtime.taskexecutor.TaskManagerRunner", "--configDir", configuration])
 
 
-def wait(layout: Layout) -> None:
-    """Waits until the window job runs: all of its tasks, so that a TaskManager must be there as well."""
-    processes.wait_until(layout, "jobmanager", lambda: job_runs(layout))
+def wait_jobmanager(layout: Layout) -> None:
+    """Waits until the JobManager knows the job: it has started it, or recovered it."""
+    processes.wait_until(layout, "jobmanager", lambda: bool(_jobs(layout)))
 
 
-def job_runs(layout: Layout) -> bool:
-    """Whether every task of the job is running."""
-    jobs = _get(layout, "/jobs/overview")
-    return jobs is not None and any(
-        job["state"] == "RUNNING" and job["tasks"]["running"] == job["tasks"]["total"] > 0 for job in jobs["jobs"])
+def wait_taskmanager(layout: Layout) -> None:
+    """Waits until every task of the job runs."""
+    processes.wait_until(layout, "taskmanager", lambda: any(
+        job["state"] == "RUNNING" and job["tasks"]["running"] == job["tasks"]["total"] > 0 for job in _jobs(layout)))
+
+
+def _jobs(layout: Layout) -> list:
+    overview = _get(layout, "/jobs/overview")
+    return overview["jobs"] if overview else []
 
 
 def _configure(layout: Layout) -> str:
