@@ -35,6 +35,7 @@ use crate::journal::format::{BodyCoding, Draft, Parts};
 use crate::journal::recovery::{self, Opening, Report, StartError};
 use crate::journal::replay::Replay;
 use crate::journal::retention::Retention;
+use crate::journal::segment::holds_a_header;
 use crate::journal::summary;
 use crate::latch::Latch;
 use crate::metrics::Metrics;
@@ -297,8 +298,9 @@ impl Intake for Engine {
         let (entries, body_bytes) = (batch.summary.entries, batch.body.len());
         let received_at_ms = batch.received_at_ms;
         let starts: Vec<_> = batch.summary.minutes.iter().map(|(start, _)| *start).collect();
-        let Some(submission) = self.prepare(batch) else {
-            return Outcome::Unavailable(Reason::Busy);
+        let submission = match self.prepare(batch) {
+            Ok(submission) => submission,
+            Err(outcome) => return outcome,
         };
         let (answer, fate) = waiting::pair();
         let _ = self.to_committer.send(ToCommitter::Commit { submission, answer });
@@ -343,9 +345,9 @@ impl Intake for Engine {
 }
 
 impl Engine {
-    /// Everything that can be done before the committer's turn: record, checksum, insights. `None` where the bytes in
-    /// flight do not allow the record.
-    fn prepare(&self, batch: CheckedBatch<'_>) -> Option<Submission> {
+    /// Everything that can be done before the committer's turn: record, checksum, insights. Else what to answer.
+    fn prepare(&self, batch: CheckedBatch<'_>) -> Result<Submission, Outcome> {
+        const BUSY: Outcome = Outcome::Unavailable(Reason::Busy);
         let CheckedBatch { customer, batch_id, server_made_id, body, summary, mut charge, .. } = batch;
         let fingerprint = xxh3_128(body);
         let parts = Parts {
@@ -360,15 +362,19 @@ impl Engine {
         let capacity =
             summary_bytes(&summary) + 512 + if self.shared.options.keep_bodies { body.len() / 4 } else { 0 };
         let held = charge.bytes();
-        charge.grow_to(held + capacity).ok()?;
-        let draft = Draft::new(
-            parts,
-            capacity,
-            |bytes| summary::encode(&summary, bytes),
-            |bytes| self.write_body(body, batch.coded, bytes),
-        );
-        charge.grow_to(held + draft.bytes().len()).ok()?;
-        Some(Submission {
+        charge.grow_to(held + capacity).map_err(|_| BUSY)?;
+        let write_summary = |bytes: &mut Vec<u8>| summary::encode(&summary, bytes);
+        let mut draft =
+            Draft::new(parts, capacity, write_summary, |bytes| self.write_body(body, batch.coded, bytes));
+        if holds_a_header(draft.payload()) {
+            // Compressed, a body can hold any bytes; as it is, it is JSON without control characters.
+            draft = Draft::new(parts, capacity, write_summary, |bytes| self.write_plain_body(body, bytes));
+            if holds_a_header(draft.payload()) {
+                return Err(Outcome::Forged);
+            }
+        }
+        charge.grow_to(held + draft.bytes().len()).map_err(|_| BUSY)?;
+        Ok(Submission {
             key: (!server_made_id).then(|| self.shared.hasher.key(customer, batch_id)),
             fingerprint,
             draft,
@@ -376,6 +382,14 @@ impl Engine {
             insights: insights(customer, &summary),
             charge,
         })
+    }
+
+    fn write_plain_body(&self, body: &[u8], bytes: &mut Vec<u8>) -> BodyCoding {
+        if !self.shared.options.keep_bodies {
+            return BodyCoding::Dropped;
+        }
+        bytes.extend_from_slice(body);
+        BodyCoding::Plain
     }
 
     fn write_body(&self, body: &[u8], coded: Option<(Encoding, &[u8])>, bytes: &mut Vec<u8>) -> BodyCoding {
@@ -402,8 +416,7 @@ impl Engine {
             }
             _ => {
                 bytes.truncate(start);
-                bytes.extend_from_slice(body);
-                BodyCoding::Plain
+                self.write_plain_body(body, bytes)
             }
         }
     }

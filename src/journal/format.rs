@@ -27,6 +27,9 @@
 //! seq, durableThrough and time, and hashes 72 bytes. The time of receipt never falls from one record to the next,
 //! even where the clock does, so that a record's time bounds what all records before it can hold.
 //!
+//! The checksums hold no secret, so anybody can make a record; therefore no payload is written in which a valid header
+//! begins ([`super::segment::holds_a_header`]), and what is found behind damage is never what a client sent.
+//!
 //! # Worked example
 //!
 //! Customer `acme`, batch id `k1`, record 7 after 6 was durable, one entry, an empty summary and the plain body
@@ -379,6 +382,11 @@ impl Draft {
         self.bytes[48..56].copy_from_slice(&received_at_ms.to_le_bytes());
         let checksum = header_checksum(&self.bytes);
         self.bytes[8..16].copy_from_slice(&checksum.to_le_bytes());
+    }
+
+    /// Everything behind the header: what clients decided.
+    pub fn payload(&self) -> &[u8] {
+        &self.bytes[HEADER_BYTES..]
     }
 
     /// The record; only after [`Draft::number`] is it valid.

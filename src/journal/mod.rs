@@ -12,6 +12,7 @@
 //!   be there or not. A rename replaces its target in one step.
 //! - After a failed `fdatasync` nothing is known of what was written since the last good one, and a later success proves
 //!   nothing: the kernel may have dropped the pages and marked them clean.
+//! - A device that reports a sync as done has done it. (Not every one does: `tests/failing_disk.rs` tells of one.)
 //! - One process at a time works on a data directory: `LOCK` is held by `flock`.
 //!
 //! # Why a batch answered 202 is counted exactly once
@@ -41,6 +42,7 @@
 //! | the clock goes backwards | it decides nothing but refusals before a batch is counted. Times of receipt in the journal never fall |
 //! | a damaged window file | kept aside and counted again from the journal as far as that reaches; otherwise marked `incomplete`, which `verify` reports ([`crate::windows::rebuild`]) |
 //! | lost journal files | the start is refused: the next seq would be one that windows have seen. `repair --accept-lost-journal` is the explicit way out |
+//! | a client sends what looks like a record | no payload that holds a record's header is written: a body is kept in another form, a path or user agent is refused (400). So what is found behind damage is the journal's own |
 //! | limits, agent table or partitions change between runs | the record holds the summary as it was counted; replay applies no limit and no clock |
 //!
 //! The honest limit: deduplication remembers the newest `--dedup-keys` keys. A retry that comes later than that is a new

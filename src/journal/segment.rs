@@ -157,6 +157,12 @@ impl SegmentReader {
     }
 }
 
+/// Whether bytes that somebody else chose hold what could be taken for the beginning of a record where damage hides the
+/// real ones. By chance they never do: a header's checksum would have to be right.
+pub fn holds_a_header(bytes: &[u8]) -> bool {
+    memmem::find_iter(bytes, &MAGIC).any(|start| Header::decode(&bytes[start..]).is_ok())
+}
+
 /// The first valid record that begins at `from` or behind, and where.
 fn find_record(bytes: &[u8], mut from: usize) -> Option<(usize, Header)> {
     while let Some(found) = memmem::find(bytes.get(from..)?, &MAGIC) {
