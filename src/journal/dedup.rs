@@ -89,12 +89,16 @@ fn whole([low, high]: [u64; 2]) -> u128 {
     u128::from(low) | u128::from(high) << 64
 }
 
+/// Stands for [`Horizon::since_ms`] where no batch is known at all, until there is one.
+pub const UNKNOWN_MS: u64 = u64::MAX;
+
 /// How far back the index reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Horizon {
     /// Every keyed batch with a seq above this is known. [`Seq::ZERO`]: every batch there ever was.
     pub after: Seq,
-    /// When the oldest batch above it was received; `None` where nothing was forgotten yet.
+    /// When the oldest batch above it was received; `None` where nothing was forgotten yet, [`UNKNOWN_MS`] where all
+    /// was.
     pub since_ms: Option<u64>,
 }
 
@@ -166,6 +170,9 @@ impl DedupIndex {
 
     /// Remembers a durable batch, and forgets the oldest if there are too many. Seqs must ascend.
     pub fn insert(&mut self, entry: DedupEntry) {
+        if self.horizon.since_ms == Some(UNKNOWN_MS) {
+            self.horizon.since_ms = Some(entry.received_at_ms);
+        }
         if self.len() == self.capacity {
             self.forget_oldest();
         }
@@ -239,6 +246,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn where_all_keys_were_lost_the_horizon_begins_with_the_next_batch() {
+        let mut index = DedupIndex::new(4);
+        index.lose_before(Seq(20), Some(UNKNOWN_MS));
+        assert_eq!(index.horizon(), Horizon { after: Seq(20), since_ms: Some(UNKNOWN_MS) });
+        index.insert(entry(21));
+        index.insert(entry(22));
+        assert_eq!(index.horizon(), Horizon { after: Seq(20), since_ms: Some(210) });
     }
 
     #[test]

@@ -3,11 +3,20 @@
 
 use std::io;
 
-use super::dedup::{DedupEntry, DedupHasher, DedupIndex};
+use super::dedup::{DedupEntry, DedupHasher, DedupIndex, UNKNOWN_MS};
 use super::index_file::SegmentIndex;
 use crate::data_dir::{DataDir, seq_in_name};
 use crate::disk::Disk;
 use crate::model::Seq;
+
+/// What is known of earlier batches.
+pub(super) struct KnownKeys {
+    /// The index.
+    pub(super) dedup: DedupIndex,
+    /// When the latest record was received that anything tells of. The segments that recovery read may be without
+    /// records: one that was just begun.
+    pub(super) received_at_ms: u64,
+}
 
 /// Fills the deduplication index: newest first to know what fits, then in order.
 ///
@@ -22,7 +31,7 @@ pub(super) fn load(
     capacity: usize,
     older: &[Seq],
     read: &[&SegmentIndex],
-) -> io::Result<DedupIndex> {
+) -> io::Result<KnownKeys> {
     let mut firsts: Vec<Seq> = disk
         .list(&dir.journal())?
         .iter()
@@ -42,18 +51,22 @@ pub(super) fn load(
     }
     let mut reaches = read[0].first;
     let mut lost = None;
-    let mut oldest_ms = read[0].first_received_at_ms;
+    let mut received_at_ms = read.iter().map(|index| index.last_received_at_ms).max().unwrap_or(0);
+    let mut oldest_ms = (read[0].first <= read[0].last).then_some(read[0].first_received_at_ms);
     for (position, first) in firsts.iter().copied().enumerate().rev() {
         if wanted == 0 {
             break;
         }
         let next_first = firsts.get(position + 1).copied().unwrap_or(read[0].first);
         let Some(index) = older_index(disk, dir, first, next_first, hasher)? else { continue };
+        received_at_ms = received_at_ms.max(index.last_received_at_ms);
         if index.last.next() < reaches && lost.is_none() {
             lost = Some((Seq(reaches.0 - 1), oldest_ms));
         }
         reaches = first;
-        oldest_ms = index.first_received_at_ms;
+        if index.first <= index.last {
+            oldest_ms = Some(index.first_received_at_ms);
+        }
         wanted = wanted.saturating_sub(index.entries.len());
         parts.push(index.entries);
     }
@@ -61,12 +74,13 @@ pub(super) fn load(
         lost = Some((Seq(reaches.0 - 1), oldest_ms));
     }
     if let Some((after, since_ms)) = lost {
-        dedup.lose_before(after, Some(since_ms));
+        // Where nothing is known at all, the next batch is the oldest that will be.
+        dedup.lose_before(after, Some(since_ms.unwrap_or(UNKNOWN_MS)));
     }
     for entry in parts.into_iter().rev().flatten() {
         dedup.insert(entry);
     }
-    Ok(dedup)
+    Ok(KnownKeys { dedup, received_at_ms })
 }
 
 /// The index of a segment before the ones that were read: from its `.idx`, else from its `.log` (and written then).

@@ -226,7 +226,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
     }
     let segment = settle(disk, dir, &mut scanned, checkpoint, &mut report)?;
     let read: Vec<&SegmentIndex> = scanned.iter().map(|segment| &segment.index).collect();
-    let dedup =
+    let known =
         known_keys::load(disk, dir, &opening.hasher, opening.dedup_capacity, &firsts[..start], &read)?;
     let replay_segments: Vec<ReplaySegment> = scanned
         .iter()
@@ -235,9 +235,9 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
     let state = CommitterState {
         segment,
         durable: end,
-        received_at_ms: scanned.iter().map(|segment| segment.index.last_received_at_ms).max().unwrap_or(0),
+        received_at_ms: known.received_at_ms,
         uncheckpointed_bytes: scanned.iter().map(|segment| segment.end).sum(),
-        dedup,
+        dedup: known.dedup,
     };
     let committer = Committer::new(
         Arc::clone(opening.disk),

@@ -6,10 +6,9 @@
 //! next is the caller's choice.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use log_analytics::batch::insights;
+use log_analytics::batch::{insights, time};
 use log_analytics::data_dir::{DataDir, customer_dir_name};
 use log_analytics::disk::Disk;
 use log_analytics::inflight::Budget;
@@ -309,15 +308,6 @@ impl Engine {
         self.drain(now)?;
         let mut windows = Windows::new();
         for customer in customers {
-            let list = |dir: PathBuf| self.disk.list(&dir).map_err(|error| Stop::Io(error.to_string()));
-            for entry in list(self.dir.windows().join(customer_dir_name(customer)))? {
-                let path = self.dir.customer(customer).join(&entry.name);
-                let bytes = self.disk.read(&path).map_err(|error| Stop::Io(error.to_string()))?;
-                let window =
-                    Window::decode_any(&bytes).map_err(|why| Stop::Fatal(format!("{path:?}: {why}")))?;
-                assert_eq!(self.dir.window(customer, window.id()), path);
-                windows.insert((customer.clone(), window.id()), counted(&window));
-            }
             for size in WindowSize::ALL {
                 let range = WindowStart(0)..WindowStart(u32::MAX);
                 let question = Question { customer: customer.clone(), size, range };
@@ -326,6 +316,28 @@ impl Engine {
                         windows.insert((customer.clone(), window.id()), counted(&window));
                     }
                 }
+            }
+            let dir = self.dir.windows().join(customer_dir_name(customer));
+            for entry in self.disk.list(&dir).map_err(|error| Stop::Io(error.to_string()))? {
+                let id =
+                    entry.name.strip_suffix(".json").and_then(time::parse_stamp).expect("a window's name");
+                let key = (customer.clone(), id);
+                if windows.contains_key(&key) {
+                    continue;
+                }
+                let bytes = self.disk.read(&dir.join(&entry.name));
+                let bytes = bytes.map_err(|error| Stop::Io(error.to_string()))?;
+                let window = match Window::decode(&bytes, customer, id) {
+                    Ok(window) => Arc::new(window),
+                    // Its owner counts it again.
+                    Err(_) => {
+                        let number = partition(customer, id, self.workers.len());
+                        let taken_up = self.workers[number].take_up(customer, id, now);
+                        let taken_up = taken_up.map_err(|text| self.fatal(Fatal(text)))?;
+                        taken_up.expect("the file is there")
+                    }
+                };
+                windows.insert(key, counted(&window));
             }
         }
         Ok(windows)

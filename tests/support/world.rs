@@ -8,6 +8,8 @@ use log_analytics::data_dir::DataDir;
 use log_analytics::disk::Disk;
 use log_analytics::journal::checkpoint::Checkpoint;
 use log_analytics::journal::committer::{Fate, Refusal};
+use log_analytics::journal::recovery::segments;
+use log_analytics::journal::segment::{SegmentReader, Step};
 use log_analytics::model::{CustomerId, Seq};
 use log_analytics::verify::{VerifyOptions, verify};
 
@@ -177,6 +179,10 @@ impl World {
         let mut options = self.workload.options;
         options.partitions = self.workload.partitions[self.starts % self.workload.partitions.len()];
         self.starts += 1;
+        // Clocks are set while the machine is off, backwards too.
+        if self.rng.percent(15) {
+            self.now -= self.rng.below(3_600_000);
+        }
         let engine = Engine::start(&self.disk, &options, &mut self.rng, self.now)?;
         self.stats.rewritten += engine.report.rewritten;
         self.stats.torn += u64::from(engine.report.torn_bytes.is_some());
@@ -412,8 +418,24 @@ impl World {
             let windows = self.engine().observe(&customers, now).unwrap();
             self.model.check_live(&windows);
         }
+        self.check_times();
         self.audit();
         self.stop();
+    }
+
+    /// Times of receipt never fall from one record to the next, whatever the clock did: a record's time bounds what all
+    /// before it can hold.
+    fn check_times(&mut self) {
+        let dir = Arc::clone(&self.engine().dir);
+        let mut latest = 0;
+        for first in segments(&self.disk, &dir).unwrap() {
+            let mut reader = SegmentReader::open(&self.disk, &dir.segment(first)).unwrap();
+            while let Step::Record { record, .. } = reader.next_step().unwrap() {
+                let received_at_ms = record.header.received_at_ms;
+                assert!(received_at_ms >= latest, "{}: time falls at {}", self.label(), record.header.seq);
+                latest = received_at_ms;
+            }
+        }
     }
 
     /// What `verify` says.
