@@ -102,6 +102,16 @@ fn compare(
         // A batch can count in a window from --max-future before it on.
         let reaches_back = known.after == Seq::ZERO
             || known.since_ms < time::start_ms(key.1.start).saturating_sub(options.max_future_ms);
+        // Its file may have been removed, and begun anew by a late entry.
+        let expired = is_expired(options, key.1);
+        if expired && reaches_back && window.requests() > recounted.requests() {
+            let (has, knows) = (window.requests(), recounted.requests());
+            report.problem(&path, None, format!("it counts {has} requests, the journal {knows}"));
+        }
+        if expired {
+            report.partly_recounted_windows += 1;
+            continue;
+        }
         if !reaches_back || window.is_incomplete() {
             report.partly_recounted_windows += 1;
             if window.requests() < recounted.requests() {
@@ -148,15 +158,20 @@ fn missing(
     through: Seq,
     report: &mut Report,
 ) {
-    let days = options.retain_windows_days[match key.1.size {
-        WindowSize::Minute => 0,
-        WindowSize::Hour => 1,
-        WindowSize::Day => 2,
-    }];
-    let end_ms = time::start_ms(key.1.start) + u64::from(key.1.size.minutes()) * 60_000;
-    if days > 0 && options.now_ms.saturating_sub(end_ms) > u64::from(days) * DAY_MS {
+    if is_expired(options, key.1) {
         return;
     }
     let what = format!("it lacks record {through}, though the checkpoint is at {}", known.checkpoint);
     report.problem(&dir.window(&key.0, key.1), None, what);
+}
+
+/// Whether `serve` may have removed a window for its age.
+fn is_expired(options: &VerifyOptions, id: WindowId) -> bool {
+    let days = options.retain_windows_days[match id.size {
+        WindowSize::Minute => 0,
+        WindowSize::Hour => 1,
+        WindowSize::Day => 2,
+    }];
+    let end_ms = time::start_ms(id.start) + u64::from(id.size.minutes()) * 60_000;
+    days > 0 && options.now_ms.saturating_sub(end_ms) > u64::from(days) * DAY_MS
 }
