@@ -81,8 +81,12 @@ pub fn repair(
             }
             Ok(())
         })?;
-        if found.is_damaged {
+        // What a kill left in the page cache is counted from here on, and no recovery will write it again: its keys
+        // must be durable, whatever becomes of the segment.
+        if found.is_damaged || found.index.last > checkpoint {
             found.index.write(&**disk, dir, &hasher)?;
+        }
+        if found.is_damaged {
             damaged.push(first);
         }
     }

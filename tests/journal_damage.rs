@@ -11,6 +11,8 @@ mod support;
 mod fixture;
 #[path = "damage/records.rs"]
 mod records;
+#[path = "damage/repair.rs"]
+mod repair;
 #[path = "damage/segments.rs"]
 mod segments;
 #[path = "damage/small_files.rs"]
