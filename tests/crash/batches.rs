@@ -6,7 +6,9 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
+use super::load::Fates;
 use crate::support::rng::Rng;
+use crate::support::server::assert_verified;
 
 /// Customers and the directories of their windows.
 const CUSTOMERS: [(&str, &str); 5] = [
@@ -171,4 +173,28 @@ pub(crate) fn windows_on_disk(dir: &std::path::Path) -> Windows {
         }
     }
     windows
+}
+
+/// Holds what is on disk against the model, window by window, none missing and none too many.
+pub(crate) fn assert_exact(seed: u64, dir: &std::path::Path, fates: Fates, forgets: bool) {
+    let found = windows_on_disk(dir);
+    let mut expected = Windows::new();
+    let mut records = fates.counted.len();
+    fates.counted.iter().for_each(|number| Batch::new(seed, *number).count(&mut expected));
+    for number in &fates.abandoned {
+        // Counted or not, but if so then wholly: in all windows.
+        let batch = Batch::new(seed, *number);
+        if batch.is_in(&found) {
+            batch.count(&mut expected);
+            records += 1;
+        }
+    }
+    for (window, counts) in &expected {
+        assert_eq!(found.get(window), Some(counts), "seed {seed}: {window:?}");
+    }
+    assert_eq!(found.len(), expected.len(), "seed {seed}: windows of nobody");
+    let report = assert_verified(dir);
+    if !forgets {
+        assert_eq!(report["records"], records, "seed {seed}: records in the journal");
+    }
 }

@@ -1,7 +1,8 @@
 //! How the server is started and how it is ended: flags that change from run to run, and every way of dying.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::Ipv4Addr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,13 +14,15 @@ use crate::support::rng::Rng;
 use crate::support::server::{Server, program};
 
 /// How a run ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Blow {
     Kill,
-    /// SIGKILL while it stops after SIGTERM.
+    /// SIGKILL while it stops after SIGTERM: it has said so and has not ended.
     KillWhileStopping,
-    /// SIGKILL when a temporary file appears: a window or the checkpoint is being written.
+    /// SIGKILL while a window or the checkpoint is being written: what it was writing is left.
     KillWhileWriting,
+    /// SIGKILL while a checkpoint is being made: nothing else writes in such a run, and what it was writing is left.
+    KillInCheckpoint,
     /// SIGKILL just when the checkpoint has moved.
     KillAtCheckpoint,
     /// SIGSTOP for a while, SIGCONT, some more work, SIGKILL.
@@ -30,10 +33,11 @@ pub(crate) enum Blow {
     Stop,
 }
 
-pub(crate) const BLOWS: [Blow; 7] = [
+pub(crate) const BLOWS: [Blow; 8] = [
     Blow::Kill,
     Blow::KillWhileStopping,
     Blow::KillWhileWriting,
+    Blow::KillInCheckpoint,
     Blow::KillAtCheckpoint,
     Blow::PauseThenKill,
     Blow::KillWhilePaused,
@@ -46,15 +50,22 @@ pub(crate) fn listen() -> String {
     format!("{}:0", Ipv4Addr::new(127, 64 | (high & 63), mid, low.max(1)))
 }
 
-/// Flags of one run. `forgets`: whether old journal segments may be removed.
-pub(crate) fn flags(rng: &mut Rng, listen: &str, forgets: bool) -> Vec<String> {
+/// Flags of one run. `forgets`: whether old journal segments may be removed. The smallest and largest sizes come in every
+/// campaign, whatever the seed says: which run it is decides.
+pub(crate) fn flags(rng: &mut Rng, listen: &str, forgets: bool, run: usize, blow: Blow) -> Vec<String> {
     let mut flags: Vec<String> = ["--listen", listen].map(str::to_owned).to_vec();
     let mut set = |flag: &str, value: &str| flags.extend([flag.to_owned(), value.to_owned()]);
-    set("--segment-bytes", rng.pick(&["1KiB", "16KiB", "64KiB", "1MiB"]));
-    set("--max-resident-bytes", rng.pick(&["1KiB", "32KiB", "1MiB", "96MiB"]));
-    set("--partitions", &rng.between(1, 16).to_string());
-    set("--flush-interval", rng.pick(&["5ms", "50ms", "1s", "1h"]));
-    set("--checkpoint-interval", rng.pick(&["10ms", "100ms", "1s", "1h"]));
+    let segment = rng.pick(&["1KiB", "16KiB", "64KiB", "1MiB"]);
+    set("--segment-bytes", if run % 4 == 1 { "1KiB" } else { segment });
+    let partitions = rng.between(1, 16).to_string();
+    set("--partitions", ["1", &partitions, "16", &partitions][run % 4]);
+    // What a checkpoint needs to be the only one that writes.
+    let alone = blow == Blow::KillInCheckpoint;
+    let resident = rng.pick(&["1KiB", "32KiB", "1MiB", "96MiB"]);
+    set("--max-resident-bytes", if alone { "96MiB" } else { ["1KiB", resident][(run % 3).min(1)] });
+    set("--flush-interval", if alone { "1h" } else { rng.pick(&["5ms", "50ms", "1s", "1h"]) });
+    let often = [Blow::KillInCheckpoint, Blow::KillAtCheckpoint].contains(&blow);
+    set("--checkpoint-interval", if often { "10ms" } else { rng.pick(&["10ms", "100ms", "1s", "1h"]) });
     set("--checkpoint-bytes", rng.pick(&["8KiB", "64KiB", "256MiB"]));
     set("--raw-batches", rng.pick(&["keep", "keep", "drop"]));
     set("--max-group-batches", rng.pick(&["1", "5", "1024"]));
@@ -67,8 +78,9 @@ pub(crate) fn flags(rng: &mut Rng, listen: &str, forgets: bool) -> Vec<String> {
     flags
 }
 
-/// Starts the server and kills it after a moment, mostly before it is ready.
-pub(crate) fn kill_while_starting(dir: &Path, flags: &[String], rng: &mut Rng) {
+/// Starts the server and kills it before it is ready. Says whether it had begun to recover and was not done with it.
+pub(crate) fn kill_while_starting(dir: &Path, flags: &[String], rng: &mut Rng) -> bool {
+    let log = dir.join("log-killed-while-starting");
     let mut command: Command = program();
     let mut child = command
         .args(["serve", "--data-dir"])
@@ -76,47 +88,95 @@ pub(crate) fn kill_while_starting(dir: &Path, flags: &[String], rng: &mut Rng) {
         .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(File::create(&log).unwrap())
         .spawn()
         .unwrap();
-    pause(rng.between(0, 40_000));
+    let said = |what: &str| fs::read_to_string(&log).unwrap().contains(what);
+    if rng.percent(50) {
+        watch(|| said("recovering"));
+        pause(rng.below(1_500));
+    } else {
+        // The journal is read and settled; the replay follows.
+        watch(|| said("journal: records to"));
+        pause(rng.below(300));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
+    said("recovering") && !said("ready on")
 }
 
-/// Ends the server this way, at a moment drawn from `rng`.
-pub(crate) fn strike(blow: Blow, server: Server, dir: &Path, rng: &mut Rng, acknowledged: &AtomicUsize) {
+/// Ends the server this way, at a moment drawn from `rng`. Says whether the blow fell where it was to fall.
+pub(crate) fn strike(
+    blow: Blow,
+    server: Server,
+    dir: &Path,
+    rng: &mut Rng,
+    acknowledged: &AtomicUsize,
+) -> bool {
     match blow {
         Blow::Kill => server.kill(),
         Blow::KillWhileStopping => {
             server.signal(Signal::TERM);
-            pause(rng.between(0, 30_000));
-            server.kill();
+            watch(|| server.log().contains("stopping: "));
+            pause(rng.below(3_000));
+            let log = server.log();
+            return log.contains("stopping: ") && was_killed(server);
         }
-        Blow::KillWhileWriting => {
-            watch(|| fs::read_dir(dir.join("store/tmp")).is_ok_and(|mut files| files.next().is_some()));
+        Blow::KillWhileWriting | Blow::KillInCheckpoint => {
+            let writing =
+                || fs::read_dir(dir.join("store/tmp")).is_ok_and(|mut files| files.next().is_some());
+            watch(writing);
             server.kill();
+            return writing();
         }
         Blow::KillAtCheckpoint => {
             let read = || fs::read(dir.join("store/checkpoint.json")).ok();
             let before = read();
             watch(|| read() != before);
             server.kill();
+            return read() != before;
         }
         Blow::PauseThenKill => {
-            server.signal(Signal::STOP);
+            pause_whole(&server);
             pause(rng.between(1_000, 80_000));
             server.signal(Signal::CONT);
             let before = acknowledged.load(Ordering::Relaxed);
-            watch(|| acknowledged.load(Ordering::Relaxed) > before + 3);
+            watch(|| acknowledged.load(Ordering::Relaxed) > before);
+            let went_on = acknowledged.load(Ordering::Relaxed) > before;
             server.kill();
+            return went_on;
         }
         Blow::KillWhilePaused => {
-            server.signal(Signal::STOP);
+            pause_whole(&server);
             pause(rng.between(0, 10_000));
             server.kill();
         }
         Blow::Stop => assert_eq!(server.stop().code(), Some(0), "SIGTERM under load"),
+    }
+    true
+}
+
+/// Kills it. Says whether that ended it: it may have ended by itself just before.
+fn was_killed(server: Server) -> bool {
+    server.signal(Signal::KILL);
+    server.wait().signal() == Some(Signal::KILL.as_raw())
+}
+
+/// SIGSTOP, until every thread has stopped.
+fn pause_whole(server: &Server) {
+    server.signal(Signal::STOP);
+    let tasks = format!("/proc/{}/task", server.pid());
+    let stopped = || {
+        fs::read_dir(&tasks).unwrap().all(|task| {
+            let stat = fs::read_to_string(task.unwrap().path().join("stat"));
+            // `pid (name) state …`
+            stat.is_err() || stat.is_ok_and(|stat| stat.rsplit(')').next().unwrap().starts_with(" T"))
+        })
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !stopped() {
+        assert!(Instant::now() < deadline, "SIGSTOP stops it");
+        std::thread::yield_now();
     }
 }
 
@@ -125,9 +185,9 @@ pub(crate) fn pause(us: u64) {
     std::thread::sleep(Duration::from_micros(us));
 }
 
-/// Looks for the moment to strike, for a little while: not every choice of flags brings it.
+/// Looks for the moment to strike, for a while: not every choice of flags brings it.
 fn watch(mut is_now: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_millis(150);
+    let end = Instant::now() + Duration::from_millis(500);
     while !is_now() && Instant::now() < end {
         std::thread::yield_now();
     }

@@ -18,7 +18,9 @@ use log_analytics::disk::{DirEntry, Disk, DiskFile};
 use super::rng::Rng;
 pub use super::sim_faults::{Chance, EIO, ENOSPC, Fault, Op};
 pub use super::sim_files::Survival;
-use super::sim_files::{Change, DirNode, FileNode, Node, NodeId, Odds};
+use super::sim_files::{DirNode, FileNode, Node, NodeId, Odds};
+
+mod handle;
 
 #[derive(Clone, Debug)]
 struct State {
@@ -39,6 +41,14 @@ struct State {
 /// See the module. Clones are the same disk; [`SimDisk::fork`] makes another.
 #[derive(Clone)]
 pub struct SimDisk(Arc<Mutex<State>>);
+
+/// What is to be known of a file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    pub node: NodeId,
+    pub is_dir: bool,
+    pub bytes: u64,
+}
 
 /// What an operation is to do.
 enum Verdict {
@@ -155,6 +165,17 @@ impl SimDisk {
     /// What `free_bytes` says.
     pub fn set_free_bytes(&self, bytes: u64) {
         self.state().free_bytes = bytes;
+    }
+
+    /// The number of what has this name, and whether it is a directory and how long a file is.
+    pub fn stat(&self, path: &Path) -> Option<Stat> {
+        let state = self.state();
+        state.find(path).ok().map(|node| state.stat(node))
+    }
+
+    /// The same of something that may have no name any more.
+    pub fn stat_node(&self, node: NodeId) -> Stat {
+        self.state().stat(node)
     }
 
     /// Begins to keep what is done, for people to look at.
@@ -276,6 +297,14 @@ impl State {
             Node::File(file) => Ok(file),
             Node::Dir(_) => Err(io::ErrorKind::IsADirectory.into()),
         }
+    }
+
+    fn stat(&self, node: NodeId) -> Stat {
+        let (is_dir, bytes) = match &self.nodes[node] {
+            Node::Dir(_) => (true, 0),
+            Node::File(file) => (false, file.live.len() as u64),
+        };
+        Stat { node, is_dir, bytes }
     }
 
     fn find(&self, path: &Path) -> io::Result<NodeId> {
@@ -400,10 +429,7 @@ impl Disk for SimDisk {
         state.reading()?;
         let Ok(node) = state.find(path) else { return Ok(Vec::new()) };
         let entry = |(name, id): (&String, &NodeId)| {
-            let (is_dir, bytes) = match &state.nodes[*id] {
-                Node::Dir(_) => (true, 0),
-                Node::File(file) => (false, file.live.len() as u64),
-            };
+            let Stat { is_dir, bytes, .. } = state.stat(*id);
             DirEntry { name: name.clone(), is_dir, bytes }
         };
         Ok(state.dir(node)?.live.iter().map(entry).collect())
@@ -413,87 +439,5 @@ impl Disk for SimDisk {
         let state = self.state();
         state.reading()?;
         Ok(state.free_bytes)
-    }
-}
-
-struct SimFile {
-    disk: SimDisk,
-    node: NodeId,
-    path: String,
-    epoch: u64,
-}
-
-impl SimDisk {
-    fn handle(&self, state: &State, node: NodeId, path: &Path) -> SimFile {
-        SimFile { disk: self.clone(), node, path: path.display().to_string(), epoch: state.epoch }
-    }
-}
-
-impl SimFile {
-    fn state(&self) -> io::Result<MutexGuard<'_, State>> {
-        let state = self.disk.state();
-        assert_eq!(state.epoch, self.epoch, "{}: used after the crash", self.path);
-        state.reading()?;
-        Ok(state)
-    }
-}
-
-impl DiskFile for SimFile {
-    fn write_at(&mut self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
-        let mut state = self.state()?;
-        let mut bytes = parts.concat();
-        let end = match state.begin(Op::Write, &self.path)? {
-            Verdict::Do => Ok(()),
-            Verdict::Die { done: true } => Err(power_is_off()),
-            Verdict::Die { done: false } => {
-                bytes.truncate(state.rng.index(bytes.len() + 1));
-                Err(power_is_off())
-            }
-            Verdict::Fail(error) => {
-                // A failed write may have written any part of what it was given, all of it included.
-                bytes.truncate(state.rng.index(bytes.len() + 1));
-                Err(error)
-            }
-        };
-        if !bytes.is_empty() {
-            state.file_mut(self.node)?.change(Change::Write(offset, bytes));
-        }
-        end
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut state = self.state()?;
-        let live = &state.file_mut(self.node)?.live;
-        let from = live.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
-        let read = from.len().min(buffer.len());
-        buffer[..read].copy_from_slice(&from[..read]);
-        Ok(read)
-    }
-
-    fn sync_data(&mut self) -> io::Result<()> {
-        let mut state = self.state()?;
-        match state.begin(Op::SyncData, &self.path)? {
-            Verdict::Do | Verdict::Die { done: true } => state.file_mut(self.node)?.sync(),
-            // What is pending meets the power cut as it is, or stays in the page cache.
-            Verdict::Die { done: false } => {}
-            Verdict::Fail(error) => {
-                let mut odds = Odds::new(Survival::Random(state.rng.next()));
-                state.file_mut(self.node)?.drop_pending(&mut odds);
-                return Err(error);
-            }
-        }
-        if state.off { Err(power_is_off()) } else { Ok(()) }
-    }
-
-    fn set_len(&mut self, bytes: u64) -> io::Result<()> {
-        let (node, path) = (self.node, self.path.clone());
-        self.state()?.whole(Op::SetLen, Path::new(&path), |state| {
-            state.file_mut(node)?.change(Change::Length(bytes));
-            Ok(())
-        })
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.state()?.file_mut(self.node)?.live.len() as u64)
     }
 }

@@ -1,0 +1,134 @@
+//! The tests' own test: breaks the design in one place after another and looks whether the suite notices.
+//!
+//! `mutations/list.txt` holds the mutations, each with what it breaks and which tests should fail. Here it is only checked
+//! that each of them can still be made. To make them (in a copy of the sources; about a minute each):
+//!
+//! ```sh
+//! MUTATIONS=all cargo test --test mutations -- campaign --nocapture
+//! MUTATIONS=no_lock,tail_not_rewritten cargo test --test mutations -- campaign --nocapture
+//! ```
+//!
+//! `MUTATIONS_TARGET` keeps what was built for the next time (default: `target/mutations`). A mutation that no test
+//! notices is a missing test.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const LIST: &str = include_str!("mutations/list.txt");
+
+struct Mutation {
+    name: String,
+    breaks: String,
+    file: String,
+    /// `cargo test` argument lists.
+    tests: Vec<Vec<String>>,
+    old: String,
+    new: String,
+}
+
+/// Reads the list.
+fn mutations() -> Vec<Mutation> {
+    let parse = |text: &str| {
+        let (head, change) = text.split_once("\nold\n").expect("`old` follows the head");
+        let (old, new) = change.split_once("new\n").expect("`new` follows `old`");
+        let (name, fields) = head.split_once('\n').unwrap();
+        let field = |wanted: &str| -> String {
+            let line = fields.lines().find_map(|line| line.strip_prefix(wanted)).expect(wanted);
+            line.trim_start_matches(':').trim().to_owned()
+        };
+        let words = |tests: &str| tests.split_whitespace().map(str::to_owned).collect();
+        Mutation {
+            name: name.trim().to_owned(),
+            breaks: field("breaks"),
+            file: field("file"),
+            tests: field("tests").split('|').map(words).collect(),
+            old: old.to_owned(),
+            new: format!("{}\n", new.trim_end()),
+        }
+    };
+    LIST.split("\n== ").skip(1).map(parse).collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+impl Mutation {
+    fn apply(&self, text: &str) -> String {
+        let found = text.matches(&self.old).count();
+        assert_eq!(
+            found, 1,
+            "{}: `old` stands {found} times in {}; adapt the mutation",
+            self.name, self.file
+        );
+        text.replacen(&self.old, &self.new, 1)
+    }
+}
+
+#[test]
+fn every_mutation_can_still_be_made() {
+    let mutations = mutations();
+    assert!(mutations.len() >= 50);
+    for mutation in mutations {
+        let text = fs::read_to_string(root().join(&mutation.file)).unwrap();
+        assert_ne!(mutation.apply(&text), text, "{} changes nothing", mutation.name);
+        assert!(!mutation.breaks.is_empty() && !mutation.tests.is_empty());
+    }
+}
+
+#[test]
+fn campaign() {
+    let Ok(wanted) = std::env::var("MUTATIONS") else { return };
+    let target = std::env::var("MUTATIONS_TARGET").map_or(root().join("target/mutations"), PathBuf::from);
+    let tree = target.join("tree");
+    copy_sources(&tree);
+    let mut survived = Vec::new();
+    for mutation in mutations() {
+        if wanted != "all" && !wanted.split(',').any(|name| name == mutation.name) {
+            continue;
+        }
+        let file = tree.join(&mutation.file);
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, mutation.apply(&text)).unwrap();
+        let noticed = mutation.tests.iter().find_map(|arguments| failing_test(&tree, &target, arguments));
+        fs::write(&file, text).unwrap();
+        match noticed {
+            Some(test) => println!("| {} | {} | {test} |", mutation.name, mutation.breaks),
+            None => {
+                println!("| {} | {} | SURVIVED |", mutation.name, mutation.breaks);
+                survived.push(mutation.name);
+            }
+        }
+    }
+    assert!(survived.is_empty(), "no test notices {survived:?}");
+}
+
+/// What a build needs, as it is now, committed or not.
+fn copy_sources(tree: &Path) {
+    let _ = fs::remove_dir_all(tree);
+    fs::create_dir_all(tree).unwrap();
+    for name in ["Cargo.toml", "Cargo.lock", ".cargo", "src", "tests", "bench", "data"] {
+        let copied = Command::new("cp").arg("-a").arg(root().join(name)).arg(tree).status().unwrap();
+        assert!(copied.success(), "{name}");
+    }
+}
+
+/// Runs these tests; the first that fails, by name. `None` where all pass.
+fn failing_test(tree: &Path, target: &Path, arguments: &[String]) -> Option<String> {
+    let cargo = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO"));
+        command.arg("test").args(more).args(arguments).current_dir(tree).env("CARGO_TARGET_DIR", target);
+        command.env_remove("MUTATIONS").output().unwrap()
+    };
+    let built = cargo(&["--quiet", "--no-run"]);
+    assert!(built.status.success(), "it does not build:\n{}", String::from_utf8_lossy(&built.stderr));
+    let run = cargo(&[]);
+    if run.status.success() {
+        return None;
+    }
+    let output = String::from_utf8_lossy(&run.stdout).into_owned();
+    let failed = output.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+    Some(format!("`{}` {}", arguments.join(" "), failed.unwrap_or("(ended the test program)")))
+}
