@@ -22,7 +22,7 @@ took() { python3 -c "import sys; print(f'{float(sys.argv[2]) - float(sys.argv[1]
 
 "$bin/examples/import_log" "$megabytes" >"$dir/access.log"
 bytes=$(stat -c %s "$dir/access.log")
-# GoAccess counts what is compared and nothing else: with all its panels it takes several times as long.
+# GoAccess counts what is compared and nothing else: with all its panels it takes twice as long.
 panels=()
 for panel in VISITORS REFERRERS REFERRING_SITES KEYPHRASES STATUS_CODES REMOTE_USER CACHE_STATUS GEO_LOCATION MIME_TYPE \
     TLS_TYPE OS BROWSERS HOSTS VIRTUAL_HOSTS; do panels+=("--ignore-panel=$panel"); done

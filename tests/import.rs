@@ -353,6 +353,17 @@ fn nobody_there_and_a_wrong_token_end_with_a_clear_message() {
     assert!(told.contains("no batch could be delivered any more: Connection refused"), "{told}");
     assert!(told.contains("run the same import again"), "{told}");
 
+    // One of the files is not there: nothing is sent.
+    let server = Server::start(temp.path(), &[]);
+    for (path, why) in [(temp.path().join("nope"), "No such file"), (temp.path().to_owned(), "a directory")] {
+        let output = import(&url(&server), &[text(&log), text(&path)]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && told.contains(why), "{told}");
+        assert!(told.contains("nothing was imported") && output.stdout.is_empty(), "{told}");
+    }
+    assert_eq!(entries(&server), 0);
+    assert!(server.stop().success());
+
     let (good, bad) = (temp.path().join("token"), temp.path().join("bad"));
     fs::write(&good, "0123456789abcdef-token\n").unwrap();
     fs::write(&bad, "0123456789abcdef-other\n").unwrap();

@@ -1,6 +1,6 @@
 //! `batches list` and `batches cat`: what the journal still keeps. Reads only, so the server may run meanwhile.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -19,7 +19,7 @@ use crate::model::Seq;
 /// What to do with the batches.
 #[derive(Subcommand)]
 pub(super) enum BatchesCommand {
-    /// List batches: seq, time of receipt, customer, batch id, entries, bytes, coding; tab-separated
+    /// List batches: seq, time of receipt, customer, batch id, entries, bytes, coding; tab-separated, named on a terminal
     List(Selection),
     /// Print the decoded bodies of batches, each ended by a line end
     Cat(Selection),
@@ -56,6 +56,10 @@ pub(super) fn run(command: &BatchesCommand) -> Result<ExitCode, Failure> {
         BatchesCommand::Cat(selection) => (selection, cat),
     };
     let mut output = BufWriter::new(io::stdout().lock());
+    // For people; programs get rows alone.
+    if matches!(command, BatchesCommand::List(_)) && io::stdout().is_terminal() {
+        let _ = writeln!(output, "seq\treceived\tcustomer\tbatch id\tentries\tbytes\tcoding");
+    }
     let done = walk(&RealDisk, selection, |record| show(record, &mut output))
         .and_then(|found| output.flush().map(|()| found));
     match done {

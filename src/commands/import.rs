@@ -83,6 +83,10 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     if args.follow && inputs.contains(&Input::Stdin) {
         return Err("--follow needs files: standard input is read to its end anyway".to_owned());
     }
+    if !args.follow {
+        // Before anything is sent: a name mistyped should not be found half-way.
+        inputs.iter().try_for_each(can_be_read)?;
+    }
     let retry_for = (!args.follow).then_some(args.retry_for.0);
     let delivery = Delivery {
         server: args.url.clone(),
@@ -118,6 +122,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
             rotate_wait: args.rotate_wait.0,
             end: end_on_signals()?,
         };
+        shown.start_endless("following", Arc::clone(&import.progress));
         import.follow(&args.files, &follow)
     } else {
         shown.start(&inputs, "importing", Arc::clone(&import.progress));
@@ -125,11 +130,27 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     };
     shown.finish();
     let totals = import.totals();
-    print(&totals, began.elapsed(), import.progress.load(std::sync::atomic::Ordering::Relaxed));
+    if done.is_ok() || totals != Totals::default() {
+        print(&totals, began.elapsed(), import.progress.load(std::sync::atomic::Ordering::Relaxed));
+    }
     if let Err(failure) = done {
         return Err(format!("{failure}\nwhat was counted stays counted: run the same import again to go on"));
     }
     Ok(if totals.conflicts > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn can_be_read(input: &Input) -> Result<(), Failure> {
+    let Input::File(path) = input else { return Ok(()) };
+    let named = |error: std::io::Error| format!("{}: {error}; nothing was imported", path.display());
+    let data = path.metadata().map_err(named)?;
+    if data.is_dir() {
+        return Err(format!("{}: a directory, not a log; nothing was imported", path.display()));
+    }
+    // A pipe would notice.
+    if data.is_file() {
+        disk::open_for_reading(path).map_err(named)?;
+    }
+    Ok(())
 }
 
 /// Reads the first line of a file that holds something.

@@ -34,6 +34,15 @@ impl Shown {
     /// Shows how far `inputs` are read; where the size of one is not known, the bytes and their rate.
     pub(super) fn start(&self, inputs: &[Input], what: &'static str, read: Arc<AtomicU64>) {
         let total: Option<u64> = inputs.iter().map(Input::stored_bytes).sum();
+        self.show(total, what, read);
+    }
+
+    /// Shows the bytes read and their rate, of something that has no end.
+    pub(super) fn start_endless(&self, what: &'static str, read: Arc<AtomicU64>) {
+        self.show(None, what, read);
+    }
+
+    fn show(&self, total: Option<u64>, what: &'static str, read: Arc<AtomicU64>) {
         let bar = self.bar.get_or_init(|| match total {
             Some(total) => bytes(total, what),
             None => endless(what),

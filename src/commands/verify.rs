@@ -65,8 +65,13 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
 
 fn print(report: &Report) {
     println!(
-        "journal: {} records ({} to {}) in {} segments, checkpoint {}",
-        report.records, report.first_seq, report.last_seq, report.segments, report.checkpoint
+        "journal: {} records ({} to {}) in {} segment{}, checkpoint {}",
+        report.records,
+        report.first_seq,
+        report.last_seq,
+        report.segments,
+        if report.segments == 1 { "" } else { "s" },
+        report.checkpoint
     );
     println!(
         "windows: {} files, {} requests in minutes, {} recounted, {} recounted in part, {} incomplete",
