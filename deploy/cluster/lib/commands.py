@@ -83,8 +83,10 @@ def down(layout: Layout, purge: bool) -> None:
         shutil.rmtree(layout.root)
 
 
-def start(layout: Layout, name: str) -> None:
+def start(layout: Layout, name: str, savepoint: str | None) -> None:
     """Starts one component again and waits until it can be used."""
+    if savepoint is not None:
+        flink.start_jobmanager(layout, savepoint)
     COMPONENTS[name].start(layout)
     COMPONENTS[name].wait(layout)
 
@@ -124,12 +126,13 @@ def _install(wanted: set[str]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="deploy/cluster", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    helps = {"up": up, "down": down, "start": start, "kill": kill, "status": status}
-    made = {name: commands.add_parser(name, help=function.__doc__) for name, function in helps.items()}
+    functions = {"up": up, "down": down, "start": start, "kill": kill, "status": status}
+    made = {name: commands.add_parser(name, help=function.__doc__) for name, function in functions.items()}
     for command in made.values():
         command.add_argument("dir", type=Path, help="the cluster's folder")
     for name in ("start", "kill"):
         made[name].add_argument("component", choices=COMPONENTS)
+    made["start"].add_argument("--from-savepoint", metavar="PATH", help="where the window job begins (jobmanager only)")
     made["up"].add_argument("--only", nargs="+", choices=COMPONENTS, default=[], metavar="COMPONENT",
                             help=f"just these and what they need, of: {', '.join(COMPONENTS)}")
     made["down"].add_argument("--purge", action="store_true", help="delete the folder as well")
@@ -144,8 +147,12 @@ def main() -> int:
             down(layout, arguments.purge)
         elif arguments.command == "status":
             status(layout)
+        elif arguments.command == "start":
+            if arguments.from_savepoint is not None and arguments.component != "jobmanager":
+                parser.error("--from-savepoint is for the jobmanager")
+            start(layout, arguments.component, arguments.from_savepoint)
         else:
-            helps[arguments.command](layout, arguments.component)
+            kill(layout, arguments.component)
     except (processes.NotReady, cache.Missing, RuntimeError, FileNotFoundError) as problem:
         print(f"{arguments.command}: {problem}", file=sys.stderr)
         return 1

@@ -90,13 +90,15 @@ def start_zookeeper(layout: Layout) -> None:
         "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(config)])
 
 
-def start_jobmanager(layout: Layout) -> None:
+def start_jobmanager(layout: Layout, savepoint: str | None = None) -> None:
+    """Starts the JobManager and with it the job: from its last checkpoint, else from the savepoint, else from nothing."""
     configuration = _configure(layout)
     endpoints = layout.endpoints()
     processes.start(layout, "jobmanager", [
         *_java("256m", "-XX:TieredStopAtLevel=1"),
         "org.apache.flink.container.entrypoint.StandaloneApplicationClusterEntryPoint",
         "--configDir", configuration, "--job-classname", JOB_CLASS,
+        *(("--fromSavepoint", savepoint) if savepoint else ()),
         "--kafka", endpoints["KAFKA"], "--clickhouse", endpoints["CLICKHOUSE_URL"],
         "--clickhouse-database", DATABASE, "--idleness", "PT2S"])
 
