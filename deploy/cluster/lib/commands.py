@@ -74,9 +74,11 @@ def up(layout: Layout, only: list[str]) -> None:
 
 
 def down(layout: Layout, purge: bool) -> None:
-    """Ends everything, in peace where possible; data stays unless it is to be purged."""
+    """Ends everything, in peace where possible; data stays unless it is to be purged, then nothing needs peace."""
     for name in reversed(COMPONENTS):
-        if not processes.end(layout, name, signal.SIGTERM, COMPONENTS[name].patience_s):
+        if purge:
+            processes.end(layout, name, signal.SIGKILL, 10.0)
+        elif not processes.end(layout, name, signal.SIGTERM, COMPONENTS[name].patience_s):
             print(f"{name} does not end, it is killed", file=sys.stderr)
             processes.end(layout, name, signal.SIGKILL, 10.0)
     if purge:

@@ -67,6 +67,10 @@ class Layout:
     def _ports_file(self) -> Path:
         return self.root / "ports.json"
 
+    def another_port(self) -> int:
+        """A free port for something that is not the cluster's."""
+        return _free_ports(("another",))["another"]
+
     def address(self, port: str) -> str:
         return f"{HOST}:{self.ports[port]}"
 
