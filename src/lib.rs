@@ -28,6 +28,7 @@
 //! - [`verify`], [`repair`]: looking after a stopped server's data.
 //! - [`config`]: flags and environment; every limit has its name, flag and default there.
 //! - [`metrics`]: every metric, in one table.
+//! - [`allocator`]: what is asked of the C library, so that memory in flight is given back.
 //!
 //! # Words
 //!
@@ -49,6 +50,7 @@
 //!
 //! A panic in any of them ends the process, and the next start recovers; only a panic inside one request is contained.
 
+pub mod allocator;
 pub mod batch;
 pub mod client;
 pub mod clock;

@@ -282,7 +282,12 @@ fn bodies_of_every_kind_pass_and_answers_come_back_in_the_servers_words() {
     assert!(large.len() > 1_700_000);
     assert_eq!(ask(post(&acme, &large)).status, 202);
     assert_eq!(ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()).status, 200);
-    for inside in ["/metrics", "/readyz", "/anything"] {
+    let day = "from=2025-12-28T00:00:00Z&to=2025-12-29T00:00:00Z";
+    for open in [format!("/aggregates?{day}"), format!("/aggregates/top?dimension=path&n=3&{day}")] {
+        let answer = ask(format!("GET {open} HTTP/1.1\r\nHost: x\r\n{acme}\r\n"));
+        assert_eq!(answer.status, 200, "{open}: {}", json(&answer));
+    }
+    for inside in ["/metrics", "/readyz", "/customers", "/anything"] {
         let answer = ask(format!("GET {inside} HTTP/1.1\r\nHost: x\r\n{acme}\r\n"));
         assert_eq!((answer.status, json(&answer)["errorCode"].as_str()), (404, Some("HTTP_404")), "{inside}");
     }

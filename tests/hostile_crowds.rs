@@ -34,6 +34,11 @@ fn bytes_in_flight_are_bounded_and_given_back() {
     eventually("all bodies are held", || front.handler.budget.used_bytes() == MAX_INFLIGHT_BYTES);
     let refused = once(front.addr(), post("", &batch(1))).unwrap();
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    // Who asks before sending is not told to go on.
+    for framing in ["Content-Length: 100", "Transfer-Encoding: chunked"] {
+        let asks = format!("{}{framing}\r\nExpect: 100-continue\r\n\r\n", post_start());
+        assert_eq!(once(front.addr(), asks).unwrap().status, 503);
+    }
     assert!(Client::connect(front.addr()).is_alive());
     for client in &mut clients {
         client.send(" ");
@@ -296,4 +301,28 @@ fn a_stopped_server_answers_what_had_already_arrived() {
         drop(clients);
         front.stop();
     }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_clients_that_dribble_and_blames_itself() {
+    let front = guarded(patient());
+    let mut body = Client::connect(front.addr());
+    body.send(format!("{}Content-Length: 1000\r\n\r\n[", post_start()));
+    let mut head = Client::connect(front.addr());
+    head.send("POST /logs HTTP/1.1\r\nHost:");
+    let mut gate = Client::connect(front.addr());
+    gate.send(GATE);
+    eventually("one is being served, one has been charged", || {
+        front.handler.waiting.load(Ordering::SeqCst) == 1 && front.handler.budget.used_bytes() > 0
+    });
+    eventually("all are accepted", || front.stats.open.load(Ordering::SeqCst) == 3);
+    // The one that is being served is what it still waits for.
+    assert!(!front.front.join(ms(200)));
+    for client in [&mut body, &mut head] {
+        let answer = client.answer(false);
+        refused_in_good_order(client, answer, 503);
+    }
+    front.handler.open_gate();
+    assert_eq!(gate.answer(false).unwrap().status, 200);
+    front.stop();
 }

@@ -3,6 +3,7 @@
 
 mod agent;
 mod batches;
+mod descriptors;
 mod health;
 mod import;
 mod progress;

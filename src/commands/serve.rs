@@ -9,7 +9,8 @@ use crossbeam_channel::{Sender, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Failure, lock};
+use super::{Failure, descriptors, lock};
+use crate::allocator;
 use crate::clock;
 use crate::config::Config;
 use crate::data_dir::{DataDir, at};
@@ -37,6 +38,7 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(EXIT_USAGE));
     }
     start_logging(config)?;
+    allocator::keep_large_pieces_apart();
     let disk = RealDisk::shared();
     let tokens = match &config.gateway_token_file {
         Some(file) => Tokens::load(&*disk, file).map_err(|error| format!("--gateway-token-file: {error}"))?,
@@ -75,9 +77,9 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     let (stop, stopped) = bounded(1);
     watch_signals(stop, Arc::clone(&recovered), Arc::clone(&routes), Arc::clone(&disk))?;
     let handler = Arc::clone(&routes) as Arc<dyn Handler>;
-    let front =
-        server::start(config.http_server, &config.listen, config.front_limits(), handler, connections)
-            .map_err(|error| format!("--listen {}: {error}", config.listen))?;
+    let limits = descriptors::fit(config.front_limits(), config.windows.partitions);
+    let front = server::start(config.http_server, &config.listen, limits, handler, connections)
+        .map_err(|error| format!("--listen {}: {error}", config.listen))?;
     let address = match front.local_addr() {
         Some(address) => format!("http://{address}"),
         None => config.listen.to_string(),
@@ -138,7 +140,8 @@ fn watch_signals(
             if signal == SIGHUP {
                 for tokens in routes.tokens() {
                     match tokens.reload(&*disk) {
-                        Ok(()) => log::info!("token file read again"),
+                        Ok(None) => {}
+                        Ok(Some(file)) => log::info!("read again: {}", file.display()),
                         Err(error) => log::error!("the tokens stay as they were: {error}"),
                     }
                 }

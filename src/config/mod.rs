@@ -5,11 +5,13 @@
 //! environment.
 
 mod choices;
+mod front;
 mod units;
 
 use std::path::PathBuf;
 
 pub use choices::{LogLevel, Overlong, RawBatches};
+pub use front::FrontArgs;
 pub use units::{Bytes, RetainDays, Span};
 
 use clap::{Args, FromArgMatches};
@@ -85,44 +87,6 @@ pub struct Config {
     #[command(flatten, next_help_heading = "Queries")]
     #[allow(missing_docs, reason = "documented at its type")]
     pub query: QueryArgs,
-}
-
-/// Limits on connections and requests.
-#[derive(Clone, Debug, Args)]
-pub struct FrontArgs {
-    /// Connections open at once
-    #[arg(long, env = "LOG_ANALYTICS_MAX_CONNECTIONS", value_name = "N", default_value_t = 512)]
-    pub max_connections: usize,
-    /// Request line and headers together (431 beyond)
-    #[arg(long, env = "LOG_ANALYTICS_MAX_HEAD_BYTES", value_name = "BYTES", default_value = "16KiB")]
-    pub max_head_bytes: Bytes,
-    /// Request target (414 beyond)
-    #[arg(long, env = "LOG_ANALYTICS_MAX_TARGET_BYTES", value_name = "BYTES", default_value = "8KiB")]
-    pub max_target_bytes: Bytes,
-    /// Headers of one request (431 beyond)
-    #[arg(long, env = "LOG_ANALYTICS_MAX_HEADERS", value_name = "N", default_value_t = 100)]
-    pub max_headers: usize,
-    /// Time for a request's head (408 beyond)
-    #[arg(long, env = "LOG_ANALYTICS_HEAD_TIMEOUT", value_name = "TIME", default_value = "5s")]
-    pub head_timeout: Span,
-    /// Time for a whole request (408 beyond)
-    #[arg(long, env = "LOG_ANALYTICS_REQUEST_TIMEOUT", value_name = "TIME", default_value = "10s")]
-    pub request_timeout: Span,
-    /// Bytes a second that a body must come with (408 below)
-    #[arg(long, env = "LOG_ANALYTICS_MIN_BODY_RATE", value_name = "BYTES", default_value = "64KiB")]
-    pub min_body_rate: Bytes,
-    /// Time for the client to take an answer
-    #[arg(long, env = "LOG_ANALYTICS_RESPONSE_TIMEOUT", value_name = "TIME", default_value = "10s")]
-    pub response_timeout: Span,
-    /// Time a connection may wait for its next request
-    #[arg(long, env = "LOG_ANALYTICS_IDLE_TIMEOUT", value_name = "TIME", default_value = "60s")]
-    pub idle_timeout: Span,
-    /// Bytes of a refused body that are read and thrown away so that the client sees the answer
-    #[arg(long, env = "LOG_ANALYTICS_LINGER_BYTES", value_name = "BYTES", default_value = "4MiB")]
-    pub linger_bytes: Bytes,
-    /// Time spent on that
-    #[arg(long, env = "LOG_ANALYTICS_LINGER_TIMEOUT", value_name = "TIME", default_value = "1s")]
-    pub linger_timeout: Span,
 }
 
 /// Limits on batches.
@@ -263,8 +227,6 @@ impl Config {
     pub fn validate(&self) -> Result<(), String> {
         let Config { front, batch, journal, windows, query, .. } = self;
         let at_least_one = [
-            ("--max-connections", front.max_connections as u64),
-            ("--max-headers", front.max_headers as u64),
             ("--max-entries", batch.max_entries as u64),
             ("--max-minutes", batch.max_minutes as u64),
             ("--max-path-bytes", batch.max_path_bytes.0),
@@ -292,7 +254,8 @@ impl Config {
         if let Some((flag, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(format!("{flag} must be at least 1"));
         }
-        let rules: [(bool, &str, &str); 9] = [
+        let rules: [(bool, &str, &str); 10] = [
+            (self.summarize_threads <= 1_024, "--summarize-threads", "must be at most 1024"),
             (batch.max_body_bytes.0 <= MAX_BODY_BYTES, "--max-body-bytes", "must be at most 64MiB"),
             (
                 batch.max_inflight_bytes.0 >= 4 * batch.max_body_bytes.0,
@@ -319,10 +282,7 @@ impl Config {
         if let Some((_, flag, rule)) = rules.iter().find(|(holds, _, _)| !holds) {
             return Err(format!("{flag} {rule}"));
         }
-        self.front_limits().check().map_err(|rule| {
-            let flag = rule.split(' ').next().unwrap_or_default().replace('_', "-");
-            format!("--{flag}: {rule}")
-        })
+        front.check()
     }
 
     /// What `serve` goes by without any flag or variable.
@@ -334,21 +294,7 @@ impl Config {
 
     /// The front end's limits.
     pub fn front_limits(&self) -> FrontLimits {
-        let front = &self.front;
-        FrontLimits {
-            max_connections: front.max_connections,
-            max_head_bytes: front.max_head_bytes.size(),
-            max_target_bytes: front.max_target_bytes.size(),
-            max_headers: front.max_headers,
-            head_timeout: front.head_timeout.0,
-            request_timeout: front.request_timeout.0,
-            min_body_rate: front.min_body_rate.0,
-            response_timeout: front.response_timeout.0,
-            idle_timeout: front.idle_timeout.0,
-            linger_bytes: front.linger_bytes.size(),
-            linger_timeout: front.linger_timeout.0,
-            ..FrontLimits::default()
-        }
+        self.front.limits()
     }
 
     /// What a batch may be.
@@ -453,13 +399,30 @@ mod tests {
     }
 
     #[test]
+    fn every_bound_of_the_front_ends_has_its_flag() {
+        let command = Config::augment_args(clap::Command::new("serve"));
+        let flags: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+        let shown = format!("{:#?}", FrontLimits::default());
+        let fields = shown.lines().filter_map(|line| line.trim().split_once(": ")).map(|(name, _)| name);
+        let missing: Vec<_> = fields.filter(|name| !flags.contains(&&*name.replace('_', "-"))).collect();
+        assert!(missing.is_empty() && shown.lines().count() > 20, "{missing:?}");
+    }
+
+    #[test]
     fn bad_values_are_refused_with_flag_and_reason() {
         for (flags, says) in [
             (&["--partitions", "0"][..], "--partitions must be at least 1"),
             (&["--max-inflight-bytes", "1MiB"], "--max-inflight-bytes must be at least four times"),
             (&["--checkpoint-bytes", "4GiB"], "--checkpoint-bytes must be below"),
             (&["--listen", "0.0.0.0:1"], "--listen beyond loopback needs --gateway-token-file"),
-            (&["--max-head-bytes", "100"], "--max-target-bytes"),
+            (&["--max-head-bytes", "100"], "--max-target-bytes must be below --max-head-bytes"),
+            (&["--max-connections", "0"], "--max-connections must be between 1 and 65536"),
+            (&["--idle-timeout", "0"], "--idle-timeout must be between 1ms and 24h"),
+            (&["--request-timeout", "4s"], "--head-timeout must not be above --request-timeout"),
+            (&["--summarize-threads", "1025"], "--summarize-threads must be at most 1024"),
+            (&["--thread-stack-bytes", "2GiB"], "--thread-stack-bytes must be at most 1GiB"),
+            (&["--backlog", "0"], "--backlog must be between 1 and 65536"),
+            (&["--linger-bytes", "2GiB"], "--linger-bytes must be at most 1GiB"),
         ] {
             let error = config(flags).validate().unwrap_err();
             assert!(error.contains(says), "{flags:?}: {error}");

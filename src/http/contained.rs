@@ -4,7 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::server::{ConnectionStats, count};
+use super::stats::{ConnectionStats, count};
 use super::{Handler, Head, Request, Response};
 
 /// The handler's answer; where it panics, its refusal with 500, and the connection closes.

@@ -30,12 +30,14 @@ use rustix::event::{PollFd, PollFlags, poll};
 use self::connection::Shared;
 use self::slots::{Admission, Serve, Slots};
 use self::turned_away::Door;
-use super::Handler;
 use super::contained;
 use super::crew::Crew;
 use super::encode::{self, Form};
-use super::server::{ConnectionStats, Front, FrontLimits, Listen, Trouble, count};
+use super::limits::FrontLimits;
+use super::listen::Listen;
 use super::socket::{Listener, Stream};
+use super::stats::{ConnectionStats, Trouble, count};
+use super::{Front, Handler};
 use crate::clock::now_ms;
 
 /// Stack of the acceptor and of the thread that sees clients out.
@@ -63,14 +65,14 @@ impl Guarded {
         handler: Arc<dyn Handler>,
         stats: Arc<ConnectionStats>,
     ) -> io::Result<Self> {
-        let listener = Listener::bind(listen)?;
+        let listener = Listener::bind(listen, limits.backlog)?;
         listener.set_nonblocking()?;
         let (waker, woken) = UnixStream::pair()?;
         let crew = Arc::new(Crew::default());
         let slots = Slots::new(&limits, &crew, &stats);
         let local_addr = listener.local_addr();
         let shared = Arc::new(Shared { limits, handler, stats, slots: Arc::clone(&slots) });
-        let (door, arrivals) = Door::new();
+        let (door, arrivals) = Door::new(shared.limits.max_turned_away);
         let limits = shared.limits.clone();
         crew.spawn("http-turn-away".to_owned(), HELPER_STACK_BYTES, move || {
             turned_away::run(&arrivals, &limits)
@@ -94,7 +96,12 @@ impl Front for Guarded {
 
     fn join(&self, within: Duration) -> bool {
         self.stop();
-        self.crew.join(within)
+        // A request whose body dribbles in must not use up the time in which counts are to be written.
+        let patience = within / 2;
+        self.crew.join(patience) || {
+            self.slots.cut();
+            self.crew.join(within - patience)
+        }
     }
 }
 

@@ -132,6 +132,7 @@ impl Ingest {
                 Problem::http(413, format!("the body is larger than {limit_bytes} bytes")).into()
             }
             BodyError::Busy => Reason::Busy.into(),
+            BodyError::Stopping => Reason::Stopping.into(),
             BodyError::TooSlow => Problem::http(408, "the body came too slowly").into(),
             BodyError::Malformed(what) => Problem::bad_batch(*what).into(),
             // Nobody reads this answer; it stands in the log and the metrics.

@@ -10,14 +10,20 @@ mod encode;
 pub mod errors;
 pub mod guarded;
 pub mod ingest;
+pub mod limits;
+pub mod listen;
 mod negotiate;
 mod params;
 pub mod reading;
 pub mod routes;
 pub mod server;
 mod socket;
+pub mod stats;
 pub mod tiny;
 pub mod tokens;
+
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::inflight::Charge;
 
@@ -59,6 +65,8 @@ pub enum BodyError {
     },
     /// The bytes in flight are used up: 503.
     Busy,
+    /// The server is stopping and reads no more: 503.
+    Stopping,
     /// It came too slowly: 408.
     TooSlow,
     /// The transfer coding is broken: 400.
@@ -128,4 +136,18 @@ pub trait Handler: Send + Sync + 'static {
     /// error body, the metrics and the log line are made in one place for all front ends. `status` is one of
     /// DESIGN's framing answers (400, 408, 413, 414, 417, 431, 500, 501, 503, 505).
     fn refuse(&self, head: Option<&Head>, status: u16, description: &str) -> Response;
+}
+
+/// A running front end.
+pub trait Front: Send + Sync {
+    /// The address it listens on, with the real port; `None` for a Unix socket.
+    fn local_addr(&self) -> Option<SocketAddr>;
+
+    /// Stops accepting and closes idle connections. Requests in flight go on, and each is answered with
+    /// `connection: close`. Returns at once; calling it again does nothing.
+    fn stop(&self);
+
+    /// Stops, and waits until every thread has ended: `true`, or `false` where `within` was too short (what is
+    /// still running then ends with the process).
+    fn join(&self, within: Duration) -> bool;
 }

@@ -11,7 +11,7 @@ use prometheus::{Histogram, IntCounter};
 use super::errors::Problem;
 use super::ingest::{Ingest, Refused};
 use super::reading::Reading;
-use super::server::ConnectionStats;
+use super::stats::ConnectionStats;
 use super::tokens::Tokens;
 use super::{Handler, Head, Request, Response};
 use crate::clock;

@@ -1,6 +1,6 @@
 //! Sockets: TCP or Unix, listening or connected, behind one pair of types.
 //!
-//! In: a [`Listen`]. Out: a [`Listener`] with a long backlog and [`Stream`]s. The file of a Unix socket belongs
+//! In: a [`Listen`]. Out: a [`Listener`] and [`Stream`]s. The file of a Unix socket belongs
 //! to this module: it is made with mode 0660, a dead server's file is replaced, a live server's never, and ours
 //! goes when the listener goes.
 
@@ -15,11 +15,7 @@ use std::time::Duration;
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::server::Listen;
-
-/// Connections the kernel keeps for us until they are accepted. The kernel cuts it to its own limit
-/// (`net.core.somaxconn`, 4096 on a current Linux). With std's 128 a burst of 200 loses SYNs and waits a second.
-const BACKLOG: i32 = 4096;
+use super::listen::Listen;
 
 /// Mode of a Unix socket: who may connect is decided by its group.
 const UNIX_MODE: u32 = 0o660;
@@ -84,15 +80,16 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
-    pub(crate) fn bind(listen: &Listen) -> io::Result<Self> {
+    pub(crate) fn bind(listen: &Listen, backlog: u32) -> io::Result<Self> {
+        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         match listen {
             Listen::Tcp(address) => {
                 let listener = TcpListener::bind(address)?;
-                rustix::net::listen(&listener, BACKLOG)?;
+                rustix::net::listen(&listener, backlog)?;
                 Ok(Self::Tcp(listener))
             }
             Listen::Unix(path) => {
-                bind_unix(path).map(|(listener, file)| Self::Unix { listener, _file: file })
+                bind_unix(path, backlog).map(|(listener, file)| Self::Unix { listener, _file: file })
             }
         }
     }
@@ -163,7 +160,7 @@ fn inode(path: &Path) -> Option<(u64, u64)> {
     path.symlink_metadata().ok().map(|found| (found.dev(), found.ino()))
 }
 
-fn bind_unix(path: &Path) -> io::Result<(UnixListener, UnixFile)> {
+fn bind_unix(path: &Path, backlog: i32) -> io::Result<(UnixListener, UnixFile)> {
     remove_stale(path)?;
     let socket =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
@@ -174,7 +171,7 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, UnixFile)> {
     rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
     let file = UnixFile { path: path.to_owned(), inode: inode(path) };
     rustix::fs::chmod(path, mode)?;
-    rustix::net::listen(&socket, BACKLOG)?;
+    rustix::net::listen(&socket, backlog)?;
     Ok((UnixListener::from(socket), file))
 }
 
@@ -213,9 +210,9 @@ mod tests {
         // std leaves the file behind when its listener goes, as a killed server does.
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists());
-        let first = Listener::bind(&listen).unwrap();
+        let first = Listener::bind(&listen, 128).unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, UNIX_MODE);
-        assert_eq!(Listener::bind(&listen).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(Listener::bind(&listen, 128).unwrap_err().kind(), ErrorKind::AddrInUse);
         UnixStream::connect(&path).unwrap();
         drop(first);
         assert!(!path.exists());
@@ -225,7 +222,7 @@ mod tests {
     fn a_file_that_is_no_socket_is_left_alone() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let listen = Listen::Unix(file.path().to_owned());
-        assert_eq!(Listener::bind(&listen).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(Listener::bind(&listen, 128).unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert!(file.path().exists());
     }
 }

@@ -24,9 +24,11 @@ use super::contained;
 use super::crew::{Crew, lock};
 use super::encode::{self, Form};
 use super::guarded::head::split_target;
-use super::server::{ConnectionStats, Front, FrontLimits, Held, Listen, Trouble, count};
+use super::limits::FrontLimits;
+use super::listen::Listen;
 use super::socket::Listener;
-use super::{Body, BodyError, Handler, Head, Request, Response};
+use super::stats::{ConnectionStats, Held, Trouble, count};
+use super::{Body, BodyError, Front, Handler, Head, Request, Response};
 use crate::clock::{monotonic, now_ms};
 use crate::inflight::{Charge, STEP_BYTES};
 
@@ -70,7 +72,7 @@ impl Tiny {
         handler: Arc<dyn Handler>,
         stats: Arc<ConnectionStats>,
     ) -> io::Result<Self> {
-        let listener = Listener::bind(listen)?;
+        let listener = Listener::bind(listen, limits.backlog)?;
         let local_addr = listener.local_addr();
         let workers = limits.tiny_workers;
         let shared = Arc::new(Shared {

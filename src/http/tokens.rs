@@ -33,16 +33,15 @@ impl Tokens {
         Ok(Self { file: Some(file.to_owned()), valid })
     }
 
-    /// Reads the file again. On an error the tokens stay as they were.
+    /// Reads the file again, where there is one, and says which. On an error the tokens stay as they were.
     ///
     /// # Errors
     /// See [`Tokens::load`].
-    pub fn reload(&self, disk: &dyn Disk) -> Result<(), String> {
-        if let Some(file) = &self.file {
-            let tokens = read(disk, file)?;
-            *self.valid.write().unwrap_or_else(std::sync::PoisonError::into_inner) = tokens;
-        }
-        Ok(())
+    pub fn reload(&self, disk: &dyn Disk) -> Result<Option<&Path>, String> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let tokens = read(disk, file)?;
+        *self.valid.write().unwrap_or_else(std::sync::PoisonError::into_inner) = tokens;
+        Ok(Some(file))
     }
 
     /// Whether there are any: without, everybody may.

@@ -83,7 +83,7 @@ impl CountingHandler {
         let status = match error {
             BodyError::LengthRequired => 411,
             BodyError::TooLarge { .. } => 413,
-            BodyError::Busy => 503,
+            BodyError::Busy | BodyError::Stopping => 503,
             BodyError::TooSlow => 408,
             BodyError::Malformed(_) | BodyError::Disconnected(_) => 400,
         };

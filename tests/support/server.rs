@@ -40,11 +40,27 @@ impl Server {
         Self::try_start(dir, flags).unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
     }
 
+    /// Starts a server that may have this many files open.
+    pub fn start_with_descriptors(count: u32, dir: &Path, flags: &[&str]) -> Server {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -n $0 && exec \"$@\"", &count.to_string()]);
+        let program = program();
+        shell.arg(program.get_program());
+        for (name, _) in program.get_envs() {
+            shell.env_remove(name);
+        }
+        Self::try_start_as(shell, dir, flags).unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
+    }
+
     /// Starts a server; what it logged where it ended instead of getting ready.
     pub fn try_start(dir: &Path, flags: &[&str]) -> Result<Server, String> {
+        Self::try_start_as(program(), dir, flags)
+    }
+
+    fn try_start_as(mut program: Command, dir: &Path, flags: &[&str]) -> Result<Server, String> {
         let log = dir.join(format!("log-{}", fs::read_dir(dir).unwrap().count()));
         let anywhere = if flags.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
-        let mut child = program()
+        let mut child = program
             .args(["serve", "--data-dir"])
             .arg(dir.join("store"))
             .args(anywhere)

@@ -4,14 +4,9 @@
 //! it. A pure state machine that keeps no bytes of its own: extensions and trailers are checked for form, counted
 //! and forgotten. It must never look at bytes after the end of the body.
 
-/// Bytes one chunk-size line may have, extensions included.
-const MAX_LINE_BYTES: usize = 4 * 1024;
-/// Bytes all trailers together may have.
-const MAX_TRAILER_BYTES: usize = 8 * 1024;
-/// Framing a body may have for free, before it is measured against the data.
-const FREE_FRAMING_BYTES: u64 = 64 * 1024;
-/// Framing bytes per byte of data above that. Chunks of one byte have five; only extensions or leading zeros
-/// have more, and they are a way to keep a server busy with nothing.
+use crate::http::limits::FrontLimits;
+
+/// Framing bytes per byte of data, above `free_framing_bytes`; why is said there.
 const MAX_FRAMING_PER_DATA_BYTE: u64 = 8;
 
 /// Why a body cannot be decoded.
@@ -23,10 +18,9 @@ pub(super) enum ChunkError {
 }
 
 /// Where in the coding the next byte stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// In the digits of a chunk size; no digit seen yet where `line_bytes` is 0.
-    #[default]
     Size,
     /// White space after the size: only an extension may follow.
     AfterSize,
@@ -43,8 +37,9 @@ enum Place {
 }
 
 /// Decodes one body.
-#[derive(Debug, Default)]
-pub(super) struct Decoder {
+#[derive(Debug)]
+pub(super) struct Decoder<'a> {
+    limits: &'a FrontLimits,
     place: Place,
     /// Bytes left of the chunk, or its size as far as it was read.
     size: u64,
@@ -65,7 +60,19 @@ pub(super) struct Progress {
     pub(super) done: bool,
 }
 
-impl Decoder {
+impl<'a> Decoder<'a> {
+    pub(super) fn new(limits: &'a FrontLimits) -> Self {
+        Self {
+            limits,
+            place: Place::Size,
+            size: 0,
+            line_bytes: 0,
+            trailer_bytes: 0,
+            framing_bytes: 0,
+            data_bytes: 0,
+        }
+    }
+
     /// Decodes the raw bytes of `buffer[read..]` to `buffer[written..]`; `written` is never above `read`. Uses
     /// up every byte there is unless the body ends before.
     pub(super) fn decode(
@@ -98,8 +105,8 @@ impl Decoder {
 
     fn framing(&mut self, byte: u8, limit_bytes: u64) -> Result<(), ChunkError> {
         self.framing_bytes += 1;
-        if self.framing_bytes > FREE_FRAMING_BYTES + self.data_bytes.saturating_mul(MAX_FRAMING_PER_DATA_BYTE)
-        {
+        let earned = self.data_bytes.saturating_mul(MAX_FRAMING_PER_DATA_BYTE);
+        if self.framing_bytes > earned.saturating_add(self.limits.free_framing_bytes as u64) {
             return Err(ChunkError::Malformed("far more chunk framing than data"));
         }
         self.place = match (self.place, byte) {
@@ -155,7 +162,7 @@ impl Decoder {
 
     fn line(&mut self, place: Place) -> Result<Place, ChunkError> {
         self.line_bytes += 1;
-        if self.line_bytes > MAX_LINE_BYTES {
+        if self.line_bytes > self.limits.max_chunk_line_bytes {
             return Err(ChunkError::Malformed("chunk-size line too long"));
         }
         Ok(place)
@@ -163,7 +170,7 @@ impl Decoder {
 
     fn trailer(&mut self) -> Result<Place, ChunkError> {
         self.trailer_bytes += 1;
-        if self.trailer_bytes > MAX_TRAILER_BYTES {
+        if self.trailer_bytes > self.limits.max_trailer_bytes {
             return Err(ChunkError::Malformed("trailers too long"));
         }
         Ok(Place::Trailer)
@@ -176,7 +183,8 @@ mod tests {
 
     fn decode(raw: &str) -> Result<(String, usize), ChunkError> {
         let mut buffer = raw.as_bytes().to_vec();
-        let progress = Decoder::default().decode(&mut buffer, 0, 0, 100)?;
+        let limits = FrontLimits::default();
+        let progress = Decoder::new(&limits).decode(&mut buffer, 0, 0, 100)?;
         assert!(progress.done, "{raw:?} is not complete");
         Ok((String::from_utf8(buffer[..progress.written].to_vec()).unwrap(), raw.len() - progress.read))
     }
@@ -217,7 +225,8 @@ mod tests {
             "0\r\n\rX",
         ] {
             let mut buffer = raw.as_bytes().to_vec();
-            let result = Decoder::default().decode(&mut buffer, 0, 0, 100);
+            let limits = FrontLimits::default();
+            let result = Decoder::new(&limits).decode(&mut buffer, 0, 0, 100);
             assert!(matches!(result, Err(ChunkError::Malformed(_))), "{raw:?}: {result:?}");
         }
         assert_eq!(decode("65\r\n"), Err(ChunkError::TooLarge));

@@ -9,14 +9,15 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::head::{Framed, Framing};
+use super::head::{Framed, Framing, Refusal};
 use super::reader::{NoHead, Reader, Source, Started};
 use super::slots::{Connection, Slots};
 use crate::clock::{monotonic, now_ms};
 use crate::http::contained;
 use crate::http::encode::{self, Form};
-use crate::http::server::{ConnectionStats, FrontLimits};
+use crate::http::limits::FrontLimits;
 use crate::http::socket::Stream;
+use crate::http::stats::ConnectionStats;
 use crate::http::{Body, BodyError, Handler, Request, Response};
 use crate::inflight::Charge;
 
@@ -47,6 +48,9 @@ pub(super) fn serve(connection: &Connection, shared: &Shared) {
             Err(NoHead::Closed) => return,
             next if !connection.serve() => return drop(next),
             Err(NoHead::Refused(refusal)) => {
+                // Whatever is wrong with it, or missing: it is not the client's fault that nothing more is read.
+                let stopping = || Refusal::new(503, "the server is stopping: try again");
+                let refusal = if shared.slots.draining() { stopping() } else { refusal };
                 let head = refusal.head.as_deref();
                 log::debug!("refused {}: {}", refusal.status, refusal.description);
                 let (status, text) = (refusal.status, &refusal.description);
@@ -90,7 +94,7 @@ enum After {
 fn exchange(socket: &mut Socket<'_>, reader: &mut Reader, started: &Started, shared: &Shared) -> After {
     let limits = &shared.limits;
     let framing = started.framing;
-    let mut body = SocketBody { socket, reader, started, limits, state: BodyState::Unread };
+    let mut body = SocketBody { socket, reader, started, shared, state: BodyState::Unread };
     let request = Request { head: &started.head, body: &mut body };
     let mut response = contained::handle(&*shared.handler, &shared.stats, request);
     let body_state = body.state;
@@ -184,7 +188,7 @@ struct SocketBody<'a, 'b> {
     socket: &'a mut Socket<'b>,
     reader: &'a mut Reader,
     started: &'a Started,
-    limits: &'a FrontLimits,
+    shared: &'a Shared,
     state: BodyState,
 }
 
@@ -195,9 +199,16 @@ impl Body for SocketBody<'_, '_> {
         }
         // Until it has been read to its end; also should this panic.
         self.state = BodyState::Failed;
-        let body = self.reader.body(self.socket, self.started, self.limits, limit_bytes, charge)?;
-        self.state = BodyState::Read;
-        Ok(body)
+        let Shared { limits, slots, .. } = self.shared;
+        match self.reader.body(self.socket, self.started, limits, limit_bytes, charge) {
+            Ok(body) => {
+                self.state = BodyState::Read;
+                Ok(body)
+            }
+            // We have stopped to read, not the client to send.
+            Err(BodyError::Disconnected(_)) if slots.draining() => Err(BodyError::Stopping),
+            Err(error) => Err(error),
+        }
     }
 }
 

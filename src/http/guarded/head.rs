@@ -8,10 +8,7 @@
 use std::mem::MaybeUninit;
 
 use crate::http::Head;
-use crate::http::server::FrontLimits;
-
-/// Room for header lines; `max_headers` may not be above it.
-pub const MAX_HEADERS: usize = 256;
+use crate::http::limits::{FrontLimits, MAX_HEADERS};
 
 /// The longest method anybody implements is far below this; a longer one is 501 (RFC 9112, section 3).
 const MAX_METHOD_BYTES: usize = 32;

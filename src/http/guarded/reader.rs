@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::chunked::{ChunkError, Decoder};
 use super::head::{self, Framed, Framing, Refusal, Scan};
 use crate::clock::monotonic;
-use crate::http::server::FrontLimits;
+use crate::http::limits::FrontLimits;
 use crate::http::{BodyError, Head};
 use crate::inflight::{Charge, STEP_BYTES};
 
@@ -139,12 +139,16 @@ impl Reader {
             Framed::Length(bytes) => {
                 let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= limit_bytes);
                 let bytes = bytes.ok_or(BodyError::TooLarge { limit_bytes })?;
+                // Nobody is told to go on who would then be refused.
+                charge.grow_to(bytes.min(STEP_BYTES)).map_err(|_| BodyError::Busy)?;
                 self.consent(source, started, limits, self.filled - self.head_bytes < bytes)?;
                 self.sized_body(source, bytes, Pace::new(started, limits), charge)?
             }
             Framed::Chunked => {
+                charge.grow_to(STEP_BYTES).map_err(|_| BodyError::Busy)?;
                 self.consent(source, started, limits, self.filled == self.head_bytes)?;
-                self.chunked_body(source, limit_bytes, Pace::new(started, limits), charge)?
+                let decoder = Decoder::new(limits);
+                self.chunked_body(source, decoder, limit_bytes, Pace::new(started, limits), charge)?
             }
         };
         Ok(&self.bytes[range])
@@ -159,7 +163,7 @@ impl Reader {
     ) -> Result<Range<usize>, BodyError> {
         let end = self.head_bytes + body_bytes;
         // The room is set aside at once, so that growing never moves the body; memory is only used, and was
-        // charged before, where bytes arrive.
+        // charged before, where bytes arrive (see `crate::allocator` for why that is so again and again).
         self.bytes.reserve_exact(end.saturating_sub(self.bytes.len()));
         while self.filled < end {
             let have = self.filled - self.head_bytes;
@@ -175,12 +179,12 @@ impl Reader {
     fn chunked_body(
         &mut self,
         source: &mut dyn Source,
+        mut decoder: Decoder<'_>,
         limit_bytes: usize,
         pace: Pace,
         charge: &mut Charge,
     ) -> Result<Range<usize>, BodyError> {
         let start = self.head_bytes;
-        let mut decoder = Decoder::default();
         let mut written = start;
         let mut read = start;
         let mut wire_bytes = 0;
@@ -288,12 +292,10 @@ impl Reader {
         }
     }
 
-    /// The buffer, for reading what is to be thrown away. What it held is lost.
+    /// A small buffer for reading what is to be thrown away. What was read is forgotten and its memory given back: it
+    /// is charged no more.
     pub(super) fn scratch(&mut self) -> &mut [u8] {
-        self.filled = 0;
-        if self.bytes.len() < FIRST_READ_BYTES {
-            self.bytes.resize(FIRST_READ_BYTES, 0);
-        }
+        *self = Self { bytes: vec![0; FIRST_READ_BYTES], ..Self::default() };
         &mut self.bytes
     }
 

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use crate::clock::monotonic;
 use crate::http::crew::{Crew, lock};
-use crate::http::server::{ConnectionStats, FrontLimits, Held, count};
+use crate::http::limits::FrontLimits;
 use crate::http::socket::Stream;
+use crate::http::stats::{ConnectionStats, Held, count};
 
 /// Waiting for the first byte of a request.
 const IDLE: u8 = 0;
@@ -184,6 +185,8 @@ impl Slots {
             // It may have become busy since; then somebody else is the oldest.
             if state.open.get(&id).is_some_and(|connection| connection.evict()) {
                 state.open.remove(&id);
+                // One that no thread has yet closes at once, so that a flood holds no more descriptors than threads.
+                state.queue.retain(|queued| queued.id != id);
                 count(&self.stats.evicted_total);
                 return true;
             }
@@ -247,5 +250,12 @@ impl Slots {
         }
         drop(state);
         self.work.notify_all();
+    }
+
+    /// Ends the reading of every request, after [`Slots::drain`]: what has not arrived by now is not waited for.
+    /// Answers still go out.
+    pub(super) fn cut(&self) {
+        let state = lock(&self.state);
+        state.open.values().for_each(|connection| connection.stream.shutdown(Shutdown::Read));
     }
 }

@@ -11,11 +11,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use crate::clock::monotonic;
-use crate::http::server::FrontLimits;
+use crate::http::limits::FrontLimits;
 use crate::http::socket::Stream;
 
-/// Sockets held at once, and waiting to be.
-const HELD: usize = 128;
 /// How often they are looked at.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -27,8 +25,8 @@ pub(super) struct Door(Sender<Farewell>);
 
 impl Door {
     /// The two ends: where sockets go in, and what [`run`] is given.
-    pub(super) fn new() -> (Self, Receiver<Farewell>) {
-        let (sender, receiver) = bounded(HELD);
+    pub(super) fn new(max_turned_away: usize) -> (Self, Receiver<Farewell>) {
+        let (sender, receiver) = bounded(max_turned_away);
         (Self(sender), receiver)
     }
 
@@ -55,7 +53,7 @@ pub(super) fn run(arrivals: &Receiver<Farewell>, limits: &FrontLimits) {
     while open || !leaving.is_empty() {
         let arrival = if leaving.is_empty() {
             arrivals.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else if leaving.len() < HELD && open {
+        } else if leaving.len() < limits.max_turned_away && open {
             arrivals.recv_timeout(TICK)
         } else {
             std::thread::sleep(TICK);
