@@ -280,12 +280,14 @@ impl Worker {
         why: &Damaged,
         now: UnixMs,
     ) -> io::Result<Window> {
-        self.metrics.quarantined.inc();
-        let copy = content.map(|content| self.dir.quarantine(&*self.disk, path, content, now)).transpose()?;
         let through = Seq(seq.0 - 1);
         let limits = &self.limits.window;
         let window =
             rebuild(&*self.disk, &self.dir, &key.0, key.1, through, limits, self.limits.max_future_ms)?;
+        // Only now: whoever asks again after a failure must not fill the disk with copies. The file itself stays until
+        // the good one replaces it.
+        let copy = content.map(|content| self.dir.quarantine(&*self.disk, path, content, now)).transpose()?;
+        self.metrics.quarantined.inc();
         if window.is_incomplete() {
             self.metrics.incomplete.inc();
         }

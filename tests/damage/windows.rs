@@ -10,7 +10,7 @@ use log_analytics::windows::window::Window;
 
 use crate::fixture::{Before, fixture, fixture_with_retention, goes_on, log, read, verified};
 use crate::support::batches::customer;
-use crate::support::engine::ROOT;
+use crate::support::engine::{ROOT, Stop};
 use crate::support::sim_disk::Survival;
 use crate::support::world::{How, World};
 
@@ -97,6 +97,34 @@ fn a_crash_while_a_damaged_window_is_counted_again_changes_nothing() {
         world.start_blind().unwrap();
         goes_on(&mut world);
     }
+}
+
+#[test]
+fn a_window_that_cannot_be_counted_again_is_not_copied_at_every_question() {
+    let mut world = fixture(Before::Stopped);
+    let id = touched(&world)[2];
+    world.start_blind().unwrap();
+    let mut bytes = read(&world, &path(id));
+    bytes[5] ^= 1;
+    world.disk.put(&path(id), &bytes);
+    let journal = read(&world, &log(5));
+    let mut damaged = journal.clone();
+    damaged[100] ^= 1;
+    world.disk.put(&log(5), &damaged);
+    let quarantined = |world: &World| world.disk.list(&DataDir::new(ROOT).quarantine_dir()).unwrap().len();
+    let (customers, now) = (world.customers(), world.now);
+    for _ in 0..3 {
+        assert!(matches!(world.engine().observe(&customers, now), Err(Stop::Fatal(_))));
+        assert_eq!(quarantined(&world), 0);
+    }
+    // The journal can be read again: one copy, and the counts.
+    world.disk.put(&log(5), &journal);
+    for _ in 0..2 {
+        let windows = world.engine().observe(&customers, now).unwrap();
+        world.model.check_live(&windows);
+        assert_eq!(quarantined(&world), 1);
+    }
+    world.stop();
 }
 
 #[test]
