@@ -57,6 +57,7 @@ ask() {
 
 # Opens 1,000 connections that say nothing, in a process of their own.
 gather() {
+    : >"$dir/crowd"
     bash -c 'for _ in $(seq 1000); do exec {fd}<>"/dev/tcp/127.0.0.1/$0" || exit 1; done
              echo here; exec sleep 1000' "$port" >"$dir/crowd" &
     crowd=$!
