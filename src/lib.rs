@@ -25,6 +25,9 @@
 //! - [`windows`]: what was counted, in memory and in files, each window owned by one worker.
 //! - [`engine`]: threads and channels around the state machines of the two.
 //! - [`disk`]: the only place that touches files; everything above it runs on a simulated disk in the tests.
+//! - [`query`]: the reading side: which windows a question needs, what it may cost, and its answer.
+//! - [`import`], [`report`], [`summarize`]: the other side of the connection: logs to a server, tables for people, and counts
+//!   without a server.
 //! - [`verify`], [`repair`]: looking after a stopped server's data.
 //! - [`config`]: flags and environment; every limit has its name, flag and default there.
 //! - [`metrics`]: every metric, in one table.
