@@ -1,8 +1,9 @@
 //! Bytes in flight: one ceiling on the memory that batches may hold between arrival and merge.
 //!
 //! A [`Charge`] grows in steps of [`STEP_BYTES`] as a body arrives or decodes, travels with the batch, and is
-//! released when it is dropped: after the batch's last insight was merged. Growing never waits: where the
-//! budget is used up it fails at once, so that nobody waits while holding some.
+//! released when it is dropped. The body's part ends with the answer; the record's part shrinks to what the insights
+//! hold once the record is durable, and ends with the merge of the last of them. Growing never waits: where the budget
+//! is used up it fails at once, so that nobody waits while holding some.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,6 +68,19 @@ impl Charge {
         Ok(())
     }
 
+    /// Takes what is above `bytes` out of this charge into one of its own.
+    #[must_use]
+    pub fn split_off(&mut self, bytes: usize) -> Charge {
+        let taken = self.bytes.saturating_sub(bytes);
+        self.bytes -= taken;
+        Charge { budget: Arc::clone(&self.budget), bytes: taken }
+    }
+
+    /// Gives back what is above `bytes`, to the byte: what stays may be small and wait long.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        drop(self.split_off(bytes));
+    }
+
     /// Bytes this charge holds.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -98,6 +112,23 @@ mod tests {
         drop(second);
         first.grow_to(STEP_BYTES + 1).unwrap();
         drop(first);
+        assert_eq!(budget.used_bytes(), 0);
+    }
+
+    #[test]
+    fn a_charge_is_divided_and_shrunk_to_the_byte() {
+        let budget = Budget::new(4 * STEP_BYTES);
+        let mut body = Charge::new(&budget);
+        body.grow_to(3 * STEP_BYTES).unwrap();
+        let mut record = body.split_off(STEP_BYTES);
+        assert_eq!(
+            (body.bytes(), record.bytes(), budget.used_bytes()),
+            (STEP_BYTES, 2 * STEP_BYTES, 3 * STEP_BYTES)
+        );
+        record.shrink_to(100);
+        record.shrink_to(200);
+        assert_eq!((record.bytes(), budget.used_bytes()), (100, STEP_BYTES + 100));
+        drop((body, record));
         assert_eq!(budget.used_bytes(), 0);
     }
 }

@@ -189,6 +189,11 @@ impl KeyTable {
         &self.text[start..self.ends[index] as usize]
     }
 
+    /// The memory it takes.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.ends.len() * size_of::<u32>()
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -223,6 +228,13 @@ pub struct Counts {
     pub by_path: Vec<(u32, u32)>,
     /// (index into [`Keys::agents`], count), ascending by index, counts above zero.
     pub by_agent: Vec<(u32, u32)>,
+}
+
+impl Counts {
+    /// The memory they take.
+    pub fn bytes(&self) -> usize {
+        (self.by_path.len() + self.by_agent.len()) * size_of::<(u32, u32)>()
+    }
 }
 
 /// A batch reduced to minute windows, in canonical form: equal batches give equal summaries, whatever the

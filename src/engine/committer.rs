@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::waiting::Answer;
 use super::{Shared, ToCommitter, ToWorker};
 use crate::journal::committer::{Committer, Fate, Position, Refusal, Submission};
+use crate::model::Insight;
 use crate::windows::router::partition;
 use crate::windows::worker::Routed;
 
@@ -80,7 +81,9 @@ impl Shell {
         let mut insights = 0;
         for (submission, fate) in self.group.drain(..).zip(&fates) {
             let Fate::Accepted(seq) = *fate else { continue };
-            let Submission { insights: of_batch, charge, .. } = submission;
+            let Submission { insights: of_batch, mut charge, .. } = submission;
+            // The record is written: only the insights are left of it.
+            charge.shrink_to(insight_bytes(&of_batch));
             let charge = Arc::new(charge);
             insights += of_batch.len() as u64;
             for insight in of_batch {
@@ -112,4 +115,10 @@ impl Shell {
             let _ = self.poke.try_send(());
         }
     }
+}
+
+/// The memory that a batch's insights take until the last is merged.
+fn insight_bytes(insights: &[Insight]) -> usize {
+    let keys = insights.first().map_or(0, |insight| insight.keys.paths.bytes() + insight.keys.agents.bytes());
+    keys + insights.iter().map(|insight| size_of::<Routed>() + insight.counts.bytes()).sum::<usize>()
 }

@@ -28,6 +28,7 @@ use crate::batch::{Encoding, Format, insights};
 use crate::clock;
 use crate::data_dir::DataDir;
 use crate::disk::Disk;
+use crate::inflight::Charge;
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
 use crate::journal::committer::{CommitLimits, Fate, Position, Pressure, Refusal, Submission};
 use crate::journal::dedup::DedupHasher;
@@ -298,8 +299,9 @@ impl Intake for Engine {
         let (entries, body_bytes) = (batch.summary.entries, batch.body.len());
         let received_at_ms = batch.received_at_ms;
         let starts: Vec<_> = batch.summary.minutes.iter().map(|(start, _)| *start).collect();
-        let submission = match self.prepare(batch) {
-            Ok(submission) => submission,
+        // The body is the caller's until it answers; so long it is charged.
+        let (submission, _body_charge) = match self.prepare(batch) {
+            Ok(prepared) => prepared,
             Err(outcome) => return outcome,
         };
         let (answer, fate) = waiting::pair();
@@ -345,8 +347,9 @@ impl Intake for Engine {
 }
 
 impl Engine {
-    /// Everything that can be done before the committer's turn: record, checksum, insights. Else what to answer.
-    fn prepare(&self, batch: CheckedBatch<'_>) -> Result<Submission, Outcome> {
+    /// Everything that can be done before the committer's turn: record, checksum, insights; and the part of the charge
+    /// that the body holds. Else what to answer.
+    fn prepare(&self, batch: CheckedBatch<'_>) -> Result<(Submission, Charge), Outcome> {
         const BUSY: Outcome = Outcome::Unavailable(Reason::Busy);
         let CheckedBatch { customer, batch_id, server_made_id, body, summary, mut charge, .. } = batch;
         let fingerprint = xxh3_128(body);
@@ -374,14 +377,16 @@ impl Engine {
             }
         }
         charge.grow_to(held + draft.bytes().len()).map_err(|_| BUSY)?;
-        Ok(Submission {
+        let record_charge = charge.split_off(held);
+        let submission = Submission {
             key: (!server_made_id).then(|| self.shared.hasher.key(customer, batch_id)),
             fingerprint,
             draft,
             received_at_ms: batch.received_at_ms,
             insights: insights(customer, &summary),
-            charge,
-        })
+            charge: record_charge,
+        };
+        Ok((submission, charge))
     }
 
     fn write_plain_body(&self, body: &[u8], bytes: &mut Vec<u8>) -> BodyCoding {
