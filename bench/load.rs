@@ -7,6 +7,10 @@
 //! (coordinated omission). With `--rate 0` every connection sends as soon as it was answered, and latency counts
 //! from there: that measures capacity, not waiting.
 //!
+//! What is reported of batches (what became of them, and their latency) is of those that were due within the measured
+//! time, whenever they were answered: `due` is the sum of all that may become of one. The rate alone is of the answers
+//! that came within the measured time, whenever their batch was sent.
+//!
 //! Few threads with many connections each (epoll), bodies made beforehand, so that it leaves the processor to the
 //! server. Every request has an idempotency key of its own; entries carry the current minute. It starts no server
 //! and retries nothing.
@@ -56,10 +60,10 @@ struct Options {
     #[arg(long, default_value_t = 2.0)]
     warmup: f64,
     /// Customers that batches are spread over.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     customers: u64,
     /// Distinct minutes that batches are spread over, back from the current one.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     minutes: u32,
     /// Distinct paths, by Zipf's law.
     #[arg(long, default_value_t = 4_000)]
@@ -128,42 +132,71 @@ fn current_minute() -> u32 {
     (SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 60) as u32
 }
 
+/// What became of the batches that were due within the measured time.
 #[derive(Clone)]
 struct Tally {
-    sent: u64,
+    /// All of them.
+    due: u64,
     accepted: u64,
     duplicates: u64,
     unavailable: u64,
     other: u64,
+    /// The connection broke.
     errors: u64,
+    /// Sent, and not answered while the generator had patience.
     unanswered: u64,
+    /// No connection was free to send them.
+    never_sent: u64,
+    /// Of every batch that was answered, and, as far as it had come, of every one that was not.
     latency_us: Histogram<u64>,
+    /// Answers 202 that came within the measured time.
+    accepted_in_time: u64,
 }
 
 impl Tally {
     fn new() -> Self {
-        let latency_us = Histogram::new(3).unwrap();
         Self {
-            sent: 0,
+            due: 0,
             accepted: 0,
             duplicates: 0,
             unavailable: 0,
             other: 0,
             errors: 0,
             unanswered: 0,
-            latency_us,
+            never_sent: 0,
+            latency_us: Histogram::new(3).unwrap(),
+            accepted_in_time: 0,
         }
     }
 
     fn add(&mut self, other: &Tally) {
-        self.sent += other.sent;
+        self.due += other.due;
         self.accepted += other.accepted;
         self.duplicates += other.duplicates;
         self.unavailable += other.unavailable;
         self.other += other.other;
         self.errors += other.errors;
         self.unanswered += other.unanswered;
+        self.never_sent += other.never_sent;
         self.latency_us.add(&other.latency_us).unwrap();
+        self.accepted_in_time += other.accepted_in_time;
+    }
+
+    fn waited(&mut self, since: Instant) {
+        self.latency_us.record(since.elapsed().as_micros() as u64).unwrap();
+    }
+}
+
+/// The time that is measured.
+#[derive(Clone, Copy)]
+struct Measured {
+    begin: Instant,
+    end: Instant,
+}
+
+impl Measured {
+    fn holds(self, moment: Instant) -> bool {
+        (self.begin..self.end).contains(&moment)
     }
 }
 
@@ -190,12 +223,13 @@ struct Sender {
     minute: u32,
     requests: u64,
     tally: Tally,
-    counting: bool,
+    measured: Measured,
 }
 
 impl Sender {
     fn new(options: &Options, number: u64, connections: usize) -> Self {
         let poll = epoll::create(CreateFlags::CLOEXEC).unwrap();
+        let now = Instant::now();
         let mut sender = Sender {
             options: options.clone(),
             number,
@@ -206,7 +240,7 @@ impl Sender {
             minute: 0,
             requests: 0,
             tally: Tally::new(),
-            counting: false,
+            measured: Measured { begin: now, end: now },
         };
         for index in 0..connections {
             let connection = sender.connect(index);
@@ -232,10 +266,11 @@ impl Sender {
         }
     }
 
-    /// Sends for the warm-up and the measured time; returns the tally of the latter and how long it took.
-    fn run(mut self, begin: Instant) -> (Tally, f64) {
-        let measured = begin + Duration::from_secs_f64(self.options.warmup);
-        let end = measured + Duration::from_secs_f64(self.options.seconds);
+    /// Sends for the warm-up and the measured time; returns the tally of the latter.
+    fn run(mut self, begin: Instant) -> Tally {
+        let measured_from = begin + Duration::from_secs_f64(self.options.warmup);
+        let end = measured_from + Duration::from_secs_f64(self.options.seconds);
+        self.measured = Measured { begin: measured_from, end };
         let share = self.options.rate / self.options.threads as f64;
         let mut next = 0u64;
         let due_at = |number: u64| begin + Duration::from_secs_f64(number as f64 / share);
@@ -244,10 +279,6 @@ impl Sender {
             let now = Instant::now();
             if now >= end {
                 break;
-            }
-            if !self.counting && now >= measured {
-                self.counting = true;
-                self.tally = Tally::new();
             }
             let mut wait = end - now;
             while !self.free.is_empty() {
@@ -261,25 +292,28 @@ impl Sender {
             }
             self.poll(&mut events, wait);
         }
-        let seconds = measured.elapsed().as_secs_f64();
         // Batches that were due and found no connection are part of the truth.
         if share > 0.0 {
-            let now = Instant::now();
-            while due_at(next) < end.min(now) {
-                self.tally.latency_us.record((now - due_at(next)).as_micros() as u64).unwrap();
-                self.tally.unanswered += 1;
+            while due_at(next) < end {
+                if self.measured.holds(due_at(next)) {
+                    self.tally.due += 1;
+                    self.tally.never_sent += 1;
+                    self.tally.waited(due_at(next));
+                }
                 next += 1;
             }
         }
-        let accepted = self.tally.accepted;
         let patience = Instant::now() + PATIENCE;
         while self.free.len() < self.connections.len() && Instant::now() < patience {
             self.poll(&mut events, Duration::from_millis(100));
         }
-        // What is answered after the end counts for latency, not for the rate.
-        self.tally.sent -= self.tally.accepted - accepted;
-        self.tally.accepted = accepted;
-        (self.tally, seconds)
+        let waiting =
+            self.connections.iter().filter(|connection| connection.busy).map(|connection| connection.due);
+        for due in waiting.filter(|due| self.measured.holds(*due)) {
+            self.tally.unanswered += 1;
+            self.tally.waited(due);
+        }
+        self.tally
     }
 
     fn poll(&mut self, events: &mut Vec<epoll::Event>, wait: Duration) {
@@ -329,7 +363,7 @@ impl Sender {
         connection.sent_bytes = 0;
         connection.due = due;
         connection.busy = true;
-        self.tally.sent += 1;
+        self.tally.due += u64::from(self.measured.holds(due));
         self.write(index);
     }
 
@@ -379,14 +413,20 @@ impl Sender {
             return;
         }
         let tally = &mut self.tally;
-        match &head[9..12] {
-            "202" => tally.accepted += 1,
-            "409" => tally.duplicates += 1,
-            "503" => tally.unavailable += 1,
-            _ => tally.other += 1,
+        let status = &head[9..12];
+        if self.measured.holds(connection.due) {
+            match status {
+                "202" => tally.accepted += 1,
+                "409" => tally.duplicates += 1,
+                "503" => tally.unavailable += 1,
+                _ => tally.other += 1,
+            }
+            tally.waited(connection.due);
+        }
+        if status == "202" && self.measured.holds(Instant::now()) {
+            tally.accepted_in_time += 1;
         }
         let closes = head.contains("connection: close");
-        tally.latency_us.record(connection.due.elapsed().as_micros() as u64).unwrap();
         connection.answer.clear();
         connection.busy = false;
         if closes {
@@ -397,7 +437,11 @@ impl Sender {
 
     fn lost(&mut self, index: usize) {
         if self.connections[index].busy {
-            self.tally.errors += 1;
+            let due = self.connections[index].due;
+            if self.measured.holds(due) {
+                self.tally.errors += 1;
+                self.tally.waited(due);
+            }
             self.free.push(index);
         }
         self.connections[index] = self.connect(index);
@@ -413,7 +457,7 @@ fn main() {
     let senders: Vec<Sender> =
         (0..options.threads).map(|number| Sender::new(&options, number as u64, share(number))).collect();
     let begin = Instant::now();
-    let done: Vec<(Tally, f64)> = thread::scope(|scope| {
+    let done: Vec<Tally> = thread::scope(|scope| {
         let threads: Vec<_> = senders
             .into_iter()
             .map(|sender| thread::Builder::new().spawn_scoped(scope, move || sender.run(begin)).unwrap())
@@ -421,28 +465,28 @@ fn main() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     drop(idle);
-    let seconds = done.iter().map(|(_, seconds)| *seconds).fold(0.0, f64::max);
     let mut tally = Tally::new();
-    done.iter().for_each(|(one, _)| tally.add(one));
-    report(&options, &tally, seconds);
+    done.iter().for_each(|one| tally.add(one));
+    report(&options, &tally);
 }
 
-fn report(options: &Options, tally: &Tally, seconds: f64) {
+fn report(options: &Options, tally: &Tally) {
     let ms = |us: u64| us as f64 / 1000.0;
     let quantile = |q: f64| ms(tally.latency_us.value_at_quantile(q));
-    let batches_per_second = (tally.accepted as f64 / seconds).round();
+    let batches_per_second = (tally.accepted_in_time as f64 / options.seconds).round();
     let report = serde_json::json!({
         "connections": options.connections,
         "entriesPerBatch": options.entries,
         "rate": options.rate,
-        "seconds": (seconds * 1000.0).round() / 1000.0,
-        "sent": tally.sent,
+        "seconds": options.seconds,
+        "due": tally.due,
         "accepted": tally.accepted,
         "duplicates": tally.duplicates,
         "unavailable": tally.unavailable,
         "otherAnswers": tally.other,
         "errors": tally.errors,
-        "neverSent": tally.unanswered,
+        "unanswered": tally.unanswered,
+        "neverSent": tally.never_sent,
         "batchesPerSecond": batches_per_second,
         "entriesPerSecond": batches_per_second * options.entries as f64,
         "latencyMs": {
