@@ -4,13 +4,16 @@
 //! unusual: an escape, a nested value, a number with an exponent, and whatever is wrong. The item then goes
 //! to `parse`, which decides. So this file may give up whenever it likes, but must never accept what `parse`
 //! refuses, or see another text in it.
+//!
+//! Nobody has looked at the body before. That it is UTF-8 follows, for an item that is taken, from every byte of it
+//! having been compared with text that is, or found to be ASCII, or checked string by string.
 
 use super::checks::Rules;
 use super::error::Field;
 use super::intern::BLOCK;
 use super::layout::{Layout, Place};
 use super::learnt::Learnt;
-use super::scan::{plain_end, short_plain};
+use super::scan::{Short, plain_end, short_plain, short_text};
 use super::tally::{Pending, Tally};
 use super::walk::skip_space;
 use crate::model::WindowStart;
@@ -19,34 +22,43 @@ use crate::model::WindowStart;
 struct Parts<'t> {
     minute: WindowStart,
     method: u32,
-    path: &'t str,
+    path: Path<'t>,
     agent: u32,
     /// Texts that were cut to their limit.
     truncated: u32,
 }
 
 impl Parts<'_> {
-    const NONE: Self = Self { minute: WindowStart(0), method: 0, path: "", agent: 0, truncated: 0 };
+    const NONE: Self =
+        Self { minute: WindowStart(0), method: 0, path: Path::Other(""), agent: 0, truncated: 0 };
+}
+
+/// A path, checked.
+#[derive(Clone, Copy)]
+enum Path<'t> {
+    /// As most are.
+    Short(Short),
+    Other(&'t str),
 }
 
 /// Reads items of one text and counts them into a tally.
 pub(super) struct Reader<'t, 'r> {
-    pub(super) text: &'t str,
+    pub(super) bytes: &'t [u8],
     pub(super) rules: &'r Rules<'r>,
     pub(super) learnt: &'r mut Learnt,
     pub(super) tally: &'r mut Tally,
     /// Entries taken but not yet counted, less than a block.
-    pending: Vec<Pending<'t>>,
+    pending: Vec<Pending>,
 }
 
 impl<'t, 'r> Reader<'t, 'r> {
     pub(super) fn new(
-        text: &'t str,
+        bytes: &'t [u8],
         rules: &'r Rules<'r>,
         learnt: &'r mut Learnt,
         tally: &'r mut Tally,
     ) -> Self {
-        Self { text, rules, learnt, tally, pending: Vec::with_capacity(BLOCK) }
+        Self { bytes, rules, learnt, tally, pending: Vec::with_capacity(BLOCK) }
     }
 
     /// Takes the item at `pos`, an object of plain strings and simple scalars, and gives the position behind it.
@@ -76,9 +88,14 @@ impl<'t, 'r> Reader<'t, 'r> {
     #[inline(always)]
     fn take(&mut self, parts: Parts<'t>) {
         let row = self.tally.row(parts.minute);
-        self.pending.push(Pending { row, method: parts.method, path: parts.path, agent: parts.agent });
-        if self.pending.len() == BLOCK {
-            self.finish();
+        match parts.path {
+            Path::Short(path) => {
+                self.pending.push(Pending { row, method: parts.method, path, agent: parts.agent });
+                if self.pending.len() == BLOCK {
+                    self.finish();
+                }
+            }
+            Path::Other(path) => self.tally.count_one(row, parts.method, path, parts.agent),
         }
         if parts.truncated > 0 {
             self.tally.truncated = self.tally.truncated.saturating_add(parts.truncated);
@@ -95,7 +112,7 @@ impl<'t, 'r> Reader<'t, 'r> {
     /// programs write it: one straight run without jumps.
     #[inline(always)]
     fn familiar_in_usual_order(&mut self, pos: usize) -> Option<(Parts<'t>, usize)> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.bytes;
         let mut parts = Parts::NONE;
         // The closing quote of each text is part of the stretch that comes next.
         let pos = self.learnt.layout.before[0].skip(bytes, pos)?;
@@ -111,7 +128,7 @@ impl<'t, 'r> Reader<'t, 'r> {
 
     /// The same for whatever order.
     fn familiar_in_any_order(&mut self, mut pos: usize) -> Option<(Parts<'t>, usize)> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.bytes;
         let mut parts = Parts::NONE;
         for index in 0..4 {
             pos = self.learnt.layout.before[index].skip(bytes, pos)?;
@@ -122,7 +139,7 @@ impl<'t, 'r> Reader<'t, 'r> {
 
     /// Reads an item token by token, and remembers its layout.
     fn unfamiliar<const LINE: bool>(&mut self, start: usize) -> Option<(Parts<'t>, usize)> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.bytes;
         let mut parts = Parts::NONE;
         let mut places = [Place { field: Field::ReceivedAt, start, end: start }; 4];
         let mut found = 0;
@@ -147,8 +164,8 @@ impl<'t, 'r> Reader<'t, 'r> {
                 found += 1;
                 pos = end + 1;
             } else {
-                let (_, end) = string(self.text, pos)?;
-                pos = ignored_value(self.text, colon::<LINE>(bytes, end)?)?;
+                let end = string(bytes, pos)?;
+                pos = ignored_value(bytes, colon::<LINE>(bytes, end)?)?;
             }
             pos = skip_space::<LINE>(bytes, pos);
             match bytes.get(pos)? {
@@ -172,37 +189,47 @@ impl<'t, 'r> Reader<'t, 'r> {
     fn value(&mut self, field: Field, pos: usize, parts: &mut Parts<'t>) -> Option<usize> {
         match field {
             Field::ReceivedAt => {
-                let (minute, end) = self.learnt.times.minute(self.text, pos, self.rules)?;
+                let (minute, end) = self.learnt.times.minute(self.bytes, pos, self.rules)?;
                 parts.minute = minute;
                 Some(end)
             }
             Field::Method => {
-                let (packed, end) = match short_plain(self.text.as_bytes(), pos) {
+                let (packed, end) = match short_plain(self.bytes, pos) {
                     Some((packed, length)) => (packed, pos + length),
-                    None => (0, plain_end(self.text.as_bytes(), pos)),
+                    None => (0, plain_end(self.bytes, pos)),
                 };
                 parts.method = match self.tally.known_method(packed) {
                     Some(known) => known,
-                    None => self.tally.learn_method(packed, self.text.get(pos..end)?)?,
+                    None => self.tally.learn_method(packed, utf8(self.bytes.get(pos..end)?)?)?,
                 };
                 Some(end)
             }
             Field::Path => {
-                let end = plain_end(self.text.as_bytes(), pos);
-                let (path, is_cut) = self.rules.path(self.text.get(pos..end)?).ok()?;
-                parts.path = path;
+                if let Some(path) = short_text(self.bytes, pos)
+                    && path.bytes <= self.rules.limits.max_path_bytes
+                {
+                    parts.path = Path::Short(path);
+                    return Some(pos + path.bytes);
+                }
+                let end = plain_end(self.bytes, pos);
+                let (path, is_cut) = self.rules.path(utf8(self.bytes.get(pos..end)?)?).ok()?;
+                parts.path = Path::Other(path);
                 parts.truncated += u32::from(is_cut);
                 Some(end)
             }
             Field::UserAgent => {
                 let (agent, end, is_cut) =
-                    self.learnt.agents.number(self.text, pos, self.rules, self.tally)?;
+                    self.learnt.agents.number(self.bytes, pos, self.rules, self.tally)?;
                 parts.agent = agent;
                 parts.truncated += u32::from(is_cut);
                 Some(end)
             }
         }
     }
+}
+
+fn utf8(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
 }
 
 /// The known field whose key, without escapes, stands at the beginning. The closing quote is part of what is
@@ -221,10 +248,9 @@ fn colon<const LINE: bool>(bytes: &[u8], pos: usize) -> Option<usize> {
     (bytes.get(pos) == Some(&b':')).then(|| skip_space::<LINE>(bytes, pos + 1))
 }
 
-/// The string without escapes at `pos`: its text, and the position behind its closing quote.
+/// The position behind the string without escapes at `pos`.
 #[inline]
-fn string(text: &str, pos: usize) -> Option<(&str, usize)> {
-    let bytes = text.as_bytes();
+fn string(bytes: &[u8], pos: usize) -> Option<usize> {
     if bytes.get(pos) != Some(&b'"') {
         return None;
     }
@@ -232,14 +258,14 @@ fn string(text: &str, pos: usize) -> Option<(&str, usize)> {
     if bytes.get(end) != Some(&b'"') {
         return None;
     }
-    Some((text.get(pos + 1..end)?, end + 1))
+    utf8(bytes.get(pos + 1..end)?).map(|_| end + 1)
 }
 
 /// Skips a value that does not matter, if it is a plain string, a literal or a number without exponent.
-fn ignored_value(text: &str, pos: usize) -> Option<usize> {
-    let rest = text.as_bytes().get(pos..)?;
+fn ignored_value(bytes: &[u8], pos: usize) -> Option<usize> {
+    let rest = bytes.get(pos..)?;
     let bytes = match rest.first()? {
-        b'"' => string(text, pos)?.1 - pos,
+        b'"' => string(bytes, pos)? - pos,
         b't' if rest.starts_with(b"true") => 4,
         b'f' if rest.starts_with(b"false") => 5,
         b'n' if rest.starts_with(b"null") => 4,

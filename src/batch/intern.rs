@@ -5,10 +5,13 @@
 //! first stood. The hash is seeded anew for each interner, against texts made to collide, and what a number
 //! stands for is always compared, never guessed.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 use std::hint::black_box;
 
 use foldhash::fast::RandomState;
+use wide::u8x16;
+
+use super::scan::{SHORT_BYTES, Short};
 
 /// The most texts that are looked up together.
 pub(super) const BLOCK: usize = 32;
@@ -21,14 +24,20 @@ pub(super) struct Interner {
     /// lower bits are its place; the lower half is the number plus one; zero is free.
     slots: Vec<u64>,
     /// By number.
-    spans: Vec<Span>,
+    heads: Vec<Head>,
+    /// By number, where in `text` it begins.
+    starts: Vec<usize>,
     text: String,
     seed: RandomState,
+    /// For the beginnings of texts, which are hashed without a loop.
+    odd: [u64; 7],
 }
 
+/// What a short text is compared with: all of it, in one line of the cache.
 #[derive(Clone, Copy)]
-struct Span {
-    start: usize,
+#[repr(align(64))]
+struct Head {
+    beginning: [u8x16; 3],
     bytes: u32,
     tag: u32,
 }
@@ -36,16 +45,19 @@ struct Span {
 impl Interner {
     /// An empty interner with room for this many texts of this many bytes each.
     pub(super) fn with_capacity(keys: usize, key_bytes: usize) -> Self {
+        let seed = RandomState::default();
         Self {
             slots: vec![0; (2 * keys).next_power_of_two()],
-            spans: Vec::with_capacity(keys),
+            heads: Vec::with_capacity(keys),
+            starts: Vec::with_capacity(keys),
             text: String::with_capacity(keys * key_bytes),
-            seed: RandomState::default(),
+            odd: [0, 1, 2, 3, 4, 5, 6].map(|number: u64| seed.hash_one(number)),
+            seed,
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.spans.len()
+        self.heads.len()
     }
 
     /// Bytes of all texts together.
@@ -55,70 +67,104 @@ impl Interner {
 
     /// The pair with this number.
     pub(super) fn get(&self, id: u32) -> (&str, u32) {
-        let span = self.spans[id as usize];
-        (&self.text[span.start..span.start + span.bytes as usize], span.tag)
+        let (start, head) = (self.starts[id as usize], &self.heads[id as usize]);
+        (&self.text[start..start + head.bytes as usize], head.tag)
     }
 
     /// The text with this number, as bytes.
     #[inline(always)]
     pub(super) fn bytes(&self, id: u32) -> &[u8] {
-        let span = self.spans[id as usize];
-        &self.text.as_bytes()[span.start..span.start + span.bytes as usize]
+        let start = self.starts[id as usize];
+        &self.text.as_bytes()[start..start + self.heads[id as usize].bytes as usize]
     }
 
     /// All pairs by number.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
-        (0..self.spans.len()).map(|id| self.get(id as u32))
+        (0..self.heads.len()).map(|id| self.get(id as u32))
     }
 
     /// The number of this pair, a new one where it was never seen.
     pub(super) fn intern(&mut self, key: &str, tag: u32) -> u32 {
-        self.intern_hashed(self.hash(key, tag), key, tag)
+        let beginning = Short::beginning_of(key.as_bytes());
+        let mut hash = self.hash(&beginning.parts, key.len(), tag);
+        if key.len() > SHORT_BYTES {
+            hash ^= (self.seed.hash_one(key.as_bytes()) >> 32) as u32;
+        }
+        let mut place = self.place(hash);
+        loop {
+            let slot = self.slots[place];
+            if slot == 0 {
+                return self.insert(place, hash, key, tag);
+            }
+            let id = (slot as u32).wrapping_sub(1);
+            if (slot >> 32) as u32 == hash && self.get(id) == (key, tag) {
+                return id;
+            }
+            place = (place + 1) & (self.slots.len() - 1);
+        }
     }
 
-    /// The numbers of at most [`BLOCK`] pairs, in their order.
+    /// The numbers of at most [`BLOCK`] pairs of short ASCII texts, in their order.
     #[inline]
-    pub(super) fn intern_all<'k>(
+    pub(super) fn intern_short<'k>(
         &mut self,
-        keys: impl ExactSizeIterator<Item = (&'k str, u32)> + Clone,
+        keys: impl ExactSizeIterator<Item = (&'k Short, u32)> + Clone,
         ids: &mut [u32; BLOCK],
     ) {
         assert!(keys.len() <= BLOCK, "a block is a block");
         let mut hashes = [0; BLOCK];
         for (hash, (key, tag)) in hashes.iter_mut().zip(keys.clone()) {
-            *hash = self.hash(key, tag);
+            *hash = self.hash(&key.parts, key.bytes, tag);
         }
-        if self.spans.len() >= FETCH_FROM {
+        if self.heads.len() >= FETCH_FROM {
             self.fetch(&hashes[..keys.len()]);
         }
         for ((id, hash), (key, tag)) in ids.iter_mut().zip(hashes).zip(keys) {
-            *id = self.intern_hashed(hash, key, tag);
+            *id = self.find_short(hash, key, tag);
         }
     }
 
-    /// Brings what the next lookups need into the cache. Each needs a slot, then a span, then a text; done one
+    /// Brings what the next lookups need into the cache. Each needs a slot, then what it stands for; done one
     /// lookup after the other, the processor would wait for each of them, while here it waits for all at once.
     fn fetch(&self, hashes: &[u32]) {
-        let mut places = [0; BLOCK];
-        for (place, hash) in places.iter_mut().zip(hashes) {
-            *place = (self.slots[self.place(*hash)] as u32).wrapping_sub(1) as usize;
-        }
-        let mut sum = 0_u8;
-        for place in &mut places[..hashes.len()] {
-            *place = self.spans.get(*place).map_or(0, |span| span.start);
-        }
-        for place in &places[..hashes.len()] {
-            sum ^= self.text.as_bytes().get(*place).copied().unwrap_or(0);
+        let mut sum = 0;
+        for hash in hashes {
+            let id = (self.slots[self.place(*hash)] as u32).wrapping_sub(1);
+            sum ^= self.heads.get(id as usize).map_or(0, |head| head.bytes);
         }
         black_box(sum);
     }
 
-    #[inline]
-    fn hash(&self, key: &str, tag: u32) -> u32 {
-        let mut hasher = self.seed.build_hasher();
-        hasher.write_u32(tag);
-        hasher.write(key.as_bytes());
-        (hasher.finish() >> 32) as u32
+    #[inline(always)]
+    fn find_short(&mut self, hash: u32, key: &Short, tag: u32) -> u32 {
+        let mut place = self.place(hash);
+        loop {
+            let slot = self.slots[place];
+            if slot == 0 {
+                return self.insert_short(place, hash, key, tag);
+            }
+            let id = (slot as u32).wrapping_sub(1);
+            if (slot >> 32) as u32 == hash && self.heads[id as usize].is(key, tag) {
+                return id;
+            }
+            place = (place + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// Multiplies and folds, as foldhash does, the words of a beginning with numbers nobody outside knows.
+    #[inline(always)]
+    fn hash(&self, parts: &[u8x16; 3], bytes: usize, tag: u32) -> u32 {
+        let folded = |a: u64, b: u64| {
+            let product = u128::from(a) * u128::from(b);
+            product as u64 ^ (product >> 64) as u64
+        };
+        let words = parts.map(|part| u128::from_le_bytes(part.to_array()));
+        let [a, b, c] = words.map(|word| (word as u64, (word >> 64) as u64));
+        let odd = &self.odd;
+        let sum = folded(a.0 ^ odd[0], a.1 ^ odd[1])
+            ^ folded(b.0 ^ odd[2], b.1 ^ odd[3])
+            ^ folded(c.0 ^ odd[4], c.1 ^ odd[5]);
+        (folded(sum ^ u64::from(tag) ^ (bytes as u64) << 32, odd[6]) >> 32) as u32
     }
 
     #[inline]
@@ -126,32 +172,22 @@ impl Interner {
         hash as usize & (self.slots.len() - 1)
     }
 
-    #[inline]
-    fn intern_hashed(&mut self, hash: u32, key: &str, tag: u32) -> u32 {
-        let mut place = self.place(hash);
-        loop {
-            let slot = self.slots[place];
-            if slot == 0 {
-                return self.insert(place, hash, key, tag);
-            }
-            if (slot >> 32) as u32 == hash {
-                let id = slot as u32 - 1;
-                if self.spans[id as usize].tag == tag && *self.bytes(id) == *key.as_bytes() {
-                    return id;
-                }
-            }
-            place = (place + 1) & (self.slots.len() - 1);
-        }
+    #[cold]
+    fn insert_short(&mut self, place: usize, hash: u32, key: &Short, tag: u32) -> u32 {
+        let padded = key.parts.map(|part| part.to_array());
+        let text = padded.as_flattened().get(..key.bytes).and_then(|text| std::str::from_utf8(text).ok());
+        self.insert(place, hash, text.expect("short texts are ASCII"), tag)
     }
 
     #[cold]
     fn insert(&mut self, place: usize, hash: u32, key: &str, tag: u32) -> u32 {
-        let number = u32::try_from(self.spans.len() + 1).expect("a batch has fewer than 2^32 keys");
+        let number = u32::try_from(self.heads.len() + 1).expect("a batch has fewer than 2^32 keys");
         let bytes = u32::try_from(key.len()).expect("a key is shorter than 4 GiB");
-        self.spans.push(Span { start: self.text.len(), bytes, tag });
+        self.heads.push(Head { beginning: Short::beginning_of(key.as_bytes()).parts, bytes, tag });
+        self.starts.push(self.text.len());
         self.text.push_str(key);
         self.slots[place] = u64::from(hash) << 32 | u64::from(number);
-        if self.spans.len() * 2 > self.slots.len() {
+        if self.heads.len() * 2 > self.slots.len() {
             self.grow();
         }
         number - 1
@@ -167,6 +203,17 @@ impl Interner {
             }
             self.slots[place] = slot;
         }
+    }
+}
+
+impl Head {
+    /// Whether this is the short text `key` with this tag.
+    #[inline(always)]
+    fn is(&self, key: &Short, tag: u32) -> bool {
+        let [a, b, c] = &self.beginning;
+        let are_same = a.simd_eq(key.parts[0]) & b.simd_eq(key.parts[1]) & c.simd_eq(key.parts[2]);
+        let numbers = (self.tag ^ tag) as usize | (self.bytes as usize ^ key.bytes);
+        are_same.to_bitmask() == 0xFFFF && numbers == 0
     }
 }
 
@@ -187,16 +234,28 @@ mod tests {
     }
 
     #[test]
-    fn blocks_give_what_single_lookups_give() {
+    fn short_texts_have_the_numbers_that_texts_have() {
         let (mut one, mut all) = (Interner::with_capacity(4, 4), Interner::with_capacity(4, 4));
         for block in 0..200_u32 {
             let keys: Vec<_> = (0..block % 33).map(|i| ((block * 31 + i * i) % 2_000).to_string()).collect();
-            let keys: Vec<_> = keys.iter().map(|key| (key.as_str(), block % 2)).collect();
+            let keys: Vec<_> = keys.iter().map(|key| (key.repeat(1 + key.len()), block % 2)).collect();
             let want: Vec<_> = keys.iter().map(|(key, tag)| one.intern(key, *tag)).collect();
+            let short: Vec<_> =
+                keys.iter().map(|(key, tag)| (Short::beginning_of(key.as_bytes()), *tag)).collect();
             let mut ids = [0; BLOCK];
-            all.intern_all(keys.iter().copied(), &mut ids);
+            all.intern_short(short.iter().map(|(key, tag)| (key, *tag)), &mut ids);
             assert_eq!(ids[..keys.len()], want);
+            // Found again the other way, and what is longer than short is told from what begins with it.
+            for ((key, tag), want) in keys.iter().zip(&want) {
+                assert_eq!((one.intern(key, *tag), all.intern(key, *tag)), (*want, *want));
+            }
         }
         assert!(one.iter().eq(all.iter()) && one.len() > FETCH_FROM);
+        let long = "x".repeat(SHORT_BYTES + 1);
+        let ids = [&long[..SHORT_BYTES], &long, &(long.clone() + "y")].map(|key| all.intern(key, 0));
+        assert!(ids.is_sorted_by(|a, b| a + 1 == *b));
+        let mut found = [0; BLOCK];
+        all.intern_short([(&Short::beginning_of(long.as_bytes()), 0)].into_iter(), &mut found);
+        assert_eq!(found[0], ids[0]);
     }
 }

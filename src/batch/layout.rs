@@ -5,7 +5,10 @@
 //! one item, which was read with care, is compared as a whole in the next. Same bytes around plain strings
 //! are the same JSON, so this can take only what that care would take too.
 
+use wide::u8x16;
+
 use super::error::Field;
+use super::scan::halves;
 
 /// The longest stretch between two texts that is remembered.
 const MAX_BYTES: usize = 32;
@@ -18,11 +21,11 @@ pub(super) struct Layout {
     pub(super) behind: Stretch,
 }
 
-/// Bytes to compare with, at most [`MAX_BYTES`], in words; none at all match where they are not known yet.
+/// Bytes to compare with, at most [`MAX_BYTES`], zeros behind them; none at all match where they are not known yet.
 #[derive(Clone, Copy)]
 pub(super) struct Stretch {
-    words: [u128; 2],
-    masks: [u128; 2],
+    text: [u8x16; 2],
+    masks: [u8x16; 2],
     bytes: usize,
 }
 
@@ -37,7 +40,7 @@ pub(super) struct Place {
 impl Layout {
     /// A layout that no item has.
     pub(super) fn unknown() -> Self {
-        let stretch = Stretch { words: [1, 0], masks: [0, 0], bytes: 0 };
+        let stretch = Stretch { text: [u8x16::splat(1); 2], masks: [u8x16::splat(0); 2], bytes: 0 };
         Self { order: Field::ALL, before: [stretch; 4], behind: stretch }
     }
 
@@ -62,7 +65,7 @@ impl Stretch {
         let mut mask = [0; MAX_BYTES];
         padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
         mask[..bytes.len()].fill(u8::MAX);
-        Some(Self { words: words(&padded), masks: words(&mask), bytes: bytes.len() })
+        Some(Self { text: halves(&padded), masks: halves(&mask), bytes: bytes.len() })
     }
 
     /// The position behind this stretch, if it stands at `pos`, and not too near the end to be read at once.
@@ -70,19 +73,14 @@ impl Stretch {
     pub(super) fn skip(&self, bytes: &[u8], pos: usize) -> Option<usize> {
         let rest = bytes.get(pos..)?;
         if self.bytes <= MAX_BYTES / 2 {
-            let first = u128::from_le_bytes(*rest.first_chunk()?);
-            return (first & self.masks[0] == self.words[0]).then_some(pos + self.bytes);
+            let first = u8x16::new(*rest.first_chunk()?) & self.masks[0];
+            return (first.simd_eq(self.text[0]).to_bitmask() == 0xFFFF).then_some(pos + self.bytes);
         }
-        let [first, second] = words(rest.first_chunk()?);
-        let is_same = first & self.masks[0] == self.words[0] && second & self.masks[1] == self.words[1];
-        is_same.then_some(pos + self.bytes)
+        let [first, second] = halves(rest.first_chunk()?);
+        let (first, second) = (first & self.masks[0], second & self.masks[1]);
+        let are_same = first.simd_eq(self.text[0]) & second.simd_eq(self.text[1]);
+        (are_same.to_bitmask() == 0xFFFF).then_some(pos + self.bytes)
     }
-}
-
-#[inline(always)]
-fn words(bytes: &[u8; MAX_BYTES]) -> [u128; 2] {
-    let (first, second) = bytes.split_at(MAX_BYTES / 2);
-    [first, second].map(|half| u128::from_le_bytes(*half.first_chunk().expect("half of 32 bytes is 16")))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! only where every byte it stands for is compared, up to and with the closing quote, so that it can save
 //! work but never change what is accepted. Lessons belong to one batch and its tally.
 
+use wide::u8x16;
+
 use super::checks::Rules;
 use super::layout::Layout;
 use super::scan::plain_end;
@@ -23,8 +25,8 @@ impl Learnt {
     pub(super) fn for_bytes(bytes: usize) -> Self {
         let guess_bits = (bytes / 256).clamp(1 << MIN_GUESS_BITS, 1 << MAX_GUESS_BITS).ilog2();
         Self {
-            times: Times { forms: [Form::NONE; FORMS] },
-            agents: Agents { guesses: vec![0; 1 << guess_bits], guess_bits },
+            times: Times { forms: [0, 1, 2, 3, 4, 5, 6, 7].map(Form::none) },
+            agents: Agents { guesses: vec![0; 1 << guess_bits], guess_bits, known: Vec::new() },
             layout: Layout::unknown(),
         }
     }
@@ -41,56 +43,46 @@ const FORMS: usize = 8;
 /// only. `2025-12-28T18:03` and then up to 16 bytes, such as `:07.250Z"` and what stands behind.
 #[derive(Clone, Copy)]
 struct Form {
-    head: u128,
-    /// The bytes behind the head that must be as they were, in place; `mask` selects them.
-    fixed: u128,
-    mask: u128,
-    /// Selects the digits behind the head.
-    digits: u128,
-    /// For each digit what takes the first character that is too large to 0x40: 6, or 10 for the tens of seconds.
-    adds: u128,
+    head: u8x16,
+    /// Between these two is each byte behind the head: one of them where it is fixed, a digit, or anything.
+    low: u8x16,
+    high: u8x16,
     /// Of the whole text, without the quote.
     bytes: usize,
     minute: WindowStart,
 }
 
-/// This byte in every place.
-const fn each(byte: u8) -> u128 {
-    u128::from_le_bytes([byte; 16])
-}
-
 impl Form {
-    /// Stands for no text.
-    const NONE: Form =
-        Form { head: 0, fixed: 1, mask: 0, digits: 0, adds: 0, bytes: 0, minute: WindowStart(0) };
+    /// Stands for no text in this place among the forms: another place follows from its head.
+    fn none(place: u8) -> Form {
+        let (head, any) = (u8x16::splat(place + 1), u8x16::splat(0));
+        Form { head, low: any, high: any, bytes: 0, minute: WindowStart(0) }
+    }
 
     /// The form of a valid time; `None` where it is too long.
-    fn of(text: &str, minute: WindowStart) -> Option<Self> {
-        let (head, tail) = text.as_bytes().split_first_chunk::<16>()?;
-        let (mut fixed, mut mask, mut digits, mut adds) = ([0; 16], [0; 16], [0; 16], [0; 16]);
+    fn of(text: &[u8], minute: WindowStart) -> Option<Self> {
+        let (head, tail) = text.split_first_chunk::<16>()?;
+        let (mut low, mut high) = ([0; 16], [u8::MAX; 16]);
         let fraction = tail.iter().skip(4).take_while(|byte| byte.is_ascii_digit()).count();
         for (index, byte) in tail.iter().chain(b"\"").enumerate() {
             let is_fraction = tail[3] == b'.' && (4..4 + fraction).contains(&index);
-            if index == 1 || index == 2 || is_fraction {
-                *digits.get_mut(index)? = u8::MAX;
-                // With 0x30 or more before, a byte stays below 0x40 if it is a digit (or, in tens, up to 5).
-                adds[index] = if index == 1 { 10 } else { 6 };
-            } else {
-                *fixed.get_mut(index)? = *byte;
-                mask[index] = u8::MAX;
-            }
+            let (first, last) = match index {
+                1 => (b'0', b'5'),
+                2 => (b'0', b'9'),
+                _ if is_fraction => (b'0', b'9'),
+                _ => (*byte, *byte),
+            };
+            *low.get_mut(index)? = first;
+            high[index] = last;
         }
-        let [fixed, mask, digits, adds] = [fixed, mask, digits, adds].map(u128::from_le_bytes);
-        Some(Self { head: u128::from_le_bytes(*head), fixed, mask, digits, adds, bytes: text.len(), minute })
+        let [head, low, high] = [*head, low, high].map(u8x16::new);
+        Some(Self { head, low, high, bytes: text.len(), minute })
     }
 
     #[inline(always)]
-    fn matches(&self, head: u128, tail: u128) -> bool {
-        let (digits, high) = (tail & self.digits, each(0xF0) & self.digits);
-        // Without 0x3 as upper half of every digit, the sum may carry, but the first comparison fails anyway.
-        let are_digits = digits & high == each(0x30) & self.digits
-            && digits.wrapping_add(self.adds) & high == each(0x30) & self.digits;
-        head == self.head && tail & self.mask == self.fixed && are_digits
+    fn matches(&self, head: u8x16, tail: u8x16) -> bool {
+        let within = tail.max(self.low).min(self.high).simd_eq(tail);
+        (head.simd_eq(self.head) & within).to_bitmask() == 0xFFFF
     }
 }
 
@@ -100,32 +92,31 @@ impl Times {
     #[inline(always)]
     pub(super) fn minute(
         &mut self,
-        text: &str,
+        bytes: &[u8],
         pos: usize,
         rules: &Rules<'_>,
     ) -> Option<(WindowStart, usize)> {
-        let bytes = text.as_bytes();
         if let Some((head, rest)) = bytes.get(pos..)?.split_first_chunk::<16>()
             && let Some(tail) = rest.first_chunk::<16>()
         {
             let form = &self.forms[head[15] as usize % FORMS];
-            if form.matches(u128::from_le_bytes(*head), u128::from_le_bytes(*tail)) {
+            if form.matches(u8x16::new(*head), u8x16::new(*tail)) {
                 return Some((form.minute, pos + form.bytes));
             }
         }
-        self.learn(text, pos, rules)
+        self.learn(bytes, pos, rules)
     }
 
     #[cold]
-    fn learn(&mut self, text: &str, pos: usize, rules: &Rules<'_>) -> Option<(WindowStart, usize)> {
-        let end = plain_end(text.as_bytes(), pos);
-        let text = text.get(pos..end)?;
-        let minute = time::minute_of(rules.received_at_ms(text).ok()?);
+    fn learn(&mut self, bytes: &[u8], pos: usize, rules: &Rules<'_>) -> Option<(WindowStart, usize)> {
+        let end = plain_end(bytes, pos);
+        let text = bytes.get(pos..end)?;
+        let minute = time::minute_of(rules.received_at_ms(std::str::from_utf8(text).ok()?).ok()?);
         // A minute that the limit on the future cuts in two must be looked at each time.
         if time::start_ms(minute) + 59_999 <= rules.latest_ms
             && let Some(form) = Form::of(text, minute)
         {
-            self.forms[text.as_bytes()[15] as usize % FORMS] = form;
+            self.forms[text[15] as usize % FORMS] = form;
         }
         Some((minute, end))
     }
@@ -133,15 +124,65 @@ impl Times {
 
 /// User agents met before, by some of their bytes.
 pub(super) struct Agents {
-    /// The tally's number of an agent plus one; zero where there is none. Only agents that stood in the body
-    /// as they are counted, trimmed and not cut: no other would be met again byte for byte.
+    /// The place of an agent in `known` plus one; zero where there is none.
     guesses: Vec<u32>,
     /// The binary logarithm of their number.
     guess_bits: u32,
+    /// Only agents that stood in the body as they are counted, trimmed and not cut: no other would be met again byte
+    /// for byte.
+    known: Vec<Known>,
 }
+
+/// A user agent that was met.
+#[derive(Clone, Copy)]
+struct Known {
+    beginning: [u8x16; KNOWN_PARTS],
+    /// A bit for each byte of the agent among them.
+    wanted: [u64; 2],
+    /// Of the whole agent.
+    bytes: usize,
+    /// In the tally.
+    number: u32,
+}
+
+/// How much of an agent is compared without a loop; what is longer costs a call more.
+const KNOWN_PARTS: usize = 8;
+const KNOWN_BYTES: usize = 16 * KNOWN_PARTS;
 
 const MIN_GUESS_BITS: u32 = 5;
 const MAX_GUESS_BITS: u32 = 10;
+
+impl Known {
+    fn of(agent: &[u8], number: u32) -> Self {
+        let mut padded = [0; KNOWN_BYTES];
+        let bytes = agent.len().min(KNOWN_BYTES);
+        padded[..bytes].copy_from_slice(&agent[..bytes]);
+        let wanted = if bytes == KNOWN_BYTES { u128::MAX } else { (1 << bytes) - 1 };
+        Self {
+            beginning: parts(&padded),
+            wanted: [wanted as u64, (wanted >> 64) as u64],
+            bytes: agent.len(),
+            number,
+        }
+    }
+
+    /// Whether a text begins as this agent does.
+    #[inline(always)]
+    fn begins(&self, text: &[u8; KNOWN_BYTES]) -> bool {
+        let text = parts(text);
+        let same = |index: usize| u64::from(text[index].simd_eq(self.beginning[index]).to_bitmask());
+        let first = same(0) | same(1) << 16 | same(2) << 32 | same(3) << 48;
+        let second = same(4) | same(5) << 16 | same(6) << 32 | same(7) << 48;
+        (!first & self.wanted[0]) | (!second & self.wanted[1]) == 0
+    }
+}
+
+#[inline(always)]
+fn parts(text: &[u8; KNOWN_BYTES]) -> [u8x16; KNOWN_PARTS] {
+    [0, 1, 2, 3, 4, 5, 6, 7].map(|part: usize| {
+        u8x16::new(*text[16 * part..].first_chunk().expect("128 bytes are eight times 16"))
+    })
+}
 
 impl Agents {
     /// The tally's number of the user agent whose text begins at `pos`, the position of its closing quote, and
@@ -149,32 +190,57 @@ impl Agents {
     #[inline(always)]
     pub(super) fn number(
         &mut self,
-        text: &str,
+        bytes: &[u8],
         pos: usize,
         rules: &Rules<'_>,
         tally: &mut Tally,
     ) -> Option<(u32, usize, bool)> {
-        let bytes = text.as_bytes();
-        let guess = sample(bytes, pos).map(|sample| (sample >> (64 - self.guess_bits)) as usize);
-        let number = guess.map_or(0, |guess| self.guesses[guess]);
-        if number > 0 {
-            let known = tally.agents.bytes(number - 1);
-            let end = pos + known.len();
-            if bytes.get(end) == Some(&b'"') && bytes[pos..end] == *known {
-                return Some((number - 1, end, false));
+        let mut guess = None;
+        if let Some(text) = bytes.get(pos..)?.first_chunk::<KNOWN_BYTES>() {
+            let place = (sample(text) >> (64 - self.guess_bits)) as usize;
+            guess = Some(place);
+            if let Some(known) = self.known.get((self.guesses[place] as usize).wrapping_sub(1))
+                && known.begins(text)
+            {
+                let end = pos + known.bytes;
+                let is_whole = known.bytes <= KNOWN_BYTES
+                    || bytes.get(pos + KNOWN_BYTES..end)
+                        == Some(&tally.agents.bytes(known.number)[KNOWN_BYTES..]);
+                if is_whole && bytes.get(end) == Some(&b'"') {
+                    return Some((known.number, end, false));
+                }
             }
         }
+        self.other(bytes, pos, guess, rules, tally)
+    }
+
+    #[cold]
+    fn other(
+        &mut self,
+        bytes: &[u8],
+        pos: usize,
+        guess: Option<usize>,
+        rules: &Rules<'_>,
+        tally: &mut Tally,
+    ) -> Option<(u32, usize, bool)> {
         let end = plain_end(bytes, pos);
         if bytes.get(end) != Some(&b'"') {
             return None;
         }
-        let raw = text.get(pos..end)?;
+        let raw = simdutf8::basic::from_utf8(bytes.get(pos..end)?).ok()?;
         let (agent, is_cut) = rules.user_agent(raw).ok()?;
-        let id = tally.agents.intern(agent, 0);
+        let number = tally.agents.intern(agent, 0);
         if let Some(guess) = guess.filter(|_| agent.len() == raw.len()) {
-            self.guesses[guess] = id.checked_add(1)?;
+            let known = Known::of(agent.as_bytes(), number);
+            match self.guesses[guess] {
+                0 => {
+                    self.known.push(known);
+                    self.guesses[guess] = self.known.len() as u32;
+                }
+                place => self.known[place as usize - 1] = known,
+            }
         }
-        Some((id, end, is_cut))
+        Some((number, end, is_cut))
     }
 }
 
@@ -182,7 +248,7 @@ impl Agents {
 /// Behind the end of a shorter agent this sees the beginning of the next entry, which differs less often than
 /// not; a wrong guess costs the search for the end, no more.
 #[inline(always)]
-fn sample(bytes: &[u8], pos: usize) -> Option<u64> {
+fn sample(text: &[u8; KNOWN_BYTES]) -> u64 {
     // Odd numbers without a pattern; each word has its own, so that they can be multiplied at once.
     const ODD: [u64; 6] = [
         0x9E37_79B9_7F4A_7C15,
@@ -192,10 +258,9 @@ fn sample(bytes: &[u8], pos: usize) -> Option<u64> {
         0xA076_1D64_78BD_642F,
         0xE703_7ED1_A0B4_28DB,
     ];
-    let window = bytes.get(pos..)?.first_chunk::<104>()?;
-    let word = |place: usize| window[place..].first_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word));
+    let word = |place: usize| text[place..].first_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word));
     let [a, b, c, d, e, f] = ODD;
     let system = word(16).wrapping_mul(a) ^ word(40).wrapping_mul(b) ^ word(64).wrapping_mul(c);
     let versions = word(80).wrapping_mul(d) ^ word(88).wrapping_mul(e) ^ word(96).wrapping_mul(f);
-    Some(system ^ versions)
+    system ^ versions
 }

@@ -149,15 +149,10 @@ fn in_one_piece(body: &[u8], format: Format, way: Way, rules: &Rules<'_>) -> Res
     if body.starts_with(b"\xEF\xBB\xBF") {
         return Err(BatchError::Bom);
     }
-    let mut tally = Tally::for_bytes(body.len());
-    walk::walk(
-        Piece::whole(utf8(body)?),
-        format,
-        way,
-        rules,
-        &mut Learnt::for_bytes(body.len()),
-        &mut tally,
-    )?;
+    let (mut tally, mut learnt) = (Tally::for_bytes(body.len()), Learnt::for_bytes(body.len()));
+    // That it is no text is said before anything that is wrong in it.
+    walk::walk(Piece::whole(body), format, way, rules, &mut learnt, &mut tally)
+        .map_err(|error| utf8(body).err().unwrap_or(error))?;
     if tally.entries == 0 {
         return Err(BatchError::NoEntries);
     }

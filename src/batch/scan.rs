@@ -3,24 +3,102 @@
 //! In come bytes and where a string's text begins; out goes where its plain part ends. Reads within the slice
 //! only, and without a line of unsafe code.
 
+use wide::u8x16;
+
 /// The position of the first byte from `pos` on that plain string text cannot hold: `"`, `\` or a control
 /// character. The length where there is none.
 #[inline(always)]
 pub(super) fn plain_end(bytes: &[u8], mut pos: usize) -> usize {
-    // Two words a turn: a branch less, and room for the processor to do both at once.
-    while let Some(block) = bytes.get(pos..).and_then(<[u8]>::first_chunk::<16>) {
-        let both = u128::from_le_bytes(*block);
-        let (first, second) = (stops(both as u64), stops((both >> 64) as u64));
-        if first | second != 0 {
-            let (skipped, stops) = if first == 0 { (8, second) } else { (0, first) };
-            return pos + skipped + stops.trailing_zeros() as usize / 8;
+    while let Some(block) = bytes.get(pos..).and_then(<[u8]>::first_chunk::<32>) {
+        let [first, second] = halves(block);
+        let stops = stops_of_16(first) | stops_of_16(second) << 16;
+        if stops != 0 {
+            return pos + stops.trailing_zeros() as usize;
         }
-        pos += 16;
+        pos += 32;
     }
     while bytes.get(pos).is_some_and(|byte| !is_stop(*byte)) {
         pos += 1;
     }
     pos
+}
+
+/// The longest text that [`short_text`] finds.
+pub(super) const SHORT_BYTES: usize = 48;
+
+/// A text of at most [`SHORT_BYTES`], zeros behind it, and its length.
+#[derive(Clone, Copy)]
+pub(super) struct Short {
+    pub(super) parts: [u8x16; 3],
+    pub(super) bytes: usize,
+}
+
+impl Short {
+    /// The beginning of any text, as far as it goes.
+    pub(super) fn beginning_of(text: &[u8]) -> Self {
+        let mut padded = [0; SHORT_BYTES];
+        let bytes = text.len().min(SHORT_BYTES);
+        padded[..bytes].copy_from_slice(&text[..bytes]);
+        Self { parts: thirds(&padded), bytes }
+    }
+}
+
+/// The plain ASCII text at `pos`, if it is short, ends with a quote, and begins and ends with a visible character.
+/// `None` for anything else, and too near the end of `bytes` to be read at once.
+#[inline(always)]
+pub(super) fn short_text(bytes: &[u8], pos: usize) -> Option<Short> {
+    // With the quote behind it the longest is read by four parts.
+    let window = bytes.get(pos..)?.first_chunk::<64>()?;
+    let (text, rest) = window.split_first_chunk::<SHORT_BYTES>()?;
+    let [a, b, c] = thirds(text);
+    let d = u8x16::new(*rest.first_chunk()?);
+    let by_16 = [a, b, c, d].map(|part| u64::from(stops_of_16(part)));
+    let stops = by_16[0] | by_16[1] << 16 | by_16[2] << 32 | by_16[3] << 48;
+    let length = stops.trailing_zeros() as usize;
+    let mask = mask(length)?;
+    let parts = [a & mask[0], b & mask[1], c & mask[2]];
+    let is_ascii = (parts[0] | parts[1] | parts[2]).to_bitmask() == 0;
+    let (first, last) = (window[0], *window.get(length.wrapping_sub(1))?);
+    let is_trimmed = first > b' ' && last > b' ' && last < 0x7F && first < 0x7F;
+    (is_ascii && is_trimmed && *window.get(length)? == b'"').then_some(Short { parts, bytes: length })
+}
+
+/// Selects the first bytes of three parts. `None` for more than there are.
+#[inline(always)]
+fn mask(bytes: usize) -> Option<[u8x16; 3]> {
+    static ONES_AND_ZEROS: [u8; 2 * SHORT_BYTES] = {
+        let mut table = [0; 2 * SHORT_BYTES];
+        let mut index = 0;
+        while index < SHORT_BYTES {
+            table[index] = u8::MAX;
+            index += 1;
+        }
+        table
+    };
+    let start = SHORT_BYTES.checked_sub(bytes)?;
+    Some(thirds(ONES_AND_ZEROS.get(start..)?.first_chunk()?))
+}
+
+#[inline(always)]
+fn thirds(text: &[u8; SHORT_BYTES]) -> [u8x16; 3] {
+    let part =
+        |index: usize| u8x16::new(*text[index * 16..].first_chunk().expect("48 bytes are three times 16"));
+    [part(0), part(1), part(2)]
+}
+
+/// Both halves of 32 bytes.
+#[inline(always)]
+pub(super) fn halves(bytes: &[u8; 32]) -> [u8x16; 2] {
+    let (first, second) = bytes.split_at(16);
+    [first, second].map(|half| u8x16::new(*half.first_chunk().expect("half of 32 bytes is 16")))
+}
+
+/// A bit for each byte that stops.
+#[inline(always)]
+fn stops_of_16(text: u8x16) -> u32 {
+    let controls = text.min(u8x16::splat(0x1F)).simd_eq(text);
+    let stops = text.simd_eq(u8x16::splat(b'"')) | text.simd_eq(u8x16::splat(b'\\')) | controls;
+    stops.to_bitmask()
 }
 
 /// The plain text of at most seven bytes at `pos`, packed into a number, and its length. `None` where it is
@@ -53,6 +131,38 @@ fn stops(text: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_texts_are_found_whole_or_not_at_all() {
+        for len in 0..=SHORT_BYTES + 2 {
+            let mut body = [&vec![b'x'; len][..], b"\"", &[b'"'; 64]].concat();
+            let short = short_text(&body, 0);
+            assert_eq!(short.map(|short| short.bytes), (1..=SHORT_BYTES).contains(&len).then_some(len));
+            if let Some(short) = short {
+                let same = Short::beginning_of(&body[..len]);
+                assert_eq!((short.parts, short.bytes), (same.parts, same.bytes));
+            }
+            assert!(short_text(&body[..63], 0).is_none());
+            for place in 0..len.min(SHORT_BYTES) {
+                for byte in 0..=u8::MAX {
+                    body[place] = byte;
+                    let is_edge = place == 0 || place + 1 == len;
+                    let is_fine = len <= SHORT_BYTES
+                        && (if is_edge { b'!' } else { b' ' }..0x7F).contains(&byte)
+                        && !is_stop(byte)
+                        || !is_edge && byte == 0x7F && len <= SHORT_BYTES;
+                    // A quote ends the text earlier.
+                    let want = if byte == b'"' && place > 0 { Some(place) } else { is_fine.then_some(len) };
+                    assert_eq!(
+                        short_text(&body, 0).map(|short| short.bytes),
+                        want,
+                        "{byte} at {place} of {len}"
+                    );
+                }
+                body[place] = b'x';
+            }
+        }
+    }
 
     #[test]
     fn what_stands_behind_does_not_hide_or_move_a_stop() {

@@ -21,8 +21,8 @@ use super::learnt::Learnt;
 use super::tally::Tally;
 use super::walk::{Piece, Way, walk};
 
-/// Pieces are about this long: checked for UTF-8 and then parsed, each finds the other's bytes still in the
-/// cache; and short enough for the search of a cut to stay a small part of the work.
+/// Pieces are about this long: short enough for all threads to end at about the same time, long enough for the search
+/// of a cut to stay a small part of the work.
 const PIECE_BYTES: usize = 128 * 1024;
 /// No piece is shorter, if the body is not.
 const MIN_PIECE_BYTES: usize = 32 * 1024;
@@ -68,9 +68,7 @@ fn count_run(body: &[u8], run: &[(usize, usize)], format: Format, rules: &Rules<
     let bytes = run.iter().map(|(start, end)| end - start).sum();
     let (mut tally, mut learnt) = (Tally::for_bytes(bytes), Learnt::for_bytes(bytes));
     for (start, end) in run {
-        // Cuts lie beside ASCII characters, so the body is UTF-8 if every piece is.
-        let text = simdutf8::basic::from_utf8(&body[*start..*end]).ok()?;
-        let piece = Piece { text, is_first: *start == 0, is_last: *end == body.len() };
+        let piece = Piece { bytes: &body[*start..*end], is_first: *start == 0, is_last: *end == body.len() };
         walk(piece, format, Way::Quick, rules, &mut learnt, &mut tally).ok()?;
     }
     Some(tally)

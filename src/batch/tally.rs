@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use super::checks;
 use super::intern::{BLOCK, Interner};
+use super::scan::Short;
 use crate::model::WindowStart;
 
 /// Requests of a batch, or of a piece of one, per minute and path and per minute and user agent.
@@ -31,14 +32,14 @@ pub(super) struct Tally {
     recent: [(WindowStart, u32); RECENT],
 }
 
-/// One entry on its way to be counted.
+/// One entry with a short path on its way to be counted.
 #[derive(Clone, Copy)]
-pub(super) struct Pending<'t> {
+pub(super) struct Pending {
     /// Of the minute, see [`Tally::row`].
     pub(super) row: u32,
     /// See [`Tally::method`].
     pub(super) method: u32,
-    pub(super) path: &'t str,
+    pub(super) path: Short,
     /// The number of the user agent in [`Tally::agents`].
     pub(super) agent: u32,
 }
@@ -103,12 +104,20 @@ impl Tally {
     }
 
     /// Counts entries, at most [`BLOCK`].
-    pub(super) fn count(&mut self, entries: &[Pending<'_>]) {
+    pub(super) fn count(&mut self, entries: &[Pending]) {
         let mut ids = [0; BLOCK];
-        self.paths.intern_all(entries.iter().map(|entry| (entry.path, entry.method)), &mut ids);
+        self.paths.intern_short(entries.iter().map(|entry| (&entry.path, entry.method)), &mut ids);
         entries.iter().zip(ids).for_each(|(entry, id)| self.by_path.add(entry.row, id, 1));
         entries.iter().for_each(|entry| self.by_agent.add(entry.row, entry.agent, 1));
         self.entries += entries.len() as u32;
+    }
+
+    /// Counts one entry, with any path.
+    pub(super) fn count_one(&mut self, row: u32, method: u32, path: &str, agent: u32) {
+        let path = self.paths.intern(path, method);
+        self.by_path.add(row, path, 1);
+        self.by_agent.add(row, agent, 1);
+        self.entries += 1;
     }
 
     /// The row of a minute in both grids.

@@ -1,21 +1,21 @@
 //! From item to item through a body, in document order: where items begin and what must stand between them.
 //!
-//! In comes checked UTF-8, the whole body or a piece of it that [`super::split`] cut at an item; every item is
-//! counted into a [`Tally`]. A piece is walked by the very code that walks a whole body, so that what holds
+//! In comes the whole body or a piece of it that [`super::split`] cut at an item; every item is counted into a
+//! [`Tally`]. What is taken is UTF-8; where an error is told of what is not, the caller looks whether it is. A piece is walked by the very code that walks a whole body, so that what holds
 //! for one holds for the other. Nothing here looks behind the end of its text.
 
 use super::checks::Rules;
 use super::error::{BatchError, ItemError};
 use super::fast::Reader;
 use super::learnt::Learnt;
-use super::tally::{Pending, Tally};
-use super::{Format, parse, time};
+use super::tally::Tally;
+use super::{Format, parse, time, utf8};
 
 /// A stretch of a body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'t> {
     /// From its first byte to its last.
-    pub(super) text: &'t str,
+    pub(super) bytes: &'t [u8],
     /// The body begins here.
     pub(super) is_first: bool,
     /// The body ends here.
@@ -24,8 +24,8 @@ pub(super) struct Piece<'t> {
 
 impl<'t> Piece<'t> {
     /// A body in one piece.
-    pub(super) fn whole(text: &'t str) -> Self {
-        Self { text, is_first: true, is_last: true }
+    pub(super) fn whole(bytes: &'t [u8]) -> Self {
+        Self { bytes, is_first: true, is_last: true }
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) fn walk(
     learnt: &mut Learnt,
     tally: &mut Tally,
 ) -> Result<(), BatchError> {
-    let mut walk = Walk { reader: Reader::new(piece.text, rules, learnt, tally), way, index: 0 };
+    let mut walk = Walk { reader: Reader::new(piece.bytes, rules, learnt, tally), text: None, way, index: 0 };
     match format {
         Format::JsonArray => walk.array(piece.is_first, piece.is_last)?,
         Format::Ndjson => walk.lines()?,
@@ -62,6 +62,8 @@ pub(super) fn walk(
 
 struct Walk<'t, 'w> {
     reader: Reader<'t, 'w>,
+    /// The whole piece, once somebody needed to know that it is UTF-8.
+    text: Option<&'t str>,
     way: Way,
     /// How many items were read.
     index: usize,
@@ -69,7 +71,7 @@ struct Walk<'t, 'w> {
 
 impl Walk<'_, '_> {
     fn array(&mut self, is_first: bool, is_last: bool) -> Result<(), BatchError> {
-        let bytes = self.reader.text.as_bytes();
+        let bytes = self.reader.bytes;
         let mut pos = skip_space::<false>(bytes, 0);
         if is_first {
             if bytes.get(pos) != Some(&b'[') {
@@ -95,7 +97,7 @@ impl Walk<'_, '_> {
     }
 
     fn lines(&mut self) -> Result<(), BatchError> {
-        let bytes = self.reader.text.as_bytes();
+        let bytes = self.reader.bytes;
         let mut pos = 0;
         loop {
             pos = skip_space::<false>(bytes, pos);
@@ -124,9 +126,14 @@ impl Walk<'_, '_> {
         };
         let end = match quick {
             Some(end) => end,
-            None => self
-                .reference_item::<LINE>(pos)
-                .map_err(|error| BatchError::Item { index: self.index, error })?,
+            None => {
+                let text = match self.text {
+                    Some(text) => text,
+                    None => *self.text.insert(utf8(self.reader.bytes)?),
+                };
+                self.reference_item::<LINE>(text, pos)
+                    .map_err(|error| BatchError::Item { index: self.index, error })?
+            }
         };
         if self.reader.tally.minutes() > limits.max_minutes {
             return Err(BatchError::TooManyMinutes { max_minutes: limits.max_minutes });
@@ -136,8 +143,8 @@ impl Walk<'_, '_> {
     }
 
     #[cold]
-    fn reference_item<const LINE: bool>(&mut self, pos: usize) -> Result<usize, ItemError> {
-        let Reader { text, rules, tally, .. } = &mut self.reader;
+    fn reference_item<const LINE: bool>(&mut self, text: &str, pos: usize) -> Result<usize, ItemError> {
+        let Reader { rules, tally, .. } = &mut self.reader;
         let rest = &text[pos..];
         let line_end = if LINE { memchr::memchr(b'\n', rest.as_bytes()) } else { None };
         let outer_levels = if LINE { 0 } else { 1 };
@@ -147,7 +154,7 @@ impl Walk<'_, '_> {
         let row = tally.row(time::minute_of(entry.received_at_ms));
         let method = tally.method(entry.method);
         let agent = tally.agents.intern(entry.user_agent, 0);
-        tally.count(&[Pending { row, method, path: entry.path, agent }]);
+        tally.count_one(row, method, entry.path, agent);
         tally.truncated = tally.truncated.saturating_add(checked.truncated);
         Ok(pos + length)
     }
