@@ -19,6 +19,8 @@
 
 #[allow(dead_code, reason = "each program uses its own part of it")]
 mod common;
+#[path = "common/tally.rs"]
+mod tally;
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
@@ -28,12 +30,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use common::Shape;
-use hdrhistogram::Histogram;
 use log_analytics::batch::time::format_start;
 use log_analytics::model::WindowStart;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use tally::Tally;
 
 #[derive(Parser, Clone, Debug)]
 #[command(about = "Sends batches to a log-analytics server and reports rates and latencies")]
@@ -130,61 +132,6 @@ const MARK: &[u8] = b"{\"receivedAt\":\"";
 
 fn current_minute() -> u32 {
     (SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 60) as u32
-}
-
-/// What became of the batches that were due within the measured time.
-#[derive(Clone)]
-struct Tally {
-    /// All of them.
-    due: u64,
-    accepted: u64,
-    duplicates: u64,
-    unavailable: u64,
-    other: u64,
-    /// The connection broke.
-    errors: u64,
-    /// Sent, and not answered while the generator had patience.
-    unanswered: u64,
-    /// No connection was free to send them.
-    never_sent: u64,
-    /// Of every batch that was answered, and, as far as it had come, of every one that was not.
-    latency_us: Histogram<u64>,
-    /// Answers 202 that came within the measured time.
-    accepted_in_time: u64,
-}
-
-impl Tally {
-    fn new() -> Self {
-        Self {
-            due: 0,
-            accepted: 0,
-            duplicates: 0,
-            unavailable: 0,
-            other: 0,
-            errors: 0,
-            unanswered: 0,
-            never_sent: 0,
-            latency_us: Histogram::new(3).unwrap(),
-            accepted_in_time: 0,
-        }
-    }
-
-    fn add(&mut self, other: &Tally) {
-        self.due += other.due;
-        self.accepted += other.accepted;
-        self.duplicates += other.duplicates;
-        self.unavailable += other.unavailable;
-        self.other += other.other;
-        self.errors += other.errors;
-        self.unanswered += other.unanswered;
-        self.never_sent += other.never_sent;
-        self.latency_us.add(&other.latency_us).unwrap();
-        self.accepted_in_time += other.accepted_in_time;
-    }
-
-    fn waited(&mut self, since: Instant) {
-        self.latency_us.record(since.elapsed().as_micros() as u64).unwrap();
-    }
 }
 
 /// The time that is measured.
