@@ -8,8 +8,9 @@
 //! MUTATIONS=no_lock,tail_not_rewritten cargo test --test mutations -- campaign --nocapture
 //! ```
 //!
-//! `MUTATIONS_TARGET` keeps what was built for the next time (default: `target/mutations`). A mutation that no test
-//! notices is a missing test.
+//! `MUTATIONS_TARGET` keeps what was built for the next time (default: `target/mutations`). `MUTATIONS_SECONDS` is how
+//! long one argument list may run (default: 300); tests that a mutation makes hang have noticed it. A mutation that no
+//! test notices is a missing test.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 use std::fs;
@@ -84,6 +85,7 @@ fn campaign() {
     let target = std::env::var("MUTATIONS_TARGET").map_or(root().join("target/mutations"), PathBuf::from);
     let tree = target.join("tree");
     copy_sources(&tree);
+    let limit = std::env::var("MUTATIONS_SECONDS").map_or(300, |text| text.parse().unwrap());
     let mut survived = Vec::new();
     for mutation in mutations() {
         if wanted != "all" && !wanted.split(',').any(|name| name == mutation.name) {
@@ -92,7 +94,8 @@ fn campaign() {
         let file = tree.join(&mutation.file);
         let text = fs::read_to_string(&file).unwrap();
         fs::write(&file, mutation.apply(&text)).unwrap();
-        let noticed = mutation.tests.iter().find_map(|arguments| failing_test(&tree, &target, arguments));
+        let noticed =
+            mutation.tests.iter().find_map(|arguments| failing_test(&tree, &target, arguments, limit));
         fs::write(&file, text).unwrap();
         match noticed {
             Some(test) => println!("| {} | {} | {test} |", mutation.name, mutation.breaks),
@@ -115,20 +118,28 @@ fn copy_sources(tree: &Path) {
     }
 }
 
-/// Runs these tests; the first that fails, by name. `None` where all pass.
-fn failing_test(tree: &Path, target: &Path, arguments: &[String]) -> Option<String> {
-    let cargo = |more: &[&str]| {
-        let mut command = Command::new(env!("CARGO"));
+/// Runs these tests for at most so many seconds; the first that fails or hangs, by name. `None` where all pass.
+fn failing_test(tree: &Path, target: &Path, arguments: &[String], limit_seconds: u64) -> Option<String> {
+    let cargo = |mut command: Command, more: &[&str]| {
         command.arg("test").args(more).args(arguments).current_dir(tree).env("CARGO_TARGET_DIR", target);
         command.env_remove("MUTATIONS").output().unwrap()
     };
-    let built = cargo(&["--quiet", "--no-run"]);
+    let built = cargo(Command::new(env!("CARGO")), &["--quiet", "--no-run"]);
     assert!(built.status.success(), "it does not build:\n{}", String::from_utf8_lossy(&built.stderr));
-    let run = cargo(&[]);
+    // Ends the test programs and what they started, too.
+    let mut limited = Command::new("timeout");
+    limited.arg("--signal=KILL").arg(limit_seconds.to_string()).arg(env!("CARGO"));
+    let run = cargo(limited, &[]);
     if run.status.success() {
         return None;
     }
     let output = String::from_utf8_lossy(&run.stdout).into_owned();
-    let failed = output.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
-    Some(format!("`{}` {}", arguments.join(" "), failed.unwrap_or("(ended the test program)")))
+    let named = |end: &str| output.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(end));
+    let failed = named(" ... FAILED").map(str::to_owned);
+    let hangs = || {
+        let name = named(" has been running for over 60 seconds")?;
+        Some(format!("{name} (hangs)"))
+    };
+    let failed = failed.or_else(hangs).unwrap_or_else(|| format!("({})", run.status));
+    Some(format!("`{}` {failed}", arguments.join(" ")))
 }

@@ -1,7 +1,8 @@
 //! Whole segments: deleted, emptied, copied to other names, exchanged.
 
-use crate::fixture::{ALL_BEFORE, Before, Outcome, fixture, goes_on, log, outcome, read};
-use crate::support::world::World;
+use crate::fixture::{ALL_BEFORE, Before, Outcome, fixture, goes_on, log, outcome, read, segment_firsts};
+use crate::support::sim_disk::Survival;
+use crate::support::world::{How, World};
 
 fn check(world: &mut World, wanted: &Outcome) {
     assert_eq!(&outcome(world), wanted, "{}", world.label());
@@ -32,6 +33,29 @@ fn a_deleted_segment_is_refused_unless_the_checkpoint_covers_it() {
             check(&mut world, &wanted);
         }
     }
+}
+
+#[test]
+fn a_window_ahead_of_what_is_left_of_the_journal_behind_the_checkpoint_is_refused() {
+    // The checkpoint is at 3, and windows were written through 6 since, as minute windows are when they are due.
+    let mut written = fixture(Before::HalfCheckpointed);
+    written.start().unwrap();
+    for _ in 0..20 {
+        written.now += 2_000;
+        let now = written.now;
+        for worker in 0..written.engine().partitions() {
+            written.engine().turn(worker, usize::MAX, true, now).unwrap();
+        }
+    }
+    written.crash(How::PowerCut(Survival::Everything));
+    let firsts = segment_firsts(&written);
+    assert_eq!(firsts[..3], [1, 3, 5]);
+
+    // All from 5 on is lost, and nothing in the journal tells; a window that record 4 counts in does.
+    let mut world = written.fork();
+    firsts.iter().filter(|first| **first >= 5).for_each(|first| world.disk.delete(&log(*first)));
+    check(&mut world, &Outcome::Ahead);
+    check(&mut written, &Outcome::Exact);
 }
 
 #[test]

@@ -260,3 +260,133 @@ fn windows_that_cannot_be_written_hold_the_checkpoint_and_are_tried_again() {
         }
     }
 }
+
+/// Everything the workers have to do, and what is left to write tried again for so many seconds.
+fn work_for(world: &mut World, seconds: u64) {
+    for _ in 0..seconds {
+        world.now += 1_000;
+        let now = world.now;
+        for worker in 0..world.engine().partitions() {
+            world.engine().turn(worker, usize::MAX, true, now).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_journal_that_no_checkpoint_follows_takes_nothing_more_until_one_does() {
+    for workload in [workloads::plain(), workloads::tiny_segments()] {
+        let mut workload = workload;
+        workload.options.commit.max_uncheckpointed_bytes = 1_500;
+        let mut world = World::new(&workload, 3);
+        world.start().unwrap();
+        let mut refused = None;
+        for number in 0..world.model.batches.len() {
+            let waiting = world.engine().committer.position().bytes;
+            let fates = world.submit(&[number]).unwrap();
+            if waiting > 1_500 {
+                assert_eq!(fates, [Fate::Refused(Refusal::Backlog)], "{}", world.label());
+                refused = Some(number);
+                break;
+            }
+            assert!(matches!(fates[..], [Fate::Accepted(_)]), "{}: {fates:?}", world.label());
+        }
+        let refused = refused.expect("the batches are more than the limit");
+        // What is known already is still said.
+        assert_eq!(world.submit(&[0]).unwrap(), [Fate::Duplicate], "{}", world.label());
+        let mut now = world.now;
+        assert!(world.engine().shut_down(&mut now).unwrap());
+        let fates = world.submit(&[refused]).unwrap();
+        assert!(matches!(fates[..], [Fate::Accepted(_)]), "{}: {fates:?}", world.label());
+        assert_eq!(world.live(), End::Done);
+        world.crash(CUT_CLEAN);
+        world.run(&[]);
+    }
+}
+
+#[test]
+fn windows_that_fill_the_memory_and_cannot_be_written_refuse_batches_until_they_are() {
+    let mut workload = workloads::tiny_memory();
+    workload.partitions = &[1];
+    workload.traffic.batches = 8;
+    let mut world = World::new(&workload, 3);
+    world.start().unwrap();
+    // As many as are met before the refusal, and a few more.
+    world.disk.fail(Fault { times: 12, ..fault(Op::SyncData, "tmp", 0, EIO) });
+    let mut refused = None;
+    for number in 0..world.model.batches.len() {
+        let fates = world.submit(&[number]).unwrap();
+        if fates == [Fate::Refused(Refusal::Backlog)] {
+            refused = Some(number);
+            break;
+        }
+        assert!(matches!(fates[..], [Fate::Accepted(_)]), "{}: {fates:?}", world.label());
+        work_for(&mut world, 1);
+    }
+    assert!((1..12).contains(&world.disk.faults_met()), "{} faults", world.disk.faults_met());
+    let refused = refused.expect("no batch was refused though no window was written");
+    work_for(&mut world, 30);
+    assert_eq!(world.disk.faults_met(), 12);
+    let fates = world.submit(&[refused]).unwrap();
+    assert!(matches!(fates[..], [Fate::Accepted(_)]), "{}: {fates:?}", world.label());
+    assert_eq!(world.live(), End::Done);
+    assert_eq!(world.starts, 1);
+    world.crash(CUT_CLEAN);
+    world.run(&[]);
+}
+
+#[test]
+fn a_new_segment_whose_name_could_not_be_synced_takes_nothing() {
+    let mut world = World::new(&workloads::tiny_segments(), 2);
+    world.start().unwrap();
+    let mut next = 0;
+    while world.engine().committer.position().bytes < 600 {
+        assert!(matches!(world.submit(&[next]).unwrap()[..], [Fate::Accepted(_)]));
+        next += 1;
+    }
+    world.disk.fail(fault(Op::SyncDir, "journal", 0, EIO));
+    for number in [next, next, 0] {
+        assert_eq!(world.submit(&[number]).unwrap(), [Fate::Refused(Refusal::Latched)], "{number}");
+    }
+    assert_eq!(world.disk.faults_met(), 1);
+    survives_restarts(&mut world);
+}
+
+#[test]
+fn no_checkpoint_follows_a_window_directory_that_could_not_be_synced_once() {
+    for path in ["aggregate-results/", "aggregate-results"] {
+        let mut world = World::new(&workloads::plain(), 2);
+        world.start().unwrap();
+        world.submit(&[0]).unwrap();
+        world.disk.fail(fault(Op::SyncDir, path, 0, EIO));
+        let mut now = world.now;
+        assert!(!world.engine().shut_down(&mut now).unwrap(), "{path}");
+        assert!(world.engine().latch.is_closed());
+        // The same sync would succeed now, and prove nothing.
+        work_for(&mut world, 10);
+        let now = world.now;
+        assert!(!world.engine().finish_checkpoint(now).unwrap(), "{path}");
+        assert_eq!((world.disk.faults_met(), world.engine().checkpoints), (1, 0), "{path}");
+        survives_restarts(&mut world);
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_behind_an_empty_segment_does_not_turn_back_times_of_receipt() {
+    let mut world = World::new(&workloads::tiny_segments(), 2);
+    world.start().unwrap();
+    while world.engine().committer.position().bytes < 600 {
+        let number = world.engine().committer.position().through.0 as usize;
+        assert!(matches!(world.submit(&[number]).unwrap()[..], [Fate::Accepted(_)]));
+    }
+    let mut now = world.now;
+    assert!(world.engine().shut_down(&mut now).unwrap());
+    // The next segment is begun and stays empty; the checkpoint has passed all before it.
+    world.disk.fail(fault(Op::Write, ".log", 0, ENOSPC));
+    let number = world.engine().committer.position().through.0 as usize;
+    assert_eq!(world.submit(&[number]).unwrap(), [Fate::Refused(Refusal::DiskFull)]);
+    assert_eq!(world.engine().committer.position().active_segment.0, number as u64 + 1);
+    world.crash(How::Kill);
+    world.now -= 86_400_000;
+    // Looks at all times at its end.
+    world.run(&[]);
+}

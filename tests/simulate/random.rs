@@ -60,7 +60,8 @@ fn acked_batches_survive_whatever_a_seed_makes_up() {
         sum += run(seed);
     }
     println!("seeds 0..{SEEDS}: {sum:?}");
-    // A simulation in which nothing happens proves nothing.
+    // A simulation in which nothing happens proves nothing. The rarest of these, a torn tail, comes about fifty times;
+    // another order of the same random numbers makes it some more or less, hardly ever half.
     let happened = [
         sum.crashes,
         sum.latches,
@@ -73,7 +74,7 @@ fn acked_batches_survive_whatever_a_seed_makes_up() {
         sum.faults,
         sum.failed_starts,
     ];
-    assert!(happened.iter().all(|times| *times > 50), "{sum:?}");
+    assert!(happened.iter().all(|times| *times > 20), "{sum:?}");
 }
 
 #[test]
