@@ -62,6 +62,7 @@ fn bad_questions_are_refused_with_what_is_wrong() {
         (&format!("{RANGE}&top=10001"), "from 0 to 10000"),
         (&format!("{RANGE}&limit=0"), "limit must be a number"),
         (&format!("{RANGE}&limit=10001"), "10000 (--max-query-windows)"),
+        (&format!("{RANGE}&classes=yes"), "classes must be true or false"),
         (&format!("{RANGE}&widow=day"), "unknown parameter \"widow\""),
         (&format!("{RANGE}&from=2025-12-28T18:00:00Z"), "more than once"),
         (&format!("{RANGE}&window=minute&next=20251228T18Z"), "next must be"),

@@ -45,6 +45,7 @@ struct Query {
     to_ms: u64,
     size: usize,
     top: Option<usize>,
+    classes: bool,
     limit: usize,
 }
 
@@ -66,15 +67,18 @@ fn queries() -> impl Strategy<Value = Vec<Query>> {
     let near = || (0u64..30 * 60).prop_map(|second| BASE_MS + second * 1_000);
     let far = || (0u64..14_000).prop_map(|minute| BASE_MS - 5_000 * MINUTE_MS + minute * MINUTE_MS + 1);
     let instant = || prop_oneof![near(), far()];
-    let query = (0usize..2, instant(), instant(), 0usize..3, prop::option::of(0usize..6), 1usize..40)
-        .prop_map(|(customer, a, b, size, top, limit)| Query {
+    let top = prop::option::of(0usize..6);
+    let query = (0usize..2, instant(), instant(), 0usize..3, top, any::<bool>(), 1usize..40).prop_map(
+        |(customer, a, b, size, top, classes, limit)| Query {
             customer,
             from_ms: a.min(b),
             to_ms: a.max(b) + 1,
             size,
             top,
+            classes,
             limit,
-        });
+        },
+    );
     prop::collection::vec(query, 1..8)
 }
 
@@ -143,14 +147,20 @@ fn expected_windows(entries: &[(u64, String, String)], customer: &str, query: &Q
         .into_iter()
         .filter(|(start, _)| (query.from_ms..query.to_ms).contains(start))
         .map(|(start, entries)| {
-            json!({
+            let mut window = json!({
                 "customerId": customer,
                 "windowStart": time::format_rfc3339(start),
                 "windowSize": size,
                 "requests": entries.len(),
                 "requestsByPath": cut(&counts(entries.iter().map(|entry| &entry.1)), query.top),
                 "requestsByUserAgent": cut(&counts(entries.iter().map(|entry| &entry.2)), query.top),
-            })
+            });
+            if query.classes {
+                let classes: Vec<String> =
+                    entries.iter().map(|entry| agent::class_of(&entry.2).to_string()).collect();
+                window["requestsByClass"] = json!(counts(classes.iter()));
+            }
+            window
         })
         .collect()
 }
@@ -162,6 +172,9 @@ fn ask(client: &mut Client, customer: &str, query: &Query) -> Vec<Value> {
         format!("/aggregates?from={from}&to={to}&window={}&limit={}", SIZES[query.size].0, query.limit);
     if let Some(top) = query.top {
         target.push_str(&format!("&top={top}"));
+    }
+    if query.classes {
+        target.push_str("&classes=true");
     }
     let mut windows: Vec<Value> = Vec::new();
     let mut next = String::new();

@@ -25,7 +25,11 @@ pub(super) fn answer(head: &Head, content_type: &str, body: Vec<u8>, speed: Comp
     }
     let zip = body.len() >= MIN_GZIP_BYTES && takes_gzip(head);
     let body = if zip { gzip(&body, speed) } else { body };
-    let response = Response::new(200, content_type, body).with("etag", tag).with("vary", VARY);
+    // Log data is what the content type says, whatever it looks like.
+    let response = Response::new(200, content_type, body)
+        .with("etag", tag)
+        .with("vary", VARY)
+        .with("x-content-type-options", "nosniff");
     if zip { response.with("content-encoding", "gzip") } else { response }
 }
 

@@ -52,6 +52,15 @@ impl Params {
         })
     }
 
+    /// `true` or `false`; false where the parameter did not come.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(bad(format!("{name} must be true or false"))),
+        }
+    }
+
     /// A number from `least` to `most`, or the default where the parameter did not come. `most_is` explains `most`.
     pub(super) fn number(
         &self,

@@ -65,7 +65,7 @@ impl Reading {
     /// 400 for bad parameters and passed limits, 503 where it is too much at the moment.
     pub fn aggregates(&self, head: &Head, source: &dyn WindowSource) -> Result<Response, Problem> {
         let customer = customer(head)?;
-        let params = Params::of(head, &["from", "to", "window", "top", "limit", "next"])?;
+        let params = Params::of(head, &["from", "to", "window", "top", "classes", "limit", "next"])?;
         let range = range(&params)?;
         let size = match params.get("window") {
             None => range.suited_size(),
@@ -77,6 +77,7 @@ impl Reading {
             None => None,
             Some(_) => Some(params.number("top", 0, (0, MAX_TOP), "")?),
         };
+        let classes = params.flag("classes")?;
         let most = self.limits.max_windows;
         let limit = params.number("limit", DEFAULT_LIMIT.min(most), (1, most), " (--max-query-windows)")?;
         let next = match params.get("next") {
@@ -85,7 +86,7 @@ impl Reading {
                 bad("next must be that of the page before, with the same from, to and window")
             })?),
         };
-        let query = Aggregates { customer, range, size, top, limit, next };
+        let query = Aggregates { customer, range, size, top, classes, limit, next };
         self.run("/aggregates", head, |limits| {
             let mut meter = Meter::of_pages(*limits);
             aggregates::answer(source, &query, limits, &mut meter)

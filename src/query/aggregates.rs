@@ -6,11 +6,16 @@
 
 use std::ops::ControlFlow;
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
 use super::range::TimeRange;
 use super::{Meter, QueryError, QueryLimits, Question, WindowSource};
+use crate::batch::agent::{Class, class_of};
 use crate::batch::time;
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::windows::view::{KeyCount, WindowView};
+use crate::windows::window::OTHER;
 
 /// A page ends where it has taken this share of [`QueryLimits::max_memory_bytes`]; the rest is for what compression
 /// and sending take.
@@ -27,6 +32,8 @@ pub struct Aggregates {
     pub size: WindowSize,
     /// How many keys of each map; `None` for all.
     pub top: Option<usize>,
+    /// Whether each window also tells its requests by class of family.
+    pub classes: bool,
     /// How many windows at most.
     pub limit: usize,
     /// Where the page begins, if it is not the first.
@@ -62,11 +69,13 @@ pub fn answer(
     );
     let mut windows = 0;
     let mut next = None;
+    let mut classes = query.classes.then(Classes::default);
     source.visit(&question, meter, &mut |mut view| {
         if windows == query.limit || (windows > 0 && json.len() > limits.max_memory_bytes / PAGE_SHARE) {
             next = Some(view.id);
             return Ok(ControlFlow::Break(()));
         }
+        let by_class = classes.as_mut().map(|classes| classes.sums(&view));
         if let Some(top) = query.top {
             view.cut(top);
         }
@@ -74,7 +83,7 @@ pub fn answer(
         if windows > 0 {
             json.push(b',');
         }
-        write_window(&mut json, &query.customer, &view);
+        write_window(&mut json, &query.customer, &view, by_class.as_deref());
         windows += 1;
         Ok(ControlFlow::Continue(()))
     })?;
@@ -96,7 +105,44 @@ pub(super) fn format_instant(ms: u64) -> String {
     }
 }
 
-fn write_window(json: &mut Vec<u8>, customer: &CustomerId, view: &WindowView<'_>) {
+/// Requests by class. Looking a family's class up costs more than the rest of a window, and all windows of a customer
+/// name the same families, so the classes are remembered for the query.
+#[derive(Default)]
+struct Classes(HashMap<Box<str>, Class, RandomState>);
+
+/// Families whose classes are remembered; a window has at most 2,000.
+const MAX_REMEMBERED: usize = 10_000;
+
+impl Classes {
+    /// The classes that occur, in the order of [`Class::ALL`], and what no family names as `other`.
+    fn sums(&mut self, view: &WindowView<'_>) -> Vec<(&'static str, u64)> {
+        let mut sums = [0u64; Class::ALL.len()];
+        let mut other = 0;
+        for (family, count) in &view.agents {
+            if family == OTHER {
+                other += count;
+                continue;
+            }
+            let class = self.0.get(&**family).copied().unwrap_or_else(|| {
+                let class = class_of(family);
+                if self.0.len() < MAX_REMEMBERED {
+                    self.0.insert((&**family).into(), class);
+                }
+                class
+            });
+            sums[class as usize] += count;
+        }
+        let named = Class::ALL.into_iter().map(|class| (class.as_str(), sums[class as usize]));
+        named.chain([("other", other)]).filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+fn write_window(
+    json: &mut Vec<u8>,
+    customer: &CustomerId,
+    view: &WindowView<'_>,
+    by_class: Option<&[(&str, u64)]>,
+) {
     json.extend_from_slice(b"{\"customerId\":");
     write_string(json, customer.as_str());
     json.extend_from_slice(b",\"windowStart\":\"");
@@ -109,6 +155,12 @@ fn write_window(json: &mut Vec<u8>, customer: &CustomerId, view: &WindowView<'_>
     write_counts(json, &view.paths);
     json.extend_from_slice(b",\"requestsByUserAgent\":");
     write_counts(json, &view.agents);
+    if let Some(by_class) = by_class {
+        json.extend_from_slice(b",\"requestsByClass\":");
+        let counts: Vec<KeyCount<'_>> =
+            by_class.iter().map(|(class, count)| ((*class).into(), *count)).collect();
+        write_counts(json, &counts);
+    }
     if view.incomplete {
         json.extend_from_slice(b",\"incomplete\":true");
     }
