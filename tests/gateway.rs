@@ -254,6 +254,38 @@ fn only_keys_get_in_and_nobody_passes_for_somebody_else() {
 }
 
 #[test]
+fn the_dashboard_comes_without_a_key_and_its_answers_with_one() {
+    let gateway = Gateway::start();
+    let get = |target: &str, headers: &str| {
+        once(gateway.addr, format!("GET {target} HTTP/1.1\r\nHost: test\r\n{headers}\r\n")).unwrap()
+    };
+    let page = get("/", "");
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .starts_with("default-src 'none'; script-src 'sha256-")
+    );
+    assert_eq!(get("/openapi.json", "").status, 200);
+    assert_eq!(once(gateway.addr, post(&key(ACME), &batch(1))).unwrap().status, 202);
+    let range = "from=1970-01-01T00:00:00Z&to=2030-01-01T00:00:00Z";
+    for target in [format!("/aggregates?{range}"), format!("/aggregates/top?dimension=path&{range}")] {
+        assert_eq!(get(&target, "").status, 401);
+        // What the page sends: the key both ways, and a customer whom the gateway does not believe.
+        let headers = format!("{}authorization: Bearer {ACME}\r\nx-customer-id: globex\r\n", key(ACME));
+        let answer = get(&target, &headers);
+        assert_eq!(
+            (answer.status, &json(&answer)["customerId"]),
+            (200, &serde_json::json!("acme")),
+            "{target}"
+        );
+    }
+    for target in ["/customers", "/metrics", "/readyz"] {
+        assert_eq!(get(target, &key(ACME)).status, 404, "{target}");
+    }
+}
+
+#[test]
 fn bodies_of_every_kind_pass_and_answers_come_back_in_the_servers_words() {
     let mut gateway = Gateway::start();
     let mut client = Client::connect(gateway.addr);

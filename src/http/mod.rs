@@ -6,6 +6,8 @@
 
 mod contained;
 mod crew;
+mod dashboard;
+mod digest;
 mod encode;
 pub mod errors;
 pub mod guarded;
@@ -13,6 +15,7 @@ pub mod ingest;
 pub mod limits;
 pub mod listen;
 mod negotiate;
+mod openapi;
 mod params;
 pub mod reading;
 pub mod routes;

@@ -13,7 +13,7 @@ use super::ingest::{Ingest, Refused};
 use super::reading::Reading;
 use super::stats::ConnectionStats;
 use super::tokens::Tokens;
-use super::{Handler, Head, Request, Response};
+use super::{Handler, Head, Request, Response, dashboard, openapi};
 use crate::clock;
 use crate::intake::{Intake, Reason};
 use crate::metrics::Metrics;
@@ -71,6 +71,8 @@ enum Route {
     Aggregates,
     Top,
     Customers,
+    Dashboard,
+    OpenApi,
     Unknown,
 }
 
@@ -84,6 +86,8 @@ impl Route {
             "/aggregates" => Route::Aggregates,
             "/aggregates/top" => Route::Top,
             "/customers" => Route::Customers,
+            "/" => Route::Dashboard,
+            "/openapi.json" => Route::OpenApi,
             _ => Route::Unknown,
         }
     }
@@ -98,6 +102,8 @@ impl Route {
             Route::Aggregates => "/aggregates",
             Route::Top => "/aggregates/top",
             Route::Customers => "/customers",
+            Route::Dashboard => "/",
+            Route::OpenApi => "/openapi.json",
             Route::Unknown => "other",
         }
     }
@@ -196,6 +202,11 @@ impl Routes {
                 }
             }
             Route::Customers => Ok(self.reading.customers(head, &*self.opened()?.source)?),
+            // Neither holds anything of anybody's, so neither asks who it is.
+            Route::Dashboard | Route::OpenApi => {
+                self.opened()?;
+                Ok(if route == Route::Dashboard { dashboard::page(head) } else { openapi::document(head) })
+            }
             Route::Unknown => {
                 self.opened()?;
                 Err(Problem::http(404, "there is nothing here").into())

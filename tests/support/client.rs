@@ -99,7 +99,7 @@ impl Client {
             self.connection = Some(BufReader::new(stream));
         }
         let connection = self.connection.as_mut().unwrap();
-        let mut request = format!("{method} {target} HTTP/1.1\r\nhost: test\r\n").into_bytes();
+        let mut request = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\n", self.addr).into_bytes();
         for (name, value) in headers {
             request.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }

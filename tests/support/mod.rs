@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 pub mod batches;
+pub mod browser;
 pub mod child;
 pub mod client;
 pub mod engine;

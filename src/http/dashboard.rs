@@ -1,0 +1,93 @@
+//! `GET /`: the dashboard, one self-contained page that asks the same API that others use.
+//!
+//! Its parts are files in `dashboard/`, put together once; nothing is fetched from anywhere else. The page holds no
+//! data, so anybody may have it: what it shows, it must ask for with the reader's own customer id and key. Its
+//! Content-Security-Policy names style and script by their hashes and allows nothing else, and Trusted Types forbid
+//! every way to turn text into markup.
+
+use std::sync::OnceLock;
+
+use flate2::Compression;
+
+use super::digest::{base64, sha256};
+use super::{Head, Response, negotiate};
+
+const PAGE: &str = include_str!("dashboard/page.html");
+const STYLE: &str = include_str!("dashboard/style.css");
+/// In the order in which they build on each other.
+const SCRIPTS: [&str; 4] = [
+    include_str!("dashboard/format.js"),
+    include_str!("dashboard/api.js"),
+    include_str!("dashboard/chart.js"),
+    include_str!("dashboard/app.js"),
+];
+
+/// The page and the policy it comes with.
+struct Assembled {
+    page: String,
+    policy: String,
+}
+
+/// Answers `GET /`.
+pub(super) fn page(head: &Head) -> Response {
+    static ASSEMBLED: OnceLock<Assembled> = OnceLock::new();
+    let Assembled { page, policy } = ASSEMBLED.get_or_init(assemble);
+    negotiate::answer(head, "text/html; charset=utf-8", page.clone().into_bytes(), Compression::best())
+        .with("cache-control", "no-cache")
+        .with("content-security-policy", policy)
+        .with("referrer-policy", "no-referrer")
+        .with("cross-origin-opener-policy", "same-origin")
+}
+
+fn assemble() -> Assembled {
+    let script = SCRIPTS.concat();
+    let source = |text: &str| format!("'sha256-{}'", base64(&sha256(text.as_bytes())));
+    let policy = format!(
+        "default-src 'none'; script-src {}; style-src {}; img-src data:; connect-src 'self'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+        source(&script),
+        source(STYLE),
+    );
+    Assembled { page: PAGE.replace("{{style}}", STYLE).replace("{{script}}", &script), policy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the page may weigh before compression.
+    const MAX_PAGE_BYTES: usize = 60_000;
+
+    #[test]
+    fn the_page_is_one_small_piece_that_needs_nothing_else() {
+        let Assembled { page, policy } = assemble();
+        assert!(page.len() < MAX_PAGE_BYTES, "{} bytes", page.len());
+        assert_eq!(page.matches("</script>").count(), 1, "the script must not end itself");
+        assert_eq!(page.matches("</style>").count(), 1);
+        assert!(!page.contains("{{"), "a part is missing");
+        for outside in ["src=", "@import", "url(", "import(", "//cdn"] {
+            assert!(!page.contains(outside), "{outside} would fetch something");
+        }
+        for sink in
+            ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"]
+        {
+            assert!(!page.contains(sink), "{sink} could turn a log line into markup");
+        }
+        assert!(!page.contains(" style=\""), "the policy forbids style attributes");
+        assert_eq!(policy.matches("'sha256-").count(), 2);
+        assert!(!policy.contains("unsafe"));
+    }
+
+    #[test]
+    fn the_page_is_compressed_and_not_sent_twice() {
+        let head = |name: &str, value: &str| Head {
+            headers: vec![(name.to_owned(), value.to_owned())],
+            ..Head::default()
+        };
+        let zipped = page(&head("accept-encoding", "gzip"));
+        assert!(zipped.status == 200 && zipped.body.len() < 24_000, "{} bytes", zipped.body.len());
+        let tag = zipped.headers.iter().find(|(name, _)| *name == "etag").unwrap().1.clone();
+        let again = page(&head("if-none-match", &tag));
+        assert_eq!((again.status, again.body.len()), (304, 0));
+    }
+}
