@@ -7,9 +7,11 @@
 
 use std::sync::OnceLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::Compression;
+use sha2::{Digest as _, Sha256};
 
-use super::digest::{base64, sha256};
 use super::{Head, Response, negotiate};
 
 const PAGE: &str = include_str!("dashboard/page.html");
@@ -41,7 +43,7 @@ pub(super) fn page(head: &Head) -> Response {
 
 fn assemble() -> Assembled {
     let script = SCRIPTS.concat();
-    let source = |text: &str| format!("'sha256-{}'", base64(&sha256(text.as_bytes())));
+    let source = |text: &str| format!("'sha256-{}'", BASE64.encode(Sha256::digest(text)));
     let policy = format!(
         "default-src 'none'; script-src {}; style-src {}; img-src data:; connect-src 'self'; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",

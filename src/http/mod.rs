@@ -7,7 +7,6 @@
 mod contained;
 mod crew;
 mod dashboard;
-mod digest;
 mod encode;
 pub mod errors;
 pub mod guarded;

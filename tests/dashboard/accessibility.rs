@@ -74,6 +74,9 @@ fn axe_finds_no_serious_fault_in_any_look_or_state() {
         assert_no_fault(&browser, &axe, &format!("{}: key", look.name));
         browser.shoot("key");
         browser.click("#cancel");
+        browser.click("#out");
+        browser.await_true("location.hash.includes('from=') && !document.body.classList.contains('loading')");
+        assert_no_fault(&browser, &axe, &format!("{}: a chosen range", look.name));
         browser.open(&page(&server, "customer=nobody&range=1h"));
         browser.await_text("#message", "No requests yet");
         assert_no_fault(&browser, &axe, &format!("{}: nothing", look.name));
