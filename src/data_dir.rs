@@ -173,8 +173,18 @@ pub fn at(path: &Path) -> impl FnOnce(io::Error) -> io::Error + use<> {
 /// name over 200 bytes becomes its first 150, `~`, and the XXH3-128 hash of the customer id in hex. Different
 /// customers get different names (`~` and `%` never stand for themselves).
 pub fn customer_dir_name(customer: &CustomerId) -> String {
-    let mut name = String::with_capacity(customer.as_str().len());
-    for (position, byte) in customer.as_str().bytes().enumerate() {
+    let mut name = encode_name(customer.as_str());
+    if name.len() > MAX_CUSTOMER_NAME_BYTES {
+        name.truncate(CUT_CUSTOMER_NAME_BYTES);
+        name.push_str(&format!("~{:032x}", xxh3_128(customer.as_str().as_bytes())));
+    }
+    name
+}
+
+/// A text as a name: bytes outside `[A-Za-z0-9_.-]` and a leading `.` are percent-encoded.
+pub fn encode_name(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    for (position, byte) in text.bytes().enumerate() {
         let plain =
             byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' || (byte == b'.' && position > 0);
         if plain {
@@ -183,25 +193,26 @@ pub fn customer_dir_name(customer: &CustomerId) -> String {
             name.push_str(&format!("%{byte:02X}"));
         }
     }
-    if name.len() > MAX_CUSTOMER_NAME_BYTES {
-        name.truncate(CUT_CUSTOMER_NAME_BYTES);
-        name.push_str(&format!("~{:032x}", xxh3_128(customer.as_str().as_bytes())));
-    }
     name
+}
+
+/// The ASCII text whose name this is; `None` for what [`encode_name`] does not make.
+pub fn decode_name(name: &str) -> Option<String> {
+    let mut text = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((plain, encoded)) = rest.split_once('%') {
+        text.push_str(plain);
+        let byte = u8::from_str_radix(encoded.get(..2)?, 16).ok().filter(u8::is_ascii)?;
+        text.push(char::from(byte));
+        rest = &encoded[2..];
+    }
+    text.push_str(rest);
+    (encode_name(&text) == name).then_some(text)
 }
 
 /// The customer whose directory has this name; `None` for one that was cut, and for what is no customer's directory.
 pub fn customer_in_dir_name(name: &str) -> Option<CustomerId> {
-    let mut id = String::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((plain, encoded)) = rest.split_once('%') {
-        id.push_str(plain);
-        let byte = u8::from_str_radix(encoded.get(..2)?, 16).ok().filter(u8::is_ascii)?;
-        id.push(char::from(byte));
-        rest = &encoded[2..];
-    }
-    id.push_str(rest);
-    CustomerId::new(&id).filter(|customer| customer_dir_name(customer) == name)
+    CustomerId::new(&decode_name(name)?).filter(|customer| customer_dir_name(customer) == name)
 }
 
 /// The first seq in the name of a journal file with this ending (`log`, `idx`); `None` for other files.

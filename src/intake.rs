@@ -59,6 +59,12 @@ pub enum Reason {
     Starting,
     /// The server is stopping.
     Stopping,
+    /// A cluster's object store is away.
+    ObjectStore,
+    /// A cluster's event stream is away.
+    Stream,
+    /// A cluster's database of windows is away.
+    Database,
 }
 
 impl Reason {
@@ -81,6 +87,9 @@ impl Reason {
             Reason::Latched => "latched",
             Reason::Starting => "starting",
             Reason::Stopping => "stopping",
+            Reason::ObjectStore => "object_store",
+            Reason::Stream => "stream",
+            Reason::Database => "database",
         }
     }
 
@@ -95,16 +104,16 @@ impl Reason {
             Reason::Latched => "the journal is latched after a failed sync: the server must be restarted",
             Reason::Starting => "the server is starting: try again",
             Reason::Stopping => "the server is stopping: try again",
+            Reason::ObjectStore => "the object store is away: try again",
+            Reason::Stream => "the event stream is away: try again",
+            Reason::Database => "the database of windows is away: try again",
         }
     }
 }
 
-/// Takes batches.
-pub trait Intake: Send + Sync {
-    /// Takes one batch; returns when its fate is durable.
-    fn take(&self, batch: CheckedBatch<'_>) -> Outcome;
-
-    /// Whether batches can be taken now.
+/// Says how a part of the server is.
+pub trait Health: Send + Sync {
+    /// Whether it can do its work now.
     ///
     /// # Errors
     /// Why not.
@@ -112,4 +121,10 @@ pub trait Intake: Send + Sync {
 
     /// Fills in the metrics that are looked up rather than counted.
     fn report(&self);
+}
+
+/// Takes batches.
+pub trait Intake: Health {
+    /// Takes one batch; returns when its fate is durable.
+    fn take(&self, batch: CheckedBatch<'_>) -> Outcome;
 }

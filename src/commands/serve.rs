@@ -75,7 +75,7 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     // Signals are caught before there is anything to undo, and health is answered before recovery begins.
     let recovered = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = bounded(1);
-    watch_signals(stop, Arc::clone(&recovered), Arc::clone(&routes), Arc::clone(&disk))?;
+    watch_signals(stop, Arc::clone(&recovered), Arc::clone(&routes), Arc::clone(&disk), Box::new(|| Ok(())))?;
     let handler = Arc::clone(&routes) as Arc<dyn Handler>;
     let limits = descriptors::fit(config.front_limits(), config.windows.partitions);
     let front = server::start(config.http_server, &config.listen, limits, handler, connections)
@@ -114,7 +114,7 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     std::process::exit(EXIT_UNFINISHED)
 }
 
-fn start_logging(config: &Config) -> Result<(), Failure> {
+pub(super) fn start_logging(config: &Config) -> Result<(), Failure> {
     let format = simplelog::ConfigBuilder::new()
         .set_time_format_rfc3339()
         .set_thread_level(log::LevelFilter::Off)
@@ -126,12 +126,13 @@ fn start_logging(config: &Config) -> Result<(), Failure> {
 }
 
 /// Starts the thread that waits for signals: the first SIGTERM or SIGINT asks for a clean stop, the second ends the
-/// process at once; SIGHUP reads the token file again.
-fn watch_signals(
+/// process at once; SIGHUP reads the token files again, and calls `reload`.
+pub(super) fn watch_signals(
     stop: Sender<()>,
     recovered: Arc<AtomicBool>,
     routes: Arc<Routes>,
     disk: Arc<dyn Disk>,
+    reload: Box<dyn Fn() -> Result<(), String> + Send>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| error.to_string())?;
     let watch = move || {
@@ -144,6 +145,9 @@ fn watch_signals(
                         Ok(Some(file)) => log::info!("read again: {}", file.display()),
                         Err(error) => log::error!("the tokens stay as they were: {error}"),
                     }
+                }
+                if let Err(error) = reload() {
+                    log::error!("the credentials stay as they were: {error}");
                 }
                 continue;
             }

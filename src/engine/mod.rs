@@ -29,7 +29,7 @@ use crate::clock;
 use crate::data_dir::DataDir;
 use crate::disk::Disk;
 use crate::inflight::Charge;
-use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
+use crate::intake::{CheckedBatch, Health, Intake, Outcome, Reason};
 use crate::journal::committer::{CommitLimits, Fate, Position, Pressure, Refusal, Submission};
 use crate::journal::dedup::DedupHasher;
 use crate::journal::format::{BodyCoding, Draft, Parts};
@@ -326,7 +326,9 @@ impl Intake for Engine {
             }),
         }
     }
+}
 
+impl Health for Engine {
     fn ready(&self) -> Result<(), Reason> {
         if self.shared.latch.is_closed() {
             return Err(Reason::Latched);

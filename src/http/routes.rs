@@ -15,7 +15,7 @@ use super::stats::ConnectionStats;
 use super::tokens::Tokens;
 use super::{Handler, Head, Request, Response, dashboard, openapi};
 use crate::clock;
-use crate::intake::{Intake, Reason};
+use crate::intake::{Health, Intake, Reason};
 use crate::metrics::Metrics;
 use crate::query::WindowSource;
 use crate::random;
@@ -33,14 +33,28 @@ pub struct Routes {
     /// Counters of nearly all answers.
     accepted: Accepted,
     /// Empty until recovery is done.
-    opened: OnceLock<Opened>,
+    opened: OnceLock<Roles>,
     draining: AtomicBool,
 }
 
-/// Where batches go, and where windows come from.
-struct Opened {
-    intake: Arc<dyn Intake>,
-    source: Arc<dyn WindowSource>,
+/// What a process does: all of it, or one role of a cluster.
+pub struct Roles {
+    /// Where batches go; `None` where none are taken.
+    pub intake: Option<Arc<dyn Intake>>,
+    /// Where windows come from; `None` where there are none.
+    pub source: Option<Arc<dyn WindowSource>>,
+    /// Whether the process can do its work.
+    pub health: Arc<dyn Health>,
+}
+
+impl Roles {
+    fn intake(&self) -> Result<&dyn Intake, Problem> {
+        self.intake.as_deref().ok_or_else(|| Problem::http(404, "this process takes no batches"))
+    }
+
+    fn source(&self) -> Result<&dyn WindowSource, Problem> {
+        self.source.as_deref().ok_or_else(|| Problem::http(404, "this process has no windows"))
+    }
 }
 
 /// What is counted of a batch that was taken, looked up by its labels once.
@@ -147,7 +161,13 @@ impl Routes {
 
     /// Recovery is done: batches go here, windows come from there.
     pub fn open(&self, intake: Arc<dyn Intake>, source: Arc<dyn WindowSource>) {
-        assert!(self.opened.set(Opened { intake, source }).is_ok(), "recovery is done once");
+        let health = Arc::clone(&intake) as Arc<dyn Health>;
+        self.open_roles(Roles { intake: Some(intake), source: Some(source), health });
+    }
+
+    /// The same for a process that does not do everything.
+    pub fn open_roles(&self, roles: Roles) {
+        assert!(self.opened.set(roles).is_ok(), "recovery is done once");
     }
 
     /// The server is stopping: `/readyz` says so, and no batch is taken any more.
@@ -161,7 +181,7 @@ impl Routes {
     }
 
     /// What there is to ask between recovery and the end.
-    fn opened(&self) -> Result<&Opened, Reason> {
+    fn opened(&self) -> Result<&Roles, Reason> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Reason::Stopping);
         }
@@ -169,7 +189,7 @@ impl Routes {
     }
 
     fn ready(&self) -> Result<(), Reason> {
-        self.opened()?.intake.ready()
+        self.opened()?.health.ready()
     }
 
     fn answer(&self, route: Route, request: Request<'_>, request_id: &str) -> Result<Response, Refused> {
@@ -187,12 +207,12 @@ impl Routes {
             },
             Route::Metrics => Ok(Response::new(200, METRICS_TEXT, self.render_metrics())),
             Route::Logs => {
-                let intake = &*self.opened()?.intake;
+                let intake = self.opened()?.intake()?;
                 self.authenticate(head)?;
                 self.ingest.handle(head, request.body, intake, request_id)
             }
             Route::Aggregates | Route::Top => {
-                let source = &*self.opened()?.source;
+                let source = self.opened()?.source()?;
                 if !self.reading.is_operator(head) {
                     self.authenticate(head)?;
                 }
@@ -201,7 +221,7 @@ impl Routes {
                     _ => Ok(self.reading.aggregates(head, source)?),
                 }
             }
-            Route::Customers => Ok(self.reading.customers(head, &*self.opened()?.source)?),
+            Route::Customers => Ok(self.reading.customers(head, self.opened()?.source()?)?),
             // Neither holds anything of anybody's, so neither asks who it is.
             Route::Dashboard | Route::OpenApi => {
                 self.opened()?;
@@ -228,7 +248,7 @@ impl Routes {
         metrics.inflight_bytes.set(self.ingest.budget.used_bytes() as i64);
         metrics.queries.running.set(self.reading.running() as i64);
         if let Some(opened) = self.opened.get() {
-            opened.intake.report();
+            opened.health.report();
         }
         let stats = &self.connections;
         metrics.connections.set(stats.open.load(Ordering::Relaxed) as i64);
