@@ -33,6 +33,9 @@
 //! - [`metrics`]: every metric, in one table.
 //! - [`allocator`]: what is asked of the C library, so that memory in flight is given back.
 //!
+//! With the cargo feature `cluster` there is a module of that name: the roles that put Kafka, an object store and
+//! ClickHouse behind [`intake`] and [`query`].
+//!
 //! # Words
 //!
 //! **entry** (one access-log line), **batch** (what one POST carries), **summary** (a batch reduced to windows),
@@ -57,6 +60,8 @@ pub mod allocator;
 pub mod batch;
 pub mod client;
 pub mod clock;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod data_dir;

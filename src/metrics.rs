@@ -16,7 +16,7 @@ use crate::model::{WindowId, WindowSize};
 /// The stream between committer and window workers, as the succeeded system named it.
 const STREAM: &str = "partial_insight";
 /// Seconds: from a fast answer in memory to a stalled disk.
-const LATENCY_BUCKETS: &[f64] =
+pub(crate) const LATENCY_BUCKETS: &[f64] =
     &[0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Seconds: from a minute to a quarter of a year.
 const AGE_BUCKETS: &[f64] =
@@ -184,34 +184,37 @@ impl WindowMetrics {
 }
 
 /// Makes metrics and registers them.
-struct Table<'a>(&'a Registry);
+pub(crate) struct Table<'a>(&'a Registry);
 
 impl Table<'_> {
-    fn add<C: prometheus::core::Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+    pub(crate) fn add<C: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        made: prometheus::Result<C>,
+    ) -> C {
         // Names and labels are constants of this file; a wrong one fails every test.
         let collector = made.expect("metric names and labels are well formed");
         self.0.register(Box::new(collector.clone())).expect("metric names are distinct");
         collector
     }
 
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
+    pub(crate) fn counter(&self, name: &str, help: &str) -> IntCounter {
         self.add(IntCounter::new(format!("log_analytics_{name}"), help))
     }
 
-    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+    pub(crate) fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.add(IntGauge::new(format!("log_analytics_{name}"), help))
     }
 
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+    pub(crate) fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
         let opts = HistogramOpts::new(format!("log_analytics_{name}"), help).buckets(buckets.to_vec());
         self.add(Histogram::with_opts(opts))
     }
 
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    pub(crate) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.add(IntCounterVec::new(Opts::new(format!("log_analytics_{name}"), help), labels))
     }
 
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    pub(crate) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         self.add(IntGaugeVec::new(Opts::new(format!("log_analytics_{name}"), help), labels))
     }
 }
@@ -372,6 +375,12 @@ impl Metrics {
         let counters = self.connection_events.lock().unwrap_or_else(PoisonError::into_inner);
         let counter = counters.with_label_values(&[event]);
         counter.inc_by(total.saturating_sub(counter.get()));
+    }
+
+    /// Where further metrics are added, each once.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn table(&self) -> Table<'_> {
+        Table(&self.registry)
     }
 
     /// All metrics as Prometheus text.

@@ -6,11 +6,21 @@ mod batches;
 mod descriptors;
 mod health;
 mod import;
+#[cfg(feature = "cluster")]
+mod ingest;
 mod progress;
+#[cfg(feature = "cluster")]
+mod query;
+#[cfg(feature = "cluster")]
+mod reconcile;
 mod repair;
 mod report;
+#[cfg(feature = "cluster")]
+mod role;
 mod serve;
 mod summarize;
+#[cfg(feature = "cluster")]
+mod summarize_worker;
 mod verify;
 
 use std::process::ExitCode;
@@ -56,6 +66,18 @@ enum Command {
     Batches(batches::BatchesCommand),
     /// Name the families of user agents: one a line on standard input, one a line on standard output
     Agent,
+    /// Cluster: take batches over HTTP, keep them in the object store, tell the event stream
+    #[cfg(feature = "cluster")]
+    Ingest(Box<ingest::IngestArgs>),
+    /// Cluster: summarize the batches that were taken, for the window job
+    #[cfg(feature = "cluster")]
+    SummarizeWorker(Box<summarize_worker::WorkerArgs>),
+    /// Cluster: answer questions from ClickHouse
+    #[cfg(feature = "cluster")]
+    Query(Box<query::QueryRoleArgs>),
+    /// Cluster: make up for events that were never emitted, and count windows again that insights came too late for
+    #[cfg(feature = "cluster")]
+    Reconcile(Box<reconcile::ReconcileArgs>),
 }
 
 /// What a command that failed says on standard error.
@@ -75,6 +97,14 @@ pub fn run() -> ExitCode {
         Some(Command::Repair(args)) => repair::run(&args),
         Some(Command::Batches(command)) => batches::run(&command),
         Some(Command::Agent) => agent::run(),
+        #[cfg(feature = "cluster")]
+        Some(Command::Ingest(args)) => ingest::run(&args),
+        #[cfg(feature = "cluster")]
+        Some(Command::SummarizeWorker(args)) => summarize_worker::run(&args),
+        #[cfg(feature = "cluster")]
+        Some(Command::Query(args)) => query::run(&args),
+        #[cfg(feature = "cluster")]
+        Some(Command::Reconcile(args)) => reconcile::run(&args),
     };
     done.unwrap_or_else(|failure| {
         eprintln!("log-analytics: {failure}");

@@ -77,6 +77,17 @@ impl Shown {
     }
 }
 
+/// A bar that counts things whose number is not known beforehand. Hidden where standard error is no terminal.
+#[cfg(feature = "cluster")]
+pub(super) fn counting(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} {msg} {per_sec}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
+}
+
 fn endless(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bytes} {bytes_per_sec}") {

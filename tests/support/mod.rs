@@ -8,6 +8,7 @@ pub mod batches;
 pub mod browser;
 pub mod child;
 pub mod client;
+pub mod cluster;
 pub mod engine;
 pub mod front;
 pub mod model;

@@ -1,0 +1,221 @@
+//! ClickHouse over HTTP: questions with parameters, inserts of rows. Blocking, with a time limit on every request.
+//!
+//! Values never become part of a statement's text: they are sent as parameters (`{name:Type}`), so that nothing a
+//! client chose is ever read as SQL.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use prometheus::HistogramVec;
+use ureq::Agent;
+
+use super::credentials;
+use super::options::ClickHouseArgs;
+use crate::disk::Disk;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_ERROR_BYTES: u64 = 2 * 1024;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseError {
+    /// ClickHouse is away, overloaded or slow: try again.
+    Unavailable(String),
+    /// ClickHouse refuses the statement.
+    Refused {
+        /// The status.
+        status: u16,
+        /// Its words.
+        message: String,
+    },
+}
+
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(why) => write!(f, "ClickHouse is away: {why}"),
+            Self::Refused { status, message } => write!(f, "ClickHouse refuses: {status} {message}"),
+        }
+    }
+}
+
+impl std::error::Error for DatabaseError {}
+
+/// A client of one database.
+pub struct ClickHouse {
+    agent: Agent,
+    url: String,
+    database: String,
+    user: RwLock<Option<(String, String)>>,
+    credentials_file: Option<PathBuf>,
+    seconds: HistogramVec,
+}
+
+impl ClickHouse {
+    /// A client; connects when it is first asked.
+    ///
+    /// # Errors
+    /// The flag and what is wrong with it.
+    pub fn new(args: &ClickHouseArgs, disk: &dyn Disk, seconds: HistogramVec) -> Result<Self, String> {
+        let is_http = args.clickhouse.starts_with("http://") || args.clickhouse.starts_with("https://");
+        if !is_http || args.clickhouse.contains(['?', '#', '@']) {
+            return Err("--clickhouse is not http(s)://HOST:PORT".to_owned());
+        }
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_global(Some(args.clickhouse_timeout.0))
+            .timeout_connect(Some(args.clickhouse_timeout.0.min(CONNECT_TIMEOUT)))
+            .build()
+            .into();
+        let clickhouse = Self {
+            agent,
+            url: args.clickhouse.trim_end_matches('/').to_owned(),
+            database: args.clickhouse_database.clone(),
+            user: RwLock::new(None),
+            credentials_file: args.clickhouse_credentials_file.clone(),
+            seconds,
+        };
+        clickhouse.reload(disk)?;
+        Ok(clickhouse)
+    }
+
+    /// Reads the credentials again.
+    ///
+    /// # Errors
+    /// What is wrong with the file; the credentials then stay as they are.
+    pub fn reload(&self, disk: &dyn Disk) -> Result<(), String> {
+        if let Some(file) = &self.credentials_file {
+            let user = credentials::user(disk, file)
+                .map_err(|error| format!("--clickhouse-credentials-file: {error}"))?;
+            *self.user.write().unwrap_or_else(PoisonError::into_inner) = Some(user);
+        }
+        Ok(())
+    }
+
+    /// Asks; gives the answer's lines one by one, none longer than `limit_bytes` altogether.
+    ///
+    /// # Errors
+    /// See [`DatabaseError`].
+    pub fn select(
+        &self,
+        sql: &str,
+        parameters: &[(&str, &str)],
+        limit_bytes: u64,
+    ) -> Result<Lines, DatabaseError> {
+        let body = self.send("select", sql, parameters, &[])?;
+        Ok(Lines {
+            reader: BufReader::new(body.take(limit_bytes.saturating_add(1))),
+            left_bytes: limit_bytes,
+        })
+    }
+
+    /// Inserts rows, one JSON object a line.
+    ///
+    /// # Errors
+    /// See [`DatabaseError`]; after [`DatabaseError::Unavailable`] the rows may be there.
+    pub fn insert(&self, table: &str, rows: &[u8]) -> Result<(), DatabaseError> {
+        let sql = format!("INSERT INTO {table} FORMAT JSONEachRow\n");
+        self.send("insert", &sql, &[], rows).map(drop)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// See [`DatabaseError`].
+    pub fn check(&self) -> Result<(), DatabaseError> {
+        let sql = "SELECT 1 FROM minute_by_path LIMIT 0";
+        self.send("check", sql, &[], &[]).map(drop)
+    }
+
+    fn send(
+        &self,
+        operation: &str,
+        sql: &str,
+        parameters: &[(&str, &str)],
+        rows: &[u8],
+    ) -> Result<Box<dyn Read>, DatabaseError> {
+        let _timer = self.seconds.with_label_values(&[operation]).start_timer();
+        let mut request = self.agent.post(format!("{}/", self.url)).query("database", &self.database);
+        for (name, value) in parameters {
+            request = request.query(format!("param_{name}"), escaped(value));
+        }
+        let user = self.user.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((user, password)) = user {
+            request = request.header("x-clickhouse-user", user).header("x-clickhouse-key", password);
+        }
+        let mut body = Vec::with_capacity(sql.len() + rows.len());
+        body.extend_from_slice(sql.as_bytes());
+        body.extend_from_slice(rows);
+        let response =
+            request.send(&body[..]).map_err(|error| DatabaseError::Unavailable(error.to_string()))?;
+        let status = response.status().as_u16();
+        let mut answer = response.into_body().into_with_config().limit(u64::MAX).reader();
+        if status == 200 {
+            return Ok(Box::new(answer));
+        }
+        let mut message = String::new();
+        // What cannot be read leaves the words out; the status says enough.
+        let _ = answer.by_ref().take(MAX_ERROR_BYTES).read_to_string(&mut message);
+        let message = message.trim_end().to_owned();
+        Err(match status {
+            400..=499 => DatabaseError::Refused { status, message },
+            _ => DatabaseError::Unavailable(format!("{status} {message}")),
+        })
+    }
+}
+
+/// A parameter's value in the escaping of TSV, in which ClickHouse reads it.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n")
+}
+
+/// The lines of an answer.
+pub struct Lines {
+    reader: BufReader<std::io::Take<Box<dyn Read>>>,
+    left_bytes: u64,
+}
+
+/// Why a line cannot be had.
+#[derive(Debug)]
+pub enum LineError {
+    /// The answer is larger than allowed.
+    TooLarge,
+    /// It ended early, or came too slowly.
+    Database(DatabaseError),
+}
+
+impl Lines {
+    /// Reads the next line into `line`, without its end; `false` where there is none.
+    ///
+    /// # Errors
+    /// See [`LineError`].
+    pub fn next(&mut self, line: &mut Vec<u8>) -> Result<bool, LineError> {
+        line.clear();
+        let read = self.reader.read_until(b'\n', line);
+        let read =
+            read.map_err(|error| LineError::Database(DatabaseError::Unavailable(error.to_string())))? as u64;
+        if read > self.left_bytes {
+            return Err(LineError::TooLarge);
+        }
+        self.left_bytes -= read;
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        Ok(read > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_escaped_as_the_server_reads_them() {
+        assert_eq!(escaped("a'b\\c\td"), "a'b\\\\c\\td");
+    }
+}

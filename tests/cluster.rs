@@ -1,0 +1,449 @@
+//! The cluster against one machine: the same batches through both, the same answers, though every component of the
+//! cluster is killed once under load, duplicates come late, and insights come after their window was forgotten.
+//!
+//! Real engines on this machine, started by `deploy/cluster/up`: Kafka, Ceph's S3 gateway, Flink with the window job, and
+//! the ClickHouse engine behind an HTTP layer of the harness's own.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, RwLock};
+use std::time::Duration;
+
+use log_analytics::batch::{Encoding, Format, Limits, time};
+use log_analytics::cluster::names;
+use log_analytics::cluster::options::StoreArgs;
+use log_analytics::cluster::records::{BatchEvent, InsightEvent, MadeBy};
+use log_analytics::cluster::s3::{ObjectStore, Put};
+use log_analytics::config::Span;
+use log_analytics::disk::RealDisk;
+use log_analytics::metrics::Metrics;
+use log_analytics::model::{BatchId, CustomerId};
+use rdkafka::ClientConfig;
+use rdkafka::Message;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Headers;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use serde_json::{Value, json};
+use support::client::Client;
+use support::cluster::{Engines, Role, run_to_end, wait_for};
+use support::rng::Rng;
+use support::scenario;
+use support::server::Server;
+use xxhash_rust::xxh3::xxh3_128;
+
+const AGENTS: [&str; 5] =
+    ["curl/8.5", "Wget/1.21", "Mozilla/5.0 (compatible; Googlebot/2.1)", "GPTBot/1.2", "Firefox"];
+const CUSTOMERS: [&str; 3] = ["north", "./so|uth\"", "~%41west'\\"];
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+/// 2026-01-01: after scenario 001, and long before anybody's clock.
+const WEEK_MS: u64 = 1_767_225_600_000;
+const WORKER: &[&str] = &["--worker-id", "worker-1", "--session-timeout", "6s"];
+
+/// A batch of a customer.
+#[derive(Clone)]
+struct Batch {
+    customer: &'static str,
+    key: String,
+    body: Vec<u8>,
+}
+
+fn entry(at_ms: u64, path: &str, agent: &str) -> Value {
+    json!({"receivedAt": time::format_rfc3339(at_ms), "method": "GET", "path": path, "userAgent": agent})
+}
+
+fn one_entry(customer: &'static str, key: &str, at_ms: u64) -> Batch {
+    let body = serde_json::to_vec(&[entry(at_ms, "/one", AGENTS[0])]).unwrap();
+    Batch { customer, key: key.to_owned(), body }
+}
+
+/// Batches of three customers over six days from `from_ms`, in no order.
+fn random_batches(rng: &mut Rng, name: &str, from_ms: u64, count: usize) -> Vec<Batch> {
+    let batch = |number: usize, rng: &mut Rng| {
+        let start = from_ms + rng.below(6 * 24) * 60 * MINUTE_MS;
+        let spread = rng.pick(&[MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS]);
+        let entries: Vec<Value> = (0..rng.between(1, 40))
+            .map(|_| {
+                let path = format!("/päth \"{}\"\\'\t{}", rng.below(9), rng.below(3));
+                entry(start + rng.below(spread), &path, AGENTS[rng.index(AGENTS.len())])
+            })
+            .collect();
+        let customer = rng.pick(&CUSTOMERS);
+        Batch { customer, key: format!("{name}/{number} '%\\"), body: serde_json::to_vec(&entries).unwrap() }
+    };
+    let mut batches: Vec<Batch> = (0..count).map(|number| batch(number, rng)).collect();
+    batches.iter_mut().for_each(|batch| batch.key = batch.key.replace(' ', "_"));
+    batches
+}
+
+/// The cluster, and one machine that is sent the same.
+struct Both {
+    engines: Engines,
+    ingest: Mutex<Option<Role>>,
+    ingest_addr: RwLock<SocketAddr>,
+    worker: Mutex<Option<Role>>,
+    query: Role,
+    single: Server,
+}
+
+impl Both {
+    fn start(dir: &std::path::Path) -> Both {
+        let engines = Engines::up(&dir.join("cluster"));
+        let ingest = Role::start(&engines, "ingest", &[]);
+        let worker = Role::start(&engines, "summarize-worker", WORKER);
+        let query = Role::start(&engines, "query", &["--max-query-time", "30s"]);
+        let single = Server::start(dir, &[]);
+        Both {
+            ingest_addr: RwLock::new(ingest.addr),
+            ingest: Mutex::new(Some(ingest)),
+            worker: Mutex::new(Some(worker)),
+            engines,
+            query,
+            single,
+        }
+    }
+
+    /// Sends batches to the cluster until each is acknowledged, over 16 connections; how often each was answered 202. The
+    /// single machine gets each once.
+    fn deliver(&self, batches: &[Batch], disturb: impl FnOnce(&AtomicUsize)) -> HashMap<String, usize> {
+        let (next, acknowledged) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let counted = Mutex::new(HashMap::new());
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if self.acknowledge(batch) == 202 {
+                            *counted.lock().unwrap().entry(batch.key.clone()).or_insert(0) += 1;
+                        }
+                        acknowledged.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            let mut single = self.single.client();
+            for batch in batches {
+                let status = single.post(batch.customer, &batch.key, &batch.body).unwrap().status;
+                assert!(matches!(status, 202 | 409), "{status}");
+            }
+            disturb(&acknowledged);
+        });
+        counted.into_inner().unwrap()
+    }
+
+    /// Sends a batch to the cluster until it is acknowledged.
+    fn acknowledge(&self, batch: &Batch) -> u16 {
+        loop {
+            let mut client = Client::new(*self.ingest_addr.read().unwrap());
+            match client.post(batch.customer, &batch.key, &batch.body).map(|answer| answer.status) {
+                Ok(status @ (202 | 409)) => return status,
+                Ok(503) | Err(_) => std::thread::sleep(Duration::from_millis(50)),
+                Ok(other) => panic!("answered {other}"),
+            }
+        }
+    }
+
+    fn answers(addr: SocketAddr, customer: &str, from_ms: u64, to_ms: u64) -> Option<Vec<Value>> {
+        let (from, to) = (time::format_rfc3339(from_ms), time::format_rfc3339(to_ms));
+        let mut client = Client::new(addr);
+        let mut get = |target: String| {
+            let answer = client.get(&target, &[("x-customer-id", customer)]).ok()?;
+            (answer.status == 200).then(|| answer.json())
+        };
+        let mut answers = Vec::new();
+        for (size, more) in
+            [("minute", ""), ("hour", ""), ("day", ""), ("minute", "&top=2"), ("day", "&top=3")]
+        {
+            let mut next = String::new();
+            loop {
+                let target = format!("/aggregates?from={from}&to={to}&window={size}&limit=700{more}{next}");
+                let mut page = get(target)?;
+                // Which records a window has seen is counted differently.
+                for window in page["windows"].as_array_mut().unwrap() {
+                    window.as_object_mut().unwrap().remove("appliedThrough");
+                }
+                let cursor = page["next"].as_str().map(|next| format!("&next={next}"));
+                answers.push(page);
+                match cursor {
+                    Some(cursor) => next = cursor,
+                    None => break,
+                }
+            }
+        }
+        for dimension in ["path", "agent"] {
+            answers.push(get(format!("/aggregates/top?dimension={dimension}&from={from}&to={to}&n=5"))?);
+        }
+        Some(answers)
+    }
+
+    /// Waits until the cluster answers as the single machine does.
+    fn assert_same(&self, stage: &str, customers: &[&str], from_ms: u64, to_ms: u64) {
+        for customer in customers {
+            let expected = Self::answers(self.single.addr, customer, from_ms, to_ms).unwrap();
+            assert!(!expected[0]["windows"].as_array().unwrap().is_empty(), "{stage}: nothing to compare");
+            let deadline = std::time::Instant::now() + Duration::from_secs(120);
+            loop {
+                let found = Self::answers(self.query.addr, customer, from_ms, to_ms);
+                if found.as_ref() == Some(&expected) {
+                    break;
+                }
+                if std::time::Instant::now() > deadline {
+                    let found = found.expect("the cluster answers");
+                    for (found, expected) in found.iter().zip(&expected) {
+                        assert_eq!(found, expected, "{stage}, {customer}");
+                    }
+                    panic!("{stage}, {customer}: {} answers, not {}", found.len(), expected.len());
+                }
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        }
+        eprintln!("{stage}: the same answers");
+    }
+
+    /// Requests of a customer's minute, as the cluster counts them.
+    fn requests(&self, customer: &str, at_ms: u64) -> u64 {
+        let start = at_ms - at_ms % MINUTE_MS;
+        let answers = Self::answers(self.query.addr, customer, start, start + MINUTE_MS);
+        answers.map_or(0, |answers| answers[0]["windows"][0]["requests"].as_u64().unwrap_or(0))
+    }
+}
+
+#[test]
+fn the_cluster_answers_as_one_machine_does_whatever_is_killed_repeated_or_late() {
+    let seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    let mut rng = Rng::new(seed);
+    let temp = tempfile::tempdir().unwrap();
+    let both = Both::start(temp.path());
+    // Event time goes on from stage to stage: what is older than a week is late.
+    scenario_001(&both);
+    a_random_week(&both, &mut rng);
+    everything_is_killed_once(&both, &mut rng);
+    a_poisoned_record_is_stepped_over_and_kept(&both);
+    an_event_that_was_never_emitted_is_made_up_for(&both);
+    a_late_duplicate_counts_once_and_a_late_batch_after_reconcile(&both);
+    // Nothing that came later changed what was counted before.
+    both.assert_same("scenario 001, again", &["acme"], WEEK_MS - 7 * DAY_MS, WEEK_MS);
+    both.assert_same("all weeks, again", &CUSTOMERS, WEEK_MS, WEEK_MS + 40 * DAY_MS);
+    assert!(both.ingest.into_inner().unwrap().unwrap().stop(), "the ingest stops in peace");
+    assert!(both.worker.into_inner().unwrap().unwrap().stop(), "the worker stops in peace");
+    assert!(both.query.stop(), "the query role stops in peace");
+}
+
+fn scenario_001(both: &Both) {
+    let batch = |number: &usize| Batch {
+        customer: "acme",
+        key: scenario::key(*number),
+        body: scenario::body(*number),
+    };
+    let deliveries: Vec<Batch> = scenario::deliveries().iter().map(batch).collect();
+    let began = std::time::Instant::now();
+    let counted = both.deliver(&deliveries, |_| ());
+    eprintln!("scenario 001: {} deliveries in {:?}", deliveries.len(), began.elapsed());
+    assert!(counted.values().all(|times| *times == 1), "a batch is new once");
+    assert_eq!(counted.len(), scenario::BATCHES);
+    both.assert_same("scenario 001", &["acme"], WEEK_MS - 7 * DAY_MS, WEEK_MS);
+    // The same answer as is written down, not only the same as ours.
+    let answers = Both::answers(both.query.addr, "acme", WEEK_MS - 7 * DAY_MS, WEEK_MS).unwrap();
+    let requests: Vec<_> =
+        answers[0]["windows"].as_array().unwrap().iter().map(|window| &window["requests"]).collect();
+    assert_eq!(requests, [16_000, 16_000, 16_000, 16_000]);
+    // Another body under a known key.
+    let mut client = Client::new(*both.ingest_addr.read().unwrap());
+    assert_eq!(client.post("acme", &scenario::key(1), &scenario::body(2)).unwrap().status, 422);
+}
+
+fn a_random_week(both: &Both, rng: &mut Rng) {
+    let batches = random_batches(rng, "week", WEEK_MS, 300);
+    both.deliver(&batches, |_| ());
+    both.assert_same("a random week", &CUSTOMERS, WEEK_MS, WEEK_MS + 7 * DAY_MS);
+}
+
+fn everything_is_killed_once(both: &Both, rng: &mut Rng) {
+    let from_ms = WEEK_MS + 7 * DAY_MS;
+    let batches = random_batches(rng, "kills", from_ms, 3_000);
+    let engines = ["taskmanager", "jobmanager", "broker", "clickhouse", "radosgw"];
+    both.deliver(&batches, |acknowledged| {
+        let killed = std::iter::once("ingest").chain(["worker"]).chain(engines);
+        for (number, victim) in killed.enumerate() {
+            let enough = (number + 1) * batches.len() / 9;
+            wait_for("deliveries", || acknowledged.load(Ordering::Relaxed) >= enough);
+            let began = std::time::Instant::now();
+            match victim {
+                "ingest" => {
+                    both.ingest.lock().unwrap().take().unwrap().kill();
+                    let ingest = Role::start(&both.engines, "ingest", &[]);
+                    *both.ingest_addr.write().unwrap() = ingest.addr;
+                    *both.ingest.lock().unwrap() = Some(ingest);
+                }
+                "worker" => {
+                    both.worker.lock().unwrap().take().unwrap().kill();
+                    let worker = Role::start(&both.engines, "summarize-worker", WORKER);
+                    *both.worker.lock().unwrap() = Some(worker);
+                }
+                engine => {
+                    both.engines.kill(engine);
+                    both.engines.start(engine);
+                }
+            }
+            eprintln!("killed {victim}, back after {:?}", began.elapsed());
+        }
+    });
+    both.assert_same("everything killed once", &CUSTOMERS, from_ms, from_ms + 7 * DAY_MS);
+}
+
+fn kafka(both: &Both) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", both.engines.endpoint("KAFKA"))
+        .set("group.id", "test")
+        .set("auto.offset.reset", "earliest")
+        .set("isolation.level", "read_committed");
+    config
+}
+
+/// The first record of a topic that is wanted, with its value and the names of its headers.
+fn find_record(
+    both: &Both,
+    topic: &str,
+    wanted: impl Fn(&[u8]) -> bool,
+) -> (Vec<u8>, HashMap<String, String>) {
+    let consumer: BaseConsumer = kafka(both).create().unwrap();
+    consumer.subscribe(&[topic]).unwrap();
+    let mut found = None;
+    wait_for(topic, || {
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) else { return false };
+        let value = message.payload().unwrap_or_default().to_vec();
+        if wanted(&value) {
+            let headers = message.headers().map(|headers| {
+                let text =
+                    |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+                headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
+            });
+            found = Some((value, headers.unwrap_or_default()));
+        }
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+fn a_poisoned_record_is_stepped_over_and_kept(both: &Both) {
+    let producer: BaseProducer = kafka(both).create().unwrap();
+    let missing = event_of(&one_entry("north", "never-stored", WEEK_MS + 14 * DAY_MS));
+    let records: [(&str, Vec<u8>); 2] = [("garbage", b"{not json".to_vec()), ("missing", missing.encode())];
+    for partition in 0..4 {
+        for (key, value) in &records {
+            let record = BaseRecord::to("batch-ingested").key(*key).payload(value).partition(partition);
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+    }
+    producer.flush(Duration::from_secs(30)).unwrap();
+    let at_ms = WEEK_MS + 14 * DAY_MS;
+    let behind = one_entry("north", "behind-the-poison", at_ms);
+    both.deliver(std::slice::from_ref(&behind), |_| ());
+    both.assert_same("behind poisoned records", &["north"], at_ms, at_ms + MINUTE_MS);
+    for (_, value) in &records {
+        let (_, headers) = find_record(both, "dead-letters", |found| found == &value[..]);
+        assert_eq!(headers["source-topic"], "batch-ingested");
+        assert!(
+            !headers["reason"].is_empty() && headers["source-offset"].parse::<i64>().is_ok(),
+            "{headers:?}"
+        );
+    }
+    eprintln!("poisoned records: stepped over and kept");
+}
+
+fn event_of(batch: &Batch) -> BatchEvent {
+    BatchEvent {
+        customer: CustomerId::new(batch.customer).unwrap(),
+        batch_id: BatchId::new(&batch.key).unwrap(),
+        fingerprint: xxh3_128(&batch.body),
+        format: Format::JsonArray,
+        encoding: Encoding::Identity,
+        entries: 1,
+        body_bytes: batch.body.len() as u32,
+        received_at_ms: WEEK_MS + 20 * DAY_MS,
+        limits: Limits::default(),
+    }
+}
+
+fn an_event_that_was_never_emitted_is_made_up_for(both: &Both) {
+    let at_ms = WEEK_MS + 15 * DAY_MS;
+    let of = |name: &str| both.engines.endpoint(name).to_owned();
+    let credentials = tempfile::NamedTempFile::new().unwrap();
+    let lines = format!(
+        "aws_access_key_id = {}\naws_secret_access_key = {}\n",
+        of("S3_ACCESS_KEY"),
+        of("S3_SECRET_KEY")
+    );
+    std::fs::write(credentials.path(), lines).unwrap();
+    let args = StoreArgs {
+        s3: format!("{}/{}", of("S3_ENDPOINT"), of("S3_BUCKET")),
+        s3_region: of("S3_REGION"),
+        s3_virtual_host: false,
+        s3_credentials_file: Some(credentials.path().to_owned()),
+        s3_timeout: Span(Duration::from_secs(10)),
+        s3_connections: 4,
+    };
+    let metrics = Metrics::new();
+    let seconds = log_analytics::cluster::metrics::store_seconds(&metrics);
+    let store = ObjectStore::new(&args, &*RealDisk::shared(), seconds).unwrap();
+    // What an ingest leaves that dies between its two steps.
+    let orphan = one_entry("north", "orphan", at_ms);
+    let event = event_of(&orphan);
+    let key = names::raw_key(&event.customer, &event.batch_id);
+    let put = store.put_if_absent(&key, &orphan.body, &event.metadata(MadeBy::Client)).unwrap();
+    assert_eq!(put, Put::Stored);
+    assert_eq!(store.put_if_absent(&key, b"other", &event.metadata(MadeBy::Client)).unwrap(), Put::Exists);
+    let said = run_to_end(&both.engines, &["reconcile", "--reconcile-grace", "1s"]);
+    // The store's clock has seconds: a body may still be too young the first time.
+    if !said.contains("1 without an event emitted again") {
+        std::thread::sleep(Duration::from_secs(2));
+        let said = run_to_end(&both.engines, &["reconcile", "--reconcile-grace", "1s"]);
+        assert!(said.contains("1 without an event emitted again"), "{said}");
+    }
+    assert_eq!(both.single.client().post("north", "orphan", &orphan.body).unwrap().status, 202);
+    both.assert_same("an orphan made up for", &["north"], at_ms, at_ms + MINUTE_MS);
+    // Its client, which never had an answer, comes back.
+    assert_eq!(both.acknowledge(&orphan), 409);
+}
+
+fn a_late_duplicate_counts_once_and_a_late_batch_after_reconcile(both: &Both) {
+    let at_ms = WEEK_MS + 21 * DAY_MS;
+    let first = one_entry("north", "first", at_ms);
+    let second = one_entry("north", "second", at_ms);
+    both.deliver(std::slice::from_ref(&first), |_| ());
+    wait_for("the first batch", || both.requests("north", at_ms) == 1);
+    // An hour of event time later the same batch comes again, and another one for the same window.
+    both.deliver(&[one_entry("north", "an-hour-later", at_ms + 60 * MINUTE_MS)], |_| ());
+    wait_for("the hour", || both.requests("north", at_ms + 60 * MINUTE_MS) == 1);
+    assert_eq!(both.acknowledge(&first), 409);
+    both.deliver(std::slice::from_ref(&second), |_| ());
+    both.assert_same("a duplicate an hour late, a batch an hour late", &["north"], at_ms, at_ms + DAY_MS);
+
+    // Nine days later the window job has forgotten the window.
+    let later_ms = at_ms + 9 * DAY_MS;
+    both.deliver(&[one_entry("north", "nine-days-later", later_ms)], |_| ());
+    wait_for("nine days", || both.requests("north", later_ms) == 1);
+    wait_for("the watermark to pass", || {
+        // Partitions without records are left out of the watermark only after a while.
+        std::thread::sleep(Duration::from_secs(3));
+        true
+    });
+    let late = one_entry("north", "too-late", at_ms);
+    both.deliver(std::slice::from_ref(&late), |_| ());
+    let is_it = |value: &[u8]| {
+        InsightEvent::decode(value).is_ok_and(|insight| insight.batch_id.as_str() == "too-late")
+    };
+    find_record(both, "late-insights", is_it);
+    assert_eq!(both.requests("north", at_ms), 2, "not counted by the window job");
+    let said = run_to_end(&both.engines, &["reconcile"]);
+    assert!(said.contains("1 windows counted again"), "{said}");
+    both.assert_same("a late batch after reconcile", &["north"], at_ms, later_ms + DAY_MS);
+    // A second run finds nothing.
+    let said = run_to_end(&both.engines, &["reconcile"]);
+    assert!(said.contains("late insights: 0 read"), "{said}");
+    both.assert_same("reconcile once more", &["north"], at_ms, later_ms + DAY_MS);
+}

@@ -1,0 +1,150 @@
+//! A cluster of real engines (`deploy/cluster`) and the roles of the real binary on top, each of which can be killed.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::server::program;
+
+/// Engines of one test, in a folder of their own. They end, and the folder goes, when this is dropped.
+pub struct Engines {
+    dir: PathBuf,
+    endpoints: HashMap<String, String>,
+}
+
+fn command(name: &str) -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/cluster").join(name))
+}
+
+impl Engines {
+    /// Starts all of them and waits until they can be used.
+    pub fn up(dir: &Path) -> Engines {
+        let mut engines = Engines { dir: dir.to_owned(), endpoints: HashMap::new() };
+        engines.run("up", &[]);
+        let text = std::fs::read_to_string(dir.join("endpoints.env")).unwrap();
+        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        engines.endpoints = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        engines
+    }
+
+    fn run(&self, name: &str, more: &[&str]) {
+        let output = command(name).arg(&self.dir).args(more).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "deploy/cluster/{name} {more:?}: {said}");
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self, component: &str) {
+        self.run("kill", &[component]);
+    }
+
+    /// Starts a killed component with the data it had, and waits until it can be used.
+    pub fn start(&self, component: &str) {
+        self.run("start", &[component]);
+    }
+
+    /// An endpoint by its name in `endpoints.env`.
+    pub fn endpoint(&self, name: &str) -> &str {
+        &self.endpoints[name]
+    }
+
+    /// What the roles are told, as variables.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let of = |name: &str| self.endpoint(name).to_owned();
+        vec![
+            ("LOG_ANALYTICS_S3", format!("{}/{}", of("S3_ENDPOINT"), of("S3_BUCKET"))),
+            ("LOG_ANALYTICS_S3_REGION", of("S3_REGION")),
+            ("AWS_ACCESS_KEY_ID", of("S3_ACCESS_KEY")),
+            ("AWS_SECRET_ACCESS_KEY", of("S3_SECRET_KEY")),
+            ("LOG_ANALYTICS_KAFKA", of("KAFKA")),
+            ("LOG_ANALYTICS_CLICKHOUSE", of("CLICKHOUSE_URL")),
+            ("LOG_ANALYTICS_CLICKHOUSE_DATABASE", of("CLICKHOUSE_DATABASE")),
+            ("LOG_ANALYTICS_LISTEN", "127.0.0.1:0".to_owned()),
+        ]
+    }
+}
+
+impl Drop for Engines {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("logs of the engines and roles:");
+            for log in std::fs::read_dir(self.dir.join("log")).into_iter().flatten().flatten() {
+                let text = std::fs::read_to_string(log.path()).unwrap_or_default();
+                let last: Vec<&str> = text.lines().rev().take(15).collect();
+                eprintln!("--- {}", log.path().display());
+                last.into_iter().rev().for_each(|line| eprintln!("{line}"));
+            }
+        }
+        let _ = command("down").arg(&self.dir).arg("--purge").output();
+    }
+}
+
+/// One role: a process that is killed when this is dropped.
+pub struct Role {
+    child: Child,
+    pub addr: SocketAddr,
+}
+
+impl Role {
+    /// Starts a role and waits until it answers.
+    pub fn start(engines: &Engines, name: &str, flags: &[&str]) -> Role {
+        let log = engines.dir.join("log").join(format!("role-{name}.log"));
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        let mut child = program()
+            .arg(name)
+            .args(flags)
+            .envs(engines.variables())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let addr = line.trim().rsplit("http://").next().and_then(|addr| addr.parse().ok());
+        let addr = addr.unwrap_or_else(|| panic!("{name} did not start: {line}"));
+        Role { child, addr }
+    }
+
+    /// `kill -9`, at once.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; whether it ended in peace.
+    pub fn stop(mut self) -> bool {
+        kill_process(Pid::from_raw(self.child.id() as i32).unwrap(), Signal::TERM).unwrap();
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command of the program to its end; what it printed.
+pub fn run_to_end(engines: &Engines, args: &[&str]) -> String {
+    let output = program().args(args).envs(engines.variables()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Waits until `ready`, without depending on how long anything takes.
+pub fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !ready() {
+        assert!(Instant::now() < deadline, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
