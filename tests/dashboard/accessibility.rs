@@ -6,15 +6,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{CHROME, GPTBOT, entry, now_ms, page, post};
-use crate::support::browser::{Browser, DARK, LIGHT, PHONE, have};
+use crate::support::browser::{Browser, DARK, LIGHT, PHONE};
 use crate::support::server::Server;
 
-fn axe() -> Option<String> {
+fn axe() -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/node_modules/axe-core/axe.min.js");
-    let source = fs::read_to_string(file).ok();
-    let how = "npm install --prefix target/tools axe-core@4.14.1";
-    have("axe-core", source.is_some(), how).then_some(())?;
-    source
+    fs::read_to_string(file)
+        .expect("axe-core is missing: npm install --prefix target/tools axe-core@4.14.1, or .ci/run")
 }
 
 /// Runs axe in the page as it is now.
@@ -35,7 +33,7 @@ fn assert_no_fault(browser: &Browser, axe: &str, state: &str) {
 
 #[test]
 fn axe_finds_no_serious_fault_in_any_look_or_state() {
-    let Some(axe) = axe() else { return };
+    let axe = axe();
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &[]);
     let long = format!("/{}", "x".repeat(300));
@@ -50,7 +48,7 @@ fn axe_finds_no_serious_fault_in_any_look_or_state() {
     entries.extend((0..9).map(|i| entry(now_ms() - 3_700_000, &format!("/p/{i}"), CHROME)));
     post(&mut server.client(), "acme", "one", &entries);
     for look in [LIGHT, DARK, PHONE] {
-        let Some(browser) = Browser::start(look) else { return };
+        let browser = Browser::start(look);
         browser.open(&page(&server, "customer=acme&range=1h"));
         browser.await_text("#paths", "GET /p/1");
         assert_no_fault(&browser, &axe, &format!("{}: numbers", look.name));
@@ -87,7 +85,7 @@ fn axe_finds_no_serious_fault_in_any_look_or_state() {
 
 #[test]
 fn everything_is_reached_and_done_with_the_keyboard() {
-    let Some(browser) = Browser::start(LIGHT) else { return };
+    let browser = Browser::start(LIGHT);
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &[]);
     post(&mut server.client(), "acme", "one", &[entry(now_ms(), "/", CHROME)]);

@@ -29,7 +29,7 @@ fn hostile_paths_and_agents_are_text_and_break_nothing() {
     post(&mut server.client(), customer, "one", &entries);
 
     for look in [LIGHT, PHONE] {
-        let Some(browser) = Browser::start(look) else { return };
+        let browser = Browser::start(look);
         browser.open(&page(&server, "customer=%3Cb%3Eacme%3C/b%3E%26%22'&range=1h"));
         browser.await_text("#total", "10");
         let texts =

@@ -63,7 +63,7 @@ fn downloaded(dir: &Path, name: &str) -> String {
 
 #[test]
 fn it_shows_the_numbers_of_scenario_001_and_they_can_be_explored() {
-    let Some(browser) = Browser::start(LIGHT) else { return };
+    let browser = Browser::start(LIGHT);
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &[]);
     deliver(&server);
@@ -135,7 +135,7 @@ fn it_shows_the_numbers_of_scenario_001_and_they_can_be_explored() {
 
 #[test]
 fn what_is_shown_can_be_saved() {
-    let Some(browser) = Browser::start(LIGHT) else { return };
+    let browser = Browser::start(LIGHT);
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &[]);
     let at = 1_766_944_980_000;
@@ -180,7 +180,7 @@ fn it_is_good_to_look_at_in_light_and_dark_and_on_a_telephone() {
     let server = Server::start(temp.path(), &[]);
     deliver(&server);
     for look in [LIGHT, DARK, PHONE] {
-        let Some(browser) = Browser::start(look) else { return };
+        let browser = Browser::start(look);
         browser.open(&page(&server, "customer=scenario&from=2025-12-28T18:00:00Z&to=2025-12-28T18:10:00Z"));
         browser.await_text("#total", "64,000");
         let wide = browser.run("return document.documentElement.scrollWidth - innerWidth", &[]);

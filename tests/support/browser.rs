@@ -35,15 +35,6 @@ pub struct Browser {
     pub downloads: tempfile::TempDir,
 }
 
-/// Whether a tool that a test needs is there; where it is not, says so. In CI it must be there.
-pub fn have(what: &str, there: bool, how: &str) -> bool {
-    if !there {
-        assert!(std::env::var_os("CI").is_none(), "{what} is missing: {how}");
-        eprintln!("NOT TESTED: {what} is missing: {how}");
-    }
-    there
-}
-
 fn chromedriver() -> Option<PathBuf> {
     ["/usr/bin/chromedriver", "/usr/local/bin/chromedriver"]
         .map(PathBuf::from)
@@ -52,11 +43,9 @@ fn chromedriver() -> Option<PathBuf> {
 }
 
 impl Browser {
-    /// Starts a browser; `None` where there is none.
-    pub fn start(look: Look) -> Option<Browser> {
-        let path = chromedriver();
-        have("chromedriver", path.is_some(), "apt-get install chromium chromium-driver").then_some(())?;
-        let mut driver = Command::new(path?)
+    pub fn start(look: Look) -> Browser {
+        let path = chromedriver().expect("chromedriver is missing: apt-get install chromium chromium-driver");
+        let mut driver = Command::new(path)
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -97,7 +86,7 @@ impl Browser {
         browser.cdp("Emulation.setEmulatedMedia", &json!({ "features": features }));
         let to = json!({"behavior": "allow", "downloadPath": browser.downloads.path()});
         browser.cdp("Browser.setDownloadBehavior", &to);
-        Some(browser)
+        browser
     }
 
     fn command(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
