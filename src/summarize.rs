@@ -1,25 +1,23 @@
 //! Files of entries to windows in one go, without a server: what `log-analytics summarize` does.
 //!
 //! In come NDJSON or JSON arrays; out go [`Window`]s counted by the very code of the server ([`batch::summarize`]) with
-//! the limits that protect a server lifted. Lines are handed out in chunks of [`CHUNK_BYTES`] to all threads; a JSON
-//! array cannot be cut before it is parsed and is held whole. Chunks may be done in any order, because counting is
-//! addition; the error told is that of the first bad line.
+//! the limits that protect a server lifted. Each thread takes a chunk of [`CHUNK_BYTES`] of lines, counts it into a
+//! counter of its own, and takes the next; at the end the counters are added up. A JSON array cannot be cut before it is
+//! parsed and is held whole. Chunks may be done in any order, because counting is addition; the error told is that of
+//! the first bad line.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-
-use crate::batch::{self, BatchError, Format, Limits, Overlong, Summarized};
+use crate::batch::{self, BatchError, Format, Limits, LineCounter, Overlong, Summarized};
 use crate::input::{Input, read_more};
-use crate::model::{CustomerId, Seq, WindowId, WindowSize};
-use crate::windows::window::{Window, WindowLimits};
+use crate::model::{Counts, CustomerId, Seq, Summary, WindowId, WindowSize, WindowStart};
+use crate::windows::window::{Window, WindowLimits, encode_counts};
 
-/// Bytes of lines that are summarized at once: large enough that a chunk's few thousand distinct keys are merged for
-/// many entries, small enough that all threads have work and stay in cache.
-pub const CHUNK_BYTES: usize = 8 << 20;
+/// Bytes of lines that a thread reads and counts at once: what was just read is still in the core's own cache.
+pub const CHUNK_BYTES: usize = 512 << 10;
 /// A line longer than this is no entry (its path and agent have limits), and must not make memory grow.
 const MAX_LINE_BYTES: usize = 64 << 20;
 
@@ -39,11 +37,76 @@ pub struct Options {
 /// All inputs, counted.
 #[derive(Debug)]
 pub struct Counted {
-    /// By start.
-    pub windows: BTreeMap<WindowId, Window>,
-    /// Entries in them.
-    pub entries: u64,
+    customer: CustomerId,
+    size: WindowSize,
+    /// Summaries that were too large to be kept apart, by start.
+    windows: BTreeMap<WindowId, Window>,
+    /// The last, which need not become windows where it is all there is.
+    rest: Summary,
+    /// How many summaries became windows.
+    merged: u64,
 }
+
+impl Counted {
+    /// The windows, by start.
+    pub fn windows(mut self) -> Vec<Window> {
+        self.merge_rest(Summary::default());
+        self.windows.into_values().collect()
+    }
+
+    /// Gives the line of each window to `write`, by start: its file without `appliedThrough` and `checksum`, which only a
+    /// server's journal gives a meaning.
+    ///
+    /// # Errors
+    /// What `write` says.
+    pub fn write_lines(mut self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        if self.windows.is_empty() {
+            // The keys of a summary are sorted already.
+            for (start, counts) in batch::windows(&self.rest, self.size) {
+                write(self.line(start, &counts).as_bytes())?;
+            }
+            return Ok(());
+        }
+        self.merge_rest(Summary::default());
+        for window in self.windows.values() {
+            write((window.encode_counts() + "}\n").as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, start: WindowStart, counts: &Counts) -> String {
+        let id = WindowId { size: self.size, start };
+        let keys = &self.rest.keys;
+        let map_bytes = keys.paths.bytes() + keys.agents.bytes();
+        let paths = counts.by_path.iter().map(|(key, count)| (keys.paths.get(*key), u64::from(*count)));
+        let agents = counts.by_agent.iter().map(|(key, count)| (keys.agents.get(*key), u64::from(*count)));
+        let requests = u64::from(counts.requests);
+        let mut line = encode_counts(&self.customer, id, requests, map_bytes, paths, agents);
+        line.push_str("}\n");
+        line
+    }
+
+    /// Makes windows of what is not yet, and keeps `next` in its place.
+    fn merge_rest(&mut self, next: Summary) {
+        let summary = std::mem::replace(&mut self.rest, next);
+        for (start, counts) in batch::windows(&summary, self.size) {
+            let id = WindowId { size: self.size, start };
+            let window = self.windows.entry(id).or_insert_with(|| Window::new(self.customer.clone(), id));
+            // There is no journal: what is merged is numbered as it comes.
+            self.merged += 1;
+            window.merge(Seq(self.merged), &summary.keys, &counts, &NO_LIMITS);
+        }
+    }
+
+    fn add(&mut self, Summarized { summary, .. }: Summarized) {
+        if summary.entries > 0 {
+            self.merge_rest(summary);
+        }
+    }
+}
+
+const NO_LIMITS: WindowLimits =
+    WindowLimits { max_paths: usize::MAX, max_agents: usize::MAX, max_key_bytes: usize::MAX };
 
 /// Why there is no result.
 #[derive(Debug)]
@@ -112,177 +175,134 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
         parallel_from_bytes: if alone { usize::MAX } else { Limits::default().parallel_from_bytes },
         ..Limits::default()
     };
-    let mut merge = Merge { windows: BTreeMap::new(), entries: 0, merged: 0, options };
+    let Options { customer, size, .. } = options.clone();
+    let (windows, rest) = (BTreeMap::new(), Summary::default());
+    let counted = Mutex::new(Counted { customer, size, windows, rest, merged: 0 });
+    let mut counters: Vec<LineCounter> = Vec::new();
     for input in inputs {
         let mut reader = input.open(Arc::clone(progress)).map_err(Failure::Read)?;
         let mut start = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
         read_more(&mut reader, &mut start, CHUNK_BYTES).map_err(|error| read_failure(input, error))?;
-        let work = Work { input, limits: &limits, now_ms: options.now_ms };
         if start.trim_ascii_start().starts_with(b"[") {
             reader.read_to_end(&mut start).map_err(|error| read_failure(input, error))?;
             let done = pool.install(|| batch::summarize(&start, Format::JsonArray, &limits, options.now_ms));
             let error = |error| Failure::Array { input: input.name(), error };
-            merge.add(&done.map_err(error)?);
-        } else if alone {
-            work.lines_alone(&mut reader, start, &mut merge)?;
-        } else {
-            work.lines(&mut reader, start, &pool, &mut merge)?;
+            lock(&counted).add(done.map_err(error)?);
+            continue;
         }
+        counters.resize_with(options.threads, || LineCounter::new(&limits, options.now_ms, CHUNK_BYTES));
+        let cutter = Cutter { input, reader, rest: start, ended: false };
+        let lines = Lines { source: Mutex::new(Source { cutter, chunks: 0 }), counted: &counted };
+        let ends = if alone {
+            vec![lines.count(&mut counters[0])]
+        } else {
+            let mut ends: Vec<End> = counters.iter().map(|_| End::default()).collect();
+            pool.scope(|scope| {
+                for (counter, end) in counters.iter_mut().zip(&mut ends) {
+                    scope.spawn(|_| *end = lines.count(counter));
+                }
+            });
+            ends
+        };
+        first_failure(input, ends)?;
     }
-    Ok(Counted { windows: merge.windows, entries: merge.entries })
+    let mut counters = counters.into_iter();
+    let mut counted = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(mut first) = counters.next() {
+        for mut other in counters.filter_map(|counter| first.merge(counter)) {
+            counted.add(other.take());
+        }
+        counted.add(first.take());
+    }
+    Ok(counted)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read_failure(input: &Input, error: io::Error) -> Failure {
     Failure::Read(io::Error::new(error.kind(), format!("{}: {error}", input.name())))
 }
 
-/// Summaries become windows.
-struct Merge<'o> {
-    windows: BTreeMap<WindowId, Window>,
-    entries: u64,
-    merged: u64,
-    options: &'o Options,
+/// The lines of one input, for all threads to take from.
+struct Lines<'l, 'i, R> {
+    source: Mutex<Source<'i, R>>,
+    /// Takes what a counter cannot hold any more.
+    counted: &'l Mutex<Counted>,
 }
 
-const NO_LIMITS: WindowLimits =
-    WindowLimits { max_paths: usize::MAX, max_agents: usize::MAX, max_key_bytes: usize::MAX };
-
-impl Merge<'_> {
-    fn add(&mut self, done: &Summarized) {
-        let Options { customer, size, .. } = self.options;
-        self.entries += u64::from(done.summary.entries);
-        for (start, counts) in &done.summary.minutes {
-            let id = WindowId { size: *size, start: start.floor(*size) };
-            let window = self.windows.entry(id).or_insert_with(|| Window::new(customer.clone(), id));
-            // There is no journal: what is merged is numbered as it comes.
-            self.merged += 1;
-            window.merge(Seq(self.merged), &done.summary.keys, counts, &NO_LIMITS);
-        }
-    }
+struct Source<'i, R> {
+    cutter: Cutter<'i, R>,
+    /// Chunks handed out so far.
+    chunks: usize,
 }
 
-/// A chunk of whole lines and its place among the chunks of its input.
-struct Chunk {
-    number: usize,
-    bytes: Vec<u8>,
+/// How one thread's counting ended.
+#[derive(Default)]
+struct End {
+    /// The chunks it counted, and how many line ends each has.
+    chunks: Vec<(usize, u64)>,
+    /// The chunk it stopped at, the bad line in it, and what is wrong with it.
+    bad: Option<(usize, u64, BatchError)>,
+    /// The input could not be read on.
+    failure: Option<Failure>,
 }
 
-/// What became of a chunk.
-struct Done {
-    number: usize,
-    /// To be filled again.
-    bytes: Vec<u8>,
-    lines: u64,
-    result: Result<Summarized, (u64, BatchError)>,
-}
-
-struct Work<'w> {
-    input: &'w Input,
-    limits: &'w Limits,
-    now_ms: u64,
-}
-
-impl Work<'_> {
-    /// One after the other on this thread.
-    fn lines_alone(
-        &self,
-        reader: &mut impl Read,
-        start: Vec<u8>,
-        merge: &mut Merge<'_>,
-    ) -> Result<(), Failure> {
-        let mut cut = Cutter { input: self.input, rest: start, ended: false };
-        let (mut lines, mut spare) = (0, Vec::new());
-        while let Some(bytes) = cut.next(reader, spare)? {
-            let done = self.chunk(Chunk { number: 0, bytes });
-            match &done.result {
-                Ok(summarized) => merge.add(summarized),
-                Err((line, error)) => return Err(self.failure(lines + line, error.clone())),
-            }
-            lines += done.lines;
-            spare = done.bytes;
-        }
-        Ok(())
-    }
-
-    /// Read and merged here, counted by the pool. As many chunks are under way as the pool has threads, and two.
-    fn lines(
-        &self,
-        reader: &mut impl Read,
-        start: Vec<u8>,
-        pool: &rayon::ThreadPool,
-        merge: &mut Merge<'_>,
-    ) -> Result<(), Failure> {
-        let places = pool.current_num_threads() + 2;
-        let (send, receive): (Sender<Done>, Receiver<Done>) = bounded(places);
-        let mut cut = Cutter { input: self.input, rest: start, ended: false };
-        // Lines of each chunk that is done, and the first bad line by chunk.
-        let (mut lines, mut bad): (Vec<u64>, Option<(usize, u64, BatchError)>) = (Vec::new(), None);
-        let read = pool.in_place_scope(|scope| {
-            let (mut number, mut under_way) = (0, 0);
-            let mut spares: Vec<Vec<u8>> = Vec::new();
-            let mut take = |done: Done, spares: &mut Vec<Vec<u8>>| {
-                lines.resize(lines.len().max(done.number + 1), 0);
-                lines[done.number] = done.lines;
-                match done.result {
-                    Ok(summarized) => merge.add(&summarized),
-                    Err((line, error)) if bad.as_ref().is_none_or(|(other, ..)| done.number < *other) => {
-                        bad = Some((done.number, line, error));
-                    }
-                    Err(_) => {}
-                }
-                spares.push(done.bytes);
-                bad.is_some()
+impl<R: Read> Lines<'_, '_, R> {
+    /// Takes and counts chunks until there are none, or one is bad.
+    fn count(&self, counter: &mut LineCounter) -> End {
+        let mut end = End::default();
+        let mut chunk = Vec::new();
+        loop {
+            let taken = {
+                let mut source = lock(&self.source);
+                source.chunks += 1;
+                let taken = source.cutter.next(&mut chunk);
+                (source.chunks - 1, taken)
             };
-            let mut failed = false;
-            let read = loop {
-                if failed {
-                    break Ok(());
-                }
-                let bytes = match cut.next(reader, spares.pop().unwrap_or_default()) {
-                    Ok(Some(bytes)) => bytes,
-                    Ok(None) => break Ok(()),
-                    Err(failure) => break Err(failure),
-                };
-                let (chunk, send) = (Chunk { number, bytes }, send.clone());
-                scope.spawn(move |_| {
-                    // There is a place for every chunk under way.
-                    let _ = send.send(self.chunk(chunk));
-                });
-                number += 1;
-                under_way += 1;
-                while under_way >= places || !receive.is_empty() {
-                    let Ok(done) = receive.recv() else { break };
-                    under_way -= 1;
-                    failed |= take(done, &mut spares);
+            let number = match taken {
+                (number, Ok(true)) => number,
+                (_, Ok(false)) => return end,
+                (_, Err(failure)) => {
+                    end.failure = Some(failure);
+                    return end;
                 }
             };
-            while under_way > 0 {
-                let Ok(done) = receive.recv() else { break };
-                under_way -= 1;
-                take(done, &mut spares);
+            match counter.add(&chunk) {
+                Ok(line_ends) => end.chunks.push((number, line_ends)),
+                Err(error) => {
+                    end.bad = Some((number, bad_line(&chunk, &error), error));
+                    // Nothing behind it is of interest.
+                    lock(&self.source).cutter.stop();
+                    return end;
+                }
             }
-            read
-        });
-        match bad {
-            // Every chunk before it was begun earlier and is done.
-            Some((chunk, line, error)) => Err(self.failure(lines[..chunk].iter().sum::<u64>() + line, error)),
-            None => read,
+            if counter.is_large() {
+                lock(self.counted).add(counter.take());
+            }
         }
     }
+}
 
-    fn chunk(&self, Chunk { number, bytes }: Chunk) -> Done {
-        let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64;
-        let result = match batch::summarize(&bytes, Format::Ndjson, self.limits, self.now_ms) {
-            Ok(summarized) => Ok(summarized),
-            // Blank lines.
-            Err(BatchError::NoEntries) => Ok(Summarized { summary: Default::default(), truncated: 0 }),
-            Err(error) => Err((bad_line(&bytes, &error), error)),
+/// What came first of what went wrong. Every chunk before a bad one was taken earlier, and is counted by now.
+fn first_failure(input: &Input, ends: Vec<End>) -> Result<(), Failure> {
+    let (mut chunks, mut failure) = (Vec::new(), None);
+    let mut first: Option<(usize, u64, BatchError)> = None;
+    for end in ends {
+        chunks.extend(end.chunks);
+        failure = failure.or(end.failure);
+        first = match (first, end.bad) {
+            (Some(first), Some(bad)) => Some(if bad.0 < first.0 { bad } else { first }),
+            (first, bad) => first.or(bad),
         };
-        Done { number, bytes, lines, result }
     }
-
-    fn failure(&self, line: u64, error: BatchError) -> Failure {
-        Failure::Line { input: self.input.name(), line, error }
+    match first {
+        Some((bad, line, error)) => {
+            let before: u64 = chunks.iter().filter(|(number, _)| *number < bad).map(|(_, lines)| lines).sum();
+            Err(Failure::Line { input: input.name(), line: before + line, error })
+        }
+        None => failure.map_or(Ok(()), Err),
     }
 }
 
@@ -302,48 +322,51 @@ fn bad_line(chunk: &[u8], error: &BatchError) -> u64 {
 }
 
 /// Cuts an input into chunks of whole lines.
-struct Cutter<'i> {
+struct Cutter<'i, R> {
     input: &'i Input,
+    reader: R,
     /// Read, and not yet in a chunk.
     rest: Vec<u8>,
     ended: bool,
 }
 
-impl Cutter<'_> {
-    /// The next chunk; `None` at the end. `spare` is memory to use for what is left over.
-    fn next(&mut self, reader: &mut impl Read, mut spare: Vec<u8>) -> Result<Option<Vec<u8>>, Failure> {
+impl<R: Read> Cutter<'_, R> {
+    /// Puts the next chunk in the place of what `chunk` holds; `false` at the end.
+    fn next(&mut self, chunk: &mut Vec<u8>) -> Result<bool, Failure> {
         loop {
             if !self.ended && self.rest.len() < CHUNK_BYTES {
-                let missing = CHUNK_BYTES - self.rest.len();
-                let read = read_more(reader, &mut self.rest, missing);
-                self.ended = read.map_err(|error| read_failure(self.input, error))? < missing;
+                self.read(CHUNK_BYTES - self.rest.len())?;
             }
             if self.ended {
-                let last = std::mem::take(&mut self.rest);
-                return Ok((!last.is_empty()).then_some(last));
+                chunk.clear();
+                std::mem::swap(chunk, &mut self.rest);
+                return Ok(!chunk.is_empty());
             }
             if let Some(end) = memchr::memrchr(b'\n', &self.rest) {
-                spare.clear();
-                spare.reserve(CHUNK_BYTES);
-                spare.extend_from_slice(&self.rest[end + 1..]);
+                chunk.clear();
+                chunk.reserve(CHUNK_BYTES);
+                chunk.extend_from_slice(&self.rest[end + 1..]);
                 self.rest.truncate(end + 1);
-                return Ok(Some(std::mem::replace(&mut self.rest, spare)));
+                std::mem::swap(chunk, &mut self.rest);
+                return Ok(true);
             }
             if self.rest.len() >= MAX_LINE_BYTES {
                 return Err(Failure::LongLine { input: self.input.name() });
             }
             // A line longer than a chunk: on until it ends.
-            let more = self.rest.len();
-            let read = read_more(reader, &mut self.rest, more);
-            self.ended = read.map_err(|error| read_failure(self.input, error))? < more;
+            self.read(self.rest.len())?;
         }
     }
-}
 
-/// The line printed for a window: its file without `appliedThrough` and `checksum`, which only a server's journal gives
-/// a meaning.
-pub fn json_line(window: &Window) -> String {
-    let mut line = window.encode_counts();
-    line.push_str("}\n");
-    line
+    fn read(&mut self, bytes: usize) -> Result<(), Failure> {
+        let read = read_more(&mut self.reader, &mut self.rest, bytes);
+        self.ended = read.map_err(|error| read_failure(self.input, error))? < bytes;
+        Ok(())
+    }
+
+    /// Gives nothing any more.
+    fn stop(&mut self) {
+        self.rest = Vec::new();
+        self.ended = true;
+    }
 }

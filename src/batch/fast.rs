@@ -13,7 +13,7 @@ use super::error::Field;
 use super::intern::BLOCK;
 use super::layout::{Layout, Place};
 use super::learnt::Learnt;
-use super::scan::{Short, plain_end, short_plain, short_text};
+use super::scan::{plain_end, short_plain, short_text};
 use super::tally::{Pending, Tally};
 use super::walk::skip_space;
 use crate::model::WindowStart;
@@ -22,23 +22,15 @@ use crate::model::WindowStart;
 struct Parts<'t> {
     minute: WindowStart,
     method: u32,
-    path: Path<'t>,
+    /// A path that is not short: a short one lies where the entry will be counted from.
+    long_path: Option<&'t str>,
     agent: u32,
     /// Texts that were cut to their limit.
     truncated: u32,
 }
 
 impl Parts<'_> {
-    const NONE: Self =
-        Self { minute: WindowStart(0), method: 0, path: Path::Other(""), agent: 0, truncated: 0 };
-}
-
-/// A path, checked.
-#[derive(Clone, Copy)]
-enum Path<'t> {
-    /// As most are.
-    Short(Short),
-    Other(&'t str),
+    const NONE: Self = Self { minute: WindowStart(0), method: 0, long_path: None, agent: 0, truncated: 0 };
 }
 
 /// Reads items of one text and counts them into a tally.
@@ -47,8 +39,10 @@ pub(super) struct Reader<'t, 'r> {
     pub(super) rules: &'r Rules<'r>,
     pub(super) learnt: &'r mut Learnt,
     pub(super) tally: &'r mut Tally,
-    /// Entries taken but not yet counted, less than a block.
-    pending: Vec<Pending>,
+    /// Entries taken but not yet counted: `taken` of them, less than a block. Behind them lies the short path of the
+    /// entry being read.
+    pending: [Pending; BLOCK],
+    taken: usize,
 }
 
 impl<'t, 'r> Reader<'t, 'r> {
@@ -58,7 +52,7 @@ impl<'t, 'r> Reader<'t, 'r> {
         learnt: &'r mut Learnt,
         tally: &'r mut Tally,
     ) -> Self {
-        Self { bytes, rules, learnt, tally, pending: Vec::with_capacity(BLOCK) }
+        Self { bytes, rules, learnt, tally, pending: [Pending::NONE; BLOCK], taken: 0 }
     }
 
     /// Takes the item at `pos`, an object of plain strings and simple scalars, and gives the position behind it.
@@ -88,14 +82,16 @@ impl<'t, 'r> Reader<'t, 'r> {
     #[inline(always)]
     fn take(&mut self, parts: Parts<'t>) {
         let row = self.tally.row(parts.minute);
-        match parts.path {
-            Path::Short(path) => {
-                self.pending.push(Pending { row, method: parts.method, path, agent: parts.agent });
-                if self.pending.len() == BLOCK {
+        match parts.long_path {
+            None => {
+                let pending = &mut self.pending[self.taken];
+                (pending.row, pending.method, pending.agent) = (row, parts.method, parts.agent);
+                self.taken += 1;
+                if self.taken == BLOCK {
                     self.finish();
                 }
             }
-            Path::Other(path) => self.tally.count_one(row, parts.method, path, parts.agent),
+            Some(path) => self.tally.count_one(row, parts.method, path, parts.agent),
         }
         if parts.truncated > 0 {
             self.tally.truncated = self.tally.truncated.saturating_add(parts.truncated);
@@ -104,8 +100,8 @@ impl<'t, 'r> Reader<'t, 'r> {
 
     /// Counts what is left.
     pub(super) fn finish(&mut self) {
-        self.tally.count(&self.pending);
-        self.pending.clear();
+        self.tally.count(&self.pending[..self.taken]);
+        self.taken = 0;
     }
 
     /// Reads an item that is laid out as the last unfamiliar one was, in the order of the documentation, as most
@@ -208,12 +204,12 @@ impl<'t, 'r> Reader<'t, 'r> {
                 if let Some(path) = short_text(self.bytes, pos)
                     && path.bytes <= self.rules.limits.max_path_bytes
                 {
-                    parts.path = Path::Short(path);
+                    self.pending[self.taken].path = path;
                     return Some(pos + path.bytes);
                 }
                 let end = plain_end(self.bytes, pos);
                 let (path, is_cut) = self.rules.path(utf8(self.bytes.get(pos..end)?)?).ok()?;
-                parts.path = Path::Other(path);
+                parts.long_path = Some(path);
                 parts.truncated += u32::from(is_cut);
                 Some(end)
             }

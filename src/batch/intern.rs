@@ -65,6 +65,13 @@ impl Interner {
         self.text.len()
     }
 
+    /// About how much memory it takes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.text.capacity()
+            + self.heads.capacity() * (size_of::<Head>() + size_of::<usize>())
+            + self.slots.len() * size_of::<u64>()
+    }
+
     /// The pair with this number.
     pub(super) fn get(&self, id: u32) -> (&str, u32) {
         let (start, head) = (self.starts[id as usize], &self.heads[id as usize]);
@@ -158,8 +165,11 @@ impl Interner {
             let product = u128::from(a) * u128::from(b);
             product as u64 ^ (product >> 64) as u64
         };
-        let words = parts.map(|part| u128::from_le_bytes(part.to_array()));
-        let [a, b, c] = words.map(|word| (word as u64, (word >> 64) as u64));
+        let words = |part: u8x16| {
+            let word = u128::from_le_bytes(part.to_array());
+            (word as u64, (word >> 64) as u64)
+        };
+        let (a, b, c) = (words(parts[0]), words(parts[1]), words(parts[2]));
         let odd = &self.odd;
         let sum = folded(a.0 ^ odd[0], a.1 ^ odd[1])
             ^ folded(b.0 ^ odd[2], b.1 ^ odd[3])

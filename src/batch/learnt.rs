@@ -8,7 +8,7 @@ use wide::u8x16;
 
 use super::checks::Rules;
 use super::layout::Layout;
-use super::scan::plain_end;
+use super::scan::{part, plain_end};
 use super::tally::Tally;
 use super::time;
 use crate::model::WindowStart;
@@ -150,7 +150,7 @@ const KNOWN_PARTS: usize = 8;
 const KNOWN_BYTES: usize = 16 * KNOWN_PARTS;
 
 const MIN_GUESS_BITS: u32 = 5;
-const MAX_GUESS_BITS: u32 = 10;
+const MAX_GUESS_BITS: u32 = 12;
 
 impl Known {
     fn of(agent: &[u8], number: u32) -> Self {
@@ -169,19 +169,21 @@ impl Known {
     /// Whether a text begins as this agent does.
     #[inline(always)]
     fn begins(&self, text: &[u8; KNOWN_BYTES]) -> bool {
-        let text = parts(text);
-        let same = |index: usize| u64::from(text[index].simd_eq(self.beginning[index]).to_bitmask());
-        let first = same(0) | same(1) << 16 | same(2) << 32 | same(3) << 48;
-        let second = same(4) | same(5) << 16 | same(6) << 32 | same(7) << 48;
+        let same = |index: usize| part(text, index).simd_eq(self.beginning[index]).to_bitmask();
+        let [first, second] = bits(same);
         (!first & self.wanted[0]) | (!second & self.wanted[1]) == 0
     }
 }
 
-#[inline(always)]
 fn parts(text: &[u8; KNOWN_BYTES]) -> [u8x16; KNOWN_PARTS] {
-    [0, 1, 2, 3, 4, 5, 6, 7].map(|part: usize| {
-        u8x16::new(*text[16 * part..].first_chunk().expect("128 bytes are eight times 16"))
-    })
+    [0, 1, 2, 3, 4, 5, 6, 7].map(|number| part(text, number))
+}
+
+/// The bits of all parts, each of 16, one behind the other.
+#[inline(always)]
+fn bits(of_part: impl Fn(usize) -> u32) -> [u64; 2] {
+    let pair = |number: usize| u64::from(of_part(number) | of_part(number + 1) << 16);
+    [pair(0) | pair(2) << 32, pair(4) | pair(6) << 32]
 }
 
 impl Agents {
@@ -197,7 +199,10 @@ impl Agents {
     ) -> Option<(u32, usize, bool)> {
         let mut guess = None;
         if let Some(text) = bytes.get(pos..)?.first_chunk::<KNOWN_BYTES>() {
-            let place = (sample(text) >> (64 - self.guess_bits)) as usize;
+            let [first, second] = bits(|index| part(text, index).simd_eq(u8x16::splat(b'"')).to_bitmask());
+            let length =
+                if first != 0 { first.trailing_zeros() } else { 64 + second.trailing_zeros() } as usize;
+            let place = (sample(text, length) >> (64 - self.guess_bits)) as usize;
             guess = Some(place);
             if let Some(known) = self.known.get((self.guesses[place] as usize).wrapping_sub(1))
                 && known.begins(text)
@@ -244,23 +249,29 @@ impl Agents {
     }
 }
 
-/// A mix, good in its upper bits, of the bytes in which browsers differ: the system from the 13th on, versions from the 60th on.
-/// Behind the end of a shorter agent this sees the beginning of the next entry, which differs less often than
-/// not; a wrong guess costs the search for the end, no more.
+/// A mix, good in its upper bits, of some bytes of a text with this length or more (no more than a quote was looked
+/// for): those in which browsers differ, the system from the 13th on, versions from the 60th on.
 #[inline(always)]
-fn sample(text: &[u8; KNOWN_BYTES]) -> u64 {
+fn sample(text: &[u8; KNOWN_BYTES], length: usize) -> u64 {
     // Odd numbers without a pattern; each word has its own, so that they can be multiplied at once.
-    const ODD: [u64; 6] = [
+    const ODD: [u64; 7] = [
         0x9E37_79B9_7F4A_7C15,
         0xBF58_476D_1CE4_E5B9,
         0x94D0_49BB_1331_11EB,
         0xD6E8_FEB8_6659_FD93,
         0xA076_1D64_78BD_642F,
         0xE703_7ED1_A0B4_28DB,
+        0xC2B2_AE3D_27D4_EB4F,
     ];
-    let word = |place: usize| text[place..].first_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word));
-    let [a, b, c, d, e, f] = ODD;
+    // Nothing behind the text is looked at, so that it always gives the same.
+    let last = length.saturating_sub(8).min(KNOWN_BYTES - 8);
+    let behind = 64 - 8 * length.min(8) as u32;
+    let word = |place: usize| {
+        let bytes = text[place.min(last)..].first_chunk::<8>();
+        bytes.map_or(0, |word| u64::from_le_bytes(*word)).checked_shl(behind).unwrap_or(0)
+    };
+    let [a, b, c, d, e, f, g] = ODD;
     let system = word(16).wrapping_mul(a) ^ word(40).wrapping_mul(b) ^ word(64).wrapping_mul(c);
     let versions = word(80).wrapping_mul(d) ^ word(88).wrapping_mul(e) ^ word(96).wrapping_mul(f);
-    system ^ versions
+    system ^ versions ^ (length as u64).wrapping_mul(g)
 }

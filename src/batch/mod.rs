@@ -2,7 +2,8 @@
 //! equal bytes, limits and time give equal results.
 //!
 //! [`decode`] undoes the content coding, [`summarize`] makes the summary, [`insights`] cuts it into what the
-//! window workers merge. [`reference()`] defines what [`summarize`] must answer, error for error.
+//! window workers merge. [`reference()`] defines what [`summarize`] must answer, error for error. [`LineCounter`] is for
+//! input without end.
 
 pub mod agent;
 mod checks;
@@ -12,6 +13,7 @@ mod fast;
 mod intern;
 mod layout;
 mod learnt;
+mod lines;
 mod parse;
 mod scan;
 mod split;
@@ -22,7 +24,8 @@ mod walk;
 
 pub use decode::{DecodeError, Encoding, decode};
 pub use error::{BatchError, Field, ItemError};
-pub use summarize::insights;
+pub use lines::LineCounter;
+pub use summarize::{insights, windows};
 
 use crate::model::Summary;
 use checks::Rules;

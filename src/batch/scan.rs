@@ -52,8 +52,7 @@ pub(super) fn short_text(bytes: &[u8], pos: usize) -> Option<Short> {
     let (text, rest) = window.split_first_chunk::<SHORT_BYTES>()?;
     let [a, b, c] = thirds(text);
     let d = u8x16::new(*rest.first_chunk()?);
-    let by_16 = [a, b, c, d].map(|part| u64::from(stops_of_16(part)));
-    let stops = by_16[0] | by_16[1] << 16 | by_16[2] << 32 | by_16[3] << 48;
+    let stops = stops_of_64(a, b, c, d);
     let length = stops.trailing_zeros() as usize;
     let mask = mask(length)?;
     let parts = [a & mask[0], b & mask[1], c & mask[2]];
@@ -81,16 +80,26 @@ fn mask(bytes: usize) -> Option<[u8x16; 3]> {
 
 #[inline(always)]
 fn thirds(text: &[u8; SHORT_BYTES]) -> [u8x16; 3] {
-    let part =
-        |index: usize| u8x16::new(*text[index * 16..].first_chunk().expect("48 bytes are three times 16"));
-    [part(0), part(1), part(2)]
+    [part(text, 0), part(text, 1), part(text, 2)]
 }
 
 /// Both halves of 32 bytes.
 #[inline(always)]
 pub(super) fn halves(bytes: &[u8; 32]) -> [u8x16; 2] {
-    let (first, second) = bytes.split_at(16);
-    [first, second].map(|half| u8x16::new(*half.first_chunk().expect("half of 32 bytes is 16")))
+    [part(bytes, 0), part(bytes, 1)]
+}
+
+/// The part of 16 bytes with this number.
+#[inline(always)]
+pub(super) fn part<const BYTES: usize>(bytes: &[u8; BYTES], number: usize) -> u8x16 {
+    u8x16::new(*bytes[16 * number..].first_chunk().expect("parts are asked for that are there"))
+}
+
+#[inline(always)]
+fn stops_of_64(a: u8x16, b: u8x16, c: u8x16, d: u8x16) -> u64 {
+    let first = stops_of_16(a) | stops_of_16(b) << 16;
+    let second = stops_of_16(c) | stops_of_16(d) << 16;
+    u64::from(first) | u64::from(second) << 32
 }
 
 /// A bit for each byte that stops.

@@ -127,6 +127,11 @@ fn counts(by_path: Vec<(u32, u32)>, by_agent: Vec<(u32, u32)>) -> Counts {
     Counts { requests, by_path, by_agent }
 }
 
+/// The summary's windows of one size, ascending.
+pub fn windows(summary: &Summary, size: WindowSize) -> Vec<(WindowStart, Arc<Counts>)> {
+    coarser(&summary.minutes, size, &summary.keys)
+}
+
 /// What the batch adds to each window it touches: its minutes, then its hours, then its days, each ascending.
 /// A window that holds a single finer one shares its counts.
 pub fn insights(customer: &CustomerId, summary: &Summary) -> Vec<Insight> {

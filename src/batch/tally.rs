@@ -6,6 +6,7 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use wide::u8x16;
 
 use super::checks;
 use super::intern::{BLOCK, Interner};
@@ -42,6 +43,12 @@ pub(super) struct Pending {
     pub(super) path: Short,
     /// The number of the user agent in [`Tally::agents`].
     pub(super) agent: u32,
+}
+
+impl Pending {
+    /// Not an entry yet.
+    pub(super) const NONE: Self =
+        Self { row: 0, method: 0, path: Short { parts: [u8x16::ZERO; 3], bytes: 0 }, agent: 0 };
 }
 
 /// Logs are nearly in order of time, so that few minutes alternate.
@@ -81,6 +88,12 @@ impl Tally {
     /// How many distinct minutes there are.
     pub(super) fn minutes(&self) -> usize {
         self.minutes.len()
+    }
+
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let keys = [&self.methods, &self.paths, &self.agents].map(Interner::memory_bytes);
+        keys.iter().sum::<usize>() + self.by_path.bytes() + self.by_agent.bytes()
     }
 
     /// The number of a method, which is checked and upper-cased.
@@ -200,6 +213,10 @@ impl Grid {
         row_cells.resize(wanted, 0);
         self.cells += more;
         row_cells[cell] = count;
+    }
+
+    fn bytes(&self) -> usize {
+        self.cells * size_of::<u32>() + self.beyond.capacity() * size_of::<(u32, u32, u32)>()
     }
 
     /// Every (row, number, count) with a count above zero; a pair may come more than once.

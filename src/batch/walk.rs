@@ -43,6 +43,7 @@ pub(super) enum Way {
 /// A piece of an array that is not the first begins with an item; one that is not the last must end behind
 /// the comma before the next item. Pieces of NDJSON are whole lines. Item indices in errors count from the
 /// start of the piece. `learnt` is what the quick way learnt from earlier pieces counted into this tally.
+/// Gives the number of line ends in a piece of NDJSON, 0 for an array.
 pub(super) fn walk(
     piece: Piece<'_>,
     format: Format,
@@ -50,14 +51,20 @@ pub(super) fn walk(
     rules: &Rules<'_>,
     learnt: &mut Learnt,
     tally: &mut Tally,
-) -> Result<(), BatchError> {
-    let mut walk = Walk { reader: Reader::new(piece.bytes, rules, learnt, tally), text: None, way, index: 0 };
+) -> Result<u64, BatchError> {
+    let mut walk = Walk {
+        reader: Reader::new(piece.bytes, rules, learnt, tally),
+        text: None,
+        way,
+        index: 0,
+        line_ends: 0,
+    };
     match format {
         Format::JsonArray => walk.array(piece.is_first, piece.is_last)?,
         Format::Ndjson => walk.lines()?,
     }
     walk.reader.finish();
-    Ok(())
+    Ok(walk.line_ends)
 }
 
 struct Walk<'t, 'w> {
@@ -67,6 +74,7 @@ struct Walk<'t, 'w> {
     way: Way,
     /// How many items were read.
     index: usize,
+    line_ends: u64,
 }
 
 impl Walk<'_, '_> {
@@ -100,7 +108,10 @@ impl Walk<'_, '_> {
         let bytes = self.reader.bytes;
         let mut pos = 0;
         loop {
-            pos = skip_space::<false>(bytes, pos);
+            while let Some(byte @ (b' ' | b'\t' | b'\r' | b'\n')) = bytes.get(pos) {
+                self.line_ends += u64::from(*byte == b'\n');
+                pos += 1;
+            }
             if pos == bytes.len() {
                 return Ok(());
             }

@@ -67,7 +67,7 @@ pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
     shown.start(&inputs, "summarizing", Arc::clone(&read));
     let counted = summarize::summarize(&inputs, &options, &read);
     shown.finish();
-    match print(args, &counted.map_err(|failure| failure.to_string())?) {
+    match print(args, counted.map_err(|failure| failure.to_string())?) {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error.to_string()),
@@ -75,17 +75,15 @@ pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-fn print(args: &SummarizeArgs, counted: &Counted) -> io::Result<()> {
-    let mut output = BufWriter::with_capacity(1 << 20, io::stdout().lock());
+fn print(args: &SummarizeArgs, counted: Counted) -> io::Result<()> {
+    let mut output = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     match args.format {
         Format::Json => {
-            for window in counted.windows.values() {
-                output.write_all(summarize::json_line(window).as_bytes())?;
-            }
+            counted.write_lines(|line| output.write_all(line))?;
         }
         Format::Text => {
             let mut report = Report::default();
-            counted.windows.values().for_each(|window| report.add_window(window));
+            counted.windows().iter().for_each(|window| report.add_window(window));
             let look = Look { top: args.top, columns: columns() };
             output.write_all(report.render(args.customer.as_str(), look).as_bytes())?;
         }

@@ -187,32 +187,15 @@ impl Window {
     /// The beginning of its file, up to and with both maps: what does not depend on how the counts came together. The
     /// closing brace is missing.
     pub fn encode_counts(&self) -> String {
-        let quoted = |text: &str| serde_json::Value::from(text).to_string();
-        let mut text = format!(
-            "{{\"customerId\":{},\"windowStart\":\"{}\",\"windowSize\":\"{}\",\"requests\":{}",
-            quoted(self.customer.as_str()),
-            time::format_start(self.id.start),
-            self.id.size.as_str(),
+        let bytes = self.key_bytes + self.keys() * 16;
+        encode_counts(
+            &self.customer,
+            self.id,
             self.requests,
-        );
-        text.reserve(self.key_bytes + self.keys() * 16);
-        for (name, map) in [("requestsByPath", &self.paths), ("requestsByUserAgent", &self.agents)] {
-            text.push_str(",\"");
-            text.push_str(name);
-            text.push_str("\":{");
-            let mut sorted: Vec<(&str, u64)> = map.iter().map(|(key, count)| (&**key, *count)).collect();
-            sorted.sort_unstable();
-            for (position, (key, count)) in sorted.into_iter().enumerate() {
-                if position > 0 {
-                    text.push(',');
-                }
-                text.push_str(&quoted(key));
-                text.push(':');
-                text.push_str(&count.to_string());
-            }
-            text.push('}');
-        }
-        text
+            bytes,
+            sorted(&self.paths),
+            sorted(&self.agents),
+        )
     }
 
     /// Reads a file that should be the window `id` of `customer`.
@@ -277,6 +260,72 @@ impl Window {
     }
 }
 
+/// What [`Window::encode_counts`] gives, for counts in ascending order of their keys. `map_bytes` is about how long both
+/// maps will be.
+pub fn encode_counts<'k>(
+    customer: &CustomerId,
+    id: WindowId,
+    requests: u64,
+    map_bytes: usize,
+    paths: impl Iterator<Item = (&'k str, u64)>,
+    agents: impl Iterator<Item = (&'k str, u64)>,
+) -> String {
+    let mut text = String::with_capacity(512 + map_bytes);
+    text.push_str("{\"customerId\":");
+    push_quoted(&mut text, customer.as_str());
+    text.push_str(",\"windowStart\":\"");
+    text.push_str(&time::format_start(id.start));
+    text.push_str("\",\"windowSize\":\"");
+    text.push_str(id.size.as_str());
+    text.push_str("\",\"requests\":");
+    push_number(&mut text, requests);
+    text.push_str(",\"requestsByPath\":");
+    push_map(&mut text, paths);
+    text.push_str(",\"requestsByUserAgent\":");
+    push_map(&mut text, agents);
+    text
+}
+
+/// Counts in ascending order of their keys.
+fn sorted(map: &CountMap) -> impl Iterator<Item = (&str, u64)> {
+    let mut sorted: Vec<(&str, u64)> = map.iter().map(|(key, count)| (&**key, *count)).collect();
+    sorted.sort_unstable();
+    sorted.into_iter()
+}
+
+fn push_map<'k>(text: &mut String, counts: impl Iterator<Item = (&'k str, u64)>) {
+    text.push('{');
+    for (position, (key, count)) in counts.enumerate() {
+        if position > 0 {
+            text.push(',');
+        }
+        push_quoted(text, key);
+        text.push(':');
+        push_number(text, count);
+    }
+    text.push('}');
+}
+
+/// A JSON string; nearly all keys need no escapes.
+fn push_quoted(text: &mut String, key: &str) {
+    let escapes = key.bytes().fold(false, |any, byte| any | matches!(byte, b'"' | b'\\' | 0..=0x1F));
+    if escapes {
+        text.push_str(&serde_json::Value::from(key).to_string());
+    } else {
+        text.push('"');
+        text.push_str(key);
+        text.push('"');
+    }
+}
+
+fn push_number(text: &mut String, number: u64) {
+    if number < 10 {
+        text.push(char::from(b'0' + number as u8));
+    } else {
+        text.push_str(&number.to_string());
+    }
+}
+
 /// Adds counts to a map, new keys as long as there is room for them. Says how many went to [`OTHER`].
 fn add(
     map: &mut CountMap,
@@ -286,6 +335,9 @@ fn add(
     key_byte_budget: &mut usize,
 ) -> u64 {
     let mut other = 0;
+    if map.is_empty() {
+        map.reserve(counts.len().min(max_keys));
+    }
     for (index, count) in counts {
         let (key, count) = (keys.get(*index), u64::from(*count));
         if let Some(known) = map.get_mut(key) {
