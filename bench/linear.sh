@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Whether cost grows with the work and with nothing else: ingest at more and more customers and resident windows, memory of
+# a resident window, and the time of a restart after kill -9 against the journal that no checkpoint covers.
+#
+#   cargo build --release --bins --examples && bench/linear.sh [CASE…]      cases: customers windows restart; default: all
+#
+# Environment: SECONDS_EACH (5), TMPDIR (/tmp), BIN (target/release). Needs curl. Generator and server share the machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${SECONDS_EACH:-5} bin=${BIN:-target/release}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/linear-bench.XXXXXX")
+server=
+stop() {
+    if [ -n "$server" ]; then kill "-${1:-TERM}" "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; server=; fi
+}
+trap 'stop KILL; rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+
+start() {
+    "$bin/log-analytics" serve --listen 127.0.0.1:0 --data-dir "$dir/store" "$@" >"$dir/out" 2>"$dir/log" &
+    server=$!
+    for _ in $(seq 600); do
+        url=$(sed -n 's/.*ready on \(http:.*\)$/\1/p' "$dir/out")
+        [ -z "$url" ] || return 0
+        sleep 0.1
+    done
+    cat "$dir/log" >&2
+    exit 1
+}
+load() { "$bin/examples/load" --url "$url" --seconds "$seconds" --json "$@" >"$dir/report"; }
+field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "$dir/report"; }
+# The sum of a metric over its labels.
+metric() { curl -s "$url/metrics" | awk -v name="$1" '{ split($1, part, "{") } part[1] == name { sum += $2 } END { printf "%.3f", sum }'; }
+resident_kb() { awk '/VmRSS/ { print $2 }' "/proc/$server/status"; }
+peak_kb() { awk '/VmHWM/ { print $2 }' "/proc/$server/status"; }
+
+customers() {
+    for customers in 10 1000 10000; do
+        start
+        load --connections 64 --entries 1000 --paths 100 --agents 20 --customers "$customers"
+        printf 'customers %6d: %9.0f entries/s, refused %s, errors %s, peak %d MB\n' "$customers" "$(field entriesPerSecond)" \
+            "$(field unavailable)" "$(field errors)" $(($(peak_kb) / 1024))
+        stop
+        rm -rf "$dir/store"
+    done
+}
+
+windows() {
+    # Customers and minutes: their product, and an hour or a day for each customer, are the windows.
+    for shape in '1 1' '10 100' '1000 100'; do
+        read -r customers minutes <<<"$shape"
+        start --flush-interval 1h --max-resident-bytes 2GiB
+        local empty_kb
+        empty_kb=$(resident_kb)
+        load --connections 64 --entries 20 --paths 4 --agents 2 --warmup 10 --customers "$customers" --minutes "$minutes"
+        metric log_analytics_windows_resident >"$dir/resident"
+        printf 'windows %8.0f: %7.0f batches/s, refused %s, errors %s, %s bytes each by our count, %s by the process\n' \
+            "$(cat "$dir/resident")" "$(field batchesPerSecond)" "$(field unavailable)" "$(field errors)" \
+            "$(echo "$(metric log_analytics_windows_resident_bytes) $(cat "$dir/resident")" | awk '{ printf "%.0f", $1 / $2 }')" \
+            "$(echo "$(resident_kb) $empty_kb $(cat "$dir/resident")" | awk '{ printf "%.0f", ($1 - $2) * 1024 / $3 }')"
+        stop KILL
+        rm -rf "$dir/store"
+    done
+}
+
+restart() {
+    for seconds in 2 4 8; do
+        start --checkpoint-interval 1h --checkpoint-bytes 64GiB --max-uncheckpointed-bytes 128GiB
+        load --connections 64 --entries 1000 --warmup 0
+        stop KILL
+        start
+        printf 'restart after %6.0f MB of journal: %s s of replay\n' \
+            "$(metric log_analytics_journal_bytes | awk '{ print $1 / 1e6 }')" "$(metric log_analytics_recovery_replay_seconds)"
+        stop
+        rm -rf "$dir/store"
+    done
+}
+
+[ $# -gt 0 ] || set -- customers windows restart
+for case in "$@"; do
+    case $case in
+    customers | windows | restart) "$case" ;;
+    *) echo "no such case: $case" >&2; exit 2 ;;
+    esac
+done
