@@ -14,14 +14,13 @@ db = duckdb.connect(config={"threads": int(threads)})
 db.execute(
     """
     COPY (
-        WITH entries AS MATERIALIZED (
+        SELECT minute, coalesce(request, agent) AS counted, count(*) AS requests
+        FROM (
             SELECT receivedAt[1:16] AS minute, upper(method) || ' ' || path AS request, userAgent AS agent
             FROM read_json(?, format = 'newline_delimited', columns = {
                 receivedAt: 'VARCHAR', method: 'VARCHAR', path: 'VARCHAR', userAgent: 'VARCHAR'})
         )
-        SELECT minute, request AS counted, count(*) AS requests FROM entries GROUP BY ALL
-        UNION ALL
-        SELECT minute, agent, count(*) FROM entries GROUP BY ALL
+        GROUP BY GROUPING SETS ((minute, request), (minute, agent))
     ) TO '%s' (FORMAT csv, HEADER false)
     """
     % out.replace("'", "''"),
