@@ -1,8 +1,11 @@
 //! Disks that fail once, at one place: what is refused, what latches, and what is left after the restart.
 
+use log_analytics::data_dir::DataDir;
 use log_analytics::journal::committer::{Fate, Refusal};
+use log_analytics::journal::retention::{self, Retention, Round};
+use log_analytics::model::Seq;
 
-use crate::support::engine::Stop;
+use crate::support::engine::{ROOT, Stop};
 use crate::support::sim_disk::{EIO, ENOSPC, Fault, Op, Survival};
 use crate::support::workloads::{self, Workload};
 use crate::support::world::{End, How, World};
@@ -114,6 +117,32 @@ fn a_segment_is_removed_only_once_its_index_is_durable() {
         }
     }
     assert!(failed > 10, "only {failed} syncs failed");
+}
+
+#[test]
+fn a_segment_with_a_record_that_the_checkpoint_has_not_passed_is_not_removed() {
+    let mut workload = workloads::tiny_segments();
+    // Every group begins a segment.
+    workload.options.commit.segment_bytes = 1;
+    for checkpoint in 0..4 {
+        let mut world = World::new(&workload, 1);
+        world.start().unwrap();
+        for number in 0..6 {
+            assert_eq!(world.submit(&[number]).unwrap(), [Fate::Accepted(Seq(number as u64 + 1))]);
+        }
+        // A round of an engine stays below the segment that was written to at its checkpoint. One that is told of a
+        // checkpoint further back does not rely on that.
+        let round = Round {
+            retention: Retention { max_age_ms: 0, max_bytes: 0 },
+            checkpoint: Seq(checkpoint),
+            active_segment: world.engine().committer.position().active_segment,
+            forgotten_through: Seq::ZERO,
+            now_ms: world.now + 1,
+        };
+        let (disk, dir, hasher) = (world.disk.clone(), DataDir::new(ROOT), world.engine().hasher);
+        let done = retention::maintain(&disk, &dir, &hasher, &round).unwrap();
+        assert_eq!((done.removed, done.oldest), (checkpoint, Seq(checkpoint + 1)));
+    }
 }
 
 #[test]
