@@ -33,7 +33,8 @@ class ClickHouseWriterTest {
   private ClickHouseWriter writer;
 
   @BeforeEach
-  void open() {
+  void open() throws Exception {
+    time.setCurrentTime(0);
     writer = writer(10_000, 2);
   }
 
@@ -100,12 +101,21 @@ class ClickHouseWriterTest {
     time.setCurrentTime(LINGER_MS - 1);
     assertEquals(List.of(), inserts);
     time.setCurrentTime(LINGER_MS);
-    writer.flush(false);
-    assertEquals(1, inserts.size());
+    awaitInserts(1);
     writer.write(row(WindowRow.Dimension.PATH, "GET /", 2), null);
+    time.setCurrentTime(2 * LINGER_MS - 1);
+    assertEquals(1, inserts.size());
     time.setCurrentTime(2 * LINGER_MS);
-    writer.flush(false);
-    assertEquals(2, inserts.size());
+    awaitInserts(2);
+  }
+
+  /** Waits for inserts that nobody has asked to be flushed. */
+  private void awaitInserts(int count) {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(TIMEOUT_S);
+    while (inserts.size() < count && System.nanoTime() < deadline) {
+      Thread.onSpinWait();
+    }
+    assertEquals(count, inserts.size());
   }
 
   @Test
