@@ -15,12 +15,16 @@ struct Model {
     /// How often each entry's path was counted.
     counts: HashMap<String, u32>,
     posts: usize,
+    /// Entries and bytes of the largest batches.
+    most: (usize, usize),
 }
 
 impl Model {
     fn take(&mut self, key: &str, body: &[u8]) -> Answer {
         self.posts += 1;
-        assert!(!body.is_empty() && body.len() <= MAX_BODY_BYTES);
+        let entries = body.iter().filter(|byte| **byte == b'\n').count();
+        self.most = (self.most.0.max(entries), self.most.1.max(body.len()));
+        assert!(!body.is_empty() && body.len() <= 2 << 20 && entries <= 5_000, "{entries}, {}", body.len());
         if let Some(known) = self.batches.get(key) {
             return if known == body { Answer::AlreadyCounted } else { Answer::OtherBatch };
         }
@@ -184,6 +188,37 @@ fn a_block_too_large_for_a_batch_is_sent_in_smaller_ones() {
         assert_eq!(walked, Walked { counted, already, conflict: None });
     }
     assert_eq!((model.posts, model.counts.len()), (16, REGION_LINES));
+}
+
+#[test]
+fn no_batch_holds_more_than_two_mebibytes_or_5_000_entries_however_long_lines_are() {
+    let mut most = (0, 0);
+    // From the shortest lines to such of which each fills a good part of a batch.
+    for length in [1, 400, 430, 900, 5_000, 60_000] {
+        let agent = "x".repeat(length);
+        let lines = (16 << 20) / (length + 100);
+        let text: String = (0..lines)
+            .map(|number| format!(
+                "{{\"receivedAt\":\"2025-12-28T18:03:00Z\",\"method\":\"GET\",\"path\":\"/{number}\",\"userAgent\":\"{agent}\"}}\n"
+            ))
+            .collect();
+        let mut splitter = Splitter::new("test");
+        splitter.push(text.as_bytes());
+        let mut regions: Vec<Region> = std::iter::from_fn(|| splitter.closed(Vec::new)).collect();
+        regions.push(splitter.open(true));
+        // The model fails at a batch that is too large.
+        let mut model = Model::default();
+        let mut counted = 0;
+        for region in &regions {
+            let mut entries = Entries::default();
+            entries.read(region, &mut LineReader::new(false));
+            counted += walk(region, &entries, 0, &mut alive(&mut model)).ok().unwrap().counted;
+        }
+        assert_eq!(counted, lines as u64, "{length}");
+        most = (most.0.max(model.most.0), most.1.max(model.most.1));
+    }
+    // Both bounds were near.
+    assert!(most.0 >= 4_000 && most.1 > 1 << 20, "{most:?}");
 }
 
 /// One run of an importer: to how many lines the file has grown, after how many posts it dies, and how.
