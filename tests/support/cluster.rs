@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::client::Client;
 use super::server::program;
 
 /// Engines of one test, in a folder of their own. They end, and the folder goes, when this is dropped.
@@ -52,6 +53,24 @@ impl Engines {
     /// An endpoint by its name in `endpoints.env`.
     pub fn endpoint(&self, name: &str) -> &str {
         &self.endpoints[name]
+    }
+
+    /// How far the window job's event time has come, in milliseconds since 1970, as Flink's REST API tells it (some
+    /// seconds late): the least of all tasks that have an input.
+    pub fn watermark_ms(&self) -> Option<i64> {
+        let addr = self.endpoint("FLINK_URL").trim_start_matches("http://").parse().unwrap();
+        let get = |target: String| Client::new(addr).get(&target, &[]).ok().map(|answer| answer.json());
+        let jobs = get("/jobs".to_owned())?;
+        let job = jobs["jobs"].as_array()?.iter().find(|job| job["status"] == "RUNNING")?["id"].as_str()?;
+        let mut least = None;
+        for vertex in get(format!("/jobs/{job}"))?["vertices"].as_array()? {
+            let vertex = vertex["id"].as_str()?;
+            for task in get(format!("/jobs/{job}/vertices/{vertex}/watermarks"))?.as_array()? {
+                let at_ms: i64 = task["value"].as_str()?.parse().ok()?;
+                least = Some(least.map_or(at_ms, |least: i64| least.min(at_ms)));
+            }
+        }
+        least
     }
 
     /// What the roles are told, as variables.
