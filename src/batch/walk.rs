@@ -1,8 +1,9 @@
 //! From item to item through a body, in document order: where items begin and what must stand between them.
 //!
 //! In comes the whole body or a piece of it that [`super::split`] cut at an item; every item is counted into a
-//! [`Tally`]. What is taken is UTF-8; where an error is told of what is not, the caller looks whether it is. A piece is walked by the very code that walks a whole body, so that what holds
-//! for one holds for the other. Nothing here looks behind the end of its text.
+//! [`Tally`]. What is taken is UTF-8; where an error is told of what is not, the caller looks whether it is. A piece is
+//! walked by the very code that walks a whole body, so that what holds for one holds for the other. Nothing here looks
+//! behind the end of its text.
 
 use super::checks::Rules;
 use super::error::{BatchError, ItemError};

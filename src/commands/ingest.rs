@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Failure;
-use super::role::{EXIT_USAGE, Role, ServerArgs, end};
+use super::http_side::wrong_usage;
+use super::role::{Role, ServerArgs, end};
 use crate::cluster::ingest::ClusterIntake;
 use crate::cluster::kafka::{EventLog, Kafka};
 use crate::cluster::metrics::{IngestMetrics, store_seconds};
@@ -43,10 +44,7 @@ pub(super) struct IngestArgs {
 pub(super) fn run(args: &IngestArgs) -> Result<ExitCode, Failure> {
     let role = match Role::new("ingest", args.server.config(Some(&args.batch), None)) {
         Ok(role) => role,
-        Err(reason) => {
-            eprintln!("log-analytics: {reason}");
-            return Ok(ExitCode::from(EXIT_USAGE));
-        }
+        Err(reason) => return Ok(wrong_usage(&reason)),
     };
     rayon::ThreadPoolBuilder::new()
         .num_threads(args.summarize_threads)

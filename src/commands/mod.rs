@@ -5,6 +5,7 @@ mod agent;
 mod batches;
 mod descriptors;
 mod health;
+mod http_side;
 mod import;
 #[cfg(feature = "cluster")]
 mod ingest;

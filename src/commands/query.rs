@@ -6,7 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::Failure;
-use super::role::{EXIT_USAGE, Role, ServerArgs, end};
+use super::http_side::wrong_usage;
+use super::role::{Role, ServerArgs, end};
 use crate::cluster::clickhouse::ClickHouse;
 use crate::cluster::metrics::database_seconds;
 use crate::cluster::options::ClickHouseArgs;
@@ -31,10 +32,7 @@ pub(super) struct QueryRoleArgs {
 pub(super) fn run(args: &QueryRoleArgs) -> Result<ExitCode, Failure> {
     let role = match Role::new("query", args.server.config(None, Some(&args.query))) {
         Ok(role) => role,
-        Err(reason) => {
-            eprintln!("log-analytics: {reason}");
-            return Ok(ExitCode::from(EXIT_USAGE));
-        }
+        Err(reason) => return Ok(wrong_usage(&reason)),
     };
     let seconds = database_seconds(&role.metrics);
     let clickhouse = Arc::new(ClickHouse::new(&args.clickhouse, &*role.disk, seconds)?);

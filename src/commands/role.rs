@@ -8,22 +8,15 @@ use clap::Args;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::Failure;
+use super::http_side;
 use super::serve::{start_logging, watch_signals};
 use crate::clock;
 use crate::config::{BatchArgs, Config, FrontArgs, LogLevel, QueryArgs, Span};
 use crate::disk::{Disk, RealDisk};
-use crate::http::Handler;
-use crate::http::ingest::Ingest;
-use crate::http::reading::Reading;
 use crate::http::routes::{Roles, Routes};
-use crate::http::server::{self, ConnectionStats, Front, FrontKind, Listen};
-use crate::http::tokens::Tokens;
-use crate::inflight::Budget;
+use crate::http::server::{Front, FrontKind, Listen};
 use crate::metrics::Metrics;
 use crate::shutdown::EXIT_UNFINISHED;
-
-/// Wrong usage, as clap has it.
-pub(super) const EXIT_USAGE: u8 = 2;
 
 /// Where a role listens, for batches, questions, health and metrics.
 #[derive(Clone, Debug, Args)]
@@ -116,36 +109,15 @@ impl Role {
     /// The flag and what is wrong with it.
     pub(super) fn start(self, roles: Roles, reload: Reload) -> Result<Running, Failure> {
         let Self { config, disk, metrics, name } = self;
-        let tokens = |file: &Option<std::path::PathBuf>, flag: &str| match file {
-            Some(file) => Tokens::load(&*disk, file).map_err(|error| format!("{flag}: {error}")),
-            None => Ok(Tokens::none()),
-        };
-        let gateway = tokens(&config.gateway_token_file, "--gateway-token-file")?;
-        let operators = tokens(&config.operator_token_file, "--operator-token-file")?;
-        let connections = Arc::new(ConnectionStats::default());
-        let ingest = Ingest {
-            limits: config.batch_limits(),
-            max_body_bytes: config.max_body_bytes(),
-            budget: Budget::new(config.max_inflight_bytes()),
-            metrics: Arc::clone(&metrics),
-        };
-        let reading = Reading::new(config.query_limits(), operators, Arc::clone(&metrics));
-        let routes = Arc::new(Routes::new(ingest, reading, gateway, metrics, Arc::clone(&connections)));
+        let (routes, connections) = http_side::routes(&config, &*disk, &metrics)?;
         routes.open_roles(roles);
         let (stop, stopped) = bounded(1);
         let started = Arc::new(AtomicBool::new(false));
         let read_again = Arc::clone(&disk);
         let reload = move || reload(&*read_again);
         watch_signals(stop, Arc::clone(&started), Arc::clone(&routes), disk, Box::new(reload))?;
-        let handler = Arc::clone(&routes) as Arc<dyn Handler>;
-        let front =
-            server::start(config.http_server, &config.listen, config.front_limits(), handler, connections)
-                .map_err(|error| format!("--listen {}: {error}", config.listen))?;
+        let (front, address) = http_side::listen(&config, config.front_limits(), &routes, connections)?;
         started.store(true, Ordering::SeqCst);
-        let address = match front.local_addr() {
-            Some(address) => format!("http://{address}"),
-            None => config.listen.to_string(),
-        };
         if !config.listen.is_loopback() && config.trust_network {
             log::warn!("--trust-network: whoever reaches {address} can set the customer");
         }

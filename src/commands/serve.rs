@@ -9,6 +9,7 @@ use crossbeam_channel::{Sender, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::http_side::{self, wrong_usage};
 use super::{Failure, descriptors, lock};
 use crate::allocator;
 use crate::clock;
@@ -16,40 +17,22 @@ use crate::config::Config;
 use crate::data_dir::{DataDir, at};
 use crate::disk::{self, Disk, RealDisk};
 use crate::engine::{Engine, EngineParts};
-use crate::http::Handler;
-use crate::http::ingest::Ingest;
-use crate::http::reading::Reading;
 use crate::http::routes::Routes;
-use crate::http::server::{self, ConnectionStats};
-use crate::http::tokens::Tokens;
-use crate::inflight::Budget;
 use crate::intake::Intake;
 use crate::latch::Latch;
 use crate::metrics::Metrics;
 use crate::query::WindowSource;
 use crate::shutdown::{self, EXIT_UNFINISHED};
 
-/// Wrong usage, as clap has it.
-const EXIT_USAGE: u8 = 2;
-
 pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     if let Err(reason) = config.validate() {
-        eprintln!("log-analytics: {reason}");
-        return Ok(ExitCode::from(EXIT_USAGE));
+        return Ok(wrong_usage(&reason));
     }
     start_logging(config)?;
     allocator::keep_large_pieces_apart();
     let disk = RealDisk::shared();
-    let tokens = match &config.gateway_token_file {
-        Some(file) => Tokens::load(&*disk, file).map_err(|error| format!("--gateway-token-file: {error}"))?,
-        None => Tokens::none(),
-    };
-    let operators = match &config.operator_token_file {
-        Some(file) => {
-            Tokens::load(&*disk, file).map_err(|error| format!("--operator-token-file: {error}"))?
-        }
-        None => Tokens::none(),
-    };
+    let metrics = Arc::new(Metrics::new());
+    let (routes, connections) = http_side::routes(config, &*disk, &metrics)?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(config.summarize_threads)
         .thread_name(|number| format!("summarize-{number}"))
@@ -60,30 +43,13 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     disk::create_dirs(&*disk, dir.root())
         .map_err(|error| format!("--data-dir: {}", at(dir.root())(error)))?;
     let _lock = lock(&*disk, &dir)?;
-    let metrics = Arc::new(Metrics::new());
-    let connections = Arc::new(ConnectionStats::default());
-    let ingest = Ingest {
-        limits: config.batch_limits(),
-        max_body_bytes: config.max_body_bytes(),
-        budget: Budget::new(config.max_inflight_bytes()),
-        metrics: Arc::clone(&metrics),
-    };
-    let reading = Reading::new(config.query_limits(), operators, Arc::clone(&metrics));
-    let routes =
-        Arc::new(Routes::new(ingest, reading, tokens, Arc::clone(&metrics), Arc::clone(&connections)));
 
     // Signals are caught before there is anything to undo, and health is answered before recovery begins.
     let recovered = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = bounded(1);
     watch_signals(stop, Arc::clone(&recovered), Arc::clone(&routes), Arc::clone(&disk), Box::new(|| Ok(())))?;
-    let handler = Arc::clone(&routes) as Arc<dyn Handler>;
     let limits = descriptors::fit(config.front_limits(), config.windows.partitions);
-    let front = server::start(config.http_server, &config.listen, limits, handler, connections)
-        .map_err(|error| format!("--listen {}: {error}", config.listen))?;
-    let address = match front.local_addr() {
-        Some(address) => format!("http://{address}"),
-        None => config.listen.to_string(),
-    };
+    let (front, address) = http_side::listen(config, limits, &routes, connections)?;
     log::info!("listening on {address}; recovering {}", dir.root().display());
 
     let parts = EngineParts { disk, dir: Arc::clone(&dir), latch: Latch::new(), metrics };

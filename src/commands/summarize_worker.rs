@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use clap::Args;
 
 use super::Failure;
+use super::http_side::wrong_usage;
 use super::ingest::LOOK;
-use super::role::{EXIT_USAGE, Role, ServerArgs, end};
+use super::role::{Role, ServerArgs, end};
 use crate::clock;
 use crate::cluster::kafka::{EventLog, Kafka};
 use crate::cluster::metrics::{WorkerMetrics, store_seconds};
@@ -79,10 +80,7 @@ pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, Failure> {
     };
     let role = match role {
         Ok(role) => role,
-        Err(reason) => {
-            eprintln!("log-analytics: {reason}");
-            return Ok(ExitCode::from(EXIT_USAGE));
-        }
+        Err(reason) => return Ok(wrong_usage(&reason)),
     };
     let store = Arc::new(ObjectStore::new(&args.store, &*role.disk, store_seconds(&role.metrics))?);
     let kafka = Kafka::new(&args.kafka, &*role.disk)?;

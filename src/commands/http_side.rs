@@ -1,0 +1,76 @@
+//! The HTTP side that `serve` and every role of a cluster have alike: routes with their tokens and limits, and a front end
+//! that listens.
+//!
+//! In comes the configuration; out come the routes, still closed, and then the front end with the address to print.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::Failure;
+use crate::config::Config;
+use crate::disk::Disk;
+use crate::http::Handler;
+use crate::http::ingest::Ingest;
+use crate::http::limits::FrontLimits;
+use crate::http::reading::Reading;
+use crate::http::routes::Routes;
+use crate::http::server::{self, ConnectionStats, Front};
+use crate::http::tokens::Tokens;
+use crate::inflight::Budget;
+use crate::metrics::Metrics;
+
+/// Wrong usage, as clap has it.
+const EXIT_USAGE: u8 = 2;
+
+/// Says what is wrong with the flags, and how the process ends then.
+pub(super) fn wrong_usage(reason: &str) -> ExitCode {
+    eprintln!("log-analytics: {reason}");
+    ExitCode::from(EXIT_USAGE)
+}
+
+/// Routes that nothing is behind yet, and what their connections are counted in.
+///
+/// # Errors
+/// The flag of a token file, and what is wrong with it.
+pub(super) fn routes(
+    config: &Config,
+    disk: &dyn Disk,
+    metrics: &Arc<Metrics>,
+) -> Result<(Arc<Routes>, Arc<ConnectionStats>), Failure> {
+    let tokens = |file: &Option<std::path::PathBuf>, flag: &str| match file {
+        Some(file) => Tokens::load(disk, file).map_err(|error| format!("{flag}: {error}")),
+        None => Ok(Tokens::none()),
+    };
+    let gateway = tokens(&config.gateway_token_file, "--gateway-token-file")?;
+    let operators = tokens(&config.operator_token_file, "--operator-token-file")?;
+    let connections = Arc::new(ConnectionStats::default());
+    let ingest = Ingest {
+        limits: config.batch_limits(),
+        max_body_bytes: config.max_body_bytes(),
+        budget: Budget::new(config.max_inflight_bytes()),
+        metrics: Arc::clone(metrics),
+    };
+    let reading = Reading::new(config.query_limits(), operators, Arc::clone(metrics));
+    let routes = Routes::new(ingest, reading, gateway, Arc::clone(metrics), Arc::clone(&connections));
+    Ok((Arc::new(routes), connections))
+}
+
+/// Listens as configured; the front end, and how to reach it.
+///
+/// # Errors
+/// `--listen`, and why it cannot be.
+pub(super) fn listen(
+    config: &Config,
+    limits: FrontLimits,
+    routes: &Arc<Routes>,
+    connections: Arc<ConnectionStats>,
+) -> Result<(Box<dyn Front>, String), Failure> {
+    let handler = Arc::clone(routes) as Arc<dyn Handler>;
+    let front = server::start(config.http_server, &config.listen, limits, handler, connections)
+        .map_err(|error| format!("--listen {}: {error}", config.listen))?;
+    let address = match front.local_addr() {
+        Some(address) => format!("http://{address}"),
+        None => config.listen.to_string(),
+    };
+    Ok((front, address))
+}
