@@ -5,14 +5,21 @@
 //! the ClickHouse engine behind an HTTP layer of the harness's own.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
+#[path = "cluster/batches.rs"]
+mod batches;
+#[path = "cluster/kills.rs"]
+mod kills;
+#[path = "cluster/load.rs"]
+mod load;
 mod support;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock};
 use std::time::Duration;
 
+use batches::{Batch, CUSTOMERS, DAY_MS, MINUTE_MS, WEEK_DAYS, Week, one_entry};
+use load::Load;
 use log_analytics::batch::{Encoding, Format, Limits, time};
 use log_analytics::cluster::names;
 use log_analytics::cluster::options::StoreArgs;
@@ -27,58 +34,18 @@ use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Headers;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use support::client::Client;
 use support::cluster::{Engines, Role, run_to_end, wait_for};
-use support::rng::Rng;
 use support::scenario;
 use support::server::Server;
 use xxhash_rust::xxh3::xxh3_128;
 
-const AGENTS: [&str; 5] =
-    ["curl/8.5", "Wget/1.21", "Mozilla/5.0 (compatible; Googlebot/2.1)", "GPTBot/1.2", "Firefox"];
-const CUSTOMERS: [&str; 3] = ["north", "./so|uth\"", "~%41west'\\"];
-const MINUTE_MS: u64 = 60_000;
-const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 /// 2026-01-01: after scenario 001, and long before anybody's clock.
 const WEEK_MS: u64 = 1_767_225_600_000;
 const WORKER: &[&str] = &["--worker-id", "worker-1", "--session-timeout", "6s"];
-
-/// A batch of a customer.
-#[derive(Clone)]
-struct Batch {
-    customer: &'static str,
-    key: String,
-    body: Vec<u8>,
-}
-
-fn entry(at_ms: u64, path: &str, agent: &str) -> Value {
-    json!({"receivedAt": time::format_rfc3339(at_ms), "method": "GET", "path": path, "userAgent": agent})
-}
-
-fn one_entry(customer: &'static str, key: &str, at_ms: u64) -> Batch {
-    let body = serde_json::to_vec(&[entry(at_ms, "/one", AGENTS[0])]).unwrap();
-    Batch { customer, key: key.to_owned(), body }
-}
-
-/// Batches of three customers over six days from `from_ms`, in no order.
-fn random_batches(rng: &mut Rng, name: &str, from_ms: u64, count: usize) -> Vec<Batch> {
-    let batch = |number: usize, rng: &mut Rng| {
-        let start = from_ms + rng.below(6 * 24) * 60 * MINUTE_MS;
-        let spread = rng.pick(&[MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS]);
-        let entries: Vec<Value> = (0..rng.between(1, 40))
-            .map(|_| {
-                let path = format!("/päth \"{}\"\\'\t{}", rng.below(9), rng.below(3));
-                entry(start + rng.below(spread), &path, AGENTS[rng.index(AGENTS.len())])
-            })
-            .collect();
-        let customer = rng.pick(&CUSTOMERS);
-        Batch { customer, key: format!("{name}/{number} '%\\"), body: serde_json::to_vec(&entries).unwrap() }
-    };
-    let mut batches: Vec<Batch> = (0..count).map(|number| batch(number, rng)).collect();
-    batches.iter_mut().for_each(|batch| batch.key = batch.key.replace(' ', "_"));
-    batches
-}
+/// The ingest that is there when engines are killed: clients are told soon.
+const INGEST: &[&str] = &["--store-timeout", "3s", "--kafka-timeout", "3s"];
 
 /// The cluster, and one machine that is sent the same.
 struct Both {
@@ -107,42 +74,15 @@ impl Both {
         }
     }
 
-    /// Sends batches to the cluster until each is acknowledged, over 16 connections; how often each was answered 202. The
-    /// single machine gets each once.
-    fn deliver(&self, batches: &[Batch], disturb: impl FnOnce(&AtomicUsize)) -> HashMap<String, usize> {
-        let (next, acknowledged) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let counted = Mutex::new(HashMap::new());
-        std::thread::scope(|scope| {
-            for _ in 0..16 {
-                scope.spawn(|| {
-                    while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if self.acknowledge(batch) == 202 {
-                            *counted.lock().unwrap().entry(batch.key.clone()).or_insert(0) += 1;
-                        }
-                        acknowledged.fetch_add(1, Ordering::Relaxed);
-                    }
-                });
-            }
-            let mut single = self.single.client();
-            for batch in batches {
-                let status = single.post(batch.customer, &batch.key, &batch.body).unwrap().status;
-                assert!(matches!(status, 202 | 409), "{status}");
-            }
-            disturb(&acknowledged);
-        });
-        counted.into_inner().unwrap()
+    /// Sends batches to both; how often each was answered 202 by the cluster.
+    fn deliver(&self, batches: &[Batch]) -> HashMap<String, usize> {
+        let make = |number: usize| batches[number].clone();
+        Load::new(batches.len(), &make).run(&self.ingest_addr, &self.single, |_| ())
     }
 
-    /// Sends a batch to the cluster until it is acknowledged.
-    fn acknowledge(&self, batch: &Batch) -> u16 {
-        loop {
-            let mut client = Client::new(*self.ingest_addr.read().unwrap());
-            match client.post(batch.customer, &batch.key, &batch.body).map(|answer| answer.status) {
-                Ok(status @ (202 | 409)) => return status,
-                Ok(503) | Err(_) => std::thread::sleep(Duration::from_millis(50)),
-                Ok(other) => panic!("answered {other}"),
-            }
-        }
+    /// Sends a batch to both that the cluster has already.
+    fn assert_known(&self, batch: &Batch) {
+        assert_eq!(self.deliver(std::slice::from_ref(batch)), HashMap::new(), "{} is new", batch.key);
     }
 
     fn answers(addr: SocketAddr, customer: &str, from_ms: u64, to_ms: u64) -> Option<Vec<Value>> {
@@ -202,6 +142,25 @@ impl Both {
         eprintln!("{stage}: the same answers");
     }
 
+    /// Every customer has entries on each day of the week, and in its first and its last minute.
+    fn assert_whole_week(&self, week: &Week) {
+        let starts = |customer: &str, size: &str, from_ms: u64, to_ms: u64| -> Vec<String> {
+            let (from, to) = (time::format_rfc3339(from_ms), time::format_rfc3339(to_ms));
+            let target = format!("/aggregates?from={from}&to={to}&window={size}");
+            let answer = self.single.client().get(&target, &[("x-customer-id", customer)]).unwrap().json();
+            let windows = answer["windows"].as_array().unwrap_or_else(|| panic!("{answer}"));
+            windows.iter().map(|window| window["windowStart"].as_str().unwrap().to_owned()).collect()
+        };
+        let days: Vec<u64> = (0..WEEK_DAYS as u64).map(|day| week.from_ms + day * DAY_MS).collect();
+        let days: Vec<String> = days.into_iter().map(time::format_rfc3339).collect();
+        for customer in CUSTOMERS {
+            assert_eq!(starts(customer, "day", week.from_ms, week.end_ms()), days, "{customer}");
+            for minute in [week.from_ms, week.end_ms() - MINUTE_MS] {
+                assert_eq!(starts(customer, "minute", minute, minute + MINUTE_MS).len(), 1, "{customer}");
+            }
+        }
+    }
+
     /// Requests of a customer's minute, as the cluster counts them.
     fn requests(&self, customer: &str, at_ms: u64) -> u64 {
         let start = at_ms - at_ms % MINUTE_MS;
@@ -214,13 +173,12 @@ impl Both {
 fn the_cluster_answers_as_one_machine_does_whatever_is_killed_repeated_or_late() {
     let seed = u64::from(std::process::id());
     println!("seed {seed}");
-    let mut rng = Rng::new(seed);
     let temp = tempfile::tempdir().unwrap();
     let both = Both::start(temp.path());
     // Event time goes on from stage to stage: what is older than a week is late.
     scenario_001(&both);
-    a_random_week(&both, &mut rng);
-    everything_is_killed_once(&both, &mut rng);
+    a_random_week(&both, seed);
+    everything_is_killed_once(&both, seed);
     a_poisoned_record_is_stepped_over_and_kept(&both);
     an_event_that_was_never_emitted_is_made_up_for(&both);
     a_late_duplicate_counts_once_and_a_late_batch_after_reconcile(&both);
@@ -240,7 +198,7 @@ fn scenario_001(both: &Both) {
     };
     let deliveries: Vec<Batch> = scenario::deliveries().iter().map(batch).collect();
     let began = std::time::Instant::now();
-    let counted = both.deliver(&deliveries, |_| ());
+    let counted = both.deliver(&deliveries);
     eprintln!("scenario 001: {} deliveries in {:?}", deliveries.len(), began.elapsed());
     assert!(counted.values().all(|times| *times == 1), "a batch is new once");
     assert_eq!(counted.len(), scenario::BATCHES);
@@ -255,43 +213,27 @@ fn scenario_001(both: &Both) {
     assert_eq!(client.post("acme", &scenario::key(1), &scenario::body(2)).unwrap().status, 422);
 }
 
-fn a_random_week(both: &Both, rng: &mut Rng) {
-    let batches = random_batches(rng, "week", WEEK_MS, 300);
-    both.deliver(&batches, |_| ());
-    both.assert_same("a random week", &CUSTOMERS, WEEK_MS, WEEK_MS + 7 * DAY_MS);
+fn a_random_week(both: &Both, seed: u64) {
+    let week = Week { seed, name: "week", from_ms: WEEK_MS };
+    let batches: Vec<Batch> = (0..300).map(|number| week.batch(number)).collect();
+    both.deliver(&batches);
+    both.assert_whole_week(&week);
+    both.assert_same("a random week", &CUSTOMERS, week.from_ms, week.end_ms());
 }
 
-fn everything_is_killed_once(both: &Both, rng: &mut Rng) {
-    let from_ms = WEEK_MS + 7 * DAY_MS;
-    let batches = random_batches(rng, "kills", from_ms, 3_000);
-    let engines = ["taskmanager", "jobmanager", "broker", "clickhouse", "radosgw"];
-    both.deliver(&batches, |acknowledged| {
-        let killed = std::iter::once("ingest").chain(["worker"]).chain(engines);
-        for (number, victim) in killed.enumerate() {
-            let enough = (number + 1) * batches.len() / 9;
-            wait_for("deliveries", || acknowledged.load(Ordering::Relaxed) >= enough);
-            let began = std::time::Instant::now();
-            match victim {
-                "ingest" => {
-                    both.ingest.lock().unwrap().take().unwrap().kill();
-                    let ingest = Role::start(&both.engines, "ingest", &[]);
-                    *both.ingest_addr.write().unwrap() = ingest.addr;
-                    *both.ingest.lock().unwrap() = Some(ingest);
-                }
-                "worker" => {
-                    both.worker.lock().unwrap().take().unwrap().kill();
-                    let worker = Role::start(&both.engines, "summarize-worker", WORKER);
-                    *both.worker.lock().unwrap() = Some(worker);
-                }
-                engine => {
-                    both.engines.kill(engine);
-                    both.engines.start(engine);
-                }
-            }
-            eprintln!("killed {victim}, back after {:?}", began.elapsed());
-        }
+fn everything_is_killed_once(both: &Both, seed: u64) {
+    let week = Week { seed, name: "kills", from_ms: WEEK_MS + 7 * DAY_MS };
+    let make = |number: usize| week.batch(number);
+    Load::endless(&make).run(&both.ingest_addr, &both.single, |load| {
+        kills::everything_once(both, load);
+        eprintln!(
+            "{} batches while everything was killed, {} requests refused",
+            load.offered(),
+            load.refused()
+        );
     });
-    both.assert_same("everything killed once", &CUSTOMERS, from_ms, from_ms + 7 * DAY_MS);
+    both.assert_whole_week(&week);
+    both.assert_same("everything killed once", &CUSTOMERS, week.from_ms, week.end_ms());
 }
 
 fn kafka(both: &Both) -> ClientConfig {
@@ -344,7 +286,7 @@ fn a_poisoned_record_is_stepped_over_and_kept(both: &Both) {
     producer.flush(Duration::from_secs(30)).unwrap();
     let at_ms = WEEK_MS + 14 * DAY_MS;
     let behind = one_entry("north", "behind-the-poison", at_ms);
-    both.deliver(std::slice::from_ref(&behind), |_| ());
+    both.deliver(std::slice::from_ref(&behind));
     both.assert_same("behind poisoned records", &["north"], at_ms, at_ms + MINUTE_MS);
     for (_, value) in &records {
         let (_, headers) = find_record(both, "dead-letters", |found| found == &value[..]);
@@ -409,32 +351,32 @@ fn an_event_that_was_never_emitted_is_made_up_for(both: &Both) {
     assert_eq!(both.single.client().post("north", "orphan", &orphan.body).unwrap().status, 202);
     both.assert_same("an orphan made up for", &["north"], at_ms, at_ms + MINUTE_MS);
     // Its client, which never had an answer, comes back.
-    assert_eq!(both.acknowledge(&orphan), 409);
+    both.assert_known(&orphan);
 }
 
 fn a_late_duplicate_counts_once_and_a_late_batch_after_reconcile(both: &Both) {
     let at_ms = WEEK_MS + 21 * DAY_MS;
     let first = one_entry("north", "first", at_ms);
     let second = one_entry("north", "second", at_ms);
-    both.deliver(std::slice::from_ref(&first), |_| ());
+    both.deliver(std::slice::from_ref(&first));
     wait_for("the first batch", || both.requests("north", at_ms) == 1);
     // An hour of event time later the same batch comes again, and another one for the same window.
-    both.deliver(&[one_entry("north", "an-hour-later", at_ms + 60 * MINUTE_MS)], |_| ());
+    both.deliver(&[one_entry("north", "an-hour-later", at_ms + 60 * MINUTE_MS)]);
     wait_for("the hour", || both.requests("north", at_ms + 60 * MINUTE_MS) == 1);
-    assert_eq!(both.acknowledge(&first), 409);
-    both.deliver(std::slice::from_ref(&second), |_| ());
+    both.assert_known(&first);
+    both.deliver(std::slice::from_ref(&second));
     both.assert_same("a duplicate an hour late, a batch an hour late", &["north"], at_ms, at_ms + DAY_MS);
 
     // Nine days later the window job has forgotten the window.
     let later_ms = at_ms + 9 * DAY_MS;
-    both.deliver(&[one_entry("north", "nine-days-later", later_ms)], |_| ());
+    both.deliver(&[one_entry("north", "nine-days-later", later_ms)]);
     wait_for("nine days", || both.requests("north", later_ms) == 1);
     // Partitions without records hold it back for a while.
     wait_for("the watermark to pass", || {
         both.engines.watermark_ms().is_some_and(|at_ms| at_ms >= (later_ms - DAY_MS) as i64)
     });
     let late = one_entry("north", "too-late", at_ms);
-    both.deliver(std::slice::from_ref(&late), |_| ());
+    both.deliver(std::slice::from_ref(&late));
     let is_it = |value: &[u8]| {
         InsightEvent::decode(value).is_ok_and(|insight| insight.batch_id.as_str() == "too-late")
     };

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use super::client::Client;
 use super::server::program;
@@ -17,6 +18,17 @@ use super::server::program;
 pub struct Engines {
     dir: PathBuf,
     endpoints: HashMap<String, String>,
+}
+
+/// What is known of the window job's checkpoints.
+#[derive(Clone, Copy, Debug)]
+pub struct Checkpoints {
+    /// How often the job went on from one.
+    pub times_restored: u64,
+    /// The newest.
+    pub completed: Option<u64>,
+    /// The one that the job went on from last.
+    pub restored: Option<u64>,
 }
 
 fn command(name: &str) -> Command {
@@ -55,17 +67,52 @@ impl Engines {
         &self.endpoints[name]
     }
 
+    /// What a component has logged so far.
+    pub fn log(&self, component: &str) -> String {
+        let bytes = std::fs::read(self.dir.join("log").join(format!("{component}.log"))).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Flink's REST API; `None` where it does not answer.
+    fn flink(&self, target: &str) -> Option<Value> {
+        let addr = self.endpoint("FLINK_URL").trim_start_matches("http://").parse().unwrap();
+        let answer = Client::new(addr).get(target, &[]).ok()?;
+        (answer.status == 200).then(|| answer.json())
+    }
+
+    /// The window job, of which there is one, as the overview tells it.
+    fn job(&self) -> Option<Value> {
+        Some(self.flink("/jobs/overview")?["jobs"].as_array()?.first()?.clone())
+    }
+
+    /// Whether every task of the window job runs.
+    pub fn job_runs(&self) -> bool {
+        self.job().is_some_and(|job| {
+            let tasks = &job["tasks"];
+            job["state"] == "RUNNING" && tasks["running"] == tasks["total"] && tasks["total"] != 0
+        })
+    }
+
+    /// The window job's checkpoints, since its JobManager began, as Flink's REST API tells them (some seconds late).
+    pub fn checkpoints(&self) -> Option<Checkpoints> {
+        let job = self.job()?;
+        let found = self.flink(&format!("/jobs/{}/checkpoints", job["jid"].as_str()?))?;
+        Some(Checkpoints {
+            times_restored: found["counts"]["restored"].as_u64()?,
+            completed: found["latest"]["completed"]["id"].as_u64(),
+            restored: found["latest"]["restored"]["id"].as_u64(),
+        })
+    }
+
     /// How far the window job's event time has come, in milliseconds since 1970, as Flink's REST API tells it (some
     /// seconds late): the least of all tasks that have an input.
     pub fn watermark_ms(&self) -> Option<i64> {
-        let addr = self.endpoint("FLINK_URL").trim_start_matches("http://").parse().unwrap();
-        let get = |target: String| Client::new(addr).get(&target, &[]).ok().map(|answer| answer.json());
-        let jobs = get("/jobs".to_owned())?;
-        let job = jobs["jobs"].as_array()?.iter().find(|job| job["status"] == "RUNNING")?["id"].as_str()?;
+        let job = self.job().filter(|job| job["state"] == "RUNNING")?;
+        let job = job["jid"].as_str()?;
         let mut least = None;
-        for vertex in get(format!("/jobs/{job}"))?["vertices"].as_array()? {
+        for vertex in self.flink(&format!("/jobs/{job}"))?["vertices"].as_array()? {
             let vertex = vertex["id"].as_str()?;
-            for task in get(format!("/jobs/{job}/vertices/{vertex}/watermarks"))?.as_array()? {
+            for task in self.flink(&format!("/jobs/{job}/vertices/{vertex}/watermarks"))?.as_array()? {
                 let at_ms: i64 = task["value"].as_str()?.parse().ok()?;
                 least = Some(least.map_or(at_ms, |least: i64| least.min(at_ms)));
             }
@@ -129,6 +176,11 @@ impl Role {
         let addr = line.trim().rsplit("http://").next().and_then(|addr| addr.parse().ok());
         let addr = addr.unwrap_or_else(|| panic!("{name} did not start: {line}"));
         Role { child, addr }
+    }
+
+    /// Lets it do nothing any more.
+    pub fn pause(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
     }
 
     /// `kill -9`, at once.
