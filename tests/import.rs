@@ -367,9 +367,19 @@ fn nobody_there_and_a_wrong_token_end_with_a_clear_message() {
     let (good, bad) = (temp.path().join("token"), temp.path().join("bad"));
     fs::write(&good, "0123456789abcdef-token\n").unwrap();
     fs::write(&bad, "0123456789abcdef-other\n").unwrap();
+    let empty = temp.path().join("empty");
+    fs::write(&empty, "\n").unwrap();
     let server = Server::start(temp.path(), &["--gateway-token-file", text(&good)]);
     let output = import(&url(&server), &["--token-file", text(&bad), text(&log)]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("the server answered 401"));
+    for (token, why) in [(temp.path().join("no-token"), "No such file"), (empty, "no token in it")] {
+        let output = import(&url(&server), &["--token-file", text(&token), text(&log)]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(2) && told.contains("--token-file") && told.contains(why),
+            "{told}"
+        );
+    }
     imported(&url(&server), &["--token-file", text(&good), text(&log)]);
     assert_each_once(server, temp.path(), 10);
 }

@@ -166,7 +166,7 @@ fn what_cannot_be_read_is_told_with_an_exit_code() {
         (&["--url", "http://127.0.0.1:1"], 2, "--customer"),
         (&["--url", "http://127.0.0.1:1", "--customer", "a"], 1, "Connection refused"),
         (&["--data-dir", "x", "--url", "unix:y"], 2, "cannot be used with"),
-        (&["--data-dir", "x", "--from", "2026-01-01T00:00:00Z", "--to", "2025-01-01T00:00:00Z"], 1, "before"),
+        (&["--data-dir", "x", "--from", "2026-01-01T00:00:00Z", "--to", "2025-01-01T00:00:00Z"], 2, "before"),
         (&["--data-dir", "x", "--from", "yesterday"], 2, "RFC 3339"),
         (&["--data-dir", "x", "--top", "0"], 2, "from 1 to"),
     ] {

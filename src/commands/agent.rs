@@ -12,7 +12,7 @@ pub(super) fn run() -> Result<ExitCode, Failure> {
     match name_all(&mut io::stdin().lock(), &mut BufWriter::new(io::stdout().lock())) {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.to_string().into()),
         Ok(()) => Ok(ExitCode::SUCCESS),
     }
 }

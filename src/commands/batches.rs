@@ -65,9 +65,11 @@ pub(super) fn run(command: &BatchesCommand) -> Result<ExitCode, Failure> {
     match done {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.to_string().into()),
         Ok(0) if matches!(command, BatchesCommand::Cat(_)) => {
-            Err("no such batch in the journal: it was never counted, or retention removed it".to_owned())
+            Err("no such batch in the journal: it was never counted, or retention removed it"
+                .to_owned()
+                .into())
         }
         Ok(_) => Ok(ExitCode::SUCCESS),
     }

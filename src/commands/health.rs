@@ -28,6 +28,6 @@ pub(super) fn run(args: &HealthArgs) -> Result<ExitCode, Failure> {
             print!("{}", String::from_utf8_lossy(&answer.body));
             Ok(ExitCode::SUCCESS)
         }
-        status => Err(format!("{}{path}: {status}: {}", args.url, answer.description())),
+        status => Err(format!("{}{path}: {status}: {}", args.url, answer.description()).into()),
     }
 }

@@ -3,15 +3,16 @@
 //!
 //! In comes the configuration; out come the routes, still closed, and then the front end with the address to print.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::Failure;
+use super::descriptors::{self, Needs};
+use super::serve::start_logging;
+use crate::allocator;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::http::Handler;
 use crate::http::ingest::Ingest;
-use crate::http::limits::FrontLimits;
 use crate::http::reading::Reading;
 use crate::http::routes::Routes;
 use crate::http::server::{self, ConnectionStats, Front};
@@ -19,13 +20,16 @@ use crate::http::tokens::Tokens;
 use crate::inflight::Budget;
 use crate::metrics::Metrics;
 
-/// Wrong usage, as clap has it.
-const EXIT_USAGE: u8 = 2;
-
-/// Says what is wrong with the flags, and how the process ends then.
-pub(super) fn wrong_usage(reason: &str) -> ExitCode {
-    eprintln!("log-analytics: {reason}");
-    ExitCode::from(EXIT_USAGE)
+/// What a process that serves begins with, before there are threads: checks the configuration, logs from then on, and
+/// sets how memory is handed out.
+///
+/// # Errors
+/// The flag and what is wrong with it.
+pub(super) fn begin(config: &Config) -> Result<(), Failure> {
+    config.validate().map_err(Failure::Usage)?;
+    start_logging(config)?;
+    allocator::keep_large_pieces_apart();
+    Ok(())
 }
 
 /// Routes that nothing is behind yet, and what their connections are counted in.
@@ -38,7 +42,7 @@ pub(super) fn routes(
     metrics: &Arc<Metrics>,
 ) -> Result<(Arc<Routes>, Arc<ConnectionStats>), Failure> {
     let tokens = |file: &Option<std::path::PathBuf>, flag: &str| match file {
-        Some(file) => Tokens::load(disk, file).map_err(|error| format!("{flag}: {error}")),
+        Some(file) => Tokens::load(disk, file).map_err(|error| Failure::Usage(format!("{flag}: {error}"))),
         None => Ok(Tokens::none()),
     };
     let gateway = tokens(&config.gateway_token_file, "--gateway-token-file")?;
@@ -55,16 +59,18 @@ pub(super) fn routes(
     Ok((Arc::new(routes), connections))
 }
 
-/// Listens as configured; the front end, and how to reach it.
+/// Listens as configured, for as many connections as the limit of open files bears beside what else the process `needs`;
+/// the front end, and how to reach it.
 ///
 /// # Errors
 /// `--listen`, and why it cannot be.
 pub(super) fn listen(
     config: &Config,
-    limits: FrontLimits,
+    needs: Needs,
     routes: &Arc<Routes>,
     connections: Arc<ConnectionStats>,
 ) -> Result<(Box<dyn Front>, String), Failure> {
+    let limits = descriptors::fit(config.front_limits(), needs);
     let handler = Arc::clone(routes) as Arc<dyn Handler>;
     let front = server::start(config.http_server, &config.listen, limits, handler, connections)
         .map_err(|error| format!("--listen {}: {error}", config.listen))?;

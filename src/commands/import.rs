@@ -81,7 +81,8 @@ const SHOWN_BAD_LINES: u64 = 5;
 pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let inputs = distinct(&args.files);
     if args.follow && inputs.contains(&Input::Stdin) {
-        return Err("--follow needs files: standard input is read to its end anyway".to_owned());
+        let reason = "--follow needs files: standard input is read to its end anyway";
+        return Err(Failure::Usage(reason.to_owned()));
     }
     if !args.follow {
         // Before anything is sent: a name mistyped should not be found half-way.
@@ -134,7 +135,9 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         print(&totals, began.elapsed(), import.progress.load(std::sync::atomic::Ordering::Relaxed));
     }
     if let Err(failure) = done {
-        return Err(format!("{failure}\nwhat was counted stays counted: run the same import again to go on"));
+        return Err(
+            format!("{failure}\nwhat was counted stays counted: run the same import again to go on").into()
+        );
     }
     Ok(if totals.conflicts > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -144,7 +147,7 @@ fn can_be_read(input: &Input) -> Result<(), Failure> {
     let named = |error: std::io::Error| format!("{}: {error}; nothing was imported", path.display());
     let data = path.metadata().map_err(named)?;
     if data.is_dir() {
-        return Err(format!("{}: a directory, not a log; nothing was imported", path.display()));
+        return Err(format!("{}: a directory, not a log; nothing was imported", path.display()).into());
     }
     // A pipe would notice.
     if data.is_file() {
@@ -155,19 +158,18 @@ fn can_be_read(input: &Input) -> Result<(), Failure> {
 
 /// Reads the first line of a file that holds something.
 pub(super) fn read_token(path: &Path) -> Result<String, Failure> {
-    let named = |error: std::io::Error| format!("--token-file: {}: {error}", path.display());
+    let bad = |why: &str| Failure::Usage(format!("--token-file: {}: {why}", path.display()));
+    let named = |error: std::io::Error| bad(&error.to_string());
     let file: File = disk::open_for_reading(path).map_err(named)?;
     for line in BufReader::new(file).lines() {
         let line = line.map_err(named)?;
         let token = line.trim();
         if !token.is_empty() {
             let is_visible = token.bytes().all(|byte| byte.is_ascii_graphic());
-            return is_visible
-                .then(|| token.to_owned())
-                .ok_or_else(|| format!("--token-file: {}: a token is visible ASCII", path.display()));
+            return is_visible.then(|| token.to_owned()).ok_or_else(|| bad("a token is visible ASCII"));
         }
     }
-    Err(format!("--token-file: {}: no token in it", path.display()))
+    Err(bad("no token in it"))
 }
 
 fn end_on_signals() -> Result<Arc<AtomicBool>, Failure> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Failure;
-use super::http_side::wrong_usage;
-use super::role::{Role, ServerArgs, end};
+use super::descriptors::Needs;
+use super::role::{KAFKA_CLIENT, Role, ServerArgs, end};
 use crate::cluster::ingest::ClusterIntake;
 use crate::cluster::kafka::{EventLog, Kafka};
 use crate::cluster::metrics::{IngestMetrics, store_seconds};
@@ -42,18 +42,17 @@ pub(super) struct IngestArgs {
 }
 
 pub(super) fn run(args: &IngestArgs) -> Result<ExitCode, Failure> {
-    let role = match Role::new("ingest", args.server.config(Some(&args.batch), None)) {
-        Ok(role) => role,
-        Err(reason) => return Ok(wrong_usage(&reason)),
-    };
+    let role = Role::new("ingest", args.server.config(Some(&args.batch), None))?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(args.summarize_threads)
         .thread_name(|number| format!("summarize-{number}"))
         .build_global()
         .map_err(|error| format!("--summarize-threads: {error}"))?;
-    let store = Arc::new(ObjectStore::new(&args.store, &*role.disk, store_seconds(&role.metrics))?);
-    let kafka = Kafka::new(&args.kafka, &*role.disk)?;
-    let events = Arc::new(EventLog::new(&kafka, "ingest", &kafka.topics.batches)?);
+    let store = ObjectStore::new(&args.store, &*role.disk, store_seconds(&role.metrics));
+    let store = Arc::new(store.map_err(Failure::Usage)?);
+    let kafka = Kafka::new(&args.kafka, &*role.disk).map_err(Failure::Usage)?;
+    let events = EventLog::new(&kafka, "ingest", &kafka.topics.batches);
+    let events = Arc::new(events.map_err(Failure::Usage)?);
     let looked_at = Arc::clone(&events);
     let stream = Check { reason: Reason::Stream, look: Box::new(move || looked_at.check(LOOK)) };
     let (probe, _looking) =
@@ -68,7 +67,9 @@ pub(super) fn run(args: &IngestArgs) -> Result<ExitCode, Failure> {
     ));
     let health = Arc::clone(&intake) as Arc<dyn Health>;
     let roles = Roles { intake: Some(intake as Arc<dyn Intake>), source: None, health };
-    let mut running = role.start(roles, Box::new(move |disk| store.reload(disk)))?;
+    // Each request has a connection to the object store while it is answered.
+    let needs = Needs { reserved: KAFKA_CLIENT, per_request: 1 };
+    let mut running = role.start(roles, needs, Box::new(move |disk| store.reload(disk)))?;
     let finished = running.wait();
     Ok(end(events.flush(running.left()) && finished))
 }

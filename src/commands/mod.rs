@@ -1,5 +1,6 @@
 //! The subcommands: each lowers its arguments once, calls the part of the program it is about, prints, and says how the
-//! process ends. 0: done. 1: failed, or something is wrong with the data. 2: wrong usage. 3: stopped unfinished.
+//! process ends. 0: done. 1: failed, or something is wrong with the data. 2: wrong usage, by flags or the files that they
+//! name. 3: stopped unfinished.
 
 mod agent;
 mod batches;
@@ -81,8 +82,22 @@ enum Command {
     Reconcile(Box<reconcile::ReconcileArgs>),
 }
 
-/// What a command that failed says on standard error.
-type Failure = String;
+/// Why a command did not do what it was asked for, as it says on standard error.
+enum Failure {
+    /// Wrong usage: flags, variables, and the files of settings and secrets that they name.
+    Usage(String),
+    /// Anything else.
+    Failed(String),
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}
+
+/// How the process ends after wrong usage, as clap has it.
+const EXIT_USAGE: u8 = 2;
 
 /// Runs the program.
 pub fn run() -> ExitCode {
@@ -108,8 +123,12 @@ pub fn run() -> ExitCode {
         Some(Command::Reconcile(args)) => reconcile::run(&args),
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("log-analytics: {failure}");
-        ExitCode::FAILURE
+        let (reason, code) = match failure {
+            Failure::Usage(reason) => (reason, ExitCode::from(EXIT_USAGE)),
+            Failure::Failed(reason) => (reason, ExitCode::FAILURE),
+        };
+        eprintln!("log-analytics: {reason}");
+        code
     })
 }
 
@@ -126,13 +145,13 @@ fn lock(disk: &dyn Disk, dir: &DataDir) -> Result<disk::DirLock, Failure> {
         Ok(None) => {
             let holder = disk.read(&path).unwrap_or_default();
             let holder = String::from_utf8_lossy(&holder);
-            Err(format!(
+            Err(Failure::Failed(format!(
                 "the data directory {} is in use by another process (pid {}): stop it first, or choose another \
                  --data-dir",
                 dir.root().display(),
                 holder.trim()
-            ))
+            )))
         }
-        Err(error) => Err(at(&path)(error).to_string()),
+        Err(error) => Err(at(&path)(error).to_string().into()),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::Failure;
-use super::http_side::wrong_usage;
+use super::descriptors::Needs;
 use super::role::{Role, ServerArgs, end};
 use crate::cluster::clickhouse::ClickHouse;
 use crate::cluster::metrics::database_seconds;
@@ -30,12 +30,10 @@ pub(super) struct QueryRoleArgs {
 }
 
 pub(super) fn run(args: &QueryRoleArgs) -> Result<ExitCode, Failure> {
-    let role = match Role::new("query", args.server.config(None, Some(&args.query))) {
-        Ok(role) => role,
-        Err(reason) => return Ok(wrong_usage(&reason)),
-    };
+    let role = Role::new("query", args.server.config(None, Some(&args.query)))?;
     let seconds = database_seconds(&role.metrics);
-    let clickhouse = Arc::new(ClickHouse::new(&args.clickhouse, &*role.disk, seconds)?);
+    let clickhouse = ClickHouse::new(&args.clickhouse, &*role.disk, seconds).map_err(Failure::Usage)?;
+    let clickhouse = Arc::new(clickhouse);
     let looked_at = Arc::clone(&clickhouse);
     let look = move || looked_at.check().map_err(|error| error.to_string());
     let (probe, _looking) = Probe::start(vec![Check { reason: Reason::Database, look: Box::new(look) }])
@@ -44,6 +42,8 @@ pub(super) fn run(args: &QueryRoleArgs) -> Result<ExitCode, Failure> {
     let source = Arc::new(ClickHouseSource::new(Arc::clone(&clickhouse), probe, max_bytes));
     let health = Arc::clone(&source) as Arc<dyn Health>;
     let roles = Roles { intake: None, source: Some(source as Arc<dyn WindowSource>), health };
-    let mut running = role.start(roles, Box::new(move |disk| clickhouse.reload(disk)))?;
+    // A connection to ClickHouse for each query that runs, and one for the probe.
+    let needs = Needs { reserved: args.query.max_queries + 1, per_request: 0 };
+    let mut running = role.start(roles, needs, Box::new(move |disk| clickhouse.reload(disk)))?;
     Ok(end(running.wait()))
 }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::serve::start_logging;
 use super::{Failure, progress};
+use crate::allocator;
 use crate::clock;
 use crate::cluster::clickhouse::ClickHouse;
 use crate::cluster::kafka::{EventLog, Kafka};
@@ -47,16 +48,18 @@ pub(super) struct ReconcileArgs {
 
 pub(super) fn run(args: &ReconcileArgs) -> Result<ExitCode, Failure> {
     if args.reconcile_windows == 0 {
-        return Err("--reconcile-windows must be at least 1".to_owned());
+        return Err(Failure::Usage("--reconcile-windows must be at least 1".to_owned()));
     }
     let mut config = Config::defaults();
     config.log_level = args.log_level;
     start_logging(&config)?;
+    allocator::keep_large_pieces_apart();
     let (disk, metrics) = (RealDisk::shared(), Metrics::new());
-    let store = ObjectStore::new(&args.store, &*disk, store_seconds(&metrics))?;
-    let clickhouse = ClickHouse::new(&args.clickhouse, &*disk, database_seconds(&metrics))?;
-    let kafka = Kafka::new(&args.kafka, &*disk)?;
-    let events = EventLog::new(&kafka, "reconcile", &kafka.topics.batches)?;
+    let store = ObjectStore::new(&args.store, &*disk, store_seconds(&metrics)).map_err(Failure::Usage)?;
+    let clickhouse = ClickHouse::new(&args.clickhouse, &*disk, database_seconds(&metrics));
+    let clickhouse = clickhouse.map_err(Failure::Usage)?;
+    let kafka = Kafka::new(&args.kafka, &*disk).map_err(Failure::Usage)?;
+    let events = EventLog::new(&kafka, "reconcile", &kafka.topics.batches).map_err(Failure::Usage)?;
 
     let bar = progress::counting("bodies looked at");
     let found =

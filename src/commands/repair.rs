@@ -27,13 +27,14 @@ pub(super) struct RepairArgs {
 pub(super) fn run(args: &RepairArgs) -> Result<ExitCode, Failure> {
     let dir = Arc::new(DataDir::new(&args.data.data_dir));
     if !dir.root().is_dir() {
-        return Err(format!("{}: no such directory", dir.root().display()));
+        return Err(format!("{}: no such directory", dir.root().display()).into());
     }
     if !args.accept_lost_journal {
         return Err("repair goes on from what is left of the journal: batches in lost or damaged files may be \
                     missing from the counts, and their retries may be counted again. `verify` shows what is wrong; \
                     make a copy of the data directory, then run this again with --accept-lost-journal"
-            .to_owned());
+            .to_owned()
+            .into());
     }
     let _lock = lock(&RealDisk, &dir)?;
     // What goes wrong with single files is logged as the server would.

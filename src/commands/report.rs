@@ -66,18 +66,18 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from >= to
     {
-        return Err("--from must be before --to".to_owned());
+        return Err(Failure::Usage("--from must be before --to".to_owned()));
     }
     let look = Look { top: args.top, columns: columns() };
     let mut unread = Vec::new();
     let text = match (&args.url, &args.data_dir) {
         (Some(url), _) => from_server(args, url, look)?,
         (None, Some(dir)) => from_files(args, &DataDir::new(dir), look, &mut unread)?,
-        (None, None) => return Err("--data-dir or --url is needed".to_owned()),
+        (None, None) => return Err(Failure::Usage("--data-dir or --url is needed".to_owned())),
     };
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever reads has seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.to_string()),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.to_string().into()),
         _ => {}
     }
     for line in unread.iter().take(SHOWN) {
@@ -102,7 +102,8 @@ fn wanted(args: &ReportArgs, customer: CustomerId) -> Wanted {
 }
 
 fn from_server(args: &ReportArgs, url: &Base, look: Look) -> Result<String, Failure> {
-    let customer = args.customer.clone().ok_or("--url needs --customer")?;
+    let customer =
+        args.customer.clone().ok_or_else(|| Failure::Usage("--url needs --customer".to_owned()))?;
     let token = args.token_file.as_deref().map(read_token).transpose()?;
     let wanted = wanted(args, customer);
     let report = Asked::new(url.clone(), token.as_deref())
@@ -118,12 +119,12 @@ fn from_files(
     unread: &mut Vec<String>,
 ) -> Result<String, Failure> {
     if !dir.windows().is_dir() {
-        return Err(format!("{}: no data directory of log-analytics", dir.root().display()));
+        return Err(format!("{}: no data directory of log-analytics", dir.root().display()).into());
     }
     let stored = Stored { disk: &RealDisk, dir };
     let mut read = |customer: &CustomerId| -> Result<Report, Failure> {
         let wanted = wanted(args, customer.clone());
-        stored.report(&wanted, &mut |line| unread.push(line)).map_err(|error| error.to_string())
+        Ok(stored.report(&wanted, &mut |line| unread.push(line)).map_err(|error| error.to_string())?)
     };
     if let Some(customer) = &args.customer {
         return Ok(read(customer)?.render(customer.as_str(), look));

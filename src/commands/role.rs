@@ -7,9 +7,9 @@ use std::time::Instant;
 use clap::Args;
 use crossbeam_channel::{Receiver, bounded};
 
-use super::Failure;
-use super::http_side;
-use super::serve::{start_logging, watch_signals};
+use super::descriptors::Needs;
+use super::serve::watch_signals;
+use super::{Failure, http_side};
 use crate::clock;
 use crate::config::{BatchArgs, Config, FrontArgs, LogLevel, QueryArgs, Span};
 use crate::disk::{Disk, RealDisk};
@@ -17,6 +17,10 @@ use crate::http::routes::{Roles, Routes};
 use crate::http::server::{Front, FrontKind, Listen};
 use crate::metrics::Metrics;
 use crate::shutdown::EXIT_UNFINISHED;
+
+/// Descriptors of one Kafka client: a socket and two to wake its thread by for each broker that it talks to, of which a
+/// process rarely knows more than twenty.
+pub(super) const KAFKA_CLIENT: usize = 64;
 
 /// Where a role listens, for batches, questions, health and metrics.
 #[derive(Clone, Debug, Args)]
@@ -93,21 +97,20 @@ pub(super) struct Running {
 }
 
 impl Role {
-    /// Checks the configuration and starts logging. `Err` with the reason where the usage is wrong.
+    /// Checks the configuration and starts logging.
     ///
     /// # Errors
     /// The flag and what is wrong with it.
     pub(super) fn new(name: &'static str, config: Config) -> Result<Self, Failure> {
-        config.validate()?;
-        start_logging(&config)?;
+        http_side::begin(&config)?;
         Ok(Self { config, disk: RealDisk::shared(), metrics: Arc::new(Metrics::new()), name })
     }
 
-    /// Listens, and answers with what the role does.
+    /// Listens, and answers with what the role does, for which it `needs` descriptors.
     ///
     /// # Errors
     /// The flag and what is wrong with it.
-    pub(super) fn start(self, roles: Roles, reload: Reload) -> Result<Running, Failure> {
+    pub(super) fn start(self, roles: Roles, needs: Needs, reload: Reload) -> Result<Running, Failure> {
         let Self { config, disk, metrics, name } = self;
         let (routes, connections) = http_side::routes(&config, &*disk, &metrics)?;
         routes.open_roles(roles);
@@ -116,7 +119,7 @@ impl Role {
         let read_again = Arc::clone(&disk);
         let reload = move || reload(&*read_again);
         watch_signals(stop, Arc::clone(&started), Arc::clone(&routes), disk, Box::new(reload))?;
-        let (front, address) = http_side::listen(&config, config.front_limits(), &routes, connections)?;
+        let (front, address) = http_side::listen(&config, needs, &routes, connections)?;
         started.store(true, Ordering::SeqCst);
         if !config.listen.is_loopback() && config.trust_network {
             log::warn!("--trust-network: whoever reaches {address} can set the customer");

@@ -9,9 +9,8 @@ use crossbeam_channel::{Sender, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::http_side::{self, wrong_usage};
-use super::{Failure, descriptors, lock};
-use crate::allocator;
+use super::descriptors::Needs;
+use super::{Failure, http_side, lock};
 use crate::clock;
 use crate::config::Config;
 use crate::data_dir::{DataDir, at};
@@ -25,11 +24,7 @@ use crate::query::WindowSource;
 use crate::shutdown::{self, EXIT_UNFINISHED};
 
 pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
-    if let Err(reason) = config.validate() {
-        return Ok(wrong_usage(&reason));
-    }
-    start_logging(config)?;
-    allocator::keep_large_pieces_apart();
+    http_side::begin(config)?;
     let disk = RealDisk::shared();
     let metrics = Arc::new(Metrics::new());
     let (routes, connections) = http_side::routes(config, &*disk, &metrics)?;
@@ -48,8 +43,9 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     let recovered = Arc::new(AtomicBool::new(false));
     let (stop, stopped) = bounded(1);
     watch_signals(stop, Arc::clone(&recovered), Arc::clone(&routes), Arc::clone(&disk), Box::new(|| Ok(())))?;
-    let limits = descriptors::fit(config.front_limits(), config.windows.partitions);
-    let (front, address) = http_side::listen(config, limits, &routes, connections)?;
+    // Each worker writes a window's file and syncs its folder.
+    let needs = Needs { reserved: 2 * config.windows.partitions, per_request: 0 };
+    let (front, address) = http_side::listen(config, needs, &routes, connections)?;
     log::info!("listening on {address}; recovering {}", dir.root().display());
 
     let parts = EngineParts { disk, dir: Arc::clone(&dir), latch: Latch::new(), metrics };
@@ -88,7 +84,7 @@ pub(super) fn start_logging(config: &Config) -> Result<(), Failure> {
         .build();
     // Standard error: unbuffered, one line per event.
     simplelog::WriteLogger::init(config.log_level.into(), format, io::stderr())
-        .map_err(|error| error.to_string())
+        .map_err(|error| Failure::Failed(error.to_string()))
 }
 
 /// Starts the thread that waits for signals: the first SIGTERM or SIGINT asks for a clean stop, the second ends the
@@ -127,5 +123,5 @@ pub(super) fn watch_signals(
         }
     };
     // Not joined: it waits for signals until the process ends.
-    shutdown::spawn("signals", watch).map(drop).map_err(|error| error.to_string())
+    shutdown::spawn("signals", watch).map(drop).map_err(|error| Failure::Failed(error.to_string()))
 }

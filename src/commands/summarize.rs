@@ -70,7 +70,7 @@ pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
     match print(args, counted.map_err(|failure| failure.to_string())?) {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.to_string().into()),
         Ok(()) => Ok(ExitCode::SUCCESS),
     }
 }

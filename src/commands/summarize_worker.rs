@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use clap::Args;
 
 use super::Failure;
-use super::http_side::wrong_usage;
+use super::descriptors::Needs;
 use super::ingest::LOOK;
-use super::role::{Role, ServerArgs, end};
+use super::role::{KAFKA_CLIENT, Role, ServerArgs, end};
 use crate::clock;
 use crate::cluster::kafka::{EventLog, Kafka};
 use crate::cluster::metrics::{WorkerMetrics, store_seconds};
@@ -73,17 +73,13 @@ pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, Failure> {
         ("--transaction-timeout", args.transaction_timeout.ms()),
         ("--worker-id", args.worker_id.as_ref().map_or(1, |id| id.len() as u64)),
     ];
-    let wrong = at_least_one.iter().find(|(_, value)| *value == 0);
-    let role = match wrong {
-        Some((flag, _)) => Err(format!("{flag} must not be empty or 0")),
-        None => Role::new("summarize-worker", args.server.config(None, None)),
-    };
-    let role = match role {
-        Ok(role) => role,
-        Err(reason) => return Ok(wrong_usage(&reason)),
-    };
-    let store = Arc::new(ObjectStore::new(&args.store, &*role.disk, store_seconds(&role.metrics))?);
-    let kafka = Kafka::new(&args.kafka, &*role.disk)?;
+    if let Some((flag, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
+        return Err(Failure::Usage(format!("{flag} must not be empty or 0")));
+    }
+    let role = Role::new("summarize-worker", args.server.config(None, None))?;
+    let store = ObjectStore::new(&args.store, &*role.disk, store_seconds(&role.metrics));
+    let store = Arc::new(store.map_err(Failure::Usage)?);
+    let kafka = Kafka::new(&args.kafka, &*role.disk).map_err(Failure::Usage)?;
     let io = |error: std::io::Error| error.to_string();
     let threads = match args.worker_threads {
         0 => std::thread::available_parallelism().map_or(4, |cores| 2 * cores.get()),
@@ -101,13 +97,16 @@ pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, Failure> {
         session_timeout: args.session_timeout.0,
         transaction_timeout: args.transaction_timeout.0,
     };
-    let insights = EventLog::new(&kafka, "summarize-worker-probe", &kafka.topics.insights)?;
+    let insights = EventLog::new(&kafka, "summarize-worker-probe", &kafka.topics.insights);
+    let insights = insights.map_err(Failure::Usage)?;
     let stream = Check { reason: Reason::Stream, look: Box::new(move || insights.check(LOOK)) };
     let (probe, _looking) = Probe::start(vec![store_check(Arc::clone(&store)), stream]).map_err(io)?;
     let worker = Worker::new(kafka, options, crew, WorkerMetrics::new(&role.metrics));
     let stopping = worker.stopping();
     let roles = Roles { intake: None, source: None, health: Arc::new(WorkerHealth::new(probe)) };
-    let mut running = role.start(roles, Box::new(move |disk| store.reload(disk)))?;
+    // A connection to the object store for each thread and the probe; a consumer, a producer, the probe's producer.
+    let needs = Needs { reserved: threads + 1 + 3 * KAFKA_CLIENT, per_request: 0 };
+    let mut running = role.start(roles, needs, Box::new(move |disk| store.reload(disk)))?;
     let working = shutdown::spawn("worker", move || worker.run()).map_err(io)?;
     let finished = running.wait();
     stopping.store(true, Ordering::Relaxed);

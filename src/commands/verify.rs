@@ -36,7 +36,7 @@ const SHOWN: usize = 20;
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let dir = DataDir::new(&args.data.data_dir);
     if !dir.root().is_dir() {
-        return Err(format!("{}: no such directory", dir.root().display()));
+        return Err(format!("{}: no such directory", dir.root().display()).into());
     }
     let _lock = lock(&RealDisk, &dir)?;
     let options = VerifyOptions {
