@@ -53,6 +53,7 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
   private transient MapState<String, Boolean> batches;
   private transient Counts paths;
   private transient Counts agents;
+  private transient Changes changes;
   private transient ListState<Long> watermarks;
 
   /** The highest watermark acted on, by any subtask before the last restart or by this one since. */
@@ -99,6 +100,7 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
     batches = getRuntimeContext().getMapState(new MapStateDescriptor<>("batches", Types.STRING, Types.BOOLEAN));
     paths = new Counts(getRuntimeContext(), WindowRow.Dimension.PATH, "path");
     agents = new Counts(getRuntimeContext(), WindowRow.Dimension.AGENT, "agent");
+    changes = new Changes();
     MetricGroup metrics = getRuntimeContext().getMetricGroup();
     duplicates = metrics.counter("duplicateInsights");
     late = metrics.counter("lateInsights");
@@ -125,7 +127,7 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
     }
     batches.put(insight.batchId, Boolean.TRUE);
     window.batches++;
-    merge(window, insight);
+    merge(window, insight, changes.of(context.getCurrentKey(), window.emissionDue));
     if (!window.emissionDue) {
       window.emissionDue = true;
       long now = context.timerService().currentProcessingTime();
@@ -134,13 +136,13 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
     head.update(window);
   }
 
-  private void merge(WindowHead window, Insight insight) throws Exception {
+  private void merge(WindowHead window, Insight insight, Changes.OfWindow changed) throws Exception {
     Counts.Room room = new Counts.Room(limits.maxPaths() - window.paths, limits.maxKeyBytes() - window.keyBytes);
-    overflowed.inc(paths.add(insight.requestsByPath, room));
+    overflowed.inc(paths.add(insight.requestsByPath, room, changed.paths));
     window.paths += room.keysTaken;
     window.keyBytes += room.bytesTaken;
     room = new Counts.Room(limits.maxAgents() - window.agents, limits.maxKeyBytes() - window.keyBytes);
-    overflowed.inc(agents.add(insight.requestsByAgent, room));
+    overflowed.inc(agents.add(insight.requestsByAgent, room, changed.agents));
     window.agents += room.keysTaken;
     window.keyBytes += room.bytesTaken;
   }
@@ -155,16 +157,15 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
     }
     long start = context.getCurrentKey().f1;
     if (context.timeDomain() == TimeDomain.PROCESSING_TIME) {
-      window.emissionDue = false;
       emitChanged(context, window, out);
+      window.emissionDue = false;
       head.update(window);
       return;
     }
     if (timestamp == end(start)) {
       window.complete = true;
-      Counts.RowConsumer rows = rows(context.getCurrentKey(), window, out);
-      paths.emitAll(rows);
-      agents.emitAll(rows);
+      emitAll(context, window, out);
+      changes.emitted(context.getCurrentKey(), window.emissionDue);
       head.update(window);
     }
     if (timestamp == dropTime(start)) {
@@ -176,10 +177,25 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
     }
   }
 
+  /** Emits what has changed since the last emission: nothing, unless one is due. */
   private void emitChanged(OnTimerContext context, WindowHead window, Collector<WindowRow> out) throws Exception {
+    if (!window.emissionDue) {
+      return;
+    }
+    Changes.OfWindow changed = changes.take(context.getCurrentKey());
+    if (changed.unknown) {
+      emitAll(context, window, out);
+      return;
+    }
     Counts.RowConsumer rows = rows(context.getCurrentKey(), window, out);
-    paths.emitChanged(rows);
-    agents.emitChanged(rows);
+    paths.emit(changed.paths, rows);
+    agents.emit(changed.agents, rows);
+  }
+
+  private void emitAll(OnTimerContext context, WindowHead window, Collector<WindowRow> out) throws Exception {
+    Counts.RowConsumer rows = rows(context.getCurrentKey(), window, out);
+    paths.emitAll(rows);
+    agents.emitAll(rows);
   }
 
   private static Counts.RowConsumer rows(Tuple2<String, Long> key, WindowHead window, Collector<WindowRow> out) {

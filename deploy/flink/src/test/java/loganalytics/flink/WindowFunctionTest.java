@@ -233,6 +233,41 @@ class WindowFunctionTest {
   }
 
   @Test
+  void whatHadChangedBeforeARestartIsEmittedThoughOtherKeysChangeAfterIt() throws Exception {
+    send(Insights.of("a", MINUTE, "GET /", 2));
+    restart();
+    send(Insights.of("b", MINUTE, "GET /b", 1));
+    emissionDelayPasses();
+    assertEquals("GET /=2@4 GET /b=1@4 curl=3@4", rows());
+    send(Insights.of("c", MINUTE, "GET /b", 1));
+    emissionDelayPasses();
+    assertEquals("GET /b=2@6 curl=4@6", rows());
+  }
+
+  @Test
+  void whatWasEmittedWithTheFinalMarkIsNotEmittedAgainWithoutAChange() throws Exception {
+    send(Insights.of("a", MINUTE, "GET /", 2));
+    harness.processWatermark(END);
+    assertEquals("GET /=2@3* curl=2@3*", rows());
+    send(Insights.of("b", MINUTE, "GET /b", 1));
+    emissionDelayPasses();
+    assertEquals("GET /b=1@5* curl=3@5*", rows());
+    harness.processWatermark(DROPPED);
+    assertEquals("", rows());
+  }
+
+  @Test
+  void aRestartWithNothingDueEmitsNothing() throws Exception {
+    send(Insights.of("a", MINUTE, "GET /", 2));
+    emissionDelayPasses();
+    rows();
+    restart();
+    send(Insights.of("b", MINUTE, "GET /b", 1));
+    emissionDelayPasses();
+    assertEquals("GET /b=1@4 curl=3@4", rows());
+  }
+
+  @Test
   void aLateInsightJustAfterARestartStaysLate() throws Exception {
     send(Insights.of("a", MINUTE, "GET /", 2));
     harness.processWatermark(DROPPED);
