@@ -7,6 +7,7 @@ application cluster: the job belongs to it and is started by its JobManager.
 
 import http.client
 import json
+import os
 
 import cache
 import processes
@@ -14,6 +15,11 @@ from layout import DATABASE, HOST, Layout
 
 JOB_CLASS = "loganalytics.flink.WindowJob"
 JOB_CLUSTER_ID = "log-analytics"
+
+# `hashmap` is in memory, as the tests have it; `rocksdb` is what a week of a large site's windows needs.
+STATE_BACKEND = os.environ.get("LOG_ANALYTICS_CLUSTER_STATE", "hashmap")
+# Memory of RocksDB, of each of the two slots.
+ROCKSDB_SLOT_MIB = 256
 
 ZOOKEEPER = """\
 clientPortAddress=127.0.0.1
@@ -55,7 +61,8 @@ taskmanager.memory.jvm-overhead.max: 64m
 heartbeat.interval: 1000
 heartbeat.timeout: 5000
 parallelism.default: 2
-state.backend.type: hashmap
+state.backend.type: {state_backend}
+state.backend.rocksdb.memory.fixed-per-slot: {rocksdb_slot_mib} mb
 execution.checkpointing.interval: 2 s
 execution.checkpointing.min-pause: 500 ms
 execution.checkpointing.dir: file://{data}/checkpoints
@@ -120,6 +127,12 @@ def wait_taskmanager(layout: Layout) -> None:
         job["state"] == "RUNNING" and job["tasks"]["running"] == job["tasks"]["total"] > 0 for job in _jobs(layout)))
 
 
+def latest_checkpoint(layout: Layout) -> dict | None:
+    """What Flink tells of the job's latest completed checkpoint."""
+    checkpoints = _get(layout, f"/jobs/{_jobs(layout)[0]['jid']}/checkpoints")
+    return checkpoints["latest"]["completed"] if checkpoints else None
+
+
 def _jobs(layout: Layout) -> list:
     overview = _get(layout, "/jobs/overview")
     return overview["jobs"] if overview else []
@@ -131,16 +144,20 @@ def _configure(layout: Layout) -> str:
     configuration.mkdir(exist_ok=True)
     (data / "tmp").mkdir(parents=True, exist_ok=True)
     (configuration / "config.yaml").write_text(CONFIG.format(
-        zookeeper=layout.address("zookeeper"), data=data, cluster_id=JOB_CLUSTER_ID, rest=layout.ports["flink_rest"]))
+        zookeeper=layout.address("zookeeper"), data=data, cluster_id=JOB_CLUSTER_ID, rest=layout.ports["flink_rest"],
+        state_backend=STATE_BACKEND, rocksdb_slot_mib=ROCKSDB_SLOT_MIB))
     return str(configuration)
 
 
 def _java(heap: str, *flags: str) -> list[str]:
     opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
     exported = [f"--add-exports={package}=ALL-UNNAMED" for package in EXPORTED]
+    jars = [f"{cache.jars('flink')}/*"]
+    if STATE_BACKEND == "rocksdb":
+        jars.append(f"{cache.jars('flink-rocksdb')}/*")
     return ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", *flags, *opened, *exported,
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
-            "-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp", f"{cache.jars('flink')}/*:{cache.job_jar()}"]
+            "-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp", ":".join([*jars, str(cache.job_jar())])]
 
 
 def _get(layout: Layout, path: str):
