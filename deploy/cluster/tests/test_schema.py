@@ -140,6 +140,23 @@ class SchemaTest(unittest.TestCase):
         kept = select(self.engine, "SELECT requests, version FROM log_analytics.kept_hour_by_path FINAL")
         self.assertEqual(kept, [[6, 6]])
 
+    def test_a_window_can_be_split_over_sub_keys_later(self):
+        """Step 4 of the plan for hot customers in deploy/README.md: tables with rows, and a job that knows of no sub-keys."""
+        insert(self.engine, "minute_by_path", [path_row(self.hour, 5, 2)])
+        self.engine.query("ALTER TABLE log_analytics.minute_by_path "
+                          "ADD COLUMN sub UInt16, MODIFY ORDER BY (customer, window_start, path, sub)")
+        run_script(self.engine, "retention.sql")
+        insert(self.engine, "minute_by_path", [path_row(self.hour, 7, 4)])
+        split = [path_row(self.hour, 1, 2), path_row(self.hour, 2, 4), path_row(self.hour, 4, 2, "GET /b")]
+        insert(self.engine, "minute_by_path", [{**row, "sub": 3} for row in split])
+        for _ in range(2):
+            rows = select(self.engine, "SELECT path, sub, requests FROM log_analytics.minute_by_path FINAL ORDER BY path, sub")
+            self.assertEqual(rows, [["GET /", 0, 7], ["GET /", 3, 2], ["GET /b", 3, 4]])
+            for view in ("hour_by_path", "day_by_path"):
+                rows = select(self.engine, f"SELECT path, requests FROM log_analytics.{view} ORDER BY path")
+                self.assertEqual(rows, [["GET /", 9], ["GET /b", 4]], view)
+            self.engine.query("OPTIMIZE TABLE log_analytics.minute_by_path FINAL")
+
     def _refresh(self, view: str) -> None:
         self.engine.query(f"SYSTEM WAIT VIEW log_analytics.{view}")
         self.engine.query(f"SYSTEM REFRESH VIEW log_analytics.{view}")
