@@ -1,6 +1,6 @@
 """How large a cluster must be, and what a billion entries cost: `deploy/cluster/plan`, the tables of deploy/README.md.
 
-Everything follows from MEASURED (what `measure` found on one machine; the page says in how many rounds) and ASSUMED (yours to replace, by
+Everything follows from MEASURED (what `measure` found on one machine: medians, the page says of how many rounds) and ASSUMED (yours to replace, by
 a flag each). Pure arithmetic: nothing is measured or asked for here. A test compares the page with what this prints.
 """
 
@@ -27,9 +27,9 @@ MEASURED = SimpleNamespace(
     event_bytes=355.0,  # of a batch in batch-ingested
     insight_bytes=436.0,  # of a batch in insight-events
     broker=11_000.0,  # batches/s a core, an event and an insight each
-    insight_s=1 / 4_800,  # of a TaskManager core, for a batch of a window; state in RocksDB
-    emitted_row_s=7.3e-6,  # of a TaskManager core, for a row that is emitted
-    rows=52_000.0,  # rows/s a ClickHouse core
+    insight_s=1 / 4_580,  # of a TaskManager core, for a batch of a window; state in RocksDB
+    emitted_row_s=7.7e-6,  # of a TaskManager core, for a row that is emitted
+    rows=55_000.0,  # rows/s a ClickHouse core
     id_bytes=40.0,  # window job's state, for a batch of a window
     key_bytes=28.0,  # the same, for a path or a family of a window
 )
