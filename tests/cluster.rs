@@ -7,6 +7,8 @@
 
 #[path = "cluster/batches.rs"]
 mod batches;
+#[path = "cluster/halfway.rs"]
+mod halfway;
 #[path = "cluster/kills.rs"]
 mod kills;
 #[path = "cluster/load.rs"]
@@ -43,6 +45,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// 2026-01-01: after scenario 001, and long before anybody's clock.
 const WEEK_MS: u64 = 1_767_225_600_000;
+const QUERY: &[&str] = &["--max-query-time", "30s"];
 const WORKER: &[&str] = &["--worker-id", "worker-1", "--session-timeout", "6s"];
 /// The ingest that is there when engines are killed: clients are told soon.
 const INGEST: &[&str] = &["--store-timeout", "3s", "--kafka-timeout", "3s"];
@@ -53,7 +56,8 @@ struct Both {
     ingest: Mutex<Option<Role>>,
     ingest_addr: RwLock<SocketAddr>,
     worker: Mutex<Option<Role>>,
-    query: Role,
+    query: Mutex<Option<Role>>,
+    query_addr: RwLock<SocketAddr>,
     single: Server,
 }
 
@@ -62,14 +66,15 @@ impl Both {
         let engines = Engines::up(&dir.join("cluster"));
         let ingest = Role::start(&engines, "ingest", &[]);
         let worker = Role::start(&engines, "summarize-worker", WORKER);
-        let query = Role::start(&engines, "query", &["--max-query-time", "30s"]);
+        let query = Role::start(&engines, "query", QUERY);
         let single = Server::start(dir, &[]);
         Both {
             ingest_addr: RwLock::new(ingest.addr),
             ingest: Mutex::new(Some(ingest)),
             worker: Mutex::new(Some(worker)),
             engines,
-            query,
+            query_addr: RwLock::new(query.addr),
+            query: Mutex::new(Some(query)),
             single,
         }
     }
@@ -125,7 +130,7 @@ impl Both {
             assert!(!expected[0]["windows"].as_array().unwrap().is_empty(), "{stage}: nothing to compare");
             let deadline = std::time::Instant::now() + Duration::from_secs(120);
             loop {
-                let found = Self::answers(self.query.addr, customer, from_ms, to_ms);
+                let found = Self::answers(*self.query_addr.read().unwrap(), customer, from_ms, to_ms);
                 if found.as_ref() == Some(&expected) {
                     break;
                 }
@@ -164,7 +169,7 @@ impl Both {
     /// Requests of a customer's minute, as the cluster counts them.
     fn requests(&self, customer: &str, at_ms: u64) -> u64 {
         let start = at_ms - at_ms % MINUTE_MS;
-        let answers = Self::answers(self.query.addr, customer, start, start + MINUTE_MS);
+        let answers = Self::answers(*self.query_addr.read().unwrap(), customer, start, start + MINUTE_MS);
         answers.map_or(0, |answers| answers[0]["windows"][0]["requests"].as_u64().unwrap_or(0))
     }
 }
@@ -182,12 +187,13 @@ fn the_cluster_answers_as_one_machine_does_whatever_is_killed_repeated_or_late()
     a_poisoned_record_is_stepped_over_and_kept(&both);
     an_event_that_was_never_emitted_is_made_up_for(&both);
     a_late_duplicate_counts_once_and_a_late_batch_after_reconcile(&both);
+    halfway::kill_query_while_it_answers(&both);
     // Nothing that came later changed what was counted before.
     both.assert_same("scenario 001, again", &["acme"], WEEK_MS - 7 * DAY_MS, WEEK_MS);
     both.assert_same("all weeks, again", &CUSTOMERS, WEEK_MS, WEEK_MS + 40 * DAY_MS);
     assert!(both.ingest.into_inner().unwrap().unwrap().stop(), "the ingest stops in peace");
     assert!(both.worker.into_inner().unwrap().unwrap().stop(), "the worker stops in peace");
-    assert!(both.query.stop(), "the query role stops in peace");
+    assert!(both.query.into_inner().unwrap().unwrap().stop(), "the query role stops in peace");
 }
 
 fn scenario_001(both: &Both) {
@@ -204,7 +210,8 @@ fn scenario_001(both: &Both) {
     assert_eq!(counted.len(), scenario::BATCHES);
     both.assert_same("scenario 001", &["acme"], WEEK_MS - 7 * DAY_MS, WEEK_MS);
     // The same answer as is written down, not only the same as ours.
-    let answers = Both::answers(both.query.addr, "acme", WEEK_MS - 7 * DAY_MS, WEEK_MS).unwrap();
+    let answers =
+        Both::answers(*both.query_addr.read().unwrap(), "acme", WEEK_MS - 7 * DAY_MS, WEEK_MS).unwrap();
     let requests: Vec<_> =
         answers[0]["windows"].as_array().unwrap().iter().map(|window| &window["requests"]).collect();
     assert_eq!(requests, [16_000, 16_000, 16_000, 16_000]);
@@ -382,6 +389,7 @@ fn a_late_duplicate_counts_once_and_a_late_batch_after_reconcile(both: &Both) {
     };
     find_record(both, "late-insights", is_it);
     assert_eq!(both.requests("north", at_ms), 2, "not counted by the window job");
+    halfway::kill_reconcile_between_its_tables(both, at_ms, 2, 3);
     let said = run_to_end(&both.engines, &["reconcile"]);
     assert!(said.contains("1 windows counted again"), "{said}");
     both.assert_same("a late batch after reconcile", &["north"], at_ms, later_ms + DAY_MS);

@@ -181,7 +181,8 @@ fn clickhouse(kill: &Kill<'_>) {
     let before = retries();
     let gone = kill.kill();
     let target = "/aggregates?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z";
-    let answer = Client::new(both.query.addr).get(target, &[("x-customer-id", "north")]).unwrap();
+    let answer =
+        Client::new(*both.query_addr.read().unwrap()).get(target, &[("x-customer-id", "north")]).unwrap();
     assert_eq!(answer.status, 503, "{}", answer.text());
     kill.wait_for_load(gone);
     wait_for("the sink to try again", || retries() > before);
