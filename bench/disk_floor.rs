@@ -6,15 +6,16 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark")]
 
+#[path = "common/synced_files.rs"]
+mod synced_files;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 const BATCH_BYTES: usize = 4 * 1024;
 const SYNCS: usize = 300;
-const THREADS: usize = 16;
 const PERIOD: Duration = Duration::from_secs(3);
 
 fn idle_sync_ms(dir: &Path) -> f64 {
@@ -35,27 +36,8 @@ fn idle_sync_ms(dir: &Path) -> f64 {
 
 fn files_per_second(dir: &Path) -> f64 {
     let begin = Instant::now();
-    let written: usize = thread::scope(|scope| {
-        let run = |thread: usize| {
-            let mut count = 0;
-            while begin.elapsed() < PERIOD {
-                let (temp, path) =
-                    (dir.join(format!("t{thread}-{count}")), dir.join(format!("f{thread}-{count}")));
-                let mut file = File::create_new(&temp).unwrap();
-                file.write_all(&[b'x'; BATCH_BYTES]).unwrap();
-                file.sync_all().unwrap();
-                fs::hard_link(&temp, &path).unwrap();
-                fs::remove_file(&temp).unwrap();
-                count += 1;
-            }
-            count
-        };
-        let threads: Vec<_> = (0..THREADS)
-            .map(|thread| thread::Builder::new().spawn_scoped(scope, move || run(thread)).unwrap())
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-    });
-    written as f64 / begin.elapsed().as_secs_f64()
+    let (files, elapsed) = synced_files::make(dir, &[b'x'; BATCH_BYTES], |_| begin.elapsed() < PERIOD);
+    files as f64 / elapsed.as_secs_f64()
 }
 
 fn main() {

@@ -17,6 +17,8 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark")]
 
+#[path = "common/batches.rs"]
+mod batches;
 #[allow(dead_code, reason = "each program uses its own part of it")]
 mod common;
 #[path = "common/tally.rs"]
@@ -26,12 +28,10 @@ use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use batches::{Answer, Template, current_minute, write_head};
 use clap::Parser;
-use common::Shape;
-use log_analytics::batch::time::format_start;
-use log_analytics::model::WindowStart;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -87,52 +87,8 @@ impl Options {
     }
 }
 
-/// Bodies each thread has.
-const BODIES: usize = 16;
 /// How long the last answers are waited for.
 const PATIENCE: Duration = Duration::from_secs(15);
-
-/// A body made beforehand, and where in it the times are.
-struct Template {
-    bytes: Vec<u8>,
-    minutes_at: Vec<usize>,
-}
-
-impl Template {
-    fn all(options: &Options) -> Vec<Template> {
-        let shape = Shape {
-            entries: BODIES * options.entries,
-            minutes: 1,
-            paths: options.paths,
-            agents: options.agents,
-        };
-        let lines = shape.ndjson();
-        let lines: Vec<&[u8]> = lines.trim_ascii_end().split(|byte| *byte == b'\n').collect();
-        let template = |lines: &[&[u8]]| {
-            let mut bytes = vec![b'['];
-            bytes.extend_from_slice(&lines.join(&b','));
-            bytes.push(b']');
-            let minutes_at =
-                memchr::memmem::find_iter(&bytes, MARK).map(|position| position + MARK.len()).collect();
-            Template { bytes, minutes_at }
-        };
-        lines.chunks(options.entries).map(template).collect()
-    }
-
-    /// Puts all entries into this minute; seconds stay. Where a body is just being sent, the rest of it changes too.
-    fn set_minute(&mut self, minute: u32) {
-        let stamp = format_start(WindowStart(minute));
-        for at in &self.minutes_at {
-            self.bytes[*at..*at + 16].copy_from_slice(&stamp.as_bytes()[..16]);
-        }
-    }
-}
-
-const MARK: &[u8] = b"{\"receivedAt\":\"";
-
-fn current_minute() -> u32 {
-    (SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 60) as u32
-}
 
 /// The time that is measured.
 #[derive(Clone, Copy)]
@@ -183,7 +139,7 @@ impl Sender {
             poll,
             connections: Vec::new(),
             free: (0..connections).collect(),
-            bodies: Template::all(options),
+            bodies: Template::all(options.entries, options.paths, options.agents),
             minute: 0,
             requests: 0,
             tally: Tally::new(),
@@ -295,17 +251,11 @@ impl Sender {
         let index = self.free.pop().unwrap();
         // Multiplying by an odd number spreads customers without a pattern that partitions could share.
         let customer = self.requests.wrapping_mul(0x9E37_79B9_7F4A_7C15) % self.options.customers;
+        let customer = format!("customer-{customer:05}");
         let key = format!("{:08x}-{:02x}-{:012x}", std::process::id(), self.number, self.requests);
         let connection = &mut self.connections[index];
-        connection.head.clear();
-        write!(
-            connection.head,
-            "POST /logs HTTP/1.1\r\nhost: {}\r\nx-customer-id: customer-{customer:05}\r\n\
-             idempotency-key: {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            self.options.authority(),
-            self.bodies[body].bytes.len(),
-        )
-        .unwrap();
+        let body_bytes = self.bodies[body].bytes.len();
+        write_head(&mut connection.head, self.options.authority(), &customer, &key, body_bytes);
         connection.body = body;
         connection.sent_bytes = 0;
         connection.due = due;
@@ -350,17 +300,8 @@ impl Sender {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
             Err(_) => return self.lost(index),
         }
-        let Some(head_bytes) = memchr::memmem::find(&connection.answer, b"\r\n\r\n") else { return };
-        let head = std::str::from_utf8(&connection.answer[..head_bytes]).unwrap();
-        let body_bytes: usize = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .map_or(0, |length| length.parse().unwrap());
-        if connection.answer.len() < head_bytes + 4 + body_bytes {
-            return;
-        }
+        let Some(Answer { status, closes }) = Answer::of(&connection.answer) else { return };
         let tally = &mut self.tally;
-        let status = &head[9..12];
         if self.measured.holds(connection.due) {
             match status {
                 "202" => tally.accepted += 1,
@@ -373,7 +314,6 @@ impl Sender {
         if status == "202" && self.measured.holds(Instant::now()) {
             tally.accepted_in_time += 1;
         }
-        let closes = head.contains("connection: close");
         connection.answer.clear();
         connection.busy = false;
         if closes {
