@@ -207,11 +207,17 @@ impl Agents {
             if let Some(known) = self.known.get((self.guesses[place] as usize).wrapping_sub(1))
                 && known.begins(text)
             {
-                let end = pos + known.bytes;
-                let is_whole = known.bytes <= KNOWN_BYTES
-                    || bytes.get(pos + KNOWN_BYTES..end)
-                        == Some(&tally.agents.bytes(known.number)[KNOWN_BYTES..]);
-                if is_whole && bytes.get(end) == Some(&b'"') {
+                // It ends where the quote was seen. Going by that and not by the lesson, the processor reads what comes
+                // next while it still waits for the lesson.
+                if known.bytes == length && length < KNOWN_BYTES {
+                    return Some((known.number, pos + length, false));
+                }
+                if known.bytes >= KNOWN_BYTES
+                    && let end = pos + known.bytes
+                    && bytes.get(pos + KNOWN_BYTES..end)
+                        == Some(&tally.agents.bytes(known.number)[KNOWN_BYTES..])
+                    && bytes.get(end) == Some(&b'"')
+                {
                     return Some((known.number, end, false));
                 }
             }
