@@ -67,15 +67,23 @@ impl Input {
     /// # Errors
     /// The name and what the file system says of it.
     pub fn open(&self, progress: Arc<AtomicU64>) -> io::Result<Opened> {
-        let raw: Box<dyn Read + Send> = match self {
-            Self::Stdin => Box::new(io::stdin()),
+        let (raw, again): (Box<dyn Read + Send>, _) = match self {
+            Self::Stdin => (Box::new(io::stdin()), None),
             Self::File(path) => {
                 let file: File = disk::open_for_reading(path).map_err(at(path))?;
-                Box::new(file)
+                let again = file.try_clone().map_err(at(path))?;
+                (Box::new(file), Some(again))
             }
         };
-        Opened::new(raw, progress)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.name())))
+        let opened = || {
+            let mut opened = Opened::new(raw, progress)?;
+            if let (Some(file), Coding::Plain) = (again, opened.coding) {
+                let data = file.metadata()?;
+                opened.plain_file = data.is_file().then_some((file, data.len()));
+            }
+            Ok(opened)
+        };
+        opened().map_err(|error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.name())))
     }
 }
 
@@ -83,6 +91,8 @@ impl Input {
 pub struct Opened {
     /// How it is stored.
     pub coding: Coding,
+    /// The file itself and its length, where it is a regular one and not compressed: for reading it anywhere.
+    pub plain_file: Option<(File, u64)>,
     reader: Box<dyn Read + Send>,
 }
 
@@ -103,7 +113,7 @@ impl Opened {
                 Box::new(decoder)
             }
         };
-        Ok(Self { coding, reader })
+        Ok(Self { coding, plain_file: None, reader })
     }
 }
 

@@ -6,20 +6,21 @@
 //! parsed and is held whole. Chunks may be done in any order, because counting is addition; the error told is that of
 //! the first bad line.
 
+mod chunks;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chunks::{Chunk, Chunks, MAX_LINE_BYTES};
+
+pub use chunks::CHUNK_BYTES;
+
 use crate::batch::{self, BatchError, Format, Limits, LineCounter, Overlong, Summarized};
 use crate::input::{Input, read_more};
 use crate::model::{Counts, CustomerId, Seq, Summary, WindowId, WindowSize, WindowStart};
 use crate::windows::window::{Window, WindowLimits, encode_counts};
-
-/// Bytes of lines that a thread reads and counts at once: what was just read is still in the core's own cache.
-pub const CHUNK_BYTES: usize = 512 << 10;
-/// A line longer than this is no entry (its path and agent have limits), and must not make memory grow.
-const MAX_LINE_BYTES: usize = 64 << 20;
 
 /// What to count, and on how many threads.
 #[derive(Clone, Debug)]
@@ -191,8 +192,8 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
             continue;
         }
         counters.resize_with(options.threads, || LineCounter::new(&limits, options.now_ms, CHUNK_BYTES));
-        let cutter = Cutter { input, reader, rest: start, ended: false };
-        let lines = Lines { source: Mutex::new(Source { cutter, chunks: 0 }), counted: &counted };
+        let chunks = Chunks::new(input, reader, start, progress);
+        let lines = Lines { chunks, counted: &counted };
         let ends = if alone {
             vec![lines.count(&mut counters[0])]
         } else {
@@ -226,55 +227,43 @@ fn read_failure(input: &Input, error: io::Error) -> Failure {
 }
 
 /// The lines of one input, for all threads to take from.
-struct Lines<'l, 'i, R> {
-    source: Mutex<Source<'i, R>>,
+struct Lines<'l, 'i> {
+    chunks: Chunks<'i>,
     /// Takes what a counter cannot hold any more.
     counted: &'l Mutex<Counted>,
-}
-
-struct Source<'i, R> {
-    cutter: Cutter<'i, R>,
-    /// Chunks handed out so far.
-    chunks: usize,
 }
 
 /// How one thread's counting ended.
 #[derive(Default)]
 struct End {
     /// The chunks it counted, and how many line ends each has.
-    chunks: Vec<(usize, u64)>,
+    chunks: Vec<(u64, u64)>,
     /// The chunk it stopped at, the bad line in it, and what is wrong with it.
-    bad: Option<(usize, u64, BatchError)>,
+    bad: Option<(u64, u64, BatchError)>,
     /// The input could not be read on.
     failure: Option<Failure>,
 }
 
-impl<R: Read> Lines<'_, '_, R> {
+impl Lines<'_, '_> {
     /// Takes and counts chunks until there are none, or one is bad.
     fn count(&self, counter: &mut LineCounter) -> End {
         let mut end = End::default();
-        let mut chunk = Vec::new();
+        let mut chunk = Chunk::default();
         loop {
-            let taken = {
-                let mut source = lock(&self.source);
-                source.chunks += 1;
-                let taken = source.cutter.next(&mut chunk);
-                (source.chunks - 1, taken)
-            };
-            let number = match taken {
-                (number, Ok(true)) => number,
-                (_, Ok(false)) => return end,
-                (_, Err(failure)) => {
+            let number = match self.chunks.next(&mut chunk) {
+                Ok(Some(number)) => number,
+                Ok(None) => return end,
+                Err(failure) => {
                     end.failure = Some(failure);
                     return end;
                 }
             };
-            match counter.add(&chunk) {
+            match counter.add(chunk.lines()) {
                 Ok(line_ends) => end.chunks.push((number, line_ends)),
                 Err(error) => {
-                    end.bad = Some((number, bad_line(&chunk, &error), error));
+                    end.bad = Some((number, bad_line(chunk.lines(), &error), error));
                     // Nothing behind it is of interest.
-                    lock(&self.source).cutter.stop();
+                    self.chunks.stop();
                     return end;
                 }
             }
@@ -288,7 +277,7 @@ impl<R: Read> Lines<'_, '_, R> {
 /// What came first of what went wrong. Every chunk before a bad one was taken earlier, and is counted by now.
 fn first_failure(input: &Input, ends: Vec<End>) -> Result<(), Failure> {
     let (mut chunks, mut failure) = (Vec::new(), None);
-    let mut first: Option<(usize, u64, BatchError)> = None;
+    let mut first: Option<(u64, u64, BatchError)> = None;
     for end in ends {
         chunks.extend(end.chunks);
         failure = failure.or(end.failure);
@@ -318,55 +307,5 @@ fn bad_line(chunk: &[u8], error: &BatchError) -> u64 {
             1 + memchr::memchr_iter(b'\n', &chunk[..(*offset_bytes).min(chunk.len())]).count() as u64
         }
         _ => 1,
-    }
-}
-
-/// Cuts an input into chunks of whole lines.
-struct Cutter<'i, R> {
-    input: &'i Input,
-    reader: R,
-    /// Read, and not yet in a chunk.
-    rest: Vec<u8>,
-    ended: bool,
-}
-
-impl<R: Read> Cutter<'_, R> {
-    /// Puts the next chunk in the place of what `chunk` holds; `false` at the end.
-    fn next(&mut self, chunk: &mut Vec<u8>) -> Result<bool, Failure> {
-        loop {
-            if !self.ended && self.rest.len() < CHUNK_BYTES {
-                self.read(CHUNK_BYTES - self.rest.len())?;
-            }
-            if self.ended {
-                chunk.clear();
-                std::mem::swap(chunk, &mut self.rest);
-                return Ok(!chunk.is_empty());
-            }
-            if let Some(end) = memchr::memrchr(b'\n', &self.rest) {
-                chunk.clear();
-                chunk.reserve(CHUNK_BYTES);
-                chunk.extend_from_slice(&self.rest[end + 1..]);
-                self.rest.truncate(end + 1);
-                std::mem::swap(chunk, &mut self.rest);
-                return Ok(true);
-            }
-            if self.rest.len() >= MAX_LINE_BYTES {
-                return Err(Failure::LongLine { input: self.input.name() });
-            }
-            // A line longer than a chunk: on until it ends.
-            self.read(self.rest.len())?;
-        }
-    }
-
-    fn read(&mut self, bytes: usize) -> Result<(), Failure> {
-        let read = read_more(&mut self.reader, &mut self.rest, bytes);
-        self.ended = read.map_err(|error| read_failure(self.input, error))? < bytes;
-        Ok(())
-    }
-
-    /// Gives nothing any more.
-    fn stop(&mut self) {
-        self.rest = Vec::new();
-        self.ended = true;
     }
 }
