@@ -184,7 +184,9 @@ fn every_flag_has_a_variable(command: &str) {
         let flag = line.trim_start().split([' ', '=', '[']).next().unwrap();
         let about: Vec<&str> =
             lines[number + 1..].iter().copied().take_while(|line| !is_flag(line)).collect();
+        // The name may stand on a line of its own behind what announces it.
         let about = [&[*line], &about[..]].concat().join(" ");
+        let about = about.split_whitespace().collect::<Vec<_>>().join(" ");
         let variable = format!("LOG_ANALYTICS_{}", flag[2..].to_uppercase().replace('-', "_"));
         assert!(about.contains(&format!("[env: {variable}=")), "{flag} has no variable {variable}: {about}");
         checked += 1;
