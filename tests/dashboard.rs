@@ -3,7 +3,7 @@
 //! console error or a violation of the page's policy behind. Pictures land in `target/tmp/dashboard/`.
 //!
 //! Needs Debian's `chromium` and `chromium-driver`, and for `accessibility` the npm package `axe-core` below
-//! `target/tools` (`.ci/run` installs both). They fail with that advice where it is missing.
+//! `target/tools` (`.ci/tools` installs it, `.ci/run` all). They fail with that advice where it is missing.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 mod support;

@@ -11,8 +11,7 @@ use crate::support::server::Server;
 
 fn axe() -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/node_modules/axe-core/axe.min.js");
-    fs::read_to_string(file)
-        .expect("axe-core is missing: npm install --prefix target/tools axe-core@4.14.1, or .ci/run")
+    fs::read_to_string(file).expect("axe-core is missing: .ci/tools installs it")
 }
 
 /// Runs axe in the page as it is now.
