@@ -1,5 +1,5 @@
 //! How fast bodies become summaries, each figure beside its floors in the same run: a scan of the same bytes
-//! and typed serde_json parses that keep nothing.
+//! and typed serde_json parses. Lines are also counted by the command itself, from a file to printed windows.
 //!
 //! `cargo bench --bench summarize` prints a table of ratios (rounds interleaved, best of each) and then runs
 //! criterion; `cargo bench --bench summarize -- ratios [CASE…]` prints the table only, and `… -- profile CASE FIGURE`
@@ -8,6 +8,9 @@
 mod common;
 
 use std::hint::black_box;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use common::Shape;
@@ -16,6 +19,7 @@ use log_analytics::batch::{Format, Limits, reference, summarize};
 use log_analytics::clock::monotonic;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::Deserialize;
+use tempfile::NamedTempFile;
 
 /// 2026-01-01T00:00:00Z.
 const NOW_MS: u64 = 1_767_225_600_000;
@@ -62,6 +66,8 @@ type Measure<'c> = (&'static str, Box<dyn Fn() -> usize + Sync + Send + 'c>);
 struct Case {
     name: &'static str,
     body: Vec<u8>,
+    /// The body as a file, for the command.
+    file: Option<NamedTempFile>,
     format: Format,
     /// With two threads too.
     is_large: bool,
@@ -71,7 +77,14 @@ impl Case {
     const COUNT: usize = 4;
 
     fn new(number: usize) -> Case {
-        let case = |name, body, format, is_large| Case { name, body, format, is_large };
+        let case = |name, body: Vec<u8>, format, is_large| {
+            let file = (format == Format::Ndjson).then(|| {
+                let mut file = NamedTempFile::new().expect("there is a place for temporary files");
+                file.write_all(&body).expect("the temporary file takes the body");
+                file
+            });
+            Case { name, body, file, format, is_large }
+        };
         let million = Shape::standard(1_000_000);
         let twenty = Shape { minutes: 1, ..Shape::standard(20) };
         match number {
@@ -90,6 +103,15 @@ impl Case {
         result.expect("generated batches are valid").summary.minutes.len()
     }
 
+    /// What `log-analytics summarize` prints for the file, in bytes.
+    fn command(&self, file: &Path, threads: &str) -> usize {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_log-analytics"));
+        let output = command.args(["summarize", "--threads", threads]).arg(file).output();
+        let output = output.expect("the program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout.len()
+    }
+
     fn reference(&self) -> usize {
         let result = reference(&self.body, self.format, &limits(usize::MAX), NOW_MS);
         result.expect("generated batches are valid").summary.minutes.len()
@@ -106,6 +128,10 @@ impl Case {
         ];
         if self.is_large {
             measures.push(("summarize, 2 threads", Box::new(|| self.summarize(&pools[1]))));
+        }
+        if let Some(file) = &self.file {
+            measures.push(("the command, 1 thread", Box::new(|| self.command(file.path(), "1"))));
+            measures.push(("the command, 2 threads", Box::new(|| self.command(file.path(), "2"))));
         }
         measures
     }
