@@ -25,7 +25,7 @@ impl Learnt {
     pub(super) fn for_bytes(bytes: usize) -> Self {
         let guess_bits = (bytes / 256).clamp(1 << MIN_GUESS_BITS, 1 << MAX_GUESS_BITS).ilog2();
         Self {
-            times: Times { forms: [0, 1, 2, 3, 4, 5, 6, 7].map(Form::none) },
+            times: Times { forms: [0, 1, 2, 3, 4, 5, 6, 7].map(Form::none), bytes: 0 },
             agents: Agents { guesses: vec![0; 1 << guess_bits], guess_bits, known: Vec::new() },
             layout: Layout::unknown(),
         }
@@ -35,6 +35,8 @@ impl Learnt {
 /// Minutes met before, by the last digit of the minute as it is written.
 pub(super) struct Times {
     forms: [Form; FORMS],
+    /// Of the time met last: a program writes all its times alike.
+    bytes: usize,
 }
 
 const FORMS: usize = 8;
@@ -101,6 +103,12 @@ impl Times {
         {
             let form = &self.forms[head[15] as usize % FORMS];
             if form.matches(u8x16::new(*head), u8x16::new(*tail)) {
+                // Going by the time before, and not by the lesson, the processor reads what comes next while it still
+                // waits for the lesson.
+                if form.bytes == self.bytes {
+                    return Some((form.minute, pos + self.bytes));
+                }
+                self.bytes = form.bytes;
                 return Some((form.minute, pos + form.bytes));
             }
         }
