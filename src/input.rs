@@ -67,23 +67,17 @@ impl Input {
     /// # Errors
     /// The name and what the file system says of it.
     pub fn open(&self, progress: Arc<AtomicU64>) -> io::Result<Opened> {
-        let (raw, again): (Box<dyn Read + Send>, _) = match self {
-            Self::Stdin => (Box::new(io::stdin()), None),
-            Self::File(path) => {
-                let file: File = disk::open_for_reading(path).map_err(at(path))?;
-                let again = file.try_clone().map_err(at(path))?;
-                (Box::new(file), Some(again))
-            }
+        let file = match self {
+            Self::Stdin => None,
+            Self::File(path) => Some(Arc::new(disk::open_for_reading(path).map_err(at(path))?)),
         };
-        let opened = || {
-            let mut opened = Opened::new(raw, progress)?;
-            if let (Some(file), Coding::Plain) = (again, opened.coding) {
-                let data = file.metadata()?;
-                opened.plain_file = data.is_file().then_some((file, data.len()));
-            }
-            Ok(opened)
+        let raw: Box<dyn Read + Send> = match &file {
+            None => Box::new(io::stdin()),
+            Some(file) => Box::new(Arc::clone(file)),
         };
-        opened().map_err(|error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.name())))
+        let opened = Opened::new(raw, progress)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.name())))?;
+        Ok(Opened { file, ..opened })
     }
 }
 
@@ -91,12 +85,18 @@ impl Input {
 pub struct Opened {
     /// How it is stored.
     pub coding: Coding,
-    /// The file itself and its length, where it is a regular one and not compressed: for reading it anywhere.
-    pub plain_file: Option<(File, u64)>,
+    file: Option<Arc<File>>,
     reader: Box<dyn Read + Send>,
 }
 
 impl Opened {
+    /// The file itself and its length, where it is a regular one and not compressed: for reading it anywhere.
+    pub fn plain_file(&self) -> Option<(Arc<File>, u64)> {
+        let file = self.file.as_ref().filter(|_| self.coding == Coding::Plain)?;
+        let data = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        Some((Arc::clone(file), data.len()))
+    }
+
     fn new(raw: Box<dyn Read + Send>, progress: Arc<AtomicU64>) -> io::Result<Self> {
         let mut raw = BufReader::with_capacity(READ_BYTES, Counted { inner: raw, progress });
         let coding = match first_bytes(&mut raw)? {
@@ -113,7 +113,7 @@ impl Opened {
                 Box::new(decoder)
             }
         };
-        Ok(Self { coding, plain_file: None, reader })
+        Ok(Self { coding, file: None, reader })
     }
 }
 

@@ -48,15 +48,12 @@ impl Connection {
     fn receive(&mut self, status: &str, refused: &mut Refused) {
         self.answer.clear();
         let mut buffer = [0; 4096];
-        let answer = loop {
+        while Answer::of(&self.answer).is_none() {
             let count = self.stream.read(&mut buffer).unwrap();
             assert!(count > 0, "the server closed instead of answering");
             self.answer.extend_from_slice(&buffer[..count]);
-            // Looked at twice, because the loop cannot lend what it still fills.
-            if Answer::of(&self.answer).is_some() {
-                break Answer::of(&self.answer).unwrap();
-            }
-        };
+        }
+        let answer = Answer::of(&self.answer).unwrap();
         if answer.status != status || answer.closes {
             refused.count += 1;
             refused.example = String::from_utf8_lossy(&self.answer).into_owned();

@@ -39,27 +39,24 @@ impl Chunk {
 pub(super) struct Chunks<'i> {
     input: &'i Input,
     stopped: AtomicBool,
-    source: Source<'i>,
+    source: Source,
 }
 
-enum Source<'i> {
-    File(Stretches<'i>),
+enum Source {
+    File(Stretches),
     Stream(Mutex<Stream>),
 }
 
 impl<'i> Chunks<'i> {
     /// The chunks of an input of which `start`, [`CHUNK_BYTES`] or all of it, was read to see what it is.
     pub(super) fn new(input: &'i Input, opened: Opened, start: Vec<u8>, progress: &Arc<AtomicU64>) -> Self {
-        let source = match opened.plain_file {
+        let source = match opened.plain_file() {
             // A file of one chunk is read already, and some that call themselves empty (in /proc) are not.
-            Some((file, bytes)) if bytes > CHUNK_BYTES as u64 => Source::File(Stretches {
-                input,
-                file,
-                bytes,
-                taken: AtomicU64::new(0),
-                progress: Arc::clone(progress),
-            }),
-            _ => Source::Stream(Mutex::new(Stream { reader: opened, rest: start, ended: false, taken: 0 })),
+            Some((file, bytes)) if bytes > CHUNK_BYTES as u64 => {
+                let (taken, progress) = (AtomicU64::new(0), Arc::clone(progress));
+                Source::File(Stretches { file, bytes, taken, progress })
+            }
+            _ => Source::Stream(Mutex::new(Stream::new(opened, start))),
         };
         Self { input, stopped: AtomicBool::new(false), source }
     }
@@ -73,7 +70,7 @@ impl<'i> Chunks<'i> {
             return Ok(None);
         }
         match &self.source {
-            Source::File(stretches) => stretches.next(chunk),
+            Source::File(stretches) => stretches.next(self.input, chunk),
             Source::Stream(stream) => lock(stream).next(self.input, chunk),
         }
     }
@@ -85,9 +82,8 @@ impl<'i> Chunks<'i> {
 }
 
 /// A plain file, to be read anywhere.
-struct Stretches<'i> {
-    input: &'i Input,
-    file: File,
+struct Stretches {
+    file: Arc<File>,
     /// As many as it had when it was opened.
     bytes: u64,
     /// Stretches handed out so far.
@@ -95,8 +91,8 @@ struct Stretches<'i> {
     progress: Arc<AtomicU64>,
 }
 
-impl Stretches<'_> {
-    fn next(&self, chunk: &mut Chunk) -> Result<Option<u64>, Failure> {
+impl Stretches {
+    fn next(&self, input: &Input, chunk: &mut Chunk) -> Result<Option<u64>, Failure> {
         loop {
             let number = self.taken.fetch_add(1, Ordering::Relaxed);
             let Some(begin) = number.checked_mul(CHUNK_BYTES as u64).filter(|begin| *begin < self.bytes)
@@ -111,7 +107,7 @@ impl Stretches<'_> {
             // Whether a line begins with the stretch, the byte before it says.
             let from = begin.saturating_sub(1);
             let within = (end - from) as usize;
-            let mut held = self.read(chunk, from, 0, within + SPARE_BYTES)?;
+            let mut held = self.read(input, chunk, from, 0, within + SPARE_BYTES)?;
             let start = match number {
                 0 => Some(0),
                 _ => memchr::memchr(b'\n', &chunk.bytes[..within - 1]).map(|line_end| line_end + 1),
@@ -126,10 +122,10 @@ impl Stretches<'_> {
                     break held;
                 }
                 if held - within > MAX_LINE_BYTES {
-                    return Err(Failure::LongLine { input: self.input.name() });
+                    return Err(Failure::LongLine { input: input.name() });
                 }
                 searched = held;
-                held = self.read(chunk, from, held, held * 2)?;
+                held = self.read(input, chunk, from, held, held * 2)?;
             };
             chunk.lines = start..stop;
             return Ok(Some(number));
@@ -137,19 +133,25 @@ impl Stretches<'_> {
     }
 
     /// Reads on to `wanted` bytes from `from` on, of which `held` are there, or to the end; says how many there are then.
-    fn read(&self, chunk: &mut Chunk, from: u64, held: usize, wanted: usize) -> Result<usize, Failure> {
+    fn read(
+        &self,
+        input: &Input,
+        chunk: &mut Chunk,
+        from: u64,
+        held: usize,
+        wanted: usize,
+    ) -> Result<usize, Failure> {
         let wanted = usize::try_from(self.bytes - from).map_or(wanted, |rest| wanted.min(rest));
         if chunk.bytes.len() < wanted {
             chunk.bytes.resize(wanted, 0);
         }
-        self.file.read_exact_at(&mut chunk.bytes[held..wanted], from + held as u64).map_err(|error| {
-            let became_shorter = io::Error::new(error.kind(), "became shorter while it was read");
-            read_failure(
-                self.input,
-                if error.kind() == io::ErrorKind::UnexpectedEof { became_shorter } else { error },
-            )
-        })?;
-        Ok(wanted)
+        match self.file.read_exact_at(&mut chunk.bytes[held..wanted], from + held as u64) {
+            Ok(()) => Ok(wanted),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(read_failure(input, io::Error::new(error.kind(), "became shorter while it was read")))
+            }
+            Err(error) => Err(read_failure(input, error)),
+        }
     }
 }
 
@@ -164,6 +166,10 @@ struct Stream {
 }
 
 impl Stream {
+    fn new(reader: Opened, start: Vec<u8>) -> Self {
+        Self { reader, rest: start, ended: false, taken: 0 }
+    }
+
     fn next(&mut self, input: &Input, chunk: &mut Chunk) -> Result<Option<u64>, Failure> {
         loop {
             if !self.ended && self.rest.len() < CHUNK_BYTES {
@@ -211,10 +217,12 @@ mod tests {
         let mut opened = input.open(Arc::clone(&progress)).unwrap();
         let mut start = Vec::new();
         read_more(&mut opened, &mut start, CHUNK_BYTES).unwrap();
-        if as_stream {
-            opened.plain_file = None;
-        }
-        let chunks = Chunks::new(input, opened, start, &progress);
+        let chunks = if as_stream {
+            let source = Source::Stream(Mutex::new(Stream::new(opened, start)));
+            Chunks { input, stopped: AtomicBool::new(false), source }
+        } else {
+            Chunks::new(input, opened, start, &progress)
+        };
         let (mut memory, mut all) = ([Chunk::default(), Chunk::default()], Vec::new());
         while let Some(number) = chunks.next(&mut memory[all.len() % 2])? {
             all.push((number, memory[all.len() % 2].lines().to_vec()));
