@@ -28,9 +28,9 @@ use std::time::{Duration, Instant};
 
 use batches::{Template, current_minute};
 use criterion::{Criterion, SamplingMode, Throughput};
-use log_analytics::batch::time::format_start;
 use log_analytics::batch::{Format, Limits, summarize};
 use log_analytics::model::WindowStart;
+use log_analytics::time::format_start;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use senders::{Asked, CUSTOMER, Sender};
 use server::Server;

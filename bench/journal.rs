@@ -14,15 +14,15 @@ use std::sync::Arc;
 
 use common::Shape;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use log_analytics::base::disk::RealDisk;
+use log_analytics::base::inflight::{Budget, Charge};
+use log_analytics::base::latch::Latch;
 use log_analytics::data_dir::DataDir;
-use log_analytics::disk::RealDisk;
-use log_analytics::inflight::{Budget, Charge};
 use log_analytics::journal::committer::{
     ActiveSegment, CommitLimits, Committer, CommitterState, Fate, Pressure, Submission,
 };
 use log_analytics::journal::dedup::{DedupHasher, DedupIndex};
 use log_analytics::journal::format::{BodyCoding, Draft, Parts};
-use log_analytics::latch::Latch;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{BatchId, CustomerId, Seq};
 

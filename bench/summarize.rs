@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use common::Shape;
 use criterion::{Criterion, Throughput};
+use log_analytics::base::clock::monotonic;
 use log_analytics::batch::{Format, Limits, reference, summarize};
-use log_analytics::clock::monotonic;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::Deserialize;
 use tempfile::NamedTempFile;

@@ -13,8 +13,8 @@ use std::hint::black_box;
 
 use common::Shape;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use log_analytics::base::disk::{RealDisk, replace_file};
 use log_analytics::batch::{Format, Limits, insights, summarize};
-use log_analytics::disk::{RealDisk, replace_file};
 use log_analytics::model::{CustomerId, Insight, Seq};
 use log_analytics::windows::window::{Window, WindowLimits};
 

@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::batch::time;
-use crate::disk::{self, Disk};
+use crate::base::disk::{self, Disk};
+use crate::base::random;
 use crate::model::{CustomerId, Seq, WindowId};
-use crate::random;
+use crate::time;
 
 /// Encoded customer names longer than this are cut and given a hash.
 const MAX_CUSTOMER_NAME_BYTES: usize = 200;
@@ -213,6 +213,11 @@ pub fn decode_name(name: &str) -> Option<String> {
 /// The customer whose directory has this name; `None` for one that was cut, and for what is no customer's directory.
 pub fn customer_in_dir_name(name: &str) -> Option<CustomerId> {
     CustomerId::new(&decode_name(name)?).filter(|customer| customer_dir_name(customer) == name)
+}
+
+/// The window whose file has this name; `None` for other files.
+pub fn window_in_file_name(name: &str) -> Option<WindowId> {
+    name.strip_suffix(".json").and_then(time::parse_stamp)
 }
 
 /// The first seq in the name of a journal file with this ending (`log`, `idx`); `None` for other files.

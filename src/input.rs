@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::base::disk;
 use crate::data_dir::at;
-use crate::disk;
 
 /// Bytes read from a file at once.
 const READ_BYTES: usize = 256 * 1024;

@@ -2,8 +2,8 @@
 //!
 //! The HTTP routes know only this; behind it is the local [`crate::engine`], or a cluster.
 
+use crate::base::inflight::Charge;
 use crate::batch::{Encoding, Format};
-use crate::inflight::Charge;
 use crate::model::{BatchId, CustomerId, Summary};
 
 /// A batch that passed every check that needs no memory of other batches.
@@ -53,7 +53,7 @@ pub enum Reason {
     DiskFull,
     /// Too much waits to be written to window files.
     Backlog,
-    /// A sync failed: see [`crate::latch`].
+    /// A sync failed: see [`crate::base::latch`].
     Latched,
     /// The server is starting.
     Starting,

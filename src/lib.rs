@@ -24,14 +24,15 @@
 //! - [`journal`]: records, group commit, deduplication, recovery, retention. Why counts are exact is argued there.
 //! - [`windows`]: what was counted, in memory and in files, each window owned by one worker.
 //! - [`engine`]: threads and channels around the state machines of the two.
-//! - [`disk`]: the only place that touches files; everything above it runs on a simulated disk in the tests.
+//! - [`base`]: clock, disk, randomness, threads and checksums. Everything above [`base::disk`] runs on a simulated disk in
+//!   the tests.
+//! - [`model`], [`time`]: the words of the program as types; dates and the names of windows.
 //! - [`query`]: the reading side: which windows a question needs, what it may cost, and its answer.
 //! - [`import`], [`report`], [`summarize`]: the other side of the connection: logs to a server, tables for people, and counts
 //!   without a server.
-//! - [`verify`], [`repair`]: looking after a stopped server's data.
+//! - [`offline`]: looking after a stopped server's data: [`offline::verify`], [`offline::repair`].
 //! - [`config`]: flags and environment; every limit has its name, flag and default there.
 //! - [`metrics`]: every metric, in one table.
-//! - [`allocator`]: what is asked of the C library, so that memory in flight is given back.
 //!
 //! With the cargo feature `cluster` there is a module of that name: the roles that put Kafka, an object store and
 //! ClickHouse behind [`intake`] and [`query`].
@@ -56,31 +57,25 @@
 //!
 //! A panic in any of them ends the process, and the next start recovers; only a panic inside one request is contained.
 
-pub mod allocator;
+pub mod base;
 pub mod batch;
 pub mod client;
-pub mod clock;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod data_dir;
-pub mod disk;
 pub mod engine;
 pub mod http;
 pub mod import;
-pub mod inflight;
 pub mod input;
 pub mod intake;
 pub mod journal;
-pub mod latch;
 pub mod metrics;
 pub mod model;
+pub mod offline;
 pub mod query;
-pub mod random;
-pub mod repair;
 pub mod report;
-pub mod shutdown;
 pub mod summarize;
-pub mod verify;
+pub mod time;
 pub mod windows;

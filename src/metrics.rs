@@ -10,8 +10,8 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
-use crate::batch::time;
 use crate::model::{WindowId, WindowSize};
+use crate::time;
 
 /// The stream between committer and window workers, as the succeeded system named it.
 const STREAM: &str = "partial_insight";

@@ -5,6 +5,7 @@
 //! about HTTP, files or threads.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The longest customer id, in bytes.
@@ -146,6 +147,17 @@ pub struct WindowId {
     pub size: WindowSize,
     /// When it begins.
     pub start: WindowStart,
+}
+
+/// Which of a customer's windows somebody wants to see.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Whose windows.
+    pub customer: CustomerId,
+    /// Which size.
+    pub size: WindowSize,
+    /// Starts, the end excluded.
+    pub range: Range<WindowStart>,
 }
 
 /// One access-log line after checking, borrowed from the batch it came in.

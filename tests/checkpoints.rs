@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use log_analytics::base::disk::RealDisk;
+use log_analytics::base::latch::Latch;
 use log_analytics::data_dir::DataDir;
-use log_analytics::disk::RealDisk;
-use log_analytics::latch::Latch;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{Counts, CustomerId, Insight, Keys, Seq, WindowId, WindowSize, WindowStart};
 use log_analytics::windows::window::WindowLimits;

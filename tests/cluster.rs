@@ -22,15 +22,16 @@ use std::time::Duration;
 
 use batches::{Batch, CUSTOMERS, DAY_MS, MINUTE_MS, WEEK_DAYS, Week, one_entry};
 use load::Load;
-use log_analytics::batch::{Encoding, Format, Limits, time};
+use log_analytics::base::disk::RealDisk;
+use log_analytics::batch::{Encoding, Format, Limits};
 use log_analytics::cluster::names;
 use log_analytics::cluster::options::StoreArgs;
 use log_analytics::cluster::records::{BatchEvent, InsightEvent, MadeBy};
 use log_analytics::cluster::s3::{ObjectStore, Put};
 use log_analytics::config::Span;
-use log_analytics::disk::RealDisk;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{BatchId, CustomerId};
+use log_analytics::time;
 use rdkafka::ClientConfig;
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};

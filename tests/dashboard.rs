@@ -21,7 +21,7 @@ mod trouble;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use log_analytics::batch::time::format_rfc3339;
+use log_analytics::time::format_rfc3339;
 use serde_json::{Value, json};
 use support::client::Client;
 use support::server::Server;

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use log_analytics::base::inflight::STEP_BYTES;
 use log_analytics::http::server::FrontLimits;
-use log_analytics::inflight::STEP_BYTES;
 use support::child::{Server, be_the_server};
 use support::front::{MAX_BODY_BYTES, MAX_INFLIGHT_BYTES, eventually, guarded, ms, patient};
 use support::raw::{Client, End, batch, once, post, post_start, refused_in_good_order};

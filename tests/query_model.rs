@@ -8,7 +8,8 @@ mod support;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use log_analytics::batch::{agent, time};
+use log_analytics::batch::agent;
+use log_analytics::time;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};

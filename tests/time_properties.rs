@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
 use jiff::Timestamp;
-use log_analytics::batch::time::{self, TimeError};
 use log_analytics::model::{WindowId, WindowSize};
+use log_analytics::time::{self, TimeError};
 use proptest::prelude::*;
 use proptest::sample::select;
 

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use log_analytics::base::disk::RealDisk;
 use log_analytics::data_dir::DataDir;
-use log_analytics::disk::RealDisk;
 use log_analytics::windows::expiry::expire;
 use serde_json::json;
 use support::server::{Server, run, verify, window};
@@ -90,7 +90,7 @@ fn a_window_that_went_and_began_anew_is_no_problem() {
     let text = fs::read_to_string(&path).unwrap();
     let text = text.split(",\"checksum\"").next().unwrap().replace("\"requests\":1", "\"requests\":3");
     let text = text.replace("\"GET /1\":1", "\"GET /1\":3").replace("\"curl\":1", "\"curl\":3");
-    fs::write(&path, log_analytics::journal::checkpoint::seal_json(text)).unwrap();
+    fs::write(&path, log_analytics::base::sealed::seal_json(text)).unwrap();
     let told = run(&["verify", "--retain-windows-days", "1,0,0", "--data-dir", store.to_str().unwrap()]);
     assert!(!told.status.success(), "{}", String::from_utf8_lossy(&told.stdout));
 }

@@ -4,8 +4,8 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use log_analytics::batch::time::format_start;
 use log_analytics::model::WindowStart;
+use log_analytics::time::format_start;
 
 use crate::common::Shape;
 

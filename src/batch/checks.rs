@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use super::error::{Field, ItemError};
-use super::time::{self, TimeError};
 use super::{Limits, Overlong};
+use crate::time::{self, TimeError};
 
 /// The longest method.
 pub(super) const MAX_METHOD_BYTES: usize = 32;

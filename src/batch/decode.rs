@@ -9,7 +9,7 @@ use std::io::Read;
 
 use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
 
-use crate::inflight::{Charge, Exhausted, STEP_BYTES};
+use crate::base::inflight::{Charge, Exhausted, STEP_BYTES};
 
 /// Zstandard frames may look back 8 MiB, what RFC 8878 asks every decoder to support. The decoder touches
 /// only as much of that as it has decoded, so memory stays bounded by the decoded limit.
@@ -190,7 +190,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::inflight::Budget;
+    use crate::base::inflight::Budget;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -10,8 +10,8 @@ use super::checks::Rules;
 use super::layout::Layout;
 use super::scan::{part, plain_end};
 use super::tally::Tally;
-use super::time;
 use crate::model::WindowStart;
+use crate::time;
 
 /// What is known so far.
 pub(super) struct Learnt {

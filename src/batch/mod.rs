@@ -19,7 +19,6 @@ mod scan;
 mod split;
 mod summarize;
 mod tally;
-pub mod time;
 mod walk;
 
 pub use decode::{DecodeError, Encoding, decode};

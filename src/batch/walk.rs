@@ -10,7 +10,8 @@ use super::error::{BatchError, ItemError};
 use super::fast::Reader;
 use super::learnt::Learnt;
 use super::tally::Tally;
-use super::{Format, parse, time, utf8};
+use super::{Format, parse, utf8};
+use crate::time;
 
 /// A stretch of a body.
 #[derive(Clone, Copy, Debug)]

@@ -14,7 +14,7 @@ use ureq::Agent;
 
 use super::credentials;
 use super::options::ClickHouseArgs;
-use crate::disk::Disk;
+use crate::base::disk::Disk;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_ERROR_BYTES: u64 = 2 * 1024;

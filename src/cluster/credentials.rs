@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusty_s3::Credentials;
 
-use crate::disk::Disk;
+use crate::base::disk::Disk;
 
 /// A file of secrets is a few lines.
 const MAX_FILE_BYTES: usize = 64 * 1024;

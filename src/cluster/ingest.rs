@@ -24,8 +24,9 @@ use super::probe::Probe;
 use super::records::{BatchEvent, MadeBy};
 use super::retry::Backoff;
 use super::s3::{ObjectStore, Put, StoreError};
-use crate::batch::{Encoding, Limits, time};
+use crate::batch::{Encoding, Limits};
 use crate::intake::{CheckedBatch, Health, Intake, Outcome, Reason};
+use crate::time;
 
 /// Takes batches for a cluster.
 pub struct ClusterIntake {

@@ -15,7 +15,7 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 
 use super::credentials;
 use super::options::KafkaArgs;
-use crate::disk::Disk;
+use crate::base::disk::Disk;
 
 /// Records wait so long for others to be sent with.
 const LINGER_MS: &str = "2";

@@ -1,9 +1,9 @@
 //! Names of objects and records: the keys under which a batch lies in the object store, and by which its records are
 //! partitioned. Pure; described in `deploy/schemas/README.md`.
 
-use crate::batch::time;
 use crate::data_dir::{customer_dir_name, decode_name, encode_name};
 use crate::model::{BatchId, CustomerId, WindowSize, WindowStart};
+use crate::time;
 
 /// Prefix of bodies as they came.
 pub const RAW: &str = "raw/";

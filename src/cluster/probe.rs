@@ -7,9 +7,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::names;
 use super::s3::{ObjectStore, Put, StoreError};
+use crate::base::random;
+use crate::base::shutdown::{self, Joined};
 use crate::intake::Reason;
-use crate::random;
-use crate::shutdown::{self, Joined};
 
 /// Time between two looks.
 pub const INTERVAL: Duration = Duration::from_secs(2);

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clock;
-use crate::random;
+use crate::base::clock;
+use crate::base::random;
 
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);

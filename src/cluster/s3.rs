@@ -18,7 +18,7 @@ use ureq::http::{HeaderMap, Response};
 use super::credentials;
 use super::options::StoreArgs;
 use super::records::METADATA_PREFIX;
-use crate::disk::Disk;
+use crate::base::disk::Disk;
 
 /// How long a signed request may be on its way.
 const SIGNED_FOR: Duration = Duration::from_secs(300);

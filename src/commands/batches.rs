@@ -6,15 +6,16 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{Failure, parse_time};
-use crate::batch::{Encoding, decode, time};
+use crate::base::disk::{Disk, RealDisk};
+use crate::base::inflight::{Budget, Charge};
+use crate::batch::{Encoding, decode};
 use crate::config::DataDirArg;
 use crate::data_dir::DataDir;
-use crate::disk::{Disk, RealDisk};
-use crate::inflight::{Budget, Charge};
 use crate::journal::format::{BodyCoding, Record};
 use crate::journal::recovery::segments;
 use crate::journal::segment::{SegmentReader, Step};
 use crate::model::Seq;
+use crate::time;
 
 /// What to do with the batches.
 #[derive(Subcommand)]

@@ -8,16 +8,16 @@ use std::sync::Arc;
 use super::Failure;
 use super::descriptors::{self, Needs};
 use super::serve::start_logging;
-use crate::allocator;
+use crate::base::allocator;
+use crate::base::disk::Disk;
+use crate::base::inflight::Budget;
 use crate::config::Config;
-use crate::disk::Disk;
 use crate::http::Handler;
 use crate::http::ingest::Ingest;
 use crate::http::reading::Reading;
 use crate::http::routes::Routes;
 use crate::http::server::{self, ConnectionStats, Front};
 use crate::http::tokens::Tokens;
-use crate::inflight::Budget;
 use crate::metrics::Metrics;
 
 /// What a process that serves begins with, before there are threads: checks the configuration, logs from then on, and

@@ -13,10 +13,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::summarize::parse_customer;
 use super::{Failure, progress};
+use crate::base::clock;
+use crate::base::disk;
 use crate::client::Base;
-use crate::clock;
 use crate::config::Span;
-use crate::disk;
 use crate::import::follow::Follow;
 use crate::import::send::{Compress, Delivery};
 use crate::import::{Import, Options, Totals, distinct};

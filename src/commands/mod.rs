@@ -29,10 +29,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::batch::time;
+use crate::base::disk::{self, Disk};
 use crate::config::Config;
 use crate::data_dir::{DataDir, at};
-use crate::disk::{self, Disk};
+use crate::time;
 
 /// Access-log analytics server: POST batches of access-log entries, get exact counts per minute, hour and day.
 ///

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::base::shutdown;
 use crate::input::Input;
-use crate::shutdown;
 
 /// A bar that counts bytes. Hidden where standard error is no terminal.
 pub(super) fn bytes(total: u64, what: &'static str) -> ProgressBar {

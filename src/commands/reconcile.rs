@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::serve::start_logging;
 use super::{Failure, progress};
-use crate::allocator;
-use crate::clock;
+use crate::base::allocator;
+use crate::base::clock;
+use crate::base::disk::RealDisk;
 use crate::cluster::clickhouse::ClickHouse;
 use crate::cluster::kafka::{EventLog, Kafka};
 use crate::cluster::metrics::{database_seconds, store_seconds};
@@ -15,7 +16,6 @@ use crate::cluster::options::{ClickHouseArgs, KafkaArgs, StoreArgs};
 use crate::cluster::reconcile::{late, orphans};
 use crate::cluster::s3::ObjectStore;
 use crate::config::{Config, LogLevel, Span};
-use crate::disk::RealDisk;
 use crate::metrics::Metrics;
 
 /// What to reconcile with what.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Failure, lock};
-use crate::clock;
+use crate::base::clock;
+use crate::base::disk::RealDisk;
 use crate::config::{Config, DataDirArg};
 use crate::data_dir::DataDir;
-use crate::disk::RealDisk;
-use crate::repair::repair;
+use crate::offline::repair::repair;
 
 /// Which directory, and that it is meant.
 #[derive(Args)]

@@ -9,16 +9,16 @@ use clap::Args;
 use super::import::read_token;
 use super::summarize::{columns, parse_customer, parse_size};
 use super::{Failure, parse_time};
-use crate::batch::time;
+use crate::base::clock;
+use crate::base::disk::RealDisk;
 use crate::client::Base;
-use crate::clock;
 use crate::config::Span;
 use crate::data_dir::DataDir;
-use crate::disk::RealDisk;
 use crate::model::{CustomerId, WindowSize, WindowStart};
 use crate::report::asked::Asked;
 use crate::report::stored::Stored;
 use crate::report::{Look, Report, Wanted, render_customers};
+use crate::time;
 
 /// Where from, and what of it.
 #[derive(Args)]

@@ -10,13 +10,13 @@ use crossbeam_channel::{Receiver, bounded};
 use super::descriptors::Needs;
 use super::serve::watch_signals;
 use super::{Failure, http_side};
-use crate::clock;
+use crate::base::clock;
+use crate::base::disk::{Disk, RealDisk};
+use crate::base::shutdown::EXIT_UNFINISHED;
 use crate::config::{BatchArgs, Config, FrontArgs, LogLevel, QueryArgs, Span};
-use crate::disk::{Disk, RealDisk};
 use crate::http::routes::{Roles, Routes};
 use crate::http::server::{Front, FrontKind, Listen};
 use crate::metrics::Metrics;
-use crate::shutdown::EXIT_UNFINISHED;
 
 /// Descriptors of one Kafka client: a socket and two to wake its thread by for each broker that it talks to, of which a
 /// process rarely knows more than twenty.

@@ -11,17 +11,17 @@ use signal_hook::iterator::Signals;
 
 use super::descriptors::Needs;
 use super::{Failure, http_side, lock};
-use crate::clock;
+use crate::base::clock;
+use crate::base::disk::{self, Disk, RealDisk};
+use crate::base::latch::Latch;
+use crate::base::shutdown::{self, EXIT_UNFINISHED};
 use crate::config::Config;
 use crate::data_dir::{DataDir, at};
-use crate::disk::{self, Disk, RealDisk};
 use crate::engine::{Engine, EngineParts};
 use crate::http::routes::Routes;
 use crate::intake::Intake;
-use crate::latch::Latch;
 use crate::metrics::Metrics;
 use crate::query::WindowSource;
-use crate::shutdown::{self, EXIT_UNFINISHED};
 
 pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     http_side::begin(config)?;

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use clap::{Args, ValueEnum};
 
 use super::{Failure, progress};
-use crate::clock;
+use crate::base::clock;
 use crate::input::Input;
 use crate::model::{CustomerId, WindowSize};
 use crate::report::{Look, Report};

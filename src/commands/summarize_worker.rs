@@ -11,7 +11,9 @@ use super::Failure;
 use super::descriptors::Needs;
 use super::ingest::LOOK;
 use super::role::{KAFKA_CLIENT, Role, ServerArgs, end};
-use crate::clock;
+use crate::base::clock;
+use crate::base::disk::Disk;
+use crate::base::shutdown;
 use crate::cluster::kafka::{EventLog, Kafka};
 use crate::cluster::metrics::{WorkerMetrics, store_seconds};
 use crate::cluster::options::{KafkaArgs, StoreArgs};
@@ -19,10 +21,8 @@ use crate::cluster::probe::{Check, Probe, store_check};
 use crate::cluster::s3::ObjectStore;
 use crate::cluster::worker::{Crew, GroupLimits, SessionOptions, Worker, WorkerHealth};
 use crate::config::{Bytes, Span};
-use crate::disk::Disk;
 use crate::http::routes::Roles;
 use crate::intake::Reason;
-use crate::shutdown;
 
 /// Where batches come from and insights go.
 #[derive(Args)]

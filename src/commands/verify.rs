@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Failure, lock, progress};
-use crate::clock;
+use crate::base::clock;
+use crate::base::disk::RealDisk;
 use crate::config::{Bytes, DataDirArg, RetainDays, Span};
 use crate::data_dir::DataDir;
-use crate::disk::RealDisk;
-use crate::verify::{Report, VerifyOptions, verify};
+use crate::offline::verify::{Report, VerifyOptions, verify};
 
 /// Which directory, and how.
 #[derive(Args)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::{Shared, ToCommitter};
-use crate::clock;
+use crate::base::clock;
 use crate::journal::checkpoint::{Checkpoint, WriteError};
 use crate::journal::committer::Position;
 use crate::journal::retention::{self, Round};

@@ -24,11 +24,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::base::clock;
+use crate::base::disk::Disk;
+use crate::base::inflight::Charge;
+use crate::base::latch::Latch;
+use crate::base::shutdown::{Joined, spawn};
 use crate::batch::{Encoding, Format, insights};
-use crate::clock;
 use crate::data_dir::DataDir;
-use crate::disk::Disk;
-use crate::inflight::Charge;
 use crate::intake::{CheckedBatch, Health, Intake, Outcome, Reason};
 use crate::journal::committer::{CommitLimits, Fate, Position, Pressure, Refusal, Submission};
 use crate::journal::dedup::DedupHasher;
@@ -38,14 +40,12 @@ use crate::journal::replay::Replay;
 use crate::journal::retention::Retention;
 use crate::journal::segment::holds_a_header;
 use crate::journal::summary;
-use crate::latch::Latch;
 use crate::metrics::Metrics;
-use crate::model::{CustomerId, Summary, WindowId, WindowSize, WindowStart};
-use crate::shutdown::{Joined, spawn};
+use crate::model::{CustomerId, Question, Summary, WindowId, WindowSize, WindowStart};
 use crate::windows::router::partition;
 use crate::windows::scan;
 use crate::windows::window::Window;
-use crate::windows::worker::{MarkerId, Question, Routed, Worker, WorkerLimits};
+use crate::windows::worker::{MarkerId, Routed, Worker, WorkerLimits};
 
 /// What the engine goes by, from `Config`.
 #[derive(Clone, Debug)]
@@ -311,7 +311,7 @@ impl Intake for Engine {
                 metrics.entries.inc_by(u64::from(entries));
                 metrics.body_bytes.inc_by(body_bytes as u64);
                 for start in starts {
-                    let age_ms = received_at_ms.saturating_sub(crate::batch::time::start_ms(start));
+                    let age_ms = received_at_ms.saturating_sub(crate::time::start_ms(start));
                     metrics.late_seconds.observe(age_ms as f64 / 1000.0);
                 }
                 Outcome::Counted

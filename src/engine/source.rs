@@ -13,8 +13,7 @@ use std::time::Instant;
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, bounded};
 
 use super::{Engine, ToWorker};
-use crate::batch::time;
-use crate::data_dir::{customer_dir_name, customer_in_dir_name};
+use crate::data_dir::{customer_dir_name, customer_in_dir_name, window_in_file_name};
 use crate::model::{CustomerId, WindowId, WindowStart};
 use crate::query::{Meter, QueryError, Question, Visit, WindowSource};
 use crate::windows::router::partition;
@@ -88,7 +87,7 @@ impl Engine {
             if seen % NAMES_PER_LOOK == 0 && in_time.is_ok() {
                 in_time = meter.check_time();
             }
-            let window = name.strip_suffix(".json").and_then(time::parse_stamp);
+            let window = window_in_file_name(name);
             if let Some(window) = window.filter(|id| id.size == *size && range.contains(&id.start)) {
                 starts.insert(window.start);
             }

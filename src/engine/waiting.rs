@@ -55,8 +55,8 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::shutdown::spawn;
     use crate::model::Seq;
-    use crate::shutdown::spawn;
 
     #[test]
     fn an_answer_arrives_and_a_lost_one_is_a_refusal() {

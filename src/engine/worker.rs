@@ -7,8 +7,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::{Shared, ToWorker};
-use crate::clock;
-use crate::shutdown::end_process;
+use crate::base::clock;
+use crate::base::shutdown::end_process;
 use crate::windows::worker::{Fatal, MarkerId, Worker};
 
 /// How long a worker with nothing to write waits for a message at a time.

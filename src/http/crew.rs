@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crate::clock::monotonic;
+use crate::base::clock::monotonic;
 
 /// A group of threads.
 #[derive(Default)]

@@ -4,7 +4,8 @@
 //! a header value end its line: such a header is left out.
 
 use super::Response;
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::time;
 
 /// What the request and the connection decide about the form of an answer.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,7 @@ pub(crate) fn head(response: &Response, form: Form) -> (Vec<u8>, bool) {
     };
     let status = response.status;
     line(&["HTTP/1.1 ", &status.to_string(), " ", reason(status)]);
-    line(&["date: ", &http_date(form.now)]);
+    line(&["date: ", &time::format_http_date(form.now)]);
     for (name, value) in &response.headers {
         if value.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7F)) {
             line(&[name, ": ", value]);
@@ -81,41 +82,9 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// IMF-fixdate of RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn http_date(now: UnixMs) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let seconds = now / 1000;
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March, so that the leap day is the last one: the well-known civil-from-days of
-    // Howard Hinnant, for days after 1970 only.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = (march_month + 2) % 12;
-    let year = year_of_era + era * 400 + u64::from(month < 2);
-    let weekday = DAYS[usize::try_from(days % 7).unwrap_or(0)];
-    let month = MONTHS[usize::try_from(month).unwrap_or(0)];
-    let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{:02} GMT", second % 60)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(http_date(784_111_777_000), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(http_date(951_782_400_000), "Tue, 29 Feb 2000 00:00:00 GMT");
-        assert_eq!(http_date(1_766_944_999_999), "Sun, 28 Dec 2025 18:03:19 GMT");
-        assert_eq!(http_date(4_107_542_400_000), "Mon, 01 Mar 2100 00:00:00 GMT");
-    }
 
     #[test]
     fn a_value_cannot_end_its_line() {

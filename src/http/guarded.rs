@@ -38,7 +38,7 @@ use super::listen::Listen;
 use super::socket::{Listener, Stream};
 use super::stats::{ConnectionStats, Trouble, count};
 use super::{Front, Handler};
-use crate::clock::now_ms;
+use crate::base::clock::now_ms;
 
 /// Stack of the acceptor and of the thread that sees clients out.
 const HELPER_STACK_BYTES: usize = 256 * 1024;

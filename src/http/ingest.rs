@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use super::errors::Problem;
 use super::{Body, BodyError, Head, Response};
+use crate::base::clock;
+use crate::base::inflight::{Budget, Charge};
+use crate::base::random;
 use crate::batch::{self, DecodeError, Encoding, Format};
-use crate::clock;
-use crate::inflight::{Budget, Charge};
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
-use crate::random;
 use std::sync::Arc;
 
 /// What ingestion goes by, from `Config`.

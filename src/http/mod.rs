@@ -27,7 +27,7 @@ pub mod tokens;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::inflight::Charge;
+use crate::base::inflight::Charge;
 
 /// The header lines and request line of one request.
 #[derive(Clone, Debug, Default)]

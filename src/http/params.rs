@@ -5,7 +5,7 @@
 
 use super::Head;
 use super::errors::Problem;
-use crate::batch::time;
+use crate::time;
 
 /// The parameters of one request.
 pub(super) struct Params(Vec<(&'static str, String)>);

@@ -14,11 +14,11 @@ use super::reading::Reading;
 use super::stats::ConnectionStats;
 use super::tokens::Tokens;
 use super::{Handler, Head, Request, Response, dashboard, openapi};
-use crate::clock;
+use crate::base::clock;
+use crate::base::random;
 use crate::intake::{Health, Intake, Reason};
 use crate::metrics::Metrics;
 use crate::query::WindowSource;
-use crate::random;
 
 /// The longest request id that is echoed, in characters.
 const MAX_REQUEST_ID_BYTES: usize = 128;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::clock::monotonic;
+use crate::base::clock::monotonic;
 
 /// What the front ends count. Totals only grow; the others are the state now.
 #[derive(Debug, Default)]

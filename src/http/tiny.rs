@@ -29,8 +29,8 @@ use super::listen::Listen;
 use super::socket::Listener;
 use super::stats::{ConnectionStats, Held, Trouble, count};
 use super::{Body, BodyError, Front, Handler, Head, Request, Response};
-use crate::clock::{monotonic, now_ms};
-use crate::inflight::{Charge, STEP_BYTES};
+use crate::base::clock::{monotonic, now_ms};
+use crate::base::inflight::{Charge, STEP_BYTES};
 
 /// Pause before the next try to let a new server take over.
 const REBUILD_PAUSE: Duration = Duration::from_millis(100);

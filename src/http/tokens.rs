@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
 use super::Head;
-use crate::disk::Disk;
+use crate::base::disk::Disk;
 
 /// The shortest token that is accepted: 16 characters are what a person could still guess at leisure.
 const MIN_TOKEN_BYTES: usize = 16;
@@ -88,7 +88,7 @@ fn same(known: &[u8], given: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::{RealDisk, replace_file};
+    use crate::base::disk::{RealDisk, replace_file};
 
     fn head(values: &[&str]) -> Head {
         let headers = values.iter().map(|value| ("authorization".to_owned(), (*value).to_owned())).collect();

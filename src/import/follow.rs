@@ -22,7 +22,7 @@ use crossbeam_channel::{Receiver, Sender as Channel};
 
 use super::region::Splitter;
 use super::run::{Counting, Failure, Import, Task, Totals, Worker};
-use crate::{clock, disk};
+use crate::base::{clock, disk};
 
 /// What is compared to notice that a file was written anew. Log lines begin with an address and a time.
 const HEAD_BYTES: usize = 1_024;

@@ -17,7 +17,7 @@ use super::line::{Bad, LineReader};
 use super::region::{Region, Splitter};
 use super::send::{Delivery, Sender, Undelivered};
 use super::walk::{Entries, Walked, walk};
-use crate::clock;
+use crate::base::clock;
 use crate::input::{Coding, Input};
 
 /// How to import.

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::walk::{Answer, Post};
+use crate::base::clock;
 use crate::client::{self, Base, Client};
-use crate::clock;
 use crate::model::CustomerId;
 
 /// The pause before the second try; doubled for each further one.

@@ -3,7 +3,7 @@
 //! In come the texts and numbers that log formats write times as; out goes RFC 3339 in UTC, appended to a body. Lines
 //! of a log are nearly in order, so that the text of a minute is nearly always that of the line before.
 
-use crate::batch::time;
+use crate::time;
 
 /// Length of `10/Oct/2000:13:55:36 -0700`.
 pub(super) const NCSA_BYTES: usize = 26;

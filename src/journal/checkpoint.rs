@@ -6,12 +6,12 @@
 use std::io;
 
 use serde::Deserialize;
-use xxhash_rust::xxh3::xxh3_128;
 
-use crate::batch::time;
+use crate::base::disk::{self, Disk};
+use crate::base::sealed::{is_sealed, seal_json};
 use crate::data_dir::DataDir;
-use crate::disk::{self, Disk};
 use crate::model::Seq;
+use crate::time;
 
 const VERSION: u64 = 1;
 
@@ -31,25 +31,6 @@ pub enum Checkpoint {
 struct File {
     version: u64,
     applied_through: u64,
-}
-
-/// Seals one line of JSON: appends `,"checksum":"…"}` over what it holds so far. `text` is an object without its
-/// closing brace.
-pub fn seal_json(mut text: String) -> String {
-    let checksum = xxh3_128(text.as_bytes());
-    text.push_str(&format!(",\"checksum\":\"{checksum:032x}\"}}\n"));
-    text
-}
-
-/// What [`seal_json`] appends, in bytes.
-const SEAL_BYTES: usize = r#","checksum":"0123456789abcdef0123456789abcdef"}"#.len() + 1;
-
-/// Whether these bytes are a sealed line of JSON whose checksum holds.
-pub fn is_sealed(bytes: &[u8]) -> bool {
-    let Some((text, seal)) = bytes.split_at_checked(bytes.len().wrapping_sub(SEAL_BYTES)) else {
-        return false;
-    };
-    format!(",\"checksum\":\"{:032x}\"}}\n", xxh3_128(text)).as_bytes() == seal
 }
 
 impl Checkpoint {
@@ -97,23 +78,15 @@ pub enum WriteError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::RealDisk;
+    use crate::base::disk::RealDisk;
 
     #[test]
-    fn a_checkpoint_is_read_back_and_any_change_is_noticed() {
+    fn a_checkpoint_is_read_back() {
         let temp = tempfile::tempdir().unwrap();
         let dir = DataDir::new(temp.path());
         dir.prepare(&RealDisk).unwrap();
         assert_eq!(Checkpoint::load(&RealDisk, &dir).unwrap(), Checkpoint::Missing);
         Checkpoint::write(&RealDisk, &dir, Seq(3_200), 1_766_945_000_000).unwrap();
         assert_eq!(Checkpoint::load(&RealDisk, &dir).unwrap(), Checkpoint::Through(Seq(3_200)));
-
-        let bytes = RealDisk.read(&dir.checkpoint()).unwrap();
-        for position in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[position] ^= 1;
-            assert!(!is_sealed(&changed), "byte {position}");
-            assert!(!is_sealed(&bytes[..position]), "cut at {position}");
-        }
     }
 }

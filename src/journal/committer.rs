@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use super::dedup::{DedupEntry, DedupIndex, DedupKey, Horizon};
 use super::format::Draft;
+use crate::base::disk::{Disk, DiskFile};
+use crate::base::inflight::Charge;
+use crate::base::latch::Latch;
 use crate::data_dir::DataDir;
-use crate::disk::{Disk, DiskFile};
-use crate::inflight::Charge;
-use crate::latch::Latch;
 use crate::metrics::JournalMetrics;
 use crate::model::{Insight, Seq};
 

@@ -22,8 +22,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::dedup::{DedupEntry, DedupHasher, DedupKey};
 use super::format::Invalid;
 use super::segment::{SegmentReader, Step};
+use crate::base::disk::{self, Disk};
 use crate::data_dir::DataDir;
-use crate::disk::{self, Disk};
 use crate::model::Seq;
 
 const MAGIC: [u8; 4] = *b"LAX1";
@@ -217,7 +217,7 @@ fn decode(bytes: &[u8], hasher: &DedupHasher) -> Option<SegmentIndex> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::RealDisk;
+    use crate::base::disk::RealDisk;
 
     #[test]
     fn an_index_is_read_back_and_any_change_is_noticed() {

@@ -5,8 +5,8 @@ use std::io;
 
 use super::dedup::{DedupEntry, DedupHasher, DedupIndex, UNKNOWN_MS};
 use super::index_file::SegmentIndex;
+use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, seq_in_name};
-use crate::disk::Disk;
 use crate::model::Seq;
 
 /// What is known of earlier batches.

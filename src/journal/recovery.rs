@@ -24,9 +24,9 @@ use super::index_file::SegmentIndex;
 use super::known_keys;
 use super::replay::{Replay, ReplaySegment};
 use super::segment::{SegmentReader, Step};
+use crate::base::disk::{self, Disk};
+use crate::base::latch::Latch;
 use crate::data_dir::{DataDir, seq_in_name};
-use crate::disk::{self, Disk};
-use crate::latch::Latch;
 use crate::metrics::JournalMetrics;
 use crate::model::Seq;
 

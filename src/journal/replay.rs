@@ -4,8 +4,8 @@ use std::io;
 
 use super::format::{Invalid, Record};
 use super::segment::{SegmentReader, Step};
+use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
-use crate::disk::Disk;
 use crate::model::Seq;
 
 /// A segment and the records of it that count.

@@ -7,8 +7,8 @@ use std::io;
 
 use super::dedup::DedupHasher;
 use super::index_file::SegmentIndex;
+use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, seq_in_name};
-use crate::disk::Disk;
 use crate::model::Seq;
 
 /// How long the journal is kept: whichever comes first.

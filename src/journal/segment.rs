@@ -9,7 +9,7 @@ use std::path::Path;
 use memchr::memmem;
 
 use super::format::{HEADER_BYTES, Header, Invalid, MAGIC, Record};
-use crate::disk::{Disk, DiskFile};
+use crate::base::disk::{Disk, DiskFile};
 
 /// How much is read at once. Records may be longer; the buffer then grows for them.
 const READ_BYTES: usize = 1024 * 1024;

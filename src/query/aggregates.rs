@@ -12,8 +12,8 @@ use hashbrown::HashMap;
 use super::range::TimeRange;
 use super::{Meter, QueryError, QueryLimits, Question, WindowSource};
 use crate::batch::agent::{Class, class_of};
-use crate::batch::time;
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
+use crate::time;
 use crate::windows::view::{KeyCount, WindowView};
 use crate::windows::window::OTHER;
 

@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::QueryError;
-use crate::clock;
+use crate::base::clock;
 
 /// For every query that runs, this many may wait.
 const WAITING_PER_RUNNING: usize = 8;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{QueryError, QueryLimits};
-use crate::clock;
+use crate::base::clock;
 
 /// The costs of one query.
 #[derive(Debug)]

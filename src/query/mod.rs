@@ -16,8 +16,8 @@ use std::time::Duration;
 pub use meter::Meter;
 
 use crate::model::CustomerId;
+pub use crate::model::Question;
 use crate::windows::view::WindowView;
-pub use crate::windows::worker::Question;
 
 /// What queries may cost, from `Config`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use crate::batch::time;
 use crate::model::{WindowSize, WindowStart};
+use crate::time;
 
 /// A size suits a range that holds at least so many windows of it: a day shows its hours, an hour its minutes.
 const MIN_SUITED_WINDOWS: u64 = 24;

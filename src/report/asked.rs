@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Report, Wanted, fits};
-use crate::batch::time;
 use crate::client::{Base, Client};
 use crate::model::{WindowId, WindowSize, WindowStart};
 use crate::query::range::TimeRange;
+use crate::time;
 use crate::windows::window::OTHER;
 
 /// Families that are asked for: all of them, for whoever has fewer than the server names in a window.

@@ -10,9 +10,8 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use super::{Report, Wanted, fits};
-use crate::batch::time;
-use crate::data_dir::{DataDir, at, customer_dir_name, customer_in_dir_name};
-use crate::disk::Disk;
+use crate::base::disk::Disk;
+use crate::data_dir::{DataDir, at, customer_dir_name, customer_in_dir_name, window_in_file_name};
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::windows::view::WindowView;
 use crate::windows::window::Window;
@@ -93,7 +92,7 @@ impl Stored<'_> {
         self.disk.names(&dir, &mut |name| names.push(name.to_owned())).map_err(at(&dir))?;
         let mut files = Files::new();
         for name in names {
-            let Some(id) = name.strip_suffix(".json").and_then(time::parse_stamp) else { continue };
+            let Some(id) = window_in_file_name(&name) else { continue };
             // Retention may remove it meanwhile.
             let written = dir.join(&name).metadata().and_then(|data| data.modified());
             if let (Ok(written), true) = (written, wanted.range().starts(id.size).contains(&id.start)) {

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use crate::batch::time;
-use crate::data_dir::DataDir;
-use crate::disk::Disk;
+use crate::base::disk::Disk;
+use crate::data_dir::{DataDir, window_in_file_name};
 use crate::model::WindowSize;
+use crate::time;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -22,7 +22,7 @@ pub fn expire(disk: &dyn Disk, dir: &DataDir, retain_days: [u32; 3], now_ms: u64
     for customer in disk.list(&dir.windows())?.into_iter().filter(|entry| entry.is_dir) {
         let customer_dir = dir.windows().join(&customer.name);
         for file in disk.list(&customer_dir)? {
-            let Some(window) = file.name.strip_suffix(".json").and_then(time::parse_stamp) else { continue };
+            let Some(window) = window_in_file_name(&file.name) else { continue };
             let days = match window.size {
                 WindowSize::Minute => retain_days[0],
                 WindowSize::Hour => retain_days[1],

@@ -6,14 +6,15 @@
 use std::io;
 
 use super::window::{Window, WindowLimits};
-use crate::batch::{insights, time};
+use crate::base::disk::Disk;
+use crate::batch::insights;
 use crate::data_dir::DataDir;
-use crate::disk::Disk;
 use crate::journal::recovery::segments;
 use crate::journal::replay::{Replay, ReplaySegment};
 use crate::journal::segment::{SegmentReader, Step};
 use crate::journal::summary;
 use crate::model::{CustomerId, Seq, WindowId};
+use crate::time;
 
 /// Recounts the window from all records up to `through`. It is marked incomplete where the journal does not reach
 /// back to the first batch that may have counted in it: one received `max_future_ms` before the window began.

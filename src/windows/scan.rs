@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::window::Window;
+use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
-use crate::disk::Disk;
 use crate::journal::recovery::StartError;
 use crate::model::{Seq, WindowSize};
 

@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 
 use super::window::{Damaged, OTHER, Window};
-use crate::batch::time;
-use crate::journal::checkpoint::is_sealed;
+use crate::base::sealed::is_sealed;
 use crate::model::{CustomerId, Seq, WindowId};
+use crate::time;
 
 /// A key and how often it was counted.
 pub type KeyCount<'a> = (Cow<'a, str>, u64);
@@ -182,7 +182,7 @@ impl<'a> Scan<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::checkpoint::seal_json;
+    use crate::base::sealed::seal_json;
     use crate::model::{Counts, Keys, WindowSize, WindowStart};
     use crate::windows::window::WindowLimits;
 

@@ -14,9 +14,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use serde::Deserialize;
 
-use crate::batch::time;
-use crate::journal::checkpoint::{is_sealed, seal_json};
+use crate::base::sealed::{is_sealed, seal_json};
 use crate::model::{Counts, CustomerId, KeyTable, Keys, Seq, WindowId, WindowSize};
+use crate::time;
 
 /// Where counts go whose key would be one too many. No path or family has this name: a path begins with a method,
 /// which holds no parenthesis, and families do not begin with one.

@@ -9,7 +9,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,13 +17,13 @@ use hashbrown::HashMap;
 
 use super::rebuild::rebuild;
 use super::window::{Damaged, Window, WindowLimits};
-use crate::clock::UnixMs;
+use crate::base::clock::UnixMs;
+use crate::base::disk::{self, Disk};
+use crate::base::inflight::Charge;
+use crate::base::latch::Latch;
 use crate::data_dir::{DataDir, at};
-use crate::disk::{self, Disk};
-use crate::inflight::Charge;
-use crate::latch::Latch;
 use crate::metrics::WindowMetrics;
-use crate::model::{CustomerId, Insight, Seq, WindowId, WindowSize, WindowStart};
+use crate::model::{CustomerId, Insight, Question, Seq, WindowId, WindowSize, WindowStart};
 
 /// How long a worker waits after a file could not be written before it tries the next.
 pub const RETRY_MS: u64 = 1_000;
@@ -51,17 +50,6 @@ pub struct WorkerLimits {
     pub flush_interval_ms: u64,
     /// How far ahead of the clock entries were accepted.
     pub max_future_ms: u64,
-}
-
-/// Which of a customer's windows somebody wants to see.
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// Whose windows.
-    pub customer: CustomerId,
-    /// Which size.
-    pub size: WindowSize,
-    /// Starts, the end excluded.
-    pub range: Range<WindowStart>,
 }
 
 /// What nobody can go on from: the process ends, and the next start says what to do.

@@ -1,7 +1,7 @@
 //! The batches that the cluster and the single machine are sent: single entries, and random weeks of three customers, each
 //! batch made from a seed and its number alone.
 
-use log_analytics::batch::time;
+use log_analytics::time;
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 

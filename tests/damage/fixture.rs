@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use log_analytics::base::disk::Disk;
 use log_analytics::data_dir::DataDir;
-use log_analytics::disk::Disk;
 use log_analytics::journal::committer::Fate;
 use log_analytics::journal::format::Record;
 use log_analytics::journal::recovery::StartError;
 use log_analytics::model::Seq;
-use log_analytics::verify::{Report, verify};
+use log_analytics::offline::verify::{Report, verify};
 
 use crate::support::engine::{ROOT, Stop};
 use crate::support::sim_disk::Survival;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use log_analytics::data_dir::DataDir;
 use log_analytics::journal::committer::{Fate, Refusal};
-use log_analytics::repair::repair;
+use log_analytics::offline::repair::repair;
 
 use super::fixture::{Before, fixture, log, offsets, read};
 use crate::support::engine::{ROOT, Stop};

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use log_analytics::base::disk::Disk;
 use log_analytics::data_dir::DataDir;
-use log_analytics::disk::Disk;
 use log_analytics::journal::checkpoint::Checkpoint;
 use log_analytics::model::Seq;
 

@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
+use log_analytics::base::disk::Disk;
 use log_analytics::data_dir::DataDir;
-use log_analytics::disk::Disk;
 use log_analytics::model::{WindowId, WindowSize, WindowStart};
 use log_analytics::windows::window::Window;
 

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::batch::insights;
-use log_analytics::inflight::{Budget, Charge};
 use log_analytics::journal::committer::Submission;
 use log_analytics::journal::dedup::DedupHasher;
 use log_analytics::journal::format::{BodyCoding, Draft, Parts};

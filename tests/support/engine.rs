@@ -8,23 +8,24 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
-use log_analytics::batch::{insights, time};
+use log_analytics::base::disk::Disk;
+use log_analytics::base::inflight::Budget;
+use log_analytics::base::latch::Latch;
+use log_analytics::batch::insights;
 use log_analytics::data_dir::{DataDir, customer_dir_name};
-use log_analytics::disk::Disk;
-use log_analytics::inflight::Budget;
 use log_analytics::journal::checkpoint::{Checkpoint, WriteError};
 use log_analytics::journal::committer::{CommitLimits, Committer, Fate, Position, Pressure, Submission};
 use log_analytics::journal::dedup::DedupHasher;
 use log_analytics::journal::recovery::{self, Opening, Report, StartError};
 use log_analytics::journal::retention::{self, Maintained, Retention, Round};
 use log_analytics::journal::summary;
-use log_analytics::latch::Latch;
 use log_analytics::metrics::Metrics;
-use log_analytics::model::{CustomerId, Seq, WindowSize, WindowStart};
+use log_analytics::model::{CustomerId, Question, Seq, WindowSize, WindowStart};
+use log_analytics::time;
 use log_analytics::windows::router::partition;
 use log_analytics::windows::scan;
 use log_analytics::windows::window::Window;
-use log_analytics::windows::worker::{Fatal, Question, RETRY_MS, Routed, Worker, WorkerLimits};
+use log_analytics::windows::worker::{Fatal, RETRY_MS, Routed, Worker, WorkerLimits};
 
 use super::batches::{Batch, Counted, Windows};
 use super::rng::Rng;

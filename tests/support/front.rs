@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::http::server::{self, ConnectionStats, Front, FrontKind, FrontLimits, Listen};
 use log_analytics::http::{BodyError, Handler, Head, Request, Response};
-use log_analytics::inflight::{Budget, Charge};
 
 /// The largest body taken, as the server has it.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;

@@ -20,7 +20,7 @@ use fuser::{
     ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite,
     Request, TimeOrNow, WriteFlags,
 };
-use log_analytics::disk::{Disk, DiskFile};
+use log_analytics::base::disk::{Disk, DiskFile};
 
 use crate::support::sim_disk::{SimDisk, Stat};
 

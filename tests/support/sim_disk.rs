@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use log_analytics::disk::{DirEntry, Disk, DiskFile};
+use log_analytics::base::disk::{DirEntry, Disk, DiskFile};
 
 use super::rng::Rng;
 pub use super::sim_faults::{Chance, EIO, ENOSPC, Fault, Op};

@@ -4,14 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use log_analytics::base::disk::Disk;
 use log_analytics::data_dir::DataDir;
-use log_analytics::disk::Disk;
 use log_analytics::journal::checkpoint::Checkpoint;
 use log_analytics::journal::committer::{Fate, Refusal};
 use log_analytics::journal::recovery::segments;
 use log_analytics::journal::segment::{SegmentReader, Step};
 use log_analytics::model::{CustomerId, Seq};
-use log_analytics::verify::{VerifyOptions, verify};
+use log_analytics::offline::verify::{VerifyOptions, verify};
 
 use super::batches::{customer, generate};
 use super::engine::{Engine, ROOT, Stop};

@@ -12,14 +12,14 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::Serialize;
 
 use super::ReconcileError;
-use crate::batch::time;
-use crate::clock;
+use crate::base::clock;
 use crate::cluster::clickhouse::ClickHouse;
 use crate::cluster::kafka::Kafka;
 use crate::cluster::names::summaries_of;
 use crate::cluster::records::{Counts, InsightEvent, SummaryObject};
 use crate::cluster::s3::ObjectStore;
 use crate::model::{CustomerId, WindowStart};
+use crate::time;
 use crate::windows::window::OTHER;
 
 /// Versions of reconciled windows begin here; the window job's stay below.

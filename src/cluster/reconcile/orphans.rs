@@ -6,11 +6,11 @@
 use std::cmp::Ordering;
 
 use super::ReconcileError;
-use crate::batch::time;
 use crate::cluster::kafka::EventLog;
 use crate::cluster::names::{RAW, SUMMARIES, batch_in_stem};
 use crate::cluster::records::{BatchEvent, MadeBy};
 use crate::cluster::s3::{Listed, ObjectStore, StoreError};
+use crate::time;
 
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -17,9 +17,9 @@ pub use event::BatchEvent;
 pub use metadata::{METADATA_PREFIX, MadeBy};
 pub use summary::{InsightEvent, SummaryObject, WindowCounts};
 
-use crate::batch::time;
 use crate::batch::{Encoding, Format, Overlong};
 use crate::model::{BatchId, CustomerId, WindowStart};
+use crate::time;
 
 /// The version of every record that is written, and the only one that is read.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -6,8 +6,8 @@ use super::{
     BatchEvent, Counts, RecordError, SCHEMA_VERSION, batch_id, customer, fingerprint, format_fingerprint,
     format_instant, instant, parse, to_json, window_start,
 };
-use crate::batch::time;
 use crate::model::{BatchId, CustomerId, Summary, WindowSize, WindowStart};
+use crate::time;
 
 /// One minute window of one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]

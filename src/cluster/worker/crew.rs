@@ -12,11 +12,11 @@ use rdkafka::message::OwnedMessage;
 
 use super::session::insight_key;
 use super::summarizing::{Failure, summarize};
+use crate::base::shutdown::{self, Joined};
 use crate::cluster::metrics::WorkerMetrics;
 use crate::cluster::records::BatchEvent;
 use crate::cluster::retry::Backoff;
 use crate::cluster::s3::ObjectStore;
-use crate::shutdown::{self, Joined};
 
 /// An insight as a record.
 pub struct Encoded {

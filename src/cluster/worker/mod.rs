@@ -73,7 +73,7 @@ impl Worker {
     pub fn run(&self) {
         let mut backoff = Backoff::endless();
         while !self.stopping.load(Ordering::Relaxed) {
-            let began = crate::clock::monotonic();
+            let began = crate::base::clock::monotonic();
             let ended = Session::begin(&self.kafka, &self.options)
                 .map_err(Into::into)
                 .and_then(|session| session.run(&self.crew, &self.stopping, &self.metrics));

@@ -18,7 +18,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Produc
 
 use super::crew::{Crew, Worked};
 use super::group::{Group, GroupLimits};
-use crate::clock;
+use crate::base::clock;
 use crate::cluster::kafka::{Kafka, is_fatal};
 use crate::cluster::metrics::WorkerMetrics;
 use crate::cluster::names;

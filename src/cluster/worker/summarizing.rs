@@ -7,11 +7,11 @@ use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::base::inflight::{Budget, Charge};
 use crate::batch::{self, DecodeError, Limits};
 use crate::cluster::names;
 use crate::cluster::records::{BatchEvent, RecordError, SummaryObject};
 use crate::cluster::s3::{ObjectStore, Put, StoreError};
-use crate::inflight::{Budget, Charge};
 
 /// A summary is at most a few times as large as the largest body (64 MiB).
 const MAX_SUMMARY_BYTES: u64 = 256 << 20;

@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use super::head::{Framed, Framing, Refusal};
 use super::reader::{NoHead, Reader, Source, Started};
 use super::slots::{Connection, Slots};
-use crate::clock::{monotonic, now_ms};
+use crate::base::clock::{monotonic, now_ms};
+use crate::base::inflight::Charge;
 use crate::http::contained;
 use crate::http::encode::{self, Form};
 use crate::http::limits::FrontLimits;
 use crate::http::socket::Stream;
 use crate::http::stats::ConnectionStats;
 use crate::http::{Body, BodyError, Handler, Request, Response};
-use crate::inflight::Charge;
 
 /// Answers up to this size go out in one write with their head.
 const ONE_WRITE_BYTES: usize = 64 * 1024;

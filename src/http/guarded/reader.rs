@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use super::chunked::{ChunkError, Decoder};
 use super::head::{self, Framed, Framing, Refusal, Scan};
-use crate::clock::monotonic;
+use crate::base::clock::monotonic;
+use crate::base::inflight::{Charge, STEP_BYTES};
 use crate::http::limits::FrontLimits;
 use crate::http::{BodyError, Head};
-use crate::inflight::{Charge, STEP_BYTES};
 
 /// The first read of a request asks for this many bytes: a head and a small batch.
 const FIRST_READ_BYTES: usize = 8 * 1024;
@@ -163,7 +163,7 @@ impl Reader {
     ) -> Result<Range<usize>, BodyError> {
         let end = self.head_bytes + body_bytes;
         // The room is set aside at once, so that growing never moves the body; memory is only used, and was
-        // charged before, where bytes arrive (see `crate::allocator` for why that is so again and again).
+        // charged before, where bytes arrive (see `crate::base::allocator` for why that is so again and again).
         self.bytes.reserve_exact(end.saturating_sub(self.bytes.len()));
         while self.filled < end {
             let have = self.filled - self.head_bytes;

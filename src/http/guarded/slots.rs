@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::clock::monotonic;
+use crate::base::clock::monotonic;
 use crate::http::crew::{Crew, lock};
 use crate::http::limits::FrontLimits;
 use crate::http::socket::Stream;

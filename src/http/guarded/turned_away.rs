@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
-use crate::clock::monotonic;
+use crate::base::clock::monotonic;
 use crate::http::limits::FrontLimits;
 use crate::http::socket::Stream;
 

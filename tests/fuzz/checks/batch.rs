@@ -1,8 +1,8 @@
 //! What must hold of the batch parser for every input: the quick ways answer what the reference answers, word for word,
 //! and decoding respects its limit. Called by the fuzzer and, on stable Rust, by `tests/fuzz_corpus.rs`.
 
+use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::batch::{DecodeError, Encoding, Format, Limits, Overlong, decode, reference, summarize};
-use log_analytics::inflight::{Budget, Charge};
 
 /// 2025-12-28T18:03:00Z.
 const NOW_MS: u64 = 1_766_944_980_000;

@@ -4,11 +4,11 @@
 use std::io;
 use std::time::Instant;
 
-use log_analytics::clock::monotonic;
+use log_analytics::base::clock::monotonic;
+use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::http::BodyError;
 use log_analytics::http::guarded::reader::{NoHead, Reader, Source};
 use log_analytics::http::server::FrontLimits;
-use log_analytics::inflight::{Budget, Charge};
 
 /// Bodies above this are refused.
 pub(crate) const LIMIT_BYTES: usize = 1_000;

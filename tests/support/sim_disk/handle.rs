@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::MutexGuard;
 
-use log_analytics::disk::DiskFile;
+use log_analytics::base::disk::DiskFile;
 
 use super::{Op, SimDisk, State, Survival, Verdict, power_is_off};
 use crate::support::sim_files::{Change, NodeId, Odds};

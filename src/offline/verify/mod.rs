@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
-use crate::disk::Disk;
 use crate::model::Seq;
 
 /// What a check goes by.

@@ -9,16 +9,16 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::base::disk::Disk;
+use crate::base::latch::Latch;
 use crate::batch::insights;
 use crate::data_dir::{DataDir, at};
-use crate::disk::Disk;
 use crate::journal::checkpoint::{Checkpoint, WriteError};
 use crate::journal::dedup::DedupHasher;
 use crate::journal::index_file::SegmentIndex;
 use crate::journal::recovery::segments;
 use crate::journal::segment::{SegmentReader, Step};
 use crate::journal::summary;
-use crate::latch::Latch;
 use crate::metrics::Metrics;
 use crate::model::Seq;
 use crate::windows::scan::latest_window;

@@ -5,12 +5,13 @@ use std::io;
 
 use super::windows::FoundWindows;
 use super::{Known, Progress, Report, VerifyOptions};
-use crate::batch::{insights, time};
+use crate::base::disk::Disk;
+use crate::batch::insights;
 use crate::data_dir::DataDir;
-use crate::disk::Disk;
 use crate::journal::replay::Replay;
 use crate::journal::summary;
 use crate::model::{CustomerId, Seq, WindowId, WindowSize};
+use crate::time;
 use crate::windows::router::partition;
 use crate::windows::window::{OTHER, Window, WindowLimits};
 

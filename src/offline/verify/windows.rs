@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::{Report, VerifyOptions};
-use crate::batch::time;
-use crate::data_dir::DataDir;
-use crate::disk::Disk;
+use crate::base::disk::Disk;
+use crate::data_dir::{DataDir, window_in_file_name};
 use crate::model::{CustomerId, Seq, WindowId, WindowSize};
+use crate::time;
 use crate::windows::scan::window_files;
 use crate::windows::window::Window;
 
@@ -31,7 +31,7 @@ pub(super) fn check(
     let mut found = FoundWindows::new();
     window_files::<io::Error>(disk, dir, |path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some(id) = name.strip_suffix(".json").and_then(time::parse_stamp) else {
+        let Some(id) = window_in_file_name(name) else {
             report.problem(path, None, "not the name of a window");
             return Ok(());
         };

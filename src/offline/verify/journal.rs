@@ -3,8 +3,8 @@
 use std::io;
 
 use super::{Known, Progress, Report};
+use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, seq_in_name};
-use crate::disk::Disk;
 use crate::journal::checkpoint::Checkpoint;
 use crate::journal::recovery::segments;
 use crate::journal::replay::ReplaySegment;

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::batch::agent::{Class, class_of};
-use crate::batch::time;
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::query::range::TimeRange;
+use crate::time;
 use crate::windows::window::{OTHER, Window};
 
 /// How a report looks.

@@ -3,7 +3,7 @@
 
 use ulid::Ulid;
 
-use crate::clock;
+use crate::base::clock;
 
 /// Random bytes.
 pub fn bytes<const N: usize>() -> [u8; N] {

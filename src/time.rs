@@ -154,6 +154,21 @@ pub fn format_rfc3339(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{second:02}Z", of_day / 60, of_day % 60)
 }
 
+/// An instant as HTTP headers carry it (IMF-fixdate of RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+#[must_use]
+pub fn format_http_date(ms: u64) -> String {
+    // 1970-01-01 was a Thursday.
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let minute = minute_of(ms).0;
+    let (days, of_day) = (minute / MINUTES_PER_DAY, minute % MINUTES_PER_DAY);
+    let (year, month, day) = civil_from_days(days);
+    let (weekday, month) = (DAYS[days as usize % 7], MONTHS[month as usize - 1]);
+    let (hour, minute, second) = (of_day / 60, of_day % 60, ms / 1_000 % 60);
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
 /// The start of a window as it stands in window files, `2025-12-28T18:03:00Z`.
 #[must_use]
 pub fn format_start(start: WindowStart) -> String {
@@ -282,6 +297,15 @@ mod tests {
         {
             assert_eq!(parse_stamp(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn http_dates_are_those_of_the_calendar() {
+        assert_eq!(format_http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(format_http_date(784_111_777_000), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(format_http_date(951_782_400_000), "Tue, 29 Feb 2000 00:00:00 GMT");
+        assert_eq!(format_http_date(1_766_944_999_999), "Sun, 28 Dec 2025 18:03:19 GMT");
+        assert_eq!(format_http_date(4_107_542_400_000), "Mon, 01 Mar 2100 00:00:00 GMT");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::clock;
+use crate::base::clock;
 
 /// The process ends with this after a panic in one of its threads, as Rust's own `main` would.
 pub const EXIT_PANIC: i32 = 101;

@@ -1,0 +1,11 @@
+//! The ground floor: the machine behind seams that tests replace, and small tools that any module may use. Nothing
+//! here knows the rest of the program.
+
+pub mod allocator;
+pub mod clock;
+pub mod disk;
+pub mod inflight;
+pub mod latch;
+pub mod random;
+pub mod sealed;
+pub mod shutdown;
