@@ -27,6 +27,8 @@
 //! - [`base`]: clock, disk, randomness, threads and checksums. Everything above [`base::disk`] runs on a simulated disk in
 //!   the tests.
 //! - [`model`], [`time`]: the words of the program as types; dates and the names of windows.
+//! - [`dimension`], [`measures`]: what requests are counted by, and what is measured of them, in a form that merges in any
+//!   order.
 //! - [`query`]: the reading side: which windows a question needs, what it may cost, and its answer.
 //! - [`import`], [`report`], [`summarize`]: the other side of the connection: logs to a server, tables for people, and counts
 //!   without a server.
@@ -65,12 +67,14 @@ pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod data_dir;
+pub mod dimension;
 pub mod engine;
 pub mod http;
 pub mod import;
 pub mod input;
 pub mod intake;
 pub mod journal;
+pub mod measures;
 pub mod metrics;
 pub mod model;
 pub mod offline;

@@ -12,10 +12,10 @@ use hashbrown::HashMap;
 use super::range::TimeRange;
 use super::{Meter, QueryError, QueryLimits, Question, WindowSource};
 use crate::batch::agent::{Class, class_of};
+use crate::dimension::OTHER;
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::time;
 use crate::windows::view::{KeyCount, WindowView};
-use crate::windows::window::OTHER;
 
 /// A page ends where it has taken this share of [`QueryLimits::max_memory_bytes`]; the rest is for what compression
 /// and sending take.

@@ -14,9 +14,9 @@ use super::aggregates::format_instant;
 use super::range::TimeRange;
 use super::{Meter, QueryError, QueryLimits, Question, WindowSource};
 use crate::batch::agent::class_of;
+use crate::dimension::OTHER;
 use crate::model::CustomerId;
 use crate::windows::view::KeyCount;
-use crate::windows::window::OTHER;
 
 /// What an entry of the merged map costs besides its key.
 const ENTRY_OVERHEAD_BYTES: usize = 48;

@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::batch::agent::{Class, class_of};
+use crate::dimension::OTHER;
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::query::range::TimeRange;
 use crate::time;
-use crate::windows::window::{OTHER, Window};
+use crate::windows::window::Window;
 
 /// How a report looks.
 #[derive(Clone, Copy, Debug)]

@@ -18,6 +18,7 @@ use chunks::{Chunk, Chunks, MAX_LINE_BYTES};
 pub use chunks::CHUNK_BYTES;
 
 use crate::batch::{self, BatchError, Format, Limits, LineCounter, Overlong, Summarized};
+use crate::dimension::{PATH, USER_AGENT};
 use crate::input::{Input, read_more};
 use crate::model::{Counts, CustomerId, Seq, Summary, WindowId, WindowSize, WindowStart};
 use crate::windows::window::{Window, WindowLimits, encode_counts};
@@ -78,11 +79,12 @@ impl Counted {
     fn line(&self, start: WindowStart, counts: &Counts) -> String {
         let id = WindowId { size: self.size, start };
         let keys = &self.rest.keys;
-        let map_bytes = keys.paths.bytes() + keys.agents.bytes();
-        let paths = counts.by_path.iter().map(|(key, count)| (keys.paths.get(*key), u64::from(*count)));
-        let agents = counts.by_agent.iter().map(|(key, count)| (keys.agents.get(*key), u64::from(*count)));
-        let requests = u64::from(counts.requests);
-        let mut line = encode_counts(&self.customer, id, requests, map_bytes, paths, agents);
+        let map_bytes = keys.bytes();
+        let [paths, agents] = [PATH, USER_AGENT].map(|dimension| {
+            let rows = counts.by[dimension].rows.iter();
+            rows.map(move |row| (keys.tables[dimension].get(row.index), u64::from(row.requests)))
+        });
+        let mut line = encode_counts(&self.customer, id, counts.all.requests, map_bytes, paths, agents);
         line.push_str("}\n");
         line
     }

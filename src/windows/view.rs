@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::window::{Damaged, OTHER, Window};
+use super::window::{Damaged, Window};
 use crate::base::sealed::is_sealed;
+use crate::dimension::OTHER;
 use crate::model::{CustomerId, Seq, WindowId};
 use crate::time;
 
@@ -183,6 +184,7 @@ impl<'a> Scan<'a> {
 mod tests {
     use super::*;
     use crate::base::sealed::seal_json;
+    use crate::dimension::{PATH, USER_AGENT};
     use crate::model::{Counts, Keys, WindowSize, WindowStart};
     use crate::windows::window::WindowLimits;
 
@@ -192,13 +194,14 @@ mod tests {
 
     fn window(paths: &[&str]) -> Window {
         let mut keys = Keys::default();
-        for path in paths {
-            keys.paths.push(path);
-        }
-        keys.agents.push("Chrome");
-        let by_path: Vec<(u32, u32)> = (0..).zip((1..).take(paths.len())).collect();
-        let requests = by_path.iter().map(|(_, count)| count).sum();
-        let counts = Counts { requests, by_path, by_agent: vec![(0, requests)] };
+        let mut counts = Counts::default();
+        keys.tables[PATH] = paths.iter().copied().collect();
+        keys.tables[USER_AGENT] = ["Chrome"].into_iter().collect();
+        let row = |index| crate::model::KeyCount { index, requests: index + 1, robots: 0 };
+        counts.by[PATH].rows = (0..paths.len() as u32).map(row).collect();
+        counts.all.requests = counts.by[PATH].requests();
+        counts.by[USER_AGENT].rows =
+            vec![crate::model::KeyCount { index: 0, requests: counts.requests(), robots: 0 }];
         let limits = WindowLimits { max_paths: 1_000, max_agents: 10, max_key_bytes: 1 << 20 };
         let mut window = Window::new(CustomerId::new("a\"b").unwrap(), id());
         window.merge(Seq(4), &keys, &counts, &limits);

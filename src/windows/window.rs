@@ -15,12 +15,9 @@ use hashbrown::HashMap;
 use serde::Deserialize;
 
 use crate::base::sealed::{is_sealed, seal_json};
-use crate::model::{Counts, CustomerId, KeyTable, Keys, Seq, WindowId, WindowSize};
+use crate::dimension::{OTHER, PATH, USER_AGENT};
+use crate::model::{Counts, CustomerId, KeyCounts, KeyTable, Keys, Seq, WindowId, WindowSize};
 use crate::time;
-
-/// Where counts go whose key would be one too many. No path or family has this name: a path begins with a method,
-/// which holds no parenthesis, and families do not begin with one.
-pub const OTHER: &str = "(other)";
 
 /// How much a window may remember. What is beyond goes to [`OTHER`].
 #[derive(Clone, Copy, Debug)]
@@ -165,11 +162,17 @@ impl Window {
     pub fn merge(&mut self, seq: Seq, keys: &Keys, counts: &Counts, limits: &WindowLimits) -> u64 {
         assert!(seq > self.applied_through, "insights reach a window in sequence order, each once");
         self.applied_through = seq;
-        self.requests += u64::from(counts.requests);
+        self.requests += counts.all.requests;
         let mut budget = limits.max_key_bytes.saturating_sub(self.key_bytes);
         let before = budget;
-        let other = add(&mut self.paths, &keys.paths, &counts.by_path, limits.max_paths, &mut budget)
-            + add(&mut self.agents, &keys.agents, &counts.by_agent, limits.max_agents, &mut budget);
+        let other = add(&mut self.paths, &keys.tables[PATH], &counts.by[PATH], limits.max_paths, &mut budget)
+            + add(
+                &mut self.agents,
+                &keys.tables[USER_AGENT],
+                &counts.by[USER_AGENT],
+                limits.max_agents,
+                &mut budget,
+            );
         self.key_bytes += before - budget;
         other
     }
@@ -330,16 +333,16 @@ fn push_number(text: &mut String, number: u64) {
 fn add(
     map: &mut CountMap,
     keys: &KeyTable,
-    counts: &[(u32, u32)],
+    counts: &KeyCounts,
     max_keys: usize,
     key_byte_budget: &mut usize,
 ) -> u64 {
     let mut other = 0;
     if map.is_empty() {
-        map.reserve(counts.len().min(max_keys));
+        map.reserve(counts.rows.len().min(max_keys));
     }
-    for (index, count) in counts {
-        let (key, count) = (keys.get(*index), u64::from(*count));
+    for row in &counts.rows {
+        let (key, count) = (keys.get(row.index), u64::from(row.requests));
         if let Some(known) = map.get_mut(key) {
             *known += count;
         } else if map.len() < max_keys && key.len() <= *key_byte_budget {
@@ -358,7 +361,7 @@ fn add(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::WindowStart;
+    use crate::model::{KeyCount, WindowStart};
 
     const LIMITS: WindowLimits = WindowLimits { max_paths: 2, max_agents: 2, max_key_bytes: 1000 };
 
@@ -366,13 +369,24 @@ mod tests {
         WindowId { size: WindowSize::Minute, start: WindowStart(29_449_083) }
     }
 
-    fn window() -> Window {
+    fn bare(paths: &[(&str, u32)], agent: &str) -> (Keys, Counts) {
         let mut keys = Keys::default();
-        for path in ["GET /", "GET /\"é\\\u{1}", "PUT /x"] {
-            keys.paths.push(path);
-        }
-        keys.agents.push("Chrome");
-        let counts = Counts { requests: 6, by_path: vec![(0, 1), (1, 2), (2, 3)], by_agent: vec![(0, 6)] };
+        let mut counts = Counts::default();
+        keys.tables[PATH] = paths.iter().map(|(path, _)| *path).collect();
+        keys.tables[USER_AGENT] = [agent].into_iter().collect();
+        let row = |(index, (_, requests)): (usize, &(&str, u32))| KeyCount {
+            index: index as u32,
+            requests: *requests,
+            robots: 0,
+        };
+        counts.by[PATH].rows = paths.iter().enumerate().map(row).collect();
+        counts.all.requests = counts.by[PATH].requests();
+        counts.by[USER_AGENT].rows = vec![KeyCount { index: 0, requests: counts.requests(), robots: 0 }];
+        (keys, counts)
+    }
+
+    fn window() -> Window {
+        let (keys, counts) = bare(&[("GET /", 1), ("GET /\"é\\\u{1}", 2), ("PUT /x", 3)], "Chrome");
         let mut window = Window::new(CustomerId::new("a\"b").unwrap(), id());
         assert_eq!(window.merge(Seq(4), &keys, &counts, &LIMITS), 3);
         window
@@ -381,11 +395,7 @@ mod tests {
     #[test]
     fn keys_beyond_the_limit_count_under_other() {
         let mut window = window();
-        let mut keys = Keys::default();
-        keys.paths.push("GET /");
-        keys.paths.push("GET /new");
-        keys.agents.push("curl");
-        let counts = Counts { requests: 3, by_path: vec![(0, 1), (1, 2)], by_agent: vec![(0, 3)] };
+        let (keys, counts) = bare(&[("GET /", 1), ("GET /new", 2)], "curl");
         assert_eq!(window.merge(Seq(9), &keys, &counts, &LIMITS), 2);
         let paths: BTreeMap<&str, u64> = window.paths().collect();
         assert_eq!(paths, BTreeMap::from([("(other)", 5), ("GET /", 2), ("GET /\"é\\\u{1}", 2)]));
@@ -395,10 +405,7 @@ mod tests {
     #[test]
     fn key_bytes_are_limited_too() {
         let tight = WindowLimits { max_key_bytes: 5, ..LIMITS };
-        let mut keys = Keys::default();
-        keys.paths.push("GET /");
-        keys.agents.push("Chrome");
-        let counts = Counts { requests: 1, by_path: vec![(0, 1)], by_agent: vec![(0, 1)] };
+        let (keys, counts) = bare(&[("GET /", 1)], "Chrome");
         let mut window = Window::new(CustomerId::new("a").unwrap(), id());
         assert_eq!(window.merge(Seq(1), &keys, &counts, &tight), 1);
         assert_eq!(window.agents().collect::<Vec<_>>(), [(OTHER, 1)]);

@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::batch::insights;
+use log_analytics::dimension::{PATH, USER_AGENT};
 use log_analytics::journal::committer::Submission;
 use log_analytics::journal::dedup::DedupHasher;
 use log_analytics::journal::format::{BodyCoding, Draft, Parts};
 use log_analytics::journal::summary;
-use log_analytics::model::{BatchId, Counts, CustomerId, Keys, Summary, WindowId, WindowSize, WindowStart};
+use log_analytics::model::{
+    BatchId, Counts, CustomerId, KeyCount, Keys, Summary, WindowId, WindowSize, WindowStart,
+};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::rng::Rng;
@@ -121,31 +124,27 @@ fn summarize(lines: &[Line]) -> Summary {
     let paths: Vec<&str> = distinct(lines.iter().map(|line| line.path.as_str()));
     let agents: Vec<&str> = distinct(lines.iter().map(|line| line.agent));
     let mut keys = Keys::default();
-    paths.iter().for_each(|path| {
-        keys.paths.push(path);
-    });
-    agents.iter().for_each(|agent| {
-        keys.agents.push(agent);
-    });
+    keys.tables[PATH] = paths.iter().copied().collect();
+    keys.tables[USER_AGENT] = agents.iter().copied().collect();
     let minutes: BTreeSet<u32> = lines.iter().map(|line| line.minute).collect();
-    let count = |minute: u32, names: &[&str], name: &dyn Fn(&Line) -> String| -> Vec<(u32, u32)> {
+    let count = |minute: u32, names: &[&str], name: &dyn Fn(&Line) -> String| -> Vec<KeyCount> {
         (0u32..)
             .zip(names)
             .map(|(index, wanted)| {
                 let of_minute = lines.iter().filter(|line| line.minute == minute);
-                (index, of_minute.filter(|line| name(line) == **wanted).count() as u32)
+                let requests = of_minute.filter(|line| name(line) == **wanted).count() as u32;
+                KeyCount { index, requests, robots: 0 }
             })
-            .filter(|(_, count)| *count > 0)
+            .filter(|row| row.requests > 0)
             .collect()
     };
     let minutes = minutes
         .into_iter()
         .map(|minute| {
-            let counts = Counts {
-                requests: lines.iter().filter(|line| line.minute == minute).count() as u32,
-                by_path: count(minute, &paths, &|line| line.path.clone()),
-                by_agent: count(minute, &agents, &|line| line.agent.to_owned()),
-            };
+            let mut counts = Counts::default();
+            counts.all.requests = lines.iter().filter(|line| line.minute == minute).count() as u64;
+            counts.by[PATH].rows = count(minute, &paths, &|line| line.path.clone());
+            counts.by[USER_AGENT].rows = count(minute, &agents, &|line| line.agent.to_owned());
             (WindowStart(minute), Arc::new(counts))
         })
         .collect();

@@ -6,6 +6,7 @@ use super::{
     BatchEvent, Counts, RecordError, SCHEMA_VERSION, batch_id, customer, fingerprint, format_fingerprint,
     format_instant, instant, parse, to_json, window_start,
 };
+use crate::dimension::{PATH, USER_AGENT};
 use crate::model::{BatchId, CustomerId, Summary, WindowSize, WindowStart};
 use crate::time;
 
@@ -109,9 +110,9 @@ impl SummaryObject {
     pub fn of(event: &BatchEvent, summary: &Summary) -> Self {
         let windows = summary.minutes.iter().map(|(start, counts)| WindowCounts {
             start: *start,
-            requests: counts.requests,
-            by_path: Counts::of(&summary.keys.paths, &counts.by_path),
-            by_agent: Counts::of(&summary.keys.agents, &counts.by_agent),
+            requests: counts.requests(),
+            by_path: Counts::of(&summary.keys.tables[PATH], &counts.by[PATH]),
+            by_agent: Counts::of(&summary.keys.tables[USER_AGENT], &counts.by[USER_AGENT]),
         });
         Self {
             customer: event.customer.clone(),

@@ -8,12 +8,13 @@ use super::{Known, Progress, Report, VerifyOptions};
 use crate::base::disk::Disk;
 use crate::batch::insights;
 use crate::data_dir::DataDir;
+use crate::dimension::OTHER;
 use crate::journal::replay::Replay;
 use crate::journal::summary;
 use crate::model::{CustomerId, Seq, WindowId, WindowSize};
 use crate::time;
 use crate::windows::router::partition;
-use crate::windows::window::{OTHER, Window, WindowLimits};
+use crate::windows::window::{Window, WindowLimits};
 
 /// Recounting knows no limits: what a window put under `(other)` is not compared by key.
 const NO_LIMITS: WindowLimits =
