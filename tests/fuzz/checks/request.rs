@@ -1,5 +1,5 @@
 //! What must hold of the request reader for every stream of bytes: it never panics, and how the network cuts the stream
-//! into reads never changes what is understood. Called by the fuzzer and by `tests/request_reader.rs`.
+//! into reads never changes what is understood. Called by the fuzzer and by `tests/suite/request_reader.rs`.
 
 use std::io;
 use std::time::Instant;
