@@ -17,12 +17,13 @@ pub use units::{Bytes, RetainDays, Span};
 use clap::{Args, FromArgMatches};
 
 use crate::batch;
+use crate::dimension::{PATH, USER_AGENT};
 use crate::engine::EngineOptions;
 use crate::http::server::{FrontKind, FrontLimits, Listen};
 use crate::journal::committer::CommitLimits;
 use crate::journal::retention::Retention;
 use crate::query::QueryLimits;
-use crate::windows::window::WindowLimits;
+use crate::windows::fold::WindowLimits;
 use crate::windows::worker::WorkerLimits;
 
 /// Where the data directory is; shared by all commands that look at one.
@@ -176,21 +177,28 @@ pub struct WindowArgs {
     /// Memory for windows; beyond it clean ones are dropped and dirty ones written first
     #[arg(long, env = "LOG_ANALYTICS_MAX_RESIDENT_BYTES", value_name = "BYTES", default_value = "96MiB")]
     pub max_resident_bytes: Bytes,
-    /// Paths in a window; further ones count under (other)
+    /// Paths named in a window; beyond it the smallest count under (other)
     #[arg(long, env = "LOG_ANALYTICS_MAX_WINDOW_PATHS", value_name = "N", default_value_t = 50_000)]
     pub max_window_paths: usize,
-    /// User-agent families in a window; further ones count under (other)
+    /// User-agent families named in a window; beyond it the smallest count under (other)
     #[arg(long, env = "LOG_ANALYTICS_MAX_WINDOW_AGENTS", value_name = "N", default_value_t = 2_000)]
     pub max_window_agents: usize,
-    /// Bytes of paths and families in a window; further ones count under (other)
-    #[arg(long, env = "LOG_ANALYTICS_MAX_WINDOW_KEY_BYTES", value_name = "BYTES", default_value = "4MiB")]
-    pub max_window_key_bytes: Bytes,
     /// How long a minute window may wait before its file is written
     #[arg(long, env = "LOG_ANALYTICS_FLUSH_INTERVAL", value_name = "TIME", default_value = "1s")]
     pub flush_interval: Span,
     /// Days to keep window files: one number, or minute,hour,day; 0 for ever
     #[arg(long, env = "LOG_ANALYTICS_RETAIN_WINDOWS_DAYS", value_name = "DAYS", default_value = "0")]
     pub retain_windows_days: RetainDays,
+}
+
+impl WindowArgs {
+    /// How much a window may hold.
+    fn limits(&self) -> WindowLimits {
+        let mut limits = WindowLimits::default();
+        limits.by[PATH].max_keys = self.max_window_paths;
+        limits.by[USER_AGENT].max_keys = self.max_window_agents;
+        limits
+    }
 }
 
 /// Limits on queries.
@@ -351,11 +359,7 @@ impl Config {
                 max_uncheckpointed_bytes: journal.max_uncheckpointed_bytes.0,
             },
             worker: WorkerLimits {
-                window: WindowLimits {
-                    max_paths: windows.max_window_paths,
-                    max_agents: windows.max_window_agents,
-                    max_key_bytes: windows.max_window_key_bytes.size(),
-                },
+                window: windows.limits(),
                 max_resident_bytes: windows.max_resident_bytes.size() / windows.partitions,
                 flush_interval_ms: windows.flush_interval.ms(),
                 max_future_ms: batch.max_future.ms(),

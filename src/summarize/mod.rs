@@ -18,10 +18,12 @@ use chunks::{Chunk, Chunks, MAX_LINE_BYTES};
 pub use chunks::CHUNK_BYTES;
 
 use crate::batch::{self, BatchError, Format, Limits, LineCounter, Overlong, Summarized};
-use crate::dimension::{PATH, USER_AGENT};
 use crate::input::{Input, read_more};
-use crate::model::{Counts, CustomerId, Seq, Summary, WindowId, WindowSize, WindowStart};
-use crate::windows::window::{Window, WindowLimits, encode_counts};
+use crate::model::{CustomerId, Seq, Summary, WindowId, WindowSize};
+use crate::windows::fold::WindowLimits;
+use crate::windows::json::{Form, push_window};
+use crate::windows::view::{Wanted, WindowView};
+use crate::windows::window::Window;
 
 /// What to count, and on how many threads.
 #[derive(Clone, Debug)]
@@ -65,26 +67,21 @@ impl Counted {
         if self.windows.is_empty() {
             // The keys of a summary are sorted already.
             for (start, counts) in batch::windows(&self.rest, self.size) {
-                write(self.line(start, &counts).as_bytes())?;
+                let id = WindowId { size: self.size, start };
+                write(self.line(&WindowView::of_counts(id, &self.rest.keys, &counts)).as_bytes())?;
             }
             return Ok(());
         }
         self.merge_rest(Summary::default());
         for window in self.windows.values() {
-            write((window.encode_counts() + "}\n").as_bytes())?;
+            write(self.line(&WindowView::of(window, &Wanted::ALL)).as_bytes())?;
         }
         Ok(())
     }
 
-    fn line(&self, start: WindowStart, counts: &Counts) -> String {
-        let id = WindowId { size: self.size, start };
-        let keys = &self.rest.keys;
-        let map_bytes = keys.bytes();
-        let [paths, agents] = [PATH, USER_AGENT].map(|dimension| {
-            let rows = counts.by[dimension].rows.iter();
-            rows.map(move |row| (keys.tables[dimension].get(row.index), u64::from(row.requests)))
-        });
-        let mut line = encode_counts(&self.customer, id, counts.all.requests, map_bytes, paths, agents);
+    fn line(&self, view: &WindowView<'_>) -> String {
+        let mut line = String::with_capacity(4_096);
+        push_window(&mut line, &self.customer, view, Form::File);
         line.push_str("}\n");
         line
     }
@@ -97,7 +94,7 @@ impl Counted {
             let window = self.windows.entry(id).or_insert_with(|| Window::new(self.customer.clone(), id));
             // There is no journal: what is merged is numbered as it comes.
             self.merged += 1;
-            window.merge(Seq(self.merged), &summary.keys, &counts, &NO_LIMITS);
+            window.merge(Seq(self.merged), &summary.keys, &counts, &WindowLimits::NONE);
         }
     }
 
@@ -107,9 +104,6 @@ impl Counted {
         }
     }
 }
-
-const NO_LIMITS: WindowLimits =
-    WindowLimits { max_paths: usize::MAX, max_agents: usize::MAX, max_key_bytes: usize::MAX };
 
 /// Why there is no result.
 #[derive(Debug)]
