@@ -21,6 +21,7 @@ pub mod routes;
 pub mod server;
 mod socket;
 pub mod stats;
+mod target;
 pub mod tiny;
 pub mod tokens;
 

@@ -94,6 +94,7 @@ impl CountingHandler {
 impl Handler for CountingHandler {
     fn handle(&self, request: Request<'_>) -> Response {
         match (request.head.method.as_str(), request.head.path.as_str()) {
+            ("get" | "BREW", _) => self.refuse(Some(request.head), 501, "no such method"),
             ("POST", "/logs") => self.batch(request),
             (_, "/logs") => self.refuse(Some(request.head), 405, "only POST").with("allow", "POST"),
             ("GET" | "HEAD", "/healthz") => Response::new(200, "text/plain", "ok\n"),

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::chunked::{ChunkError, Decoder};
-use super::head::{self, Framed, Framing, Refusal, Scan};
+use super::head::{self, Framed, Framing, HeadScan, Refusal};
 use crate::clock::monotonic;
 use crate::http::limits::FrontLimits;
 use crate::http::{BodyError, Head};
@@ -18,6 +18,10 @@ use crate::inflight::{Charge, STEP_BYTES};
 
 /// The first read of a request asks for this many bytes: a head and a small batch.
 const FIRST_READ_BYTES: usize = 8 * 1024;
+
+/// Empty lines that are skipped before a request (RFC 9112, section 2.2): old clients end a body with one, people at a
+/// terminal type some.
+const MAX_EMPTY_LINES: usize = 16;
 
 /// Where bytes come from, and where `100 Continue` goes.
 pub trait Source {
@@ -78,18 +82,19 @@ impl Reader {
         idle_since: Instant,
         begun: &mut dyn FnMut(),
     ) -> Result<Started, NoHead> {
-        let mut scan = Scan::default();
+        let mut scan = HeadScan::default();
         let mut first_byte = None;
-        let mut empty_line_allowed = true;
+        let mut empty_lines = 0;
         loop {
-            // One empty line before a request is tolerated (RFC 9112, section 2.2): old clients end a body so.
-            if empty_line_allowed && self.bytes[..self.filled].starts_with(b"\r\n") {
+            while empty_lines < MAX_EMPTY_LINES && self.bytes[..self.filled].starts_with(b"\r\n") {
                 self.skip(2);
-                empty_line_allowed = false;
+                empty_lines += 1;
             }
-            let begins = !(empty_line_allowed && self.bytes[..self.filled] == *b"\r") && self.filled > 0;
-            if begins {
-                empty_line_allowed = false;
+            // Half an empty line does not begin a request.
+            let half = empty_lines < MAX_EMPTY_LINES && self.bytes[..self.filled] == *b"\r";
+            if self.filled > 0 && !half {
+                // No empty line may follow: it would end the head.
+                empty_lines = MAX_EMPTY_LINES;
                 if first_byte.is_none() {
                     first_byte = Some(monotonic());
                     begun();
