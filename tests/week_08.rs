@@ -3,7 +3,14 @@
 
 mod support;
 
-use support::raw::{Client, End, batch, post_start};
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use log_analytics::http::server::{FrontKind, FrontLimits};
+use support::front::{TestFront, eventually};
+use support::raw::{Client, End, batch, once, post, post_start};
 use support::server::Server;
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -126,4 +133,89 @@ fn week_08_every_transfer_coding_but_chunked_is_501() {
         let request = format!("{}Transfer-Encoding: {coding}\r\n\r\n0\r\n\r\n", post_start());
         assert_eq!(answered(&server, &request), (status, false), "{coding:?}");
     }
+}
+
+/// Sends this much of a body that is announced with 2 MiB, and then nothing.
+fn stop_in_mid_body(server: &Server, bytes: usize) -> Client {
+    let mut client = Client::connect(server.addr);
+    client.send(format!("{}Content-Length: 2097152\r\n\r\n{}", post_start(), " ".repeat(bytes)));
+    client
+}
+
+#[test]
+fn week_08_bodies_that_stop_give_way_to_honest_batches() {
+    let (server, _dir) = server(&[]);
+    let mut stopped: Vec<_> = (0..70).map(|_| stop_in_mid_body(&server, 1_500_000)).collect();
+    for number in 0..100 {
+        let answer = once(server.addr, post("", &batch(200))).unwrap();
+        assert_eq!(answer.status, 202, "honest batch {number}");
+    }
+    for client in &mut stopped {
+        let status = client.answer(false).unwrap().status;
+        assert!([408, 503].contains(&status), "{status}");
+    }
+    assert_eq!(server.metric("log_analytics_inflight_bytes"), 0.0);
+}
+
+#[test]
+fn week_08_a_body_without_a_byte_for_two_seconds_ends() {
+    let (server, _dir) = server(&[]);
+    let began = Instant::now();
+    // What has come earns 22 seconds at the lowest rate, and silence ends it all the same.
+    let mut client = stop_in_mid_body(&server, 1_500_000);
+    assert_eq!(client.answer(false).unwrap().status, 408);
+    let seconds = began.elapsed().as_secs_f64();
+    assert!((2.0..6.0).contains(&seconds), "{seconds} s");
+}
+
+#[test]
+fn week_08_a_steady_body_may_take_longer_than_ten_seconds() {
+    let (server, _dir) = server(&[]);
+    let body = batch(15_000);
+    assert!(body.len() > 1_300_000);
+    let mut client = Client::connect(server.addr);
+    client.send(format!("{}Content-Length: {}\r\n\r\n", post_start(), body.len()));
+    // 110,000 bytes a second: above the lowest rate, and 12 seconds for all of it.
+    for (number, piece) in body.as_bytes().chunks(11_000).enumerate() {
+        client.stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        assert_eq!(client.end(), End::Silent, "piece {number}");
+        assert!(client.send(piece));
+    }
+    client.stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    assert_eq!(client.answer(false).unwrap().status, 202);
+}
+
+#[test]
+fn week_08_an_answer_that_is_read_steadily_is_sent_to_its_end() {
+    // On a Unix socket, where the kernel holds little on its way.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("http.sock");
+    let front = TestFront::start_unix(FrontKind::Guarded, path.clone(), FrontLimits::default());
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    // 100,000 bytes a second, for longer than any fixed time that an answer had.
+    let mut piece = vec![0; 10_000];
+    for number in 0..125 {
+        std::thread::sleep(Duration::from_millis(100));
+        stream.read_exact(&mut piece).unwrap_or_else(|error| panic!("piece {number}: {error}"));
+    }
+    // The rest at once: nothing was lost.
+    let mut rest = Vec::new();
+    stream.shutdown(Shutdown::Write).unwrap();
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(1_250_000 + rest.len() > 32 * 1024 * 1024);
+    front.stop();
+}
+
+#[test]
+fn week_08_an_aborted_upload_has_a_label_of_its_own() {
+    let (server, _dir) = server(&[]);
+    let rejects = |reason: &str| {
+        server.metric(&format!("log_analytics_ingestion_rejects_total{{reason=\"{reason}\"}}"))
+    };
+    drop(stop_in_mid_body(&server, 1_000));
+    eventually("the aborted upload is counted", || rejects("aborted") == 1.0);
+    assert_eq!(once(server.addr, post("", "[]")).unwrap().status, 400);
+    assert_eq!((rejects("aborted"), rejects("invalid")), (1.0, 1.0));
 }

@@ -83,7 +83,7 @@ impl CountingHandler {
         let status = match error {
             BodyError::LengthRequired => 411,
             BodyError::TooLarge { .. } => 413,
-            BodyError::Busy | BodyError::Stopping => 503,
+            BodyError::Busy | BodyError::GaveWay | BodyError::Stopping => 503,
             BodyError::TooSlow => 408,
             BodyError::Malformed(_) | BodyError::Disconnected(_) => 400,
         };
@@ -180,14 +180,7 @@ pub fn guarded(limits: FrontLimits) -> TestFront {
 /// Limits whose deadlines a test can wait for. The others are so long that they cannot be what ends a connection.
 pub fn patient() -> FrontLimits {
     let long = Duration::from_secs(60);
-    FrontLimits {
-        head_timeout: long,
-        request_timeout: long,
-        body_grace: long,
-        response_timeout: long,
-        idle_timeout: long,
-        ..FrontLimits::default()
-    }
+    FrontLimits { head_timeout: long, grace: long, idle_timeout: long, ..FrontLimits::default() }
 }
 
 /// Waits until this many connections have been accepted and none is open any more.

@@ -32,7 +32,7 @@ impl Source for Scripted<'_> {
         Ok(count)
     }
 
-    fn write_all(&mut self, _bytes: &[u8], _until: Instant) -> io::Result<()> {
+    fn send_continue(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
