@@ -1,6 +1,6 @@
-//! What clients send never looks like the journal's own records. Where damage hides a record's beginning, recovery and
-//! `repair` search the bytes behind it for whole records; a customer who could put one there could make a start be
-//! refused, or count for somebody else. A record's checksums have no secret, so whoever likes can make one.
+//! Clients cannot forge records of the journal. Where damage hides a record's beginning, recovery and `repair` search the
+//! bytes behind it for whole records; a customer who could put one there could make a start be refused, or add counts to
+//! another customer. A record's checksums have no secret, so anybody can compute them.
 
 use std::fs;
 use std::io::Write;
@@ -34,7 +34,7 @@ fn record(batch_id: &str, seq: u64, received_at_ms: u64) -> Vec<u8> {
     draft.bytes().to_vec()
 }
 
-/// One that can stand in a JSON string: every byte of it is ASCII. Some thousand tries find it.
+/// A forged record that fits into a JSON string: all its bytes are ASCII. It is found by some thousand tries.
 fn record_as_text() -> String {
     let payload_is_ascii = |id: &u32| record(&id.to_string(), 100, 0)[16..24].is_ascii();
     let id = (0..100_000).find(payload_is_ascii).unwrap().to_string();
@@ -68,7 +68,7 @@ fn post_gzip(server: &Server, key: &str, path: &str) -> u16 {
     server.client().send("POST", "/logs", &headers, Some(&gzip(path))).unwrap().status
 }
 
-/// Where in the journal something begins that passes for a record.
+/// Offsets in the journal at which bytes pass for a record.
 fn headers(dir: &Path) -> Vec<usize> {
     let bytes = fs::read(dir.join(SEGMENT)).unwrap();
     (0..bytes.len())

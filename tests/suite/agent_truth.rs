@@ -80,7 +80,7 @@ fn letters_and_digits(name: &str) -> String {
     unquoted(name).to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// Undoes `%41`.
+/// Percent-decodes.
 fn unquoted(name: &str) -> String {
     let bytes = name.as_bytes();
     let hex = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));

@@ -32,7 +32,7 @@ use super::batches::{Batch, Counted, Windows};
 use super::rng::Rng;
 use super::sim_disk::SimDisk;
 
-/// What an engine goes by.
+/// Engine options.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub partitions: usize,
@@ -43,7 +43,7 @@ pub struct Options {
     pub retention: Retention,
 }
 
-/// Why there is no engine.
+/// Why an engine stopped or did not start.
 #[derive(Debug)]
 pub enum Stop {
     /// The disk stopped: the crash that was set.
@@ -52,7 +52,7 @@ pub enum Stop {
     Io(String),
     /// The start is refused.
     Refused(StartError),
-    /// A worker cannot go on.
+    /// A worker met an error it cannot continue after.
     Fatal(String),
 }
 
@@ -253,7 +253,7 @@ impl Engine {
         (0..self.workers.len()).try_for_each(|number| self.turn(number, usize::MAX, false, now))
     }
 
-    /// Sends a marker, if none is on its way. Says whether it did.
+    /// Sends a marker if none is outstanding; returns whether it did.
     pub fn begin_checkpoint(&mut self) -> bool {
         if self.outstanding.is_some() || self.latch.is_closed() {
             return false;
@@ -266,7 +266,7 @@ impl Engine {
         true
     }
 
-    /// Moves the checkpoint if every worker acknowledged, and looks after the journal. Says whether it moved.
+    /// Moves the checkpoint if every worker acknowledged, then applies retention. Returns whether it moved.
     pub fn finish_checkpoint(&mut self, now: u64) -> Result<bool, Stop> {
         let all = |outstanding: &mut Outstanding| outstanding.acknowledged.iter().all(|ack| *ack);
         let Some(Outstanding { position, .. }) = self.outstanding.take_if(all) else { return Ok(false) };
@@ -297,7 +297,7 @@ impl Engine {
         self.alive().map(|()| true)
     }
 
-    /// Everything goes to window files and a last checkpoint. Says whether that came about.
+    /// Flushes all windows and writes a last checkpoint. Returns whether both succeeded.
     pub fn shut_down(&mut self, now: &mut u64) -> Result<bool, Stop> {
         for _ in 0..1000 {
             self.begin_checkpoint();
@@ -356,7 +356,7 @@ impl Engine {
         Ok(windows)
     }
 
-    /// What is known of keys: every batch with a record above this is.
+    /// All keys of records above this one are known.
     pub fn horizon(&self) -> Seq {
         self.committer.position().horizon.after
     }

@@ -18,7 +18,7 @@ pub struct Standing {
     pub counted: u64,
     /// Times it was sent without an answer that settles it.
     pub unsettled: u64,
-    /// Its client gave it up: another batch has its key.
+    /// Its client gave up, because another batch has its key.
     pub conflict: bool,
     /// Its record, if the client was the first to send it.
     pub seq: Option<Seq>,
@@ -27,13 +27,13 @@ pub struct Standing {
 /// See the module.
 #[derive(Clone)]
 pub struct Model {
-    /// Told in every complaint.
+    /// Part of every panic message.
     pub label: String,
     pub batches: Vec<Arc<Batch>>,
     pub standings: Vec<Standing>,
     /// Keys may be lost in `(other)`: then only sums can be compared.
     pub blurred: bool,
-    /// The last record anybody was told of.
+    /// The highest record that a client has been told of.
     pub last_seq: Seq,
 }
 

@@ -33,7 +33,7 @@ impl SimDisk {
         state.chance = chance;
     }
 
-    /// What `free_bytes` says.
+    /// Sets what `free_bytes` returns.
     pub fn set_free_bytes(&self, bytes: u64) {
         self.state().free_bytes = bytes;
     }
