@@ -19,6 +19,7 @@
 //! One direction, and modules depend on each other in that direction only:
 //!
 //! - [`http`]: the seam ([`http::Handler`]), the two front ends, the routes. Knows nothing of what is behind [`intake`].
+//! - [`entry`]: log lines of any known format to entries. Pure, as `batch` is.
 //! - [`batch`]: from bytes to a [`model::Summary`]. Pure: no clock, disk or channel.
 //! - [`intake`]: the seam between them: take a checked batch, make it durable exactly once, say what happened.
 //! - [`journal`]: records, group commit, deduplication, recovery, retention. Why counts are exact is argued there.
@@ -66,6 +67,7 @@ pub mod commands;
 pub mod config;
 pub mod data_dir;
 pub mod engine;
+pub mod entry;
 pub mod http;
 pub mod import;
 pub mod input;
