@@ -5,6 +5,7 @@
 mod agent;
 mod batches;
 mod descriptors;
+mod dry_run;
 mod health;
 mod http_side;
 mod import;
