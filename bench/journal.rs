@@ -19,12 +19,13 @@ use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::base::latch::Latch;
 use log_analytics::data_dir::DataDir;
 use log_analytics::journal::committer::{
-    ActiveSegment, CommitLimits, Committer, CommitterState, Fate, Pressure, Submission,
+    ActiveSegment, CommitLimits, Committer, CommitterState, Pressure, Submission,
 };
 use log_analytics::journal::dedup::{DedupHasher, DedupIndex};
 use log_analytics::journal::format::{BodyCoding, Draft, Parts};
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{BatchId, CustomerId, Seq};
+use log_analytics::outcome::Outcome;
 
 const SEGMENT_BYTES: u64 = 64 << 20;
 
@@ -113,7 +114,7 @@ fn commit(c: &mut Criterion) {
                 },
                 |group| {
                     let fates = committer.commit(group, Pressure::default());
-                    assert!(fates.iter().all(|fate| matches!(fate, Fate::Accepted(_))));
+                    assert!(fates.iter().all(|fate| *fate == Outcome::Counted));
                 },
                 BatchSize::PerIteration,
             );

@@ -74,6 +74,7 @@ pub mod journal;
 pub mod metrics;
 pub mod model;
 pub mod offline;
+pub mod outcome;
 pub mod query;
 pub mod report;
 pub mod summarize;

@@ -43,6 +43,9 @@
 //! 61636d65 6b31 5b5d
 //! ```
 
+use std::io;
+use std::path::Path;
+
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::model::{BatchId, CustomerId, Seq};
@@ -161,6 +164,14 @@ impl std::fmt::Display for Invalid {
     }
 }
 
+impl Invalid {
+    /// An error that names file and offset.
+    pub fn at(self, path: &Path, offset: u64) -> io::Error {
+        let text = format!("{} is damaged at offset {offset}: {self}", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    }
+}
+
 fn u16_at(bytes: &[u8], offset: usize) -> u16 {
     u16::from_le_bytes(bytes[offset..offset + 2].try_into().expect("two bytes"))
 }
@@ -255,8 +266,8 @@ impl Header {
             .split_at_checked(usize::from(self.customer_bytes))
             .ok_or(Invalid::Content("the record's names are not ASCII"))?;
         Ok((
-            CustomerId::new(customer).ok_or(Invalid::Content("the record's customer id is not one"))?,
-            BatchId::new(batch_id).ok_or(Invalid::Content("the record's batch id is not one"))?,
+            CustomerId::new(customer).ok_or(Invalid::Content("the record's customer id is invalid"))?,
+            BatchId::new(batch_id).ok_or(Invalid::Content("the record's batch id is invalid"))?,
         ))
     }
 }
@@ -382,6 +393,11 @@ impl Draft {
         self.bytes[48..56].copy_from_slice(&received_at_ms.to_le_bytes());
         let checksum = header_checksum(&self.bytes);
         self.bytes[8..16].copy_from_slice(&checksum.to_le_bytes());
+    }
+
+    /// The number that [`Draft::number`] gave it.
+    pub fn seq(&self) -> Seq {
+        Seq(u64_at(&self.bytes, 32))
     }
 
     /// Everything behind the header: what clients decided.

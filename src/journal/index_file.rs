@@ -20,8 +20,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::dedup::{DedupEntry, DedupHasher, DedupKey};
-use super::format::Invalid;
-use super::segment::{SegmentReader, Step};
+use super::reader::{JournalRecord, JournalSegment};
 use crate::base::disk::{self, Disk};
 use crate::data_dir::DataDir;
 use crate::model::Seq;
@@ -45,13 +44,12 @@ pub struct SegmentIndex {
     pub entries: Vec<DedupEntry>,
 }
 
-/// Where reading a segment stopped short of its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoppedAt {
-    /// The first byte that is not part of a valid record.
-    pub offset: u64,
-    /// Why it is not.
-    pub why: Invalid,
+/// The index of a segment that was read.
+pub struct IndexedSegment {
+    /// What could be read.
+    pub index: SegmentIndex,
+    /// Whether that is all of it.
+    pub is_whole: bool,
 }
 
 impl SegmentIndex {
@@ -66,34 +64,21 @@ impl SegmentIndex {
         }
     }
 
-    /// Adds the next record of the segment.
-    ///
-    /// # Errors
-    /// [`Invalid`] where its names are not names or its seq is not the next.
-    pub fn add(&mut self, record: &super::format::Record<'_>, hasher: &DedupHasher) -> Result<(), Invalid> {
-        let header = &record.header;
-        if header.seq != self.last.next() {
-            return Err(Invalid::Content("the record's seq is not the next one"));
+    /// Adds a record of the segment. Records before it may be missing where they were lost to damage; one that was
+    /// added before is ignored.
+    pub fn add(&mut self, found: &JournalRecord<'_>, hasher: &DedupHasher) {
+        let header = &found.record.header;
+        if header.seq <= self.last {
+            return;
         }
-        let (customer, batch_id) = record.names()?;
-        if header.seq == self.first {
+        if self.last < self.first {
             self.first_received_at_ms = header.received_at_ms;
         }
         self.last = header.seq;
         self.last_received_at_ms = header.received_at_ms;
         if !header.server_made_id {
-            let key = hasher.key(&customer, &batch_id);
+            let key = hasher.key(&found.customer, &found.batch_id);
             self.entries.push(DedupEntry::new(key, header.fingerprint, header.seq, header.received_at_ms));
-        }
-        Ok(())
-    }
-
-    /// Adds a record that was found behind damage: seqs before it may be missing. Records that go back are left out.
-    pub fn add_salvaged(&mut self, record: &super::format::Record<'_>, hasher: &DedupHasher) {
-        if record.header.seq > self.last {
-            self.last = Seq(record.header.seq.0 - 1);
-            // The seq fits now; names that are not names leave the record out.
-            let _ = self.add(record, hasher);
         }
     }
 
@@ -114,8 +99,7 @@ impl SegmentIndex {
         moved
     }
 
-    /// Reads a whole segment, which ends where the next one begins if there is one. Says where it stopped if that is
-    /// not the end. What was moved to the next segment may still lie behind the end.
+    /// Reads a segment to its end, or to the first damage in it, which is logged.
     ///
     /// # Errors
     /// What the disk says.
@@ -125,23 +109,20 @@ impl SegmentIndex {
         first: Seq,
         next_first: Option<Seq>,
         hasher: &DedupHasher,
-    ) -> io::Result<(Self, Option<StoppedAt>)> {
+    ) -> io::Result<IndexedSegment> {
         let mut index = Self::empty(first);
-        let mut reader = SegmentReader::open(disk, &dir.segment(first))?;
-        loop {
-            if next_first == Some(index.last.next()) {
-                return Ok((index, None));
-            }
-            match reader.next_step()? {
-                Step::End { .. } => return Ok((index, None)),
-                Step::Invalid { offset, why } => return Ok((index, Some(StoppedAt { offset, why }))),
-                Step::Record { offset, record } => {
-                    if let Err(why) = index.add(&record, hasher) {
-                        return Ok((index, Some(StoppedAt { offset, why })));
-                    }
-                }
-            }
+        let mut segment = JournalSegment::open(disk, dir, first, next_first)?;
+        while let Some(record) = segment.next_record()? {
+            index.add(&record, hasher);
         }
+        let damage = segment.damage();
+        if let Some((offset, why)) = damage {
+            log::warn!(
+                "{}; retries of its later batches are not recognized",
+                segment.invalid_data(offset, why)
+            );
+        }
+        Ok(IndexedSegment { index, is_whole: damage.is_none() })
     }
 
     /// Writes the index beside its segment, durably.

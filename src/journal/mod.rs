@@ -1,6 +1,6 @@
 //! The journal: every batch that was answered 202, in the order it was counted, and why counts are exact.
 //!
-//! [`mod@format`] and [`summary`] know the bytes; [`segment`] reads them; [`committer`] writes them; [`dedup`] and
+//! [`mod@format`] and [`summary`] know the bytes; [`reader`] walks over them; [`committer`] writes them; [`dedup`] and
 //! [`index_file`] remember keys; [`recovery`] opens a journal after anything; [`replay`] reads back what windows may
 //! lack; [`checkpoint`] says where that begins; [`retention`] removes what is old.
 //!
@@ -54,8 +54,9 @@ pub mod dedup;
 pub mod format;
 pub mod index_file;
 mod known_keys;
+pub mod reader;
 pub mod recovery;
 pub mod replay;
 pub mod retention;
-pub mod segment;
+pub(crate) mod segment;
 pub mod summary;

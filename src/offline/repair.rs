@@ -16,8 +16,7 @@ use crate::data_dir::{DataDir, at};
 use crate::journal::checkpoint::{Checkpoint, WriteError};
 use crate::journal::dedup::DedupHasher;
 use crate::journal::index_file::SegmentIndex;
-use crate::journal::recovery::segments;
-use crate::journal::segment::{SegmentReader, Step};
+use crate::journal::reader::{JournalReader, JournalSegment};
 use crate::journal::summary;
 use crate::metrics::Metrics;
 use crate::model::Seq;
@@ -66,8 +65,10 @@ pub fn repair(
     let mut repaired = Repaired::default();
     let mut last = Seq::ZERO;
     let mut damaged = Vec::new();
-    for first in segments(&**disk, dir)? {
-        let found = whole_records(&**disk, dir, first, &hasher, |seq, routed| {
+    let mut reader = JournalReader::open(&**disk, dir)?;
+    while let Some(segment) = reader.next_segment()? {
+        let first = segment.first;
+        let found = salvage(segment, &hasher, |seq, routed| {
             if seq <= last {
                 return Ok(());
             }
@@ -125,45 +126,36 @@ pub fn repair(
     Ok(repaired)
 }
 
-struct FoundRecords {
+struct SalvagedSegment {
     index: SegmentIndex,
     is_damaged: bool,
 }
 
 /// Calls `visit` with every whole record of a segment, those behind damage included, in the order they lie there.
-fn whole_records(
-    disk: &dyn Disk,
-    dir: &DataDir,
-    first: Seq,
+fn salvage(
+    mut segment: JournalSegment,
     hasher: &DedupHasher,
     mut visit: impl FnMut(Seq, Vec<Routed>) -> io::Result<()>,
-) -> io::Result<FoundRecords> {
-    let mut found = FoundRecords { index: SegmentIndex::empty(first), is_damaged: false };
-    let mut reader = SegmentReader::open(disk, &dir.segment(first))?;
+) -> io::Result<SalvagedSegment> {
+    let mut salvaged = SalvagedSegment { index: SegmentIndex::empty(segment.first), is_damaged: false };
     loop {
-        match reader.next_step()? {
-            Step::End { .. } => return Ok(found),
-            Step::Record { record, .. } => {
-                let seq = record.header.seq;
-                let content = record.names().and_then(|(customer, _)| {
-                    let summary = summary::decode(record.summary())?;
-                    Ok(insights(&customer, &summary))
-                });
-                match content {
-                    Ok(insights) => {
-                        found.index.add_salvaged(&record, hasher);
-                        let route = |insight| Routed { seq, insight, charge: None };
-                        visit(seq, insights.into_iter().map(route).collect())?;
-                    }
-                    Err(_) => found.is_damaged = true,
+        while let Some(found) = segment.next_record()? {
+            let seq = found.record.header.seq;
+            match summary::decode(found.record.summary()) {
+                Ok(summary) => {
+                    salvaged.index.add(&found, hasher);
+                    let route = |insight| Routed { seq, insight, charge: None };
+                    visit(seq, insights(&found.customer, &summary).into_iter().map(route).collect())?;
                 }
+                Err(_) => salvaged.is_damaged = true,
             }
-            Step::Invalid { .. } => {
-                found.is_damaged = true;
-                if !reader.skip_to_next_record()? {
-                    return Ok(found);
-                }
-            }
+        }
+        if segment.damage().is_none() {
+            return Ok(salvaged);
+        }
+        salvaged.is_damaged = true;
+        if !segment.skip_damage()? {
+            return Ok(salvaged);
         }
     }
 }

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use log_analytics::base::disk::Disk;
 use log_analytics::data_dir::DataDir;
-use log_analytics::journal::committer::Fate;
 use log_analytics::journal::format::Record;
 use log_analytics::journal::recovery::StartError;
 use log_analytics::model::Seq;
-use log_analytics::offline::verify::{Report, verify};
+use log_analytics::offline::verify::{VerifyReport, verify};
 
 use crate::support::engine::{ROOT, Stop};
 use crate::support::sim_disk::Survival;
@@ -63,7 +62,7 @@ fn fixture_of(workload: &Workload, before: Before) -> World {
     world.start().unwrap();
     for number in 0..6 {
         // Each batch is a group of its own, so each record proves the one before it.
-        assert_eq!(world.submit(&[number]).unwrap(), [Fate::Accepted(Seq(number as u64 + 1))]);
+        assert_eq!(world.submit(&[number]).unwrap(), [Ok(Seq(number as u64 + 1))]);
         if number == 2 && before == Before::HalfCheckpointed || number == 5 && before == Before::Stopped {
             let mut now = world.now;
             assert!(world.engine().shut_down(&mut now).unwrap());
@@ -208,6 +207,6 @@ fn snapshot(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// What `verify` says of the directory as it lies there.
-pub(crate) fn verified(world: &World) -> Report {
+pub(crate) fn verified(world: &World) -> VerifyReport {
     verify(&world.disk, &DataDir::new(ROOT), &world.verify_options(), &mut |_, _| {}).unwrap()
 }
