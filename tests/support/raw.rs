@@ -141,10 +141,3 @@ pub fn post(more: &str, body: &str) -> String {
 pub fn post_start() -> String {
     "POST /logs HTTP/1.1\r\nHost: x\r\nX-Customer-Id: c\r\nContent-Type: application/json\r\n".to_owned()
 }
-
-/// Checks that this is a refusal that says the connection closes, and that it does.
-pub fn refused_in_good_order(client: &mut Client, answer: Result<Answer, End>, status: u16) {
-    let answer = answer.unwrap();
-    assert_eq!((answer.status, answer.header("connection")), (status, Some("close")));
-    assert_eq!(client.end(), End::Closed);
-}
