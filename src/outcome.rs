@@ -11,8 +11,6 @@ pub enum Outcome {
     Duplicate,
     /// Another batch was counted under its key: 422.
     Conflict,
-    /// Not counted: a path or user agent holds the bytes of a journal record: 400.
-    Forged,
     /// Not counted: 503.
     Unavailable(Reason),
 }

@@ -15,6 +15,7 @@ use crate::config::DataDirArg;
 use crate::data_dir::DataDir;
 use crate::journal::format::BodyCoding;
 use crate::journal::reader::{JournalFiles, JournalReader, JournalRecord};
+use crate::journal::start_error::StartError;
 use crate::model::Seq;
 use crate::time;
 
@@ -89,6 +90,7 @@ fn walk(
         let text = format!("no log-analytics journal in {}", dir.root().display());
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     }
+    dir.read_secret(disk).map_err(|error| io::Error::other(StartError::from(error).to_string()))?;
     let mut found = 0;
     let mut reader = JournalReader::of_segments(disk, &dir, &firsts);
     while let Some(mut segment) = reader.next_segment()? {

@@ -138,7 +138,7 @@ impl CheckpointerThread {
             forgotten_through: position.horizon.after,
             now_ms,
         };
-        match retention::maintain(&*shared.disk, &shared.dir, &shared.hasher, &round) {
+        match retention::maintain(&*shared.disk, &shared.dir, &round) {
             Ok(done) => {
                 shared.metrics.journal_bytes.set(i64::try_from(done.bytes).unwrap_or(i64::MAX));
                 shared.metrics.journal_segments.set(i64::try_from(done.segments).unwrap_or(i64::MAX));

@@ -38,10 +38,10 @@ use crate::intake::{CheckedBatch, Health, Intake};
 use crate::journal::committer::{CommitLimits, Position, Pressure, Submission};
 use crate::journal::dedup::DedupHasher;
 use crate::journal::format::{BodyCoding, Draft, Parts};
-use crate::journal::recovery::{self, Opening, RecoveryReport, StartError};
+use crate::journal::recovery::{self, Opening, RecoveryReport};
 use crate::journal::replay::Replay;
 use crate::journal::retention::Retention;
-use crate::journal::segment::holds_a_header;
+use crate::journal::start_error::StartError;
 use crate::journal::summary;
 use crate::metrics::Metrics;
 use crate::model::{CustomerId, Question, Summary, WindowId, WindowSize, WindowStart};
@@ -151,12 +151,11 @@ impl Engine {
     /// See [`StartError`].
     pub fn start(parts: EngineParts, options: EngineOptions) -> Result<Engine, StartError> {
         let EngineParts { disk, dir, latch, metrics } = parts;
-        let secret = dir.prepare(&*disk)?;
-        let hasher = DedupHasher::new(secret);
+        dir.prepare(&*disk)?;
+        let hasher = DedupHasher::new(dir.secret());
         let opened = recovery::open(&Opening {
             disk: &disk,
             dir: &dir,
-            hasher,
             dedup_capacity: options.dedup_keys,
             limits: options.commit,
             latch: &latch,
@@ -363,15 +362,8 @@ impl Engine {
         let held = charge.bytes();
         charge.grow_to(held + capacity).map_err(|_| BUSY)?;
         let write_summary = |bytes: &mut Vec<u8>| summary::encode(&summary, bytes);
-        let mut draft =
+        let draft =
             Draft::new(parts, capacity, write_summary, |bytes| self.write_body(body, batch.coded, bytes));
-        if holds_a_header(draft.payload()) {
-            // Compressed, a body can hold any bytes; as it is, it is JSON without control characters.
-            draft = Draft::new(parts, capacity, write_summary, |bytes| self.write_plain_body(body, bytes));
-            if holds_a_header(draft.payload()) {
-                return Err(Outcome::Forged);
-            }
-        }
         charge.grow_to(held + draft.bytes().len()).map_err(|_| BUSY)?;
         let record_charge = charge.split_off(held);
         let submission = Submission {
@@ -383,14 +375,6 @@ impl Engine {
             charge: record_charge,
         };
         Ok((submission, charge))
-    }
-
-    fn write_plain_body(&self, body: &[u8], bytes: &mut Vec<u8>) -> BodyCoding {
-        if !self.shared.options.keep_bodies {
-            return BodyCoding::Dropped;
-        }
-        bytes.extend_from_slice(body);
-        BodyCoding::Plain
     }
 
     fn write_body(&self, body: &[u8], coded: Option<(Encoding, &[u8])>, bytes: &mut Vec<u8>) -> BodyCoding {
@@ -417,7 +401,8 @@ impl Engine {
             }
             _ => {
                 bytes.truncate(start);
-                self.write_plain_body(body, bytes)
+                bytes.extend_from_slice(body);
+                BodyCoding::Plain
             }
         }
     }

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::dedup::{DedupEntry, DedupIndex, DedupKey, Horizon};
-use super::format::Draft;
+use super::format::{Draft, RecordKey};
 use crate::base::disk::{Disk, DiskFile};
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
@@ -86,6 +86,8 @@ pub struct Committer {
     disk: Arc<dyn Disk>,
     dir: Arc<DataDir>,
     limits: CommitLimits,
+    /// What records are tagged under.
+    key: RecordKey,
     latch: Latch,
     metrics: JournalMetrics,
     segment: ActiveSegment,
@@ -133,10 +135,12 @@ impl Committer {
         state: CommitterState,
     ) -> Self {
         let CommitterState { segment, durable, received_at_ms, uncheckpointed_bytes, dedup } = state;
+        let key = RecordKey::new(dir.secret());
         Self {
             disk,
             dir,
             limits,
+            key,
             latch,
             metrics,
             segment,
@@ -206,7 +210,7 @@ impl Committer {
                 received_at_ms = received_at_ms.max(submission.received_at_ms);
                 submission.received_at_ms = received_at_ms;
                 let seq = Seq(self.durable.0 + 1 + records as u64);
-                submission.draft.number(seq, self.durable, received_at_ms);
+                submission.draft.number(seq, self.durable, received_at_ms, &self.key);
                 records += 1;
                 Plan::Record
             })

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::dedup::{DedupEntry, DedupHasher, DedupIndex, UNKNOWN_MS};
+use super::dedup::{DedupEntry, DedupIndex, UNKNOWN_MS};
 use super::index_file::SegmentIndex;
 use super::reader::JournalFiles;
 use crate::base::disk::Disk;
@@ -30,7 +30,6 @@ pub(super) struct KnownKeys {
 pub(super) fn load(
     disk: &dyn Disk,
     dir: &DataDir,
-    hasher: &DedupHasher,
     capacity: usize,
     older: &[Seq],
     read: &[&SegmentIndex],
@@ -57,7 +56,7 @@ pub(super) fn load(
             break;
         }
         let next_first = firsts.get(position + 1).copied().unwrap_or(read[0].first);
-        let Some(index) = older_index(disk, dir, first, next_first, hasher)? else { continue };
+        let Some(index) = older_index(disk, dir, first, next_first)? else { continue };
         received_at_ms = received_at_ms.max(index.last_received_at_ms);
         if index.last.next() < reaches && lost.is_none() {
             lost = Some((Seq(reaches.0 - 1), oldest_ms));
@@ -88,18 +87,17 @@ fn older_index(
     dir: &DataDir,
     first: Seq,
     next_first: Seq,
-    hasher: &DedupHasher,
 ) -> io::Result<Option<SegmentIndex>> {
-    match SegmentIndex::read(disk, &dir.index(first), first, hasher) {
+    match SegmentIndex::read(disk, dir, first) {
         Ok(Some(index)) => return Ok(Some(index)),
         Ok(None) => log::warn!("{}: damaged or of another secret", dir.index(first).display()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    match SegmentIndex::of_segment(disk, dir, first, Some(next_first), hasher) {
+    match SegmentIndex::of_segment(disk, dir, first, Some(next_first)) {
         Ok(segment) => {
             if segment.is_whole {
-                segment.index.write(disk, dir, hasher)?;
+                segment.index.write(disk, dir)?;
             }
             Ok(Some(segment.index))
         }

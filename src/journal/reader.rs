@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 
-use super::format::{Header, Invalid, Record};
+use super::format::{Header, Invalid, Record, RecordKey};
 use super::segment::{SegmentReader, Step};
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, seq_in_name};
@@ -151,7 +151,7 @@ impl JournalSegment {
     /// What the disk says, `NotFound` included.
     pub fn open(disk: &dyn Disk, dir: &DataDir, first: Seq, next_first: Option<Seq>) -> io::Result<Self> {
         let path = dir.segment(first);
-        let reader = SegmentReader::open(disk, &path)?;
+        let reader = SegmentReader::open(disk, &path, RecordKey::new(dir.secret()))?;
         let file_bytes = reader.file_bytes()?;
         let last = Seq(first.0 - 1);
         Ok(Self { first, next_first, last, path, file_bytes, reader, end: None })

@@ -10,9 +10,7 @@
 //!    dropped it from the disk) are written again into a new segment; only then is the old copy cut off.
 //! 3. Load the deduplication index.
 
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
@@ -23,95 +21,12 @@ use super::index_file::SegmentIndex;
 use super::known_keys;
 use super::reader::{JournalFiles, JournalReader, JournalSegment, SegmentTail};
 use super::replay::Replay;
+use super::start_error::{StartError, refuse_other_version, refuse_wrong_secret};
 use crate::base::disk::{self, Disk};
 use crate::base::latch::Latch;
 use crate::data_dir::DataDir;
 use crate::metrics::JournalMetrics;
 use crate::model::Seq;
-
-/// Why a start is refused. Everything is left as it was.
-#[derive(Debug)]
-pub enum StartError {
-    /// The disk failed.
-    Io(io::Error),
-    /// A record that was durable cannot be read.
-    Damage {
-        /// The segment.
-        file: PathBuf,
-        /// Where in it the bad record begins.
-        offset: u64,
-        /// What is wrong with it.
-        why: Invalid,
-    },
-    /// Records that were durable are in no segment.
-    Gap {
-        /// The first record that is missing.
-        from: Seq,
-        /// The first record that is there again.
-        to: Seq,
-    },
-    /// The journal ends before the checkpoint: part of it was lost.
-    BehindCheckpoint {
-        /// The journal's last record.
-        end: Seq,
-        /// What the checkpoint says was durable.
-        checkpoint: Seq,
-    },
-    /// A window holds records that the journal does not have.
-    WindowAhead {
-        /// The window's file.
-        file: PathBuf,
-        /// The last record merged into it.
-        applied_through: Seq,
-        /// The journal's last record.
-        end: Seq,
-    },
-    /// There are windows, but neither journal nor checkpoint.
-    WindowsWithoutJournal,
-    /// There is neither a journal nor a checkpoint that can be read.
-    CheckpointDamaged,
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Io(error) => return write!(f, "{error}"),
-            StartError::Damage { file, offset, why } => {
-                write!(f, "{} is damaged at offset {offset}: {why}", file.display())?;
-            }
-            StartError::Gap { from, to } => {
-                write!(f, "the journal has no records {from} to {}", to.0.saturating_sub(1))?;
-            }
-            StartError::BehindCheckpoint { end, checkpoint } => write!(
-                f,
-                "the journal ends at record {end}, but the checkpoint is at {checkpoint}: journal files were lost"
-            )?,
-            StartError::WindowAhead { file, applied_through, end } => write!(
-                f,
-                "{} holds record {applied_through}, but the journal ends at {end}: journal files were lost",
-                file.display()
-            )?,
-            StartError::WindowsWithoutJournal => {
-                f.write_str("there are windows but no journal and no checkpoint: journal files were lost")?;
-            }
-            StartError::CheckpointDamaged => {
-                f.write_str("checkpoint.json is damaged and there is no journal: journal files were lost")?;
-            }
-        }
-        f.write_str(
-            ". Restore the data directory from a backup, or go on from what there is with \
-             `log-analytics repair --accept-lost-journal`",
-        )
-    }
-}
-
-impl std::error::Error for StartError {}
-
-impl From<io::Error> for StartError {
-    fn from(error: io::Error) -> Self {
-        StartError::Io(error)
-    }
-}
 
 /// What an opened journal gives.
 pub struct Opened {
@@ -146,8 +61,6 @@ pub struct Opening<'a> {
     pub disk: &'a Arc<dyn Disk>,
     /// The data directory, prepared and locked.
     pub dir: &'a Arc<DataDir>,
-    /// Hashes deduplication keys.
-    pub hasher: DedupHasher,
     /// How many keys are kept.
     pub dedup_capacity: usize,
     /// The committer's limits.
@@ -184,6 +97,8 @@ struct ScannedSegment {
 pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
     let Opening { disk, dir, .. } = opening;
     let (disk, dir) = (&***disk, &***dir);
+    refuse_other_version(disk, dir)?;
+    refuse_wrong_secret(disk, dir)?;
     let checkpoint = Checkpoint::load(disk, dir)?;
     let mut firsts = JournalFiles::list(disk, dir)?.firsts();
     if firsts.is_empty() {
@@ -195,7 +110,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
         Checkpoint::Through(seq) => seq,
         // Without a checkpoint the whole journal is replayed; windows skip what they have. Segments that retention
         // removed were applied before, and the windows prove below that no later part is missing.
-        Checkpoint::Missing | Checkpoint::Damaged => Seq(firsts[0].0 - 1),
+        _ => Seq(firsts[0].0 - 1),
     };
     let start = firsts.iter().rposition(|first| first.0 <= checkpoint.0 + 1);
     let Some(start) = start else {
@@ -221,8 +136,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
     }
     let segment = settle(disk, dir, &mut scanned, checkpoint, &mut report)?;
     let read: Vec<&SegmentIndex> = scanned.iter().map(|segment| &segment.index).collect();
-    let known =
-        known_keys::load(disk, dir, &opening.hasher, opening.dedup_capacity, &firsts[..start], &read)?;
+    let known = known_keys::load(disk, dir, opening.dedup_capacity, &firsts[..start], &read)?;
     let state = CommitterState {
         segment,
         durable: end,
@@ -248,7 +162,7 @@ fn begin_journal(disk: &dyn Disk, dir: &DataDir, checkpoint: Checkpoint) -> Resu
         Checkpoint::Through(checkpoint) => {
             return Err(StartError::BehindCheckpoint { end: Seq::ZERO, checkpoint });
         }
-        Checkpoint::Damaged => return Err(StartError::CheckpointDamaged),
+        Checkpoint::Damaged | Checkpoint::OtherVersion(_) => return Err(StartError::CheckpointDamaged),
         Checkpoint::Missing => {
             for customer in disk.list(&dir.windows())?.iter().filter(|entry| entry.is_dir) {
                 if disk.list(&dir.windows().join(&customer.name))?.iter().any(|e| e.name.ends_with(".json")) {
@@ -266,10 +180,11 @@ fn begin_journal(disk: &dyn Disk, dir: &DataDir, checkpoint: Checkpoint) -> Resu
 fn scan(opening: &Opening<'_>, firsts: &[Seq], checkpoint: Seq) -> Result<Vec<ScannedSegment>, StartError> {
     let mut scanned: Vec<ScannedSegment> = Vec::new();
     let mut reader = JournalReader::of_segments(&**opening.disk, opening.dir, firsts);
+    let hasher = DedupHasher::new(opening.dir.secret());
     // A record was written again into the next segment, which was durable before it got its name.
     let mut moved = false;
     while let Some(mut segment) = reader.next_segment()? {
-        let read = scan_segment(&mut segment, &opening.hasher)?;
+        let read = scan_segment(&mut segment, &hasher)?;
         if moved && read.end == 0 {
             // Both copies are in doubt.
             return Err(StartError::Damage { file: segment.path, offset: 0, why: Invalid::Truncated });

@@ -5,7 +5,6 @@
 
 use std::io;
 
-use super::dedup::DedupHasher;
 use super::index_file::SegmentIndex;
 use super::reader::JournalFiles;
 use crate::base::disk::Disk;
@@ -55,12 +54,7 @@ pub struct Round {
 ///
 /// # Errors
 /// What the disk says.
-pub fn maintain(
-    disk: &dyn Disk,
-    dir: &DataDir,
-    hasher: &DedupHasher,
-    round: &Round,
-) -> io::Result<Maintained> {
+pub fn maintain(disk: &dyn Disk, dir: &DataDir, round: &Round) -> io::Result<Maintained> {
     let files = JournalFiles::list(disk, dir)?;
     let mut bytes = files.bytes();
     let JournalFiles { segments, indexes } = files;
@@ -70,9 +64,7 @@ pub fn maintain(
         if *first < round.active_segment && indexes.binary_search(first).is_err() {
             let next_first = segments.get(position + 1).map(|(next_first, _)| *next_first);
             // What can be read of a damaged one is kept; the gap shows as a shorter horizon at the next start.
-            SegmentIndex::of_segment(disk, dir, *first, next_first, hasher)?
-                .index
-                .write(disk, dir, hasher)?;
+            SegmentIndex::of_segment(disk, dir, *first, next_first)?.index.write(disk, dir)?;
             done.indexed += 1;
         }
     }
@@ -85,7 +77,7 @@ pub fn maintain(
             break;
         }
         // Without a good index the segment is the only memory of its batches' keys; then it stays.
-        let Some(index) = read_index(disk, dir, *first, hasher)? else { break };
+        let Some(index) = read_index(disk, dir, *first)? else { break };
         let age_ms = round.now_ms.saturating_sub(index.last_received_at_ms);
         if bytes <= round.retention.max_bytes && age_ms <= round.retention.max_age_ms {
             break;
@@ -112,13 +104,8 @@ pub fn maintain(
     Ok(done)
 }
 
-fn read_index(
-    disk: &dyn Disk,
-    dir: &DataDir,
-    first: Seq,
-    hasher: &DedupHasher,
-) -> io::Result<Option<SegmentIndex>> {
-    match SegmentIndex::read(disk, &dir.index(first), first, hasher) {
+fn read_index(disk: &dyn Disk, dir: &DataDir, first: Seq) -> io::Result<Option<SegmentIndex>> {
+    match SegmentIndex::read(disk, dir, first) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Ok(None) => {
             // Damaged: removed, so that the next round makes it anew from the segment.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use memchr::memmem;
 
-use super::format::{HEADER_BYTES, Header, Invalid, MAGIC, Record};
+use super::format::{HEADER_BYTES, Header, Invalid, MAGIC, Record, RecordKey};
 use crate::base::disk::{Disk, DiskFile};
 
 /// How much is read at once. Records may be longer; the buffer then grows for them.
@@ -17,6 +17,7 @@ const READ_BYTES: usize = 1024 * 1024;
 /// A segment being read.
 pub(super) struct SegmentReader {
     file: Box<dyn DiskFile>,
+    key: RecordKey,
     /// Bytes of the file from `offset` on.
     buffer: Vec<u8>,
     /// Where in the file `buffer` begins.
@@ -36,8 +37,8 @@ pub(super) enum Step<'a> {
 }
 
 impl SegmentReader {
-    pub(super) fn open(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
-        Ok(Self { file: disk.open(path)?, buffer: Vec::new(), offset: 0, cursor: 0 })
+    pub(super) fn open(disk: &dyn Disk, path: &Path, key: RecordKey) -> io::Result<Self> {
+        Ok(Self { file: disk.open(path)?, key, buffer: Vec::new(), offset: 0, cursor: 0 })
     }
 
     /// The record at the reader's position; moves behind it. After anything but a record, it says the same again.
@@ -50,12 +51,12 @@ impl SegmentReader {
         if available == 0 {
             return Ok(Step::End { offset });
         }
-        if let Ok(header) = Header::decode(&self.buffer[self.cursor..]) {
+        if let Ok(header) = Header::decode(&self.buffer[self.cursor..], &self.key) {
             available = self.fill(header.record_bytes as usize)?;
         }
         let start = self.cursor;
         debug_assert_eq!(available, self.buffer.len() - start);
-        match Record::decode(&self.buffer[start..]) {
+        match Record::decode(&self.buffer[start..], &self.key) {
             Ok(record) => {
                 self.cursor = start + record.header.record_bytes as usize;
                 Ok(Step::Record { offset, record })
@@ -109,7 +110,7 @@ impl SegmentReader {
         rest.truncate(read);
         let mut found = Vec::new();
         let mut position = 0;
-        while let Some((start, header)) = find_record(&rest, position) {
+        while let Some((start, header)) = find_record(&rest, position, &self.key) {
             found.push((from + start as u64, header));
             position = start + header.record_bytes as usize;
         }
@@ -135,17 +136,11 @@ impl SegmentReader {
     }
 }
 
-/// Whether bytes that somebody else chose hold what could be taken for the beginning of a record where damage hides the
-/// real ones. By chance they never do: a header's checksum would have to be right.
-pub(crate) fn holds_a_header(bytes: &[u8]) -> bool {
-    memmem::find_iter(bytes, &MAGIC).any(|start| Header::decode(&bytes[start..]).is_ok())
-}
-
 /// The first whole record, with valid names, that begins at `from` or behind it.
-fn find_record(bytes: &[u8], mut from: usize) -> Option<(usize, Header)> {
+fn find_record(bytes: &[u8], mut from: usize, key: &RecordKey) -> Option<(usize, Header)> {
     while let Some(found) = memmem::find(bytes.get(from..)?, &MAGIC) {
         from += found;
-        if let Ok(record) = Record::decode(&bytes[from..])
+        if let Ok(record) = Record::decode(&bytes[from..], key)
             && record.names().is_ok()
         {
             return Some((from, record.header));

@@ -24,7 +24,7 @@ pub(super) fn check(
             report.notes.push("there is no checkpoint yet".to_owned());
             Seq::ZERO
         }
-        Checkpoint::Damaged => {
+        Checkpoint::Damaged | Checkpoint::OtherVersion(_) => {
             report.problem(&dir.checkpoint(), None, "the checkpoint is damaged");
             Seq::ZERO
         }

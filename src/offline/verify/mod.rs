@@ -7,13 +7,13 @@ mod journal;
 mod recount;
 mod windows;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
+use crate::journal::start_error::{StartError, refuse_other_version, refuse_wrong_secret};
 use crate::model::Seq;
 
 /// What a check goes by.
@@ -89,13 +89,17 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 /// Checks a data directory.
 ///
 /// # Errors
-/// What the disk says. What is wrong with the data is in the report.
+/// What the disk says, or that the directory is of another version or under another secret. What is wrong with the data
+/// is in the report.
 pub fn verify(
     disk: &dyn Disk,
     dir: &DataDir,
     options: &VerifyOptions,
     progress: Progress<'_>,
-) -> io::Result<VerifyReport> {
+) -> Result<VerifyReport, StartError> {
+    refuse_other_version(disk, dir)?;
+    dir.read_secret(disk)?;
+    refuse_wrong_secret(disk, dir)?;
     let mut report = VerifyReport::default();
     let known = journal::check(disk, dir, &mut report, progress)?;
     let found = windows::check(disk, dir, known.end.max(known.checkpoint), &mut report)?;

@@ -135,7 +135,7 @@ fn a_lost_journal_is_refused() {
 #[test]
 fn a_zero_tail_is_cut_without_a_word() {
     for before in ALL_BEFORE {
-        for zeros in [1, 87, 88, 600, 5000] {
+        for zeros in [1, 93, 94, 600, 5000] {
             let mut world = fixture(before);
             world.model.label += &format!(": {zeros} zeros at the end");
             let mut bytes = read(&world, &log(5));
@@ -149,7 +149,7 @@ fn a_zero_tail_is_cut_without_a_word() {
 #[test]
 fn rubbish_at_the_end_is_cut_as_a_torn_tail() {
     for before in ALL_BEFORE {
-        for rubbish in [&b"x"[..], b"LAJ1", &[0xFF; 700]] {
+        for rubbish in [&b"x"[..], b"LAJ2", &[0xFF; 700]] {
             let mut world = fixture(before);
             world.model.label += ": rubbish at the end";
             let mut bytes = read(&world, &log(5));

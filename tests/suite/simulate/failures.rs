@@ -1,11 +1,12 @@
 //! Disks that fail once, at one place: what is refused, what latches, and what is left after the restart.
 
-use log_analytics::data_dir::DataDir;
+use std::sync::Arc;
+
 use log_analytics::journal::retention::{self, Retention, Round};
 use log_analytics::model::Seq;
 use log_analytics::outcome::{Outcome, Reason};
 
-use crate::support::engine::{ROOT, Stop};
+use crate::support::engine::Stop;
 use crate::support::sim_disk::{EIO, ENOSPC, Fault, Op, Survival};
 use crate::support::workloads::{self, Workload};
 use crate::support::world::{End, How, World};
@@ -139,8 +140,8 @@ fn a_segment_with_a_record_that_the_checkpoint_has_not_passed_is_not_removed() {
             forgotten_through: Seq::ZERO,
             now_ms: world.now + 1,
         };
-        let (disk, dir, hasher) = (world.disk.clone(), DataDir::new(ROOT), world.engine().hasher);
-        let done = retention::maintain(&disk, &dir, &hasher, &round).unwrap();
+        let (disk, dir) = (world.disk.clone(), Arc::clone(&world.engine().dir));
+        let done = retention::maintain(&disk, &dir, &round).unwrap();
         assert_eq!((done.removed, done.oldest), (checkpoint, Seq(checkpoint + 1)));
     }
 }

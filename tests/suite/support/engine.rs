@@ -17,8 +17,9 @@ use log_analytics::data_dir::{DataDir, customer_dir_name};
 use log_analytics::journal::checkpoint::{Checkpoint, WriteError};
 use log_analytics::journal::committer::{CommitLimits, Committer, Position, Pressure, Submission};
 use log_analytics::journal::dedup::DedupHasher;
-use log_analytics::journal::recovery::{self, Opening, RecoveryReport, StartError};
+use log_analytics::journal::recovery::{self, Opening, RecoveryReport};
 use log_analytics::journal::retention::{self, Maintained, Retention, Round};
+use log_analytics::journal::start_error::StartError;
 use log_analytics::journal::summary;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{CustomerId, Question, Seq, WindowSize, WindowStart};
@@ -121,12 +122,11 @@ impl Engine {
         let shared = disk.shared();
         let dir = Arc::new(DataDir::new(ROOT));
         let latch = Latch::new();
-        let secret = dir.prepare(&*shared).map_err(|error| stop(error.into()))?;
-        let hasher = DedupHasher::new(secret);
+        dir.prepare(&*shared).map_err(|error| stop(error.into()))?;
+        let hasher = DedupHasher::new(dir.secret());
         let opened = recovery::open(&Opening {
             disk: &shared,
             dir: &dir,
-            hasher,
             dedup_capacity: options.dedup_keys,
             limits: options.commit,
             latch: &latch,
@@ -297,7 +297,7 @@ impl Engine {
             now_ms: now,
         };
         // What fails is tried again after the next checkpoint.
-        if let Ok(done) = retention::maintain(&self.disk, &self.dir, &self.hasher, &round) {
+        if let Ok(done) = retention::maintain(&self.disk, &self.dir, &round) {
             self.maintained = Maintained { removed: self.maintained.removed + done.removed, ..done };
         }
         self.alive().map(|()| true)
