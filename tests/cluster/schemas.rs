@@ -1,10 +1,10 @@
-//! The records of a cluster against `deploy/schemas`: the same schemas and examples that the window job is tested with.
-#![cfg(feature = "cluster")]
+//! The records of a cluster against the examples of `deploy/schemas`: the roles read what they must, refuse what they must, and
+//! write the examples byte for byte. The window job is tested with the same examples; `.ci/schemas` holds them against the
+//! schemas.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jsonschema::Validator;
 use log_analytics::batch::{self, Encoding};
 use log_analytics::cluster::names;
 use log_analytics::cluster::records::{BatchEvent, InsightEvent, MadeBy, RecordError, SummaryObject};
@@ -16,11 +16,6 @@ const KINDS: [&str; 4] = ["batch-ingested", "insight-event", "summary-object", "
 
 fn dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/schemas/v1")
-}
-
-fn schema(kind: &str) -> Validator {
-    let text = fs::read(dir().join(format!("{kind}.schema.json"))).unwrap();
-    jsonschema::draft202012::new(&serde_json::from_slice(&text).unwrap()).unwrap()
 }
 
 fn files(dir: PathBuf) -> Vec<PathBuf> {
@@ -45,18 +40,13 @@ fn read(kind: &str, bytes: &[u8]) -> Result<(), RecordError> {
 }
 
 #[test]
-fn examples_are_accepted_and_refused_by_schemas_and_readers_alike() {
+fn examples_are_accepted_and_refused_by_readers() {
     let mut seen = 0;
     for kind in KINDS {
-        let schema = schema(kind);
-        for (folder, by_schema, by_reader) in
-            [("good", true, true), ("bad", false, false), ("inconsistent", true, false)]
-        {
+        for (folder, accepted) in [("good", true), ("bad", false), ("inconsistent", false)] {
             for file in files(dir().join("examples").join(folder).join(kind)) {
                 let bytes = fs::read(&file).unwrap();
-                let value: Value = serde_json::from_slice(&bytes).unwrap();
-                assert_eq!(schema.is_valid(&value), by_schema, "schema: {}", file.display());
-                assert_eq!(read(kind, &bytes).is_ok(), by_reader, "reader: {}", file.display());
+                assert_eq!(read(kind, &bytes).is_ok(), accepted, "{}", file.display());
                 seen += 1;
             }
         }
@@ -65,13 +55,7 @@ fn examples_are_accepted_and_refused_by_schemas_and_readers_alike() {
 }
 
 #[test]
-fn what_is_written_is_what_the_examples_and_schemas_say() {
-    let schemas = KINDS.map(|kind| (kind, schema(kind)));
-    let valid = |kind: &str, bytes: &[u8]| {
-        let value: Value = serde_json::from_slice(bytes).unwrap();
-        let (_, schema) = schemas.iter().find(|(name, _)| *name == kind).unwrap();
-        assert!(schema.is_valid(&value), "{kind}: {value}");
-    };
+fn what_is_written_is_what_the_examples_say() {
     let batches = files(dir().join("examples/batches"));
     assert!(batches.len() >= 2);
     for batch in batches {
@@ -81,7 +65,6 @@ fn what_is_written_is_what_the_examples_and_schemas_say() {
 
         let event = BatchEvent::decode(file("batch-ingested.json").as_bytes()).unwrap();
         assert_eq!(String::from_utf8(event.encode()).unwrap(), file("batch-ingested.json"));
-        valid("batch-ingested", &event.encode());
         assert_eq!(
             (event.batch_id.as_str(), event.raw_key().as_str()),
             (keys["batch-ingested"].as_str().unwrap(), keys["raw"].as_str().unwrap())
@@ -105,7 +88,6 @@ fn what_is_written_is_what_the_examples_and_schemas_say() {
             batch::summarize(&body, event.format, &event.limits, event.received_at_ms).unwrap().summary;
         let summary = SummaryObject::of(&event, &summarized);
         assert_eq!(String::from_utf8(summary.clone().encode()).unwrap(), file("summary-object.json"));
-        valid("summary-object", &summary.clone().encode());
         assert_eq!(SummaryObject::decode(file("summary-object.json").as_bytes()).unwrap(), summary);
 
         let mut insights = 0;
@@ -113,7 +95,6 @@ fn what_is_written_is_what_the_examples_and_schemas_say() {
             let expected: Value = serde_json::from_str(line).unwrap();
             assert_eq!(names::window_key(&insight.customer, insight.window.start), expected["key"]);
             let value = insight.clone().encode();
-            valid("insight-event", &value);
             assert!(
                 line.ends_with(&format!("\"value\":{}}}", std::str::from_utf8(&value).unwrap())),
                 "{line}"

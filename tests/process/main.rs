@@ -27,4 +27,5 @@ mod report;
 mod scenarios;
 mod summarize;
 mod support;
+mod week_08;
 mod window_retention;

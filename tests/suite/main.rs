@@ -16,6 +16,7 @@ mod hostile_crowds;
 mod hostile_slow;
 mod hostile_table;
 mod journal_damage;
+mod layers;
 mod request_reader;
 mod seeds;
 mod simulate;

@@ -2,7 +2,10 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Once;
 use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,14 @@ pub enum End {
     Data,
 }
 
+static RAISE_LIMIT: Once = Once::new();
+
+/// A crowd of clients needs more descriptors than the 1,024 that most systems give a process at first.
+fn raise_descriptor_limit() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+}
+
 /// A connection.
 pub struct Client {
     pub stream: TcpStream,
@@ -39,6 +50,7 @@ pub struct Client {
 
 impl Client {
     pub fn connect(addr: SocketAddr) -> Self {
+        RAISE_LIMIT.call_once(raise_descriptor_limit);
         Self::new(TcpStream::connect(addr).unwrap())
     }
 

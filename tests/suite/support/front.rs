@@ -86,7 +86,7 @@ impl CountingHandler {
         let status = match error {
             BodyError::LengthRequired => 411,
             BodyError::TooLarge { .. } => 413,
-            BodyError::Busy | BodyError::Stopping => 503,
+            BodyError::Busy | BodyError::GaveWay | BodyError::Stopping => 503,
             BodyError::TooSlow => 408,
             BodyError::Malformed(_) | BodyError::Disconnected(_) => 400,
         };
@@ -97,6 +97,7 @@ impl CountingHandler {
 impl Handler for CountingHandler {
     fn handle(&self, request: Request<'_>) -> Response {
         match (request.head.method.as_str(), request.head.path.as_str()) {
+            ("get" | "BREW", _) => self.refuse(Some(request.head), 501, "no such method"),
             ("POST", "/logs") => self.batch(request),
             (_, "/logs") => self.refuse(Some(request.head), 405, "only POST").with("allow", "POST"),
             ("GET" | "HEAD", "/healthz") => Response::new(200, "text/plain", "ok\n"),
@@ -171,14 +172,7 @@ pub fn guarded(limits: FrontLimits) -> TestFront {
 /// Limits whose deadlines a test can wait for. The others are so long that they cannot be what ends a connection.
 pub fn patient() -> FrontLimits {
     let long = Duration::from_secs(60);
-    FrontLimits {
-        head_timeout: long,
-        request_timeout: long,
-        body_grace: long,
-        response_timeout: long,
-        idle_timeout: long,
-        ..FrontLimits::default()
-    }
+    FrontLimits { head_timeout: long, grace: long, idle_timeout: long, ..FrontLimits::default() }
 }
 
 /// Waits until this many connections have been accepted and none is open any more.
