@@ -326,8 +326,8 @@ impl Health for Engine {
         if self.shared.latch.is_closed() {
             return Err(Reason::Latched);
         }
-        match self.shared.disk.free_bytes(self.shared.dir.root()) {
-            Ok(free) if free >= self.shared.options.commit.min_free_bytes => Ok(()),
+        match self.shared.disk.free_space(self.shared.dir.root()) {
+            Ok(free) if !free.is_below(self.shared.options.commit.min_free_bytes) => Ok(()),
             _ => Err(Reason::DiskFull),
         }
     }
@@ -338,6 +338,11 @@ impl Health for Engine {
             self.shared.metrics.queue_depth.with_label_values(&[&label]).set(worker.len() as i64);
         }
         self.shared.metrics.latched.set(i64::from(self.shared.latch.is_closed()));
+        if let Ok(free) = self.shared.disk.free_space(self.shared.dir.root()) {
+            let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+            self.shared.metrics.disk_free_bytes.set(signed(free.bytes));
+            self.shared.metrics.disk_free_inodes.set(signed(free.inodes));
+        }
     }
 }
 

@@ -224,8 +224,8 @@ impl Committer {
         if pressure.windows_overfull || uncheckpointed_bytes > self.limits.max_uncheckpointed_bytes {
             return Err(Reason::Backlog);
         }
-        match self.disk.free_bytes(self.dir.root()) {
-            Ok(free) if free < self.limits.min_free_bytes => Err(Reason::DiskFull),
+        match self.disk.free_space(self.dir.root()) {
+            Ok(free) if free.is_below(self.limits.min_free_bytes) => Err(Reason::DiskFull),
             Ok(_) => Ok(()),
             Err(error) => {
                 log::warn!("cannot tell how much space is free: {error}");

@@ -258,6 +258,20 @@ fn below_the_least_free_space_nothing_is_taken_and_windows_are_still_written() {
 }
 
 #[test]
+fn week_07_a_disk_without_inodes_is_as_full_as_one_without_bytes() {
+    let mut world = World::new(&workloads::plain(), 1);
+    world.start().unwrap();
+    world.submit(&[0]).unwrap();
+    world.disk.set_free_inodes(999);
+    assert_eq!(world.submit(&[1]).unwrap(), [Err(Outcome::Unavailable(Reason::DiskFull))]);
+    let mut now = world.now;
+    assert!(world.engine().shut_down(&mut now).unwrap());
+    world.disk.set_free_inodes(1_000);
+    assert_eq!(world.live(), End::Done);
+    world.run(&[]);
+}
+
+#[test]
 fn windows_that_cannot_be_written_hold_the_checkpoint_and_are_tried_again() {
     for (op, path) in
         [(Op::Write, "tmp"), (Op::SyncData, "tmp"), (Op::Rename, "json"), (Op::CreateDir, "customer")]
