@@ -37,7 +37,7 @@
 //! ```text
 //! base
 //! model
-//! time
+//! time outcome
 //! entry data_dir client
 //! input metrics
 //! batch
@@ -96,6 +96,7 @@ pub mod journal;
 pub mod metrics;
 pub mod model;
 pub mod offline;
+pub mod outcome;
 pub mod query;
 pub mod report;
 pub mod summarize;
