@@ -1,5 +1,4 @@
-//! `POST /logs` as DESIGN section 4 has it, and what the windows hold afterwards: against the real binary, with both
-//! front ends.
+//! The contract of `POST /logs` and the windows it leads to, against the real binary with both front ends.
 
 use std::io::Write;
 use std::sync::Barrier;

@@ -1,5 +1,5 @@
-//! `log-analytics summarize` on the entries of scenario 001, in every form they can be stored in: always the windows
-//! that the server counts.
+//! `log-analytics summarize` on the entries of scenario 001, in every form they can be stored in, gives the same windows as
+//! the server.
 
 use std::fs;
 use std::io::Write;

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
-/// Something that stands for white space between tokens.
+/// White space between tokens, mostly none.
 fn space() -> impl Strategy<Value = String> {
     prop_oneof![8 => Just(String::new()), 1 => Just(String::from(" ")), 1 => "[ \t\r\n]{0,3}"]
 }
@@ -41,7 +41,7 @@ fn json_string(text: impl Strategy<Value = String>) -> impl Strategy<Value = Str
     (text, escapes).prop_map(|(text, escapes)| quoted(&text, &escapes))
 }
 
-/// Values for any place: scalars in odd forms, nested ones, and things that are no JSON.
+/// Values for any place: scalars in odd forms, nested ones, and invalid JSON.
 pub(super) const ODD_VALUES: &[&str] = &[
     "null",
     "true",

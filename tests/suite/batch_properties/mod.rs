@@ -77,7 +77,7 @@ fn independent(body: &[u8], format: Format, limits: &Limits) -> Option<Plain> {
     Some(windows)
 }
 
-/// Whether all ways give one answer, and whether that answer is right if it accepts.
+/// Checks that all parsers give the same answer, and that it is right where they accept.
 fn check(body: &[u8], format: Format, limits: &Limits) -> Result<(), TestCaseError> {
     let want = reference(body, format, limits, NOW_MS);
     for parallel_from_bytes in [usize::MAX, 0] {
@@ -123,8 +123,8 @@ const ITEM: &str = concat!(
     r#""userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"}"#
 );
 
-/// Checks a body of three items, the one in question between two usual ones, so that what was learnt from the
-/// first is used and the third shows where the second was thought to end.
+/// Checks a body of three items, the one in question between two usual ones: the layout cached from the first is used for it,
+/// and the third shows where the parser believed that it ended.
 fn check_item(item: &[u8]) {
     let array = [b"[", ITEM.as_bytes(), b",", item, b",", ITEM.as_bytes(), b"]"].concat();
     let lines = [ITEM.as_bytes(), b"\n", item, b"\n", ITEM.as_bytes()].concat();
