@@ -98,9 +98,7 @@ impl Reason {
         match self {
             Reason::Busy => "too many bytes are in flight (--max-inflight-bytes): try again",
             Reason::DiskFull => "the disk is full (--min-free-bytes): try again when there is space",
-            Reason::Backlog => {
-                "too much waits to be written to window files (--max-uncheckpointed-bytes): try again"
-            }
+            Reason::Backlog => "too much waits to be written to window files: try again",
             Reason::Latched => "the journal is latched after a failed sync: the server must be restarted",
             Reason::Starting => "the server is starting: try again",
             Reason::Stopping => "the server is stopping: try again",

@@ -55,7 +55,7 @@ pub enum Fate {
 pub enum Refusal {
     /// The disk has less than `--min-free-bytes`, or a write failed and was taken back.
     DiskFull,
-    /// More than `--max-uncheckpointed-bytes` of journal, or twice `--max-resident-bytes` of windows, wait for
+    /// More than [`MAX_UNCHECKPOINTED_BYTES`] of journal, or twice `--max-resident-bytes` of windows, wait for
     /// windows to be written.
     Backlog,
     /// A sync failed: see [`Latch`].
@@ -64,7 +64,12 @@ pub enum Refusal {
     Stopping,
 }
 
-/// The committer's limits, from `Config`.
+/// Length of a segment: retention removes whole segments, and a start reads the last one.
+pub const SEGMENT_BYTES: u64 = 256 << 20;
+/// Journal after the checkpoint beyond which nothing is taken: twice what lies between two checkpoints.
+pub const MAX_UNCHECKPOINTED_BYTES: u64 = 2 << 30;
+
+/// The committer's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct CommitLimits {
     /// A segment longer than this is sealed before the next group.
