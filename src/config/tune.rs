@@ -19,12 +19,12 @@ type Setter = fn(&mut Bounds, &str) -> Result<(), String>;
 
 /// Every constant that can be reached.
 const TABLE: &[(&str, Setter)] = &[
-    ("body_grace", |bounds, text| time(text).map(|time| bounds.front.body_grace = time)),
     ("checkpoint_bytes", |bounds, text| bytes(text).map(|bytes| bounds.engine.checkpoint_bytes = bytes.0)),
     ("checkpoint_interval", |bounds, text| time(text).map(|time| bounds.engine.checkpoint_interval = time)),
     ("flush_interval", |bounds, text| {
         time(text).map(|time| bounds.engine.worker.flush_interval_ms = Span(time).ms())
     }),
+    ("grace", |bounds, text| time(text).map(|time| bounds.front.grace = time)),
     ("max_group_batches", |bounds, text| count(text).map(|count| bounds.engine.max_group_batches = count)),
     ("max_queries", |bounds, text| count(text).map(|count| bounds.query.max_running = count)),
     ("max_query_bytes", |bounds, text| bytes(text).map(|bytes| bounds.query.max_bytes = bytes.0)),
@@ -43,7 +43,6 @@ const TABLE: &[(&str, Setter)] = &[
         count(text).map(|count| bounds.engine.worker.window.max_paths = count)
     }),
     ("queue_length", |bounds, text| count(text).map(|count| bounds.engine.queue_length = count)),
-    ("request_timeout", |bounds, text| time(text).map(|time| bounds.front.request_timeout = time)),
     ("segment_bytes", |bounds, text| bytes(text).map(|bytes| bounds.engine.commit.segment_bytes = bytes.0)),
     #[cfg(feature = "cluster")]
     ("kafka_timeout", |bounds, text| time(text).map(|time| bounds.cluster.kafka_timeout = time)),
