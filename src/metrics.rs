@@ -41,7 +41,7 @@ pub struct Metrics {
     pub duplicates: IntCounter,
     /// Batches refused, by reason.
     pub rejects: IntCounterVec,
-    /// Paths and agents cut by `--overlong truncate`.
+    /// Paths and agents cut to their limit.
     pub truncated: IntCounter,
     /// How old entries are when they come, by minute window.
     pub late_seconds: Histogram,
@@ -265,7 +265,7 @@ impl Metrics {
             body_bytes: t.counter("ingestion_body_bytes_total", "Decoded body bytes of accepted batches"),
             duplicates: t.counter("ingestion_duplicates_total", "Batches that were counted already"),
             rejects: t.counters("ingestion_rejects_total", "Batches not taken, by reason", &["reason"]),
-            truncated: t.counter("ingestion_truncated_total", "Paths and agents cut by --overlong truncate"),
+            truncated: t.counter("ingestion_truncated_total", "Paths and agents cut to their limit"),
             late_seconds: t.histogram(
                 "ingestion_entry_age_seconds",
                 "Age of minute windows when a batch adds to them",
