@@ -143,7 +143,7 @@ struct WindowTable {
     evicted: IntCounter,
     quarantined: IntCounter,
     incomplete: IntCounter,
-    overflowed_entries: IntCounter,
+    folded_keys: IntCounter,
 }
 
 /// What one window worker measures.
@@ -170,8 +170,8 @@ pub struct WindowMetrics {
     pub quarantined: IntCounter,
     /// Windows that could not be counted again in full.
     pub incomplete: IntCounter,
-    /// Entries that went to `(other)`.
-    pub overflowed_entries: IntCounter,
+    /// Keys that were folded into `(other)`.
+    pub folded_keys: IntCounter,
 }
 
 impl WindowMetrics {
@@ -328,7 +328,10 @@ impl Metrics {
                 quarantined: t.counter("windows_quarantined_total", "Damaged window files found"),
                 incomplete: t
                     .counter("windows_incomplete_total", "Damaged windows not counted again in full"),
-                overflowed_entries: t.counter("windows_other_entries_total", "Entries that went to (other)"),
+                folded_keys: t.counter(
+                    "windows_folded_keys_total",
+                    "Keys of full windows that were folded into (other)",
+                ),
             },
             checkpoint_seconds: t.histogram("checkpoint_seconds", "From marker to file", LATENCY_BUCKETS),
             checkpoint_seq: t.gauge("checkpoint_seq", "The last record the checkpoint covers"),
@@ -371,7 +374,7 @@ impl Metrics {
             evicted: table.evicted.clone(),
             quarantined: table.quarantined.clone(),
             incomplete: table.incomplete.clone(),
-            overflowed_entries: table.overflowed_entries.clone(),
+            folded_keys: table.folded_keys.clone(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::http::server::FrontLimits;
 use crate::journal::committer::{CommitLimits, MAX_UNCHECKPOINTED_BYTES, SEGMENT_BYTES};
 use crate::journal::retention::Retention;
 use crate::query::QueryLimits;
-use crate::windows::window::WindowLimits;
+use crate::windows::fold::WindowLimits;
 use crate::windows::worker::{FLUSH_INTERVAL_MS, WorkerLimits};
 
 /// See the module.

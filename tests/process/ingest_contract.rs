@@ -301,17 +301,18 @@ fn a_day_of_minutes_out_of_order_in_one_batch_and_a_late_entry_are_counted() {
 }
 
 #[test]
-fn keys_beyond_a_windows_limits_count_under_other() {
+fn a_full_window_folds_its_smallest_keys_into_other() {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &["--tune", "max_window_paths=3"]);
     let entries: Vec<Value> =
         (0..10).map(|number| entry("2025-12-28T18:03:00Z", &format!("/{number}"))).collect();
     assert_eq!(server.client().post("acme", "k", &batch(&entries)).unwrap().status, 202);
-    server.await_metric("log_analytics_windows_other_entries_total", 21.0);
+    // Ten are folded down to seven eighths of three, in a minute, an hour and a day.
+    server.await_metric("log_analytics_windows_folded_keys_total", 24.0);
     assert!(server.stop().success());
     let window = window(temp.path(), "acme", "20251228T1803Z").unwrap();
-    assert_eq!(window["requestsByPath"]["(other)"], 7);
-    assert_eq!(window["requestsByPath"].as_object().unwrap().len(), 4);
+    assert_eq!(window["requestsByPath"], json!({"(other)": 8, "GET /0": 1, "GET /1": 1}));
+    assert_eq!(window["folded"], json!({"path": 1}));
     assert_verified(temp.path());
 }
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use log_analytics::batch::{Format, Limits, Overlong, Summarized, insights, reference, summarize};
-use log_analytics::model::{CustomerId, WindowSize};
+use log_analytics::dimension::{PATH, USER_AGENT};
+use log_analytics::model::{CustomerId, KeyCount, WindowSize};
 
 /// 2025-12-28T18:03:00Z.
 const NOW_MS: u64 = 1_766_944_980_000;
@@ -43,8 +44,8 @@ fn lines(body: &str) -> Result<Summarized, String> {
 fn paths(got: &Summarized) -> BTreeMap<&str, u32> {
     let mut paths = BTreeMap::new();
     for (_, counts) in &got.summary.minutes {
-        for (key, count) in &counts.by_path {
-            *paths.entry(got.summary.keys.paths.get(*key)).or_insert(0) += count;
+        for row in &counts.by[PATH].rows {
+            *paths.entry(got.summary.keys.tables[PATH].get(row.index)).or_insert(0) += row.requests;
         }
     }
     paths
@@ -68,10 +69,10 @@ fn a_plain_batch_is_counted_by_minute_path_and_family() {
     assert_eq!((got.summary.entries, got.truncated), (3, 0));
     assert_eq!(paths(&got), BTreeMap::from([("GET /", 2), ("POST /b", 1)]));
     let starts: Vec<_> =
-        got.summary.minutes.iter().map(|(start, counts)| (start.0, counts.requests)).collect();
+        got.summary.minutes.iter().map(|(start, counts)| (start.0, counts.requests())).collect();
     assert_eq!(starts, [(29_449_022, 1), (29_449_083, 2)]);
     for (_, counts) in &got.summary.minutes {
-        assert_eq!(counts.by_agent.iter().map(|(_, count)| count).sum::<u32>(), counts.requests);
+        assert_eq!(counts.by[USER_AGENT].requests(), counts.all.requests);
     }
 }
 
@@ -86,7 +87,7 @@ fn insights_cover_minutes_hours_and_days_and_share_counts() {
     let summary = run(&body).unwrap().summary;
     let customer = CustomerId::new("acme").unwrap();
     let all = insights(&customer, &summary);
-    let seen: Vec<_> = all.iter().map(|i| (i.window.size, i.window.start.0, i.counts.requests)).collect();
+    let seen: Vec<_> = all.iter().map(|i| (i.window.size, i.window.start.0, i.counts.requests())).collect();
     let (minute, hour, day) = (29_449_083, 29_449_080, 29_448_000);
     assert_eq!(
         seen,
@@ -102,7 +103,7 @@ fn insights_cover_minutes_hours_and_days_and_share_counts() {
     );
     assert!(std::sync::Arc::ptr_eq(&all[0].counts, &all[5].counts));
     assert!(std::sync::Arc::ptr_eq(&all[4].counts, &all[6].counts));
-    assert_eq!(all[4].counts.by_path, [(0, 2)]);
+    assert_eq!(all[4].counts.by[PATH].rows, [KeyCount { index: 0, requests: 2, robots: 0 }]);
 }
 
 #[test]

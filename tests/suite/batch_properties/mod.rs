@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use bodies::{ODD_VALUES, body, changed, limits};
 use jiff::Timestamp;
 use log_analytics::batch::{Format, Limits, Summarized, agent, insights, reference, summarize};
+use log_analytics::dimension::{PATH, USER_AGENT};
 use log_analytics::model::{CustomerId, WindowSize};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -34,10 +35,11 @@ fn plain(got: &Summarized) -> Plain {
         .into_iter()
         .map(|insight| {
             let (keys, counts) = (&insight.keys, &insight.counts);
-            let paths = counts.by_path.iter().map(|(key, n)| (keys.paths.get(*key).to_owned(), *n)).collect();
-            let agents =
-                counts.by_agent.iter().map(|(key, n)| (keys.agents.get(*key).to_owned(), *n)).collect();
-            ((insight.window.size, insight.window.start.0), (counts.requests, paths, agents))
+            let [paths, agents] = [PATH, USER_AGENT].map(|dimension| {
+                let rows = counts.by[dimension].rows.iter();
+                rows.map(|row| (keys.tables[dimension].get(row.index).to_owned(), row.requests)).collect()
+            });
+            ((insight.window.size, insight.window.start.0), (counts.requests(), paths, agents))
         })
         .collect()
 }
