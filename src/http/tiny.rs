@@ -1,7 +1,7 @@
 //! The tiny_http front end: the same handler, without the guarantees.
 //!
 //! In: requests from tiny_http 0.12. Out: the handler's answers. tiny_http owns sockets, framing and time, and it
-//! can be made to grow, hang or abort by what clients send (`tests/tiny_http_limits.rs` shows how), so this is
+//! can be made to grow, hang or abort by what clients send (`tests/suite/tiny_http_limits.rs` shows how), so this is
 //! for a trusted loopback or behind the gateway only. What can be done from outside is done here:
 //!
 //! - every answer says `connection: close`, because its pool keeps later connections waiting behind idle ones;

@@ -12,7 +12,7 @@
 //!   be there or not. A rename replaces its target in one step.
 //! - After a failed `fdatasync` nothing is known of what was written since the last good one, and a later success proves
 //!   nothing: the kernel may have dropped the pages and marked them clean.
-//! - A device that reports a sync as done has done it. (Not every one does: `tests/failing_disk.rs` tells of one.)
+//! - A device that reports a sync as done has done it. (Not every one does: `tests/process/failing_disk.rs` tells of one.)
 //! - One process at a time works on a data directory: `LOCK` is held by `flock`.
 //!
 //! # Why a batch answered 202 is counted exactly once

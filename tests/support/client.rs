@@ -50,25 +50,6 @@ impl Client {
         self.send("POST", "/logs", &headers, Some(body))
     }
 
-    /// POSTs until it is answered with something else than 503, on whatever connection works. Gives up after `tries`.
-    pub fn post_until_answered(
-        &mut self,
-        customer: &str,
-        key: &str,
-        body: &[u8],
-        tries: u32,
-    ) -> Option<Answer> {
-        for _ in 0..tries {
-            match self.post(customer, key, body) {
-                Ok(answer) if answer.status != 503 => return Some(answer),
-                Ok(_) => {}
-                // Refused or broken: the server may be starting again.
-                Err(_) => std::thread::yield_now(),
-            }
-        }
-        None
-    }
-
     /// Sends one request and reads its answer. After an error the connection is given up.
     pub fn send(
         &mut self,

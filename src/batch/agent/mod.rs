@@ -28,7 +28,7 @@
 //! Most new bots and apps need nothing: the rules name them. Otherwise add a line to `data/agents/families.tsv`: key,
 //! family, class, rank (its head explains them), and the agent to `data/agents/ua_truth_public.tsv` if it shall stay so.
 //! A family whose name doesn't say its class (a bot called `Ezgif`) gets it by a line `~Name`.
-//! `cargo test --test agent_truth -- --nocapture` prints how many agents of each kind are named as people name them, and
+//! `cargo test --test suite agent_truth -- --nocapture` prints how many agents of each kind are named as people name them, and
 //! refuses a table that names fewer; `AGENT_TRUTH_MISSES=1` before it lists the others.
 
 mod cache;

@@ -1,5 +1,5 @@
 //! What must hold of the request reader for every stream of bytes: it never panics, and how the network cuts the stream
-//! into reads never changes what is understood. Called by the fuzzer and by `tests/request_reader.rs`.
+//! into reads never changes what is understood. Called by the fuzzer and by `tests/suite/request_reader.rs`.
 
 use std::io;
 use std::time::Instant;
@@ -75,7 +75,6 @@ pub(crate) fn understood(bytes: &[u8], portions: &[usize]) -> Vec<String> {
 }
 
 /// Panics where something does not hold.
-#[allow(dead_code, reason = "the fuzzer's way in")]
 pub(crate) fn check(bytes: &[u8]) {
     let whole = understood(bytes, &[usize::MAX]);
     for portions in [&[1][..], &[7], &[64, 3], &[bytes.len() / 2 + 1, usize::MAX]] {

@@ -1,0 +1,12 @@
+//! The roles of a cluster (feature `cluster`): their records against the schemas, the processes with nothing behind
+//! them, and all of it on real engines against one machine.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
+#![allow(unreachable_pub, reason = "helpers are shared by several test binaries")]
+
+#[path = "../process/help.rs"]
+mod help;
+mod real_engines;
+mod roles;
+mod schemas;
+mod support;

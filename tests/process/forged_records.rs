@@ -1,0 +1,129 @@
+//! What clients send never looks like the journal's own records. Where damage hides a record's beginning, recovery and
+//! `repair` search the bytes behind it for whole records; a customer who could put one there could make a start be
+//! refused, or count for somebody else. A record's checksums have no secret, so whoever likes can make one.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use log_analytics::journal::format::{BodyCoding, Draft, Header, MAGIC, Parts};
+use log_analytics::journal::summary;
+use log_analytics::model::{BatchId, CustomerId, Seq, Summary};
+use serde_json::json;
+
+use crate::support::server::{Server, run};
+use crate::support::stored::{assert_verified, window};
+
+const SEGMENT: &str = "store/journal/00000000000000000001.log";
+const FLAGS: [&str; 4] = ["--checkpoint-interval", "1h", "--flush-interval", "1h"];
+
+/// A whole record that claims that everything before it was durable.
+fn record(batch_id: &str, seq: u64, received_at_ms: u64) -> Vec<u8> {
+    let parts = Parts {
+        customer: &CustomerId::new("victim").unwrap(),
+        batch_id: &BatchId::new(batch_id).unwrap(),
+        server_made_id: false,
+        ndjson: false,
+        entries: 0,
+        fingerprint: 0,
+        body_bytes: 0,
+    };
+    let summary = Summary { entries: 0, ..Summary::default() };
+    let mut draft = Draft::new(parts, 64, |bytes| summary::encode(&summary, bytes), |_| BodyCoding::Dropped);
+    draft.number(Seq(seq), Seq(seq - 1), received_at_ms);
+    draft.bytes().to_vec()
+}
+
+/// One that can stand in a JSON string: every byte of it is ASCII. Some thousand tries find it.
+fn record_as_text() -> String {
+    let payload_is_ascii = |id: &u32| record(&id.to_string(), 100, 0)[16..24].is_ascii();
+    let id = (0..100_000).find(payload_is_ascii).unwrap().to_string();
+    let found =
+        (0..100_000u64).map(|ms| record(&id, 100, (ms & 0x7F) | (ms >> 7) << 8)).find(|r| r.is_ascii());
+    String::from_utf8(found.unwrap()).unwrap()
+}
+
+fn body(path: &str) -> Vec<u8> {
+    let entry =
+        json!({"receivedAt": "2025-12-28T18:03:00Z", "method": "GET", "path": path, "userAgent": "curl/8"});
+    serde_json::to_vec(&[entry]).unwrap()
+}
+
+/// A gzip body whose header carries a record: decoders skip it.
+fn gzip(path: &str) -> Vec<u8> {
+    let mut encoder = flate2::GzBuilder::new()
+        .extra(record("forged", 1_000, 1))
+        .write(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&body(path)).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn post_gzip(server: &Server, key: &str, path: &str) -> u16 {
+    let headers = [
+        ("x-customer-id", "acme"),
+        ("idempotency-key", key),
+        ("content-type", "application/json"),
+        ("content-encoding", "gzip"),
+    ];
+    server.client().send("POST", "/logs", &headers, Some(&gzip(path))).unwrap().status
+}
+
+/// Where in the journal something begins that passes for a record.
+fn headers(dir: &Path) -> Vec<usize> {
+    let bytes = fs::read(dir.join(SEGMENT)).unwrap();
+    (0..bytes.len())
+        .filter(|at| bytes[*at..].starts_with(&MAGIC) && Header::decode(&bytes[*at..]).is_ok())
+        .collect()
+}
+
+#[test]
+fn a_body_that_holds_a_record_is_kept_in_another_form() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &FLAGS);
+    assert_eq!(server.client().post("acme", "k0", &body("/0")).unwrap().status, 202);
+    assert_eq!(post_gzip(&server, "k1", "/1"), 202);
+    assert_eq!(post_gzip(&server, "k1", "/1"), 409);
+    server.kill();
+    let begin = headers(temp.path());
+    assert_eq!(begin.len(), 2, "two batches, and what looks like records at {begin:?}");
+
+    // The beginning of the last record is torn: nothing behind it proves that it was ever durable.
+    let path = temp.path().join(SEGMENT);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[begin[1] + 40] ^= 0xFF;
+    fs::write(&path, bytes).unwrap();
+    let server = Server::start(temp.path(), &FLAGS);
+    assert_eq!(server.client().post("acme", "k0", &body("/0")).unwrap().status, 409);
+    assert_eq!(post_gzip(&server, "k1", "/1"), 202);
+    assert!(server.stop().success());
+    assert_eq!(window(temp.path(), "acme", "20251228T1803Z").unwrap()["requests"], 2);
+    assert_verified(temp.path());
+    // What is kept is what came.
+    let store = temp.path().join("store");
+    let kept = run(&["batches", "cat", "--seq", "2", "--data-dir", store.to_str().unwrap()]);
+    assert_eq!(
+        kept.stdout,
+        [body("/1"), b"\n".to_vec()].concat(),
+        "{}",
+        String::from_utf8_lossy(&kept.stderr)
+    );
+}
+
+#[test]
+fn a_path_that_holds_a_record_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &FLAGS);
+    let forged = format!("/{}", record_as_text());
+    assert!(Header::decode(&forged.as_bytes()[1..]).is_ok());
+    let mut client = server.client();
+    let answer = client.post("acme", "k0", &body(&forged)).unwrap();
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("journal record"), "{}", answer.text());
+    // Nothing of it counts, and one byte less makes it a path like any other.
+    let harmless = forged.replacen('J', "j", 1);
+    assert_eq!(client.post("acme", "k0", &body(&harmless)).unwrap().status, 202);
+    assert!(server.stop().success());
+    assert_eq!(headers(temp.path()).len(), 1);
+    assert_eq!(window(temp.path(), "acme", "20251228T1803Z").unwrap()["requests"], 1);
+    assert_verified(temp.path());
+}
