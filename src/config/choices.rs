@@ -11,15 +11,6 @@ pub enum RawBatches {
     Drop,
 }
 
-/// What becomes of paths and user agents that are too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Overlong {
-    /// The batch is refused.
-    Refuse,
-    /// They are cut.
-    Truncate,
-}
-
 /// What is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs, reason = "the names of the log levels")]

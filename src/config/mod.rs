@@ -10,7 +10,7 @@ mod units;
 
 use std::path::PathBuf;
 
-pub use choices::{LogLevel, Overlong, RawBatches};
+pub use choices::{LogLevel, RawBatches};
 pub use front::FrontArgs;
 pub use units::{Bytes, RetainDays, Span};
 
@@ -101,24 +101,9 @@ pub struct BatchArgs {
     /// Entries in a batch (400 beyond)
     #[arg(long, env = "LOG_ANALYTICS_MAX_ENTRIES", value_name = "N", default_value_t = 50_000)]
     pub max_entries: usize,
-    /// Distinct minutes in a batch (400 beyond)
-    #[arg(long, env = "LOG_ANALYTICS_MAX_MINUTES", value_name = "N", default_value_t = 1_440)]
-    pub max_minutes: usize,
-    /// A path (see --overlong)
-    #[arg(long, env = "LOG_ANALYTICS_MAX_PATH_BYTES", value_name = "BYTES", default_value = "2KiB")]
-    pub max_path_bytes: Bytes,
-    /// A user agent (see --overlong)
-    #[arg(long, env = "LOG_ANALYTICS_MAX_AGENT_BYTES", value_name = "BYTES", default_value = "1KiB")]
-    pub max_agent_bytes: Bytes,
-    /// What becomes of paths and user agents that are too long
-    #[arg(long, env = "LOG_ANALYTICS_OVERLONG", value_name = "WHAT", value_enum, default_value = "refuse")]
-    pub overlong: Overlong,
-    /// How far ahead of the clock an entry may be (400 beyond)
-    #[arg(long, env = "LOG_ANALYTICS_MAX_FUTURE", value_name = "TIME", default_value = "24h")]
-    pub max_future: Span,
-    /// Bodies from this size on are summarized on all cores
-    #[arg(long, env = "LOG_ANALYTICS_PARALLEL_FROM_BYTES", value_name = "BYTES", default_value = "64KiB")]
-    pub parallel_from_bytes: Bytes,
+    /// Keep the query string of paths and routes
+    #[arg(long, env = "LOG_ANALYTICS_KEEP_QUERY")]
+    pub keep_query: bool,
 }
 
 /// Limits on the journal.
@@ -228,9 +213,6 @@ impl Config {
         let Config { front, batch, journal, windows, query, .. } = self;
         let at_least_one = [
             ("--max-entries", batch.max_entries as u64),
-            ("--max-minutes", batch.max_minutes as u64),
-            ("--max-path-bytes", batch.max_path_bytes.0),
-            ("--max-agent-bytes", batch.max_agent_bytes.0),
             ("--max-body-bytes", batch.max_body_bytes.0),
             ("--segment-bytes", journal.segment_bytes.0),
             ("--max-group-batches", journal.max_group_batches as u64),
@@ -302,15 +284,8 @@ impl Config {
         let args = &self.batch;
         batch::Limits {
             max_entries: args.max_entries,
-            max_minutes: args.max_minutes,
-            max_path_bytes: args.max_path_bytes.size(),
-            max_agent_bytes: args.max_agent_bytes.size(),
-            max_future_ms: args.max_future.ms(),
-            overlong: match args.overlong {
-                Overlong::Refuse => batch::Overlong::Refuse,
-                Overlong::Truncate => batch::Overlong::Truncate,
-            },
-            parallel_from_bytes: args.parallel_from_bytes.size(),
+            keep_query: args.keep_query,
+            ..batch::Limits::default()
         }
     }
 
@@ -339,7 +314,7 @@ impl Config {
 
     /// The engine's options.
     pub fn engine_options(&self) -> EngineOptions {
-        let Config { batch, journal, windows, .. } = self;
+        let Config { journal, windows, .. } = self;
         EngineOptions {
             partitions: windows.partitions,
             queue_length: windows.queue_length,
@@ -358,7 +333,7 @@ impl Config {
                 },
                 max_resident_bytes: windows.max_resident_bytes.size() / windows.partitions,
                 flush_interval_ms: windows.flush_interval.ms(),
-                max_future_ms: batch.max_future.ms(),
+                max_future_ms: batch::MAX_FUTURE_MS,
             },
             dedup_keys: journal.dedup_keys,
             retention: Retention {

@@ -26,7 +26,9 @@ fn program() -> BTreeMap<String, String> {
         let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
         modules.entry(module).or_default().extend(code.flat_map(|line| [line, "\n"]));
     }
-    ["lib", "main"].map(|root| modules.remove(root));
+    for root in ["lib", "main"] {
+        modules.remove(root);
+    }
     modules
 }
 

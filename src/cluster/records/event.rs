@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     RecordError, SCHEMA_VERSION, batch_id, customer, encoding_name, encoding_of, fingerprint,
-    format_fingerprint, format_instant, format_name, format_of, instant, overlong_name, overlong_of, parse,
-    to_json,
+    format_fingerprint, format_instant, format_name, format_of, instant, parse, to_json,
 };
 use crate::batch::{Encoding, Format, Limits};
 use crate::cluster::names;
@@ -30,7 +29,7 @@ pub struct BatchEvent {
     pub body_bytes: u32,
     /// When it was received, in milliseconds: what the future begins after.
     pub received_at_ms: u64,
-    /// What it was checked against. `parallel_from_bytes` decides nothing and is not written.
+    /// What it was checked against; of them only those are written that are settings.
     pub limits: Limits,
 }
 
@@ -54,11 +53,7 @@ struct Wire {
 #[serde(rename_all = "camelCase")]
 struct WireLimits {
     max_entries: usize,
-    max_minutes: usize,
-    max_path_bytes: usize,
-    max_agent_bytes: usize,
-    max_future_ms: u64,
-    overlong: String,
+    keep_query: bool,
 }
 
 impl BatchEvent {
@@ -81,14 +76,7 @@ impl BatchEvent {
             entries: self.entries,
             body_bytes: self.body_bytes,
             received_at: format_instant(self.received_at_ms),
-            limits: WireLimits {
-                max_entries: limits.max_entries,
-                max_minutes: limits.max_minutes,
-                max_path_bytes: limits.max_path_bytes,
-                max_agent_bytes: limits.max_agent_bytes,
-                max_future_ms: limits.max_future_ms,
-                overlong: overlong_name(limits.overlong).to_owned(),
-            },
+            limits: WireLimits { max_entries: limits.max_entries, keep_query: limits.keep_query },
         })
     }
 
@@ -109,11 +97,7 @@ impl BatchEvent {
             received_at_ms: instant(&wire.received_at)?,
             limits: Limits {
                 max_entries: wire.limits.max_entries,
-                max_minutes: wire.limits.max_minutes,
-                max_path_bytes: wire.limits.max_path_bytes,
-                max_agent_bytes: wire.limits.max_agent_bytes,
-                max_future_ms: wire.limits.max_future_ms,
-                overlong: overlong_of(&wire.limits.overlong)?,
+                keep_query: wire.limits.keep_query,
                 ..Limits::default()
             },
         };

@@ -2,7 +2,7 @@
 
 use super::{
     BatchEvent, RecordError, SCHEMA_VERSION, customer, encoding_name, encoding_of, fingerprint,
-    format_fingerprint, format_instant, format_name, format_of, instant, overlong_name, overlong_of,
+    format_fingerprint, format_instant, format_name, format_of, instant,
 };
 use crate::batch::Limits;
 use crate::data_dir::{decode_name, encode_name};
@@ -36,18 +36,7 @@ impl BatchEvent {
             ("entries", self.entries.to_string()),
             ("fingerprint", format_fingerprint(self.fingerprint)),
             ("format", format_name(self.format).to_owned()),
-            (
-                "limits",
-                format!(
-                    "max-entries={},max-minutes={},max-path-bytes={},max-agent-bytes={},max-future-ms={},overlong={}",
-                    limits.max_entries,
-                    limits.max_minutes,
-                    limits.max_path_bytes,
-                    limits.max_agent_bytes,
-                    limits.max_future_ms,
-                    overlong_name(limits.overlong)
-                ),
-            ),
+            ("limits", format!("max-entries={},keep-query={}", limits.max_entries, limits.keep_query)),
             ("received-at", format_instant(self.received_at_ms)),
             ("schema-version", SCHEMA_VERSION.to_string()),
         ]
@@ -96,11 +85,7 @@ fn limits(text: &str) -> Option<Limits> {
     let mut value = |name: &str| parts.next()?.strip_prefix(name)?.strip_prefix('=');
     let limits = Limits {
         max_entries: value("max-entries")?.parse().ok()?,
-        max_minutes: value("max-minutes")?.parse().ok()?,
-        max_path_bytes: value("max-path-bytes")?.parse().ok()?,
-        max_agent_bytes: value("max-agent-bytes")?.parse().ok()?,
-        max_future_ms: value("max-future-ms")?.parse().ok()?,
-        overlong: overlong_of(value("overlong")?).ok()?,
+        keep_query: value("keep-query")?.parse().ok()?,
         ..Limits::default()
     };
     parts.next().is_none().then_some(limits)

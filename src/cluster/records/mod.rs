@@ -17,7 +17,7 @@ pub use event::BatchEvent;
 pub use metadata::{METADATA_PREFIX, MadeBy};
 pub use summary::{InsightEvent, SummaryObject, WindowCounts};
 
-use crate::batch::{Encoding, Format, Overlong};
+use crate::batch::{Encoding, Format};
 use crate::model::{BatchId, CustomerId, WindowStart};
 use crate::time;
 
@@ -141,20 +141,5 @@ fn encoding_of(name: &str) -> Result<Encoding, RecordError> {
         "gzip" => Ok(Encoding::Gzip),
         "zstd" => Ok(Encoding::Zstd),
         _ => Err(RecordError::Field("encoding")),
-    }
-}
-
-fn overlong_name(overlong: Overlong) -> &'static str {
-    match overlong {
-        Overlong::Refuse => "refuse",
-        Overlong::Truncate => "truncate",
-    }
-}
-
-fn overlong_of(name: &str) -> Result<Overlong, RecordError> {
-    match name {
-        "refuse" => Ok(Overlong::Refuse),
-        "truncate" => Ok(Overlong::Truncate),
-        _ => Err(RecordError::Field("overlong")),
     }
 }
