@@ -324,7 +324,8 @@ fn what_is_altered_is_said_and_counted_by_field() {
     let server = Server::start(temp.path(), &[]);
     let mut odd = entry("2025-12-28T18:03:00Z", &"é".repeat(2_000));
     odd["status"] = json!("OK");
-    let answer = server.client().post("acme", "k", &batch(&[odd, entry("2025-12-28T18:03:00Z", "/")])).unwrap();
+    let answer =
+        server.client().post("acme", "k", &batch(&[odd, entry("2025-12-28T18:03:00Z", "/")])).unwrap();
     assert_eq!((answer.status, answer.json()["altered"].clone()), (202, json!({"path": 1, "status": 1})));
     let plain = server.client().post("acme", "l", &one("/")).unwrap();
     assert_eq!((plain.status, plain.json().get("altered")), (202, None));
