@@ -8,4 +8,5 @@ pub mod inflight;
 pub mod latch;
 pub mod random;
 pub mod sealed;
+pub mod secret;
 pub mod shutdown;

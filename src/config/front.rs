@@ -23,15 +23,9 @@ pub struct FrontArgs {
     /// Time for a request's head (408 beyond)
     #[arg(long, env = "LOG_ANALYTICS_HEAD_TIMEOUT", value_name = "TIME", default_value = "5s")]
     pub head_timeout: Span,
-    /// Time for a whole request (408 beyond)
-    #[arg(long, env = "LOG_ANALYTICS_REQUEST_TIMEOUT", value_name = "TIME", default_value = "10s")]
-    pub request_timeout: Span,
     /// Bytes a second that a body must come with (408 below)
     #[arg(long, env = "LOG_ANALYTICS_MIN_BODY_RATE", value_name = "BYTES", default_value = "64KiB")]
     pub min_body_rate: Bytes,
-    /// Time for the client to take an answer
-    #[arg(long, env = "LOG_ANALYTICS_RESPONSE_TIMEOUT", value_name = "TIME", default_value = "10s")]
-    pub response_timeout: Span,
     /// Time a connection may wait for its next request
     #[arg(long, env = "LOG_ANALYTICS_IDLE_TIMEOUT", value_name = "TIME", default_value = "60s")]
     pub idle_timeout: Span,
@@ -172,13 +166,11 @@ impl FrontArgs {
             max_target_bytes: self.max_target_bytes.size(),
             max_headers: self.max_headers,
             head_timeout: self.head_timeout.0,
-            request_timeout: self.request_timeout.0,
             min_body_rate: self.min_body_rate.0,
-            response_timeout: self.response_timeout.0,
             idle_timeout: self.idle_timeout.0,
             linger_bytes: self.linger_bytes.size(),
             linger_timeout: self.linger_timeout.0,
-            body_grace: self.body_grace.0,
+            grace: self.body_grace.0,
             max_skipped_body_bytes: self.max_skipped_body_bytes.size(),
             max_chunk_line_bytes: self.max_chunk_line_bytes.size(),
             max_trailer_bytes: self.max_trailer_bytes.size(),
@@ -191,6 +183,7 @@ impl FrontArgs {
             log_interval: self.log_interval.0,
             tiny_workers: self.tiny_workers,
             tiny_leak_bytes: self.tiny_leak_bytes.size(),
+            ..FrontLimits::default()
         }
     }
 

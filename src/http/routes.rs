@@ -127,10 +127,12 @@ impl Route {
     }
 }
 
-/// The label of a method in metrics.
+/// The methods of RFC 9110 and RFC 5789; any other is 501.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+
+/// The label of a method in metrics: never the raw method, which clients choose.
 fn method_label(method: &str) -> &'static str {
-    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
-    KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+    METHODS.into_iter().find(|known| *known == method).unwrap_or("other")
 }
 
 impl Routes {
@@ -194,6 +196,9 @@ impl Routes {
 
     fn answer(&self, route: Route, request: Request<'_>, request_id: &str) -> Result<Response, Refused> {
         let head = request.head;
+        if !METHODS.contains(&head.method.as_str()) {
+            return Err(Problem::http(501, "the method is not known: use GET, HEAD or POST").into());
+        }
         let reads = matches!(head.method.as_str(), "GET" | "HEAD");
         let allowed = if route == Route::Logs { head.method == "POST" } else { reads };
         if route != Route::Unknown && !allowed {

@@ -23,11 +23,11 @@ use tiny_http::{Header, Server, StatusCode};
 use super::contained;
 use super::crew::{Crew, lock};
 use super::encode::{self, Form};
-use super::guarded::head::split_target;
 use super::limits::FrontLimits;
 use super::listen::Listen;
 use super::socket::Listener;
 use super::stats::{ConnectionStats, Held, Trouble, count};
+use super::target::split_target;
 use super::{Body, BodyError, Front, Handler, Head, Request, Response};
 use crate::base::clock::{monotonic, now_ms};
 use crate::base::inflight::{Charge, STEP_BYTES};
@@ -263,8 +263,8 @@ fn exchange(shared: &Shared, mut inner: Incoming, buffer: &mut Vec<u8>) {
 }
 
 /// The head as the handler knows it. tiny_http has dropped whatever it did not understand.
-fn head(request: &Incoming) -> Result<Head, String> {
-    let (path, query) = split_target(request.url()).map_err(|refusal| refusal.description)?;
+fn head(request: &Incoming) -> Result<Head, &'static str> {
+    let (path, query) = split_target(request.url())?;
     let header = |header: &Header| {
         (header.field.as_str().as_str().to_ascii_lowercase(), header.value.as_str().trim().to_owned())
     };

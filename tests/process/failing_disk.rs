@@ -95,7 +95,7 @@ fn a_failed_sync_latches_and_a_restart_recovers_with_exact_counts() {
         assert_eq!(client.get("/readyz", &[]).unwrap().status, 503);
         assert_eq!(client.get("/healthz", &[]).unwrap().status, 200);
 
-        // It stays so though the disk is well again: nobody knows what was dropped.
+        // It stays latched though the disk works again: what was dropped is unknown.
         let refused = post(&server, 24..28);
         assert!(all(&refused, 503), "{refused:?}");
         answers.extend(refused);
@@ -192,7 +192,7 @@ fn a_directory_that_cannot_be_synced_latches() {
             assert_eq!(server.client().get("/readyz", &[]).unwrap().status, 503);
             server.kill();
         } else {
-            // The checkpoint of the end does not come about.
+            // The last checkpoint fails.
             assert_eq!(server.stop().code(), Some(3), "{path}");
             assert_eq!(disk.sim.stat(Path::new("/store/checkpoint.json")), None, "{path}");
         }

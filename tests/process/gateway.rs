@@ -334,6 +334,49 @@ fn bodies_of_every_kind_pass_and_answers_come_back_in_the_servers_words() {
 
 #[test]
 #[ignore = "needs nginx: .ci/tools installs it"]
+fn week_08_what_nginx_refuses_itself_is_json_with_the_right_code() {
+    let gateway = Gateway::start();
+    let get = |line: &str, headers: &str| format!("{line}\r\nHost: x\r\n{headers}\r\n");
+    let post = |headers: &str| format!("POST /logs HTTP/1.1\r\nHost: x\r\n{}{headers}\r\n\r\n", key(ACME));
+    let long = "a".repeat(9_000);
+    let bad = (400, "ING_1000");
+    for (request, expected) in [
+        (get("get / HTTP/1.1", ""), bad),
+        (get(" GET / HTTP/1.1", ""), bad),
+        (get("G\0T / HTTP/1.1", ""), bad),
+        (get("GET /a\0b HTTP/1.1", ""), bad),
+        (get("GET /a b HTTP/1.1", ""), bad),
+        (get("GET http://a:80x/ HTTP/1.1", ""), bad),
+        ("\x16\x03\x01\x02\0\x01\0\x01\r\n\r\n".to_owned(), bad),
+        ("junk\r\n\r\n".to_owned(), bad),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), bad),
+        ("GET / HTTP/1.1\r\nHost: a:8x\r\n\r\n".to_owned(), bad),
+        (get("GET / HTTP/1.1", "X A: b\r\n"), bad),
+        (post("Transfer-Encoding: chunked\r\nContent-Length: 3"), bad),
+        (get("TRACE / HTTP/1.1", ""), (405, "HTTP_405")),
+        (get("PUT / HTTP/1.1", ""), (405, "HTTP_405")),
+        (get("BREW / HTTP/1.1", ""), (501, "HTTP_501")),
+        (get(&format!("GET /{long} HTTP/1.1"), ""), (414, "HTTP_414")),
+        (get("GET / HTTP/1.1", &format!("X-A: {long}\r\n")), (431, "HTTP_431")),
+        (post("Transfer-Encoding: gzip"), (501, "HTTP_501")),
+        (get("GET / HTTP/2.0", ""), (505, "HTTP_505")),
+        (get("GET / HTTP/3.0", ""), (505, "HTTP_505")),
+        (get("GET /errors/malformed HTTP/1.1", ""), (404, "HTTP_404")),
+    ] {
+        let answer = once(gateway.addr, &request).unwrap();
+        let shown: String = request.chars().take(60).collect();
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{shown:?}: {answer:?}");
+        let body = json(&answer);
+        assert_eq!((answer.status, body["errorCode"].as_str()), (expected.0, Some(expected.1)), "{shown:?}");
+        assert!(body["requestId"].as_str().is_some_and(|id| !id.is_empty()), "{shown:?}: {body}");
+        assert_eq!(answer.header("allow").is_some(), answer.status == 405, "{shown:?}");
+    }
+    let log = fs::read_to_string(gateway.path("nginx.log")).unwrap();
+    assert!(!log.contains("[error]") && !log.contains("[crit]") && !log.contains("[alert]"), "{log}");
+}
+
+#[test]
+#[ignore = "needs nginx: .ci/tools installs it"]
 fn a_customer_who_asks_too_much_is_told_and_the_others_are_served() {
     let mut gateway = Gateway::start();
     // More at once than the burst holds; each is refused by the server, which costs it nothing.

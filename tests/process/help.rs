@@ -1,4 +1,5 @@
-//! What `--help` tells: every flag of a role has a variable named after it, and the README knows every subcommand.
+//! `--help` and the README are complete: every flag of a role has a variable named after it, and the README names every
+//! subcommand.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,4 @@
-//! `POST /logs` as DESIGN section 4 has it, and what the windows hold afterwards: against the real binary, with both
-//! front ends.
+//! The contract of `POST /logs` and the windows it leads to, against the real binary with both front ends.
 
 use std::io::Write;
 use std::sync::Barrier;
@@ -152,11 +151,10 @@ fn bad_batches_are_refused_whole_with_a_reason_and_counted_nowhere() {
             (batch(&[entry("2025-12-28T18:03:00Z", "/"), missing]), "item at index 1: missing receivedAt"),
             (with("method", json!("GE T")), "index 1"),
             (with("method", json!("M".repeat(33))), "32"),
-            (with("path", json!("/".repeat(2_049))), "2048"),
-            (with("userAgent", json!("a".repeat(1_025))), "1024"),
             (with("receivedAt", json!("2025-02-30T00:00:00Z")), "index 1"),
             (with("receivedAt", json!("2999-01-01T00:00:00Z")), "index 1"),
-            (with("receivedAt", json!(1)), "index 1"),
+            (with("receivedAt", json!(-1)), "index 1"),
+            (with("method", json!(1)), "index 1: method must be a string"),
             (with("path", Value::Null), "index 1"),
             (batch(&vec![entry("2025-12-28T18:03:00Z", "/"); 21]), "20"),
         ];
@@ -278,11 +276,6 @@ fn a_day_of_minutes_out_of_order_in_one_batch_and_a_late_entry_are_counted() {
     let entries: Vec<Value> = (0..1_440).map(|n| minute(n * 577 % 1_440)).collect();
     let answer = client.post("acme", "day", &batch(&entries)).unwrap();
     assert_eq!((answer.status, answer.json()["windows"].clone()), (202, json!(1_440)), "{}", answer.text());
-    let mut too_many = entries.clone();
-    too_many.push(entry("2025-11-29T00:00:00Z", "/"));
-    let answer = client.post("acme", "two-days", &batch(&too_many)).unwrap();
-    assert_eq!(answer.status, 400);
-    assert!(answer.text().contains("1440"), "{}", answer.text());
     assert!(server.stop().success());
 
     // A month later, after a restart, for a window written long ago.

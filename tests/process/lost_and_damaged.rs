@@ -1,5 +1,5 @@
-//! What the real binary does when files are lost or damaged while it is stopped: it refuses to start where counts could
-//! be wrong, says what to do, and `repair` is the way out. The full matrix is in `tests/suite/journal_damage`.
+//! Files lost or damaged while the real binary is stopped: it refuses to start where counts could be wrong and says what to
+//! do, and `repair` is the way out. The full matrix is in `tests/suite/journal_damage`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

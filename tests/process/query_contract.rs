@@ -1,5 +1,5 @@
-//! What the reading side promises besides right numbers: refusals, tokens, caching, limits, damaged files, and that
-//! whoever was answered 202 sees the batch.
+//! The promises of queries besides right numbers: refusals, tokens, caching, limits, damaged files, and that a query sent
+//! after a 202 sees the batch.
 
 use std::fs;
 use std::io::Read;

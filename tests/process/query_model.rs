@@ -49,7 +49,7 @@ struct Query {
 }
 
 fn entries() -> impl Strategy<Value = Vec<Entry>> {
-    // Some batches are dense, some reach over days.
+    // Some batches cover minutes, some cover days.
     let minutes = prop_oneof![0u64..20, 0u64..4_000];
     let entry = (minutes, 0u64..60, 0usize..12, 0..AGENTS.len())
         .prop_map(|(minute, second, path, agent)| Entry { minute, second, path, agent });

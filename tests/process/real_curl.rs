@@ -7,6 +7,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::raw::{Client, post_start};
 use crate::support::server::Server;
@@ -109,19 +110,41 @@ fn curl_shows_that_its_token_is_wrong() {
     }
 }
 
-/// Begins a batch of this many bytes and sends all but the last one.
+/// Bytes that a begun batch lacks.
+const LACKING: usize = 10_000;
+
+/// Begins a batch of this many bytes and sends all but the last ones.
 fn begin(addr: SocketAddr, bytes: usize) -> Client {
     let mut client = Client::connect(addr);
     let head = format!("{}Content-Length: {bytes}\r\n\r\n", post_start());
-    client.send([head.as_bytes(), &vec![b' '; bytes - 1]].concat());
+    client.send([head.as_bytes(), &vec![b' '; bytes - LACKING]].concat());
     client
+}
+
+/// Sends a byte to each now and then while `work` runs, so that none of them stands still and gives way.
+fn keep_moving(clients: &mut [Client], work: impl FnOnce()) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let over = &over;
+        scope.spawn(move || {
+            for _ in 1..LACKING {
+                clients.iter_mut().for_each(|client| assert!(client.send(" ")));
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                if over.load(Ordering::SeqCst) {
+                    return;
+                }
+            }
+        });
+        work();
+        over.store(true, Ordering::SeqCst);
+    });
 }
 
 #[test]
 #[ignore = "needs curl: .ci/tools installs it"]
 fn curl_shows_that_everything_is_busy_and_when_to_come_back() {
     let dir = tempfile::tempdir().unwrap();
-    let patient = ["--body-grace", "60s", "--request-timeout", "60s"];
+    let patient = ["--body-grace", "60s"];
     let headers = dir.path().join("headers");
     let more = ["-H", "expect:", "--dump-header", headers.to_str().unwrap()];
     let busy = |addr: SocketAddr, file: &Path| {
@@ -135,7 +158,7 @@ fn curl_shows_that_everything_is_busy_and_when_to_come_back() {
 
     // No connection is left: both are being served.
     let full = Server::start(dir.path(), &[&["--max-connections", "2"], &patient[..]].concat());
-    let served = [begin(full.addr, 100), begin(full.addr, 100)];
+    let served = [begin(full.addr, 2 * LACKING), begin(full.addr, 2 * LACKING)];
     busy(full.addr, &file);
     busy(full.addr, &body(dir.path(), 3_500_000));
     drop(served);
@@ -143,11 +166,11 @@ fn curl_shows_that_everything_is_busy_and_when_to_come_back() {
 
     // No bytes are left.
     let full = Server::start(dir.path(), &[&["--max-inflight-bytes", "8MiB"], &patient[..]].concat());
-    let held: Vec<_> = (0..4).map(|_| begin(full.addr, 2 * 1024 * 1024)).collect();
+    let mut held: Vec<_> = (0..4).map(|_| begin(full.addr, 2 * 1024 * 1024)).collect();
     eventually("all bytes are in flight", || {
         full.metric("log_analytics_inflight_bytes") == f64::from(8 * 1024 * 1024)
     });
-    busy(full.addr, &file);
+    keep_moving(&mut held, || busy(full.addr, &file));
     drop(held);
     assert!(full.stop().success());
 }

@@ -44,7 +44,7 @@ fn deliver(addr: SocketAddr, connections: usize) -> HashMap<u16, usize> {
     statuses.into_inner().unwrap()
 }
 
-/// Holds the four minute windows (and hour and day, where `all_sizes`) against what is expected.
+/// Asserts that the four minute windows (and hour and day, if `all_sizes`) are as expected.
 fn assert_counted(dir: &Path, customer: &str, all_sizes: bool) {
     let counts = |names: [&str; 4], each: u64| -> BTreeMap<String, u64> {
         names.into_iter().map(|name| (name.to_owned(), each)).collect()
@@ -106,7 +106,7 @@ fn assert_expected_files(dir: &Path) {
     assert_eq!(compared, 6);
 }
 
-/// Sends every batch until it is acknowledged, while `disturb` does what it likes to the server.
+/// Sends every batch until it is acknowledged, while `disturb` stops and starts the server.
 fn deliver_through(addr: &RwLock<SocketAddr>, done: &AtomicBool, disturb: impl FnOnce(&AtomicUsize)) {
     let next = AtomicUsize::new(0);
     let acknowledged = AtomicUsize::new(0);

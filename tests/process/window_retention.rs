@@ -48,7 +48,7 @@ fn body(path: &str) -> Vec<u8> {
     serde_json::to_vec(&[entry]).unwrap()
 }
 
-/// Starts a server that keeps minutes for a day, and waits until it has looked for old ones: it does so once an hour.
+/// Starts a server that keeps minutes for a day, and waits until it has removed old ones.
 fn start(dir: &Path) -> Server {
     let canary = dir.join("store/aggregate-results/canary");
     fs::create_dir_all(&canary).unwrap();

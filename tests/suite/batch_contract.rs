@@ -1,5 +1,5 @@
-//! What a batch may be and what it is refused for, item by item of DESIGN's contract, through every way a body
-//! can take: the reference, the quick way in one piece, and in pieces on several threads.
+//! Which batches are accepted and why others are refused, item by item of the contract, by every parser: the reference, the
+//! fast one on the whole body, and the fast one on pieces of it on several threads.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ fn good() -> String {
     entry("2025-12-28T18:03:07.250Z", "GET", "/", "curl/8.0")
 }
 
-/// The one answer that all ways give.
+/// The answer, after asserting that all parsers give the same.
 #[track_caller]
 fn run_with(body: &[u8], format: Format, limits: &Limits) -> Result<Summarized, String> {
     let want = reference(body, format, limits, NOW_MS);
@@ -410,7 +410,7 @@ fn limits_are_named_with_their_number() {
         run(&[minute(1), minute(2), minute(1), minute(1)]).unwrap_err(),
         "batch has more than 3 entries"
     );
-    // Whichever comes first is told.
+    // The first mistake in the body is the one reported.
     assert_eq!(
         run(&[minute(1), minute(2), minute(3), minute(1)]).unwrap_err(),
         "batch has more than 2 distinct minutes"

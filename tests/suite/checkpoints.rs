@@ -1,4 +1,4 @@
-//! A checkpoint comes about however busy its worker is.
+//! A checkpoint completes however busy its worker is.
 
 use std::sync::Arc;
 

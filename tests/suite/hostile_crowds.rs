@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use log_analytics::base::inflight::STEP_BYTES;
+use log_analytics::base::inflight::{Charge, STEP_BYTES};
 use log_analytics::http::server::FrontLimits;
 
 use crate::support::child::{Server, be_the_server};
@@ -25,7 +25,7 @@ fn bytes_in_flight_are_bounded_and_given_back() {
     let body = " ".repeat(MAX_BODY_BYTES - 1);
     let fitting = MAX_INFLIGHT_BYTES / MAX_BODY_BYTES;
     // All but the last byte of as many bodies as fit, so that all of them are held.
-    let mut clients: Vec<_> = (0..fitting)
+    let clients: Vec<_> = (0..fitting)
         .map(|_| {
             let mut client = Client::connect(front.addr());
             client.send(format!("{}Content-Length: {MAX_BODY_BYTES}\r\n\r\n{body}", post_start()));
@@ -33,20 +33,55 @@ fn bytes_in_flight_are_bounded_and_given_back() {
         })
         .collect();
     eventually("all bodies are held", || front.handler.budget.used_bytes() == MAX_INFLIGHT_BYTES);
+    for mut client in clients {
+        client.send(" ");
+        assert_eq!(client.answer(false).unwrap().status, 400);
+    }
+    eventually("all is given back", || front.handler.budget.used_bytes() == 0);
+    // Batches that are being worked on give way to nobody.
+    let mut worked_on = Charge::new(&front.handler.budget);
+    worked_on.grow_to(MAX_INFLIGHT_BYTES).unwrap();
     let refused = once(front.addr(), post("", &batch(1))).unwrap();
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
-    // Who asks before sending is not told to go on.
+    // A client that asks before it sends is not told to go on.
     for framing in ["Content-Length: 100", "Transfer-Encoding: chunked"] {
         let asks = format!("{}{framing}\r\nExpect: 100-continue\r\n\r\n", post_start());
         assert_eq!(once(front.addr(), asks).unwrap().status, 503);
     }
     assert!(Client::connect(front.addr()).is_alive());
-    for client in &mut clients {
-        client.send(" ");
-        assert_eq!(client.answer(false).unwrap().status, 400);
-    }
-    eventually("all is given back", || front.handler.budget.used_bytes() == 0);
+    drop(worked_on);
     assert_eq!(once(front.addr(), post("", &batch(1))).unwrap().status, 202);
+    front.stop();
+}
+
+#[test]
+fn uploads_that_stand_still_give_way_and_those_that_move_do_not() {
+    let front = guarded(patient());
+    let fitting = MAX_INFLIGHT_BYTES / MAX_BODY_BYTES;
+    let begin = || {
+        let mut client = Client::connect(front.addr());
+        let body = " ".repeat(MAX_BODY_BYTES - 1_000);
+        client.send(format!("{}Content-Length: {MAX_BODY_BYTES}\r\n\r\n{body}", post_start()));
+        client
+    };
+    let mut moving = begin();
+    let mut still: Vec<_> = (1..fitting).map(|_| begin()).collect();
+    eventually("all bodies are held", || front.handler.budget.used_bytes() == MAX_INFLIGHT_BYTES);
+    for _ in 0..fitting {
+        moving.send(" ");
+        // A body of one step needs one of them to end, and uses a part of what that gives back.
+        assert_eq!(once(front.addr(), post("", &batch(1))).unwrap().status, 202);
+        assert_eq!(once(front.addr(), post("", &batch(20_000))).unwrap().status, 202);
+    }
+    moving.send(" ".repeat(1_000 - fitting));
+    assert_eq!(moving.answer(false).unwrap().status, 400, "it was read to its end");
+    let mut gave_way = 0;
+    for client in &mut still {
+        client.stream.set_nonblocking(true).unwrap();
+        gave_way += usize::from(client.answer(false).is_ok_and(|answer| answer.status == 503));
+    }
+    assert!((1..=2).contains(&gave_way), "{gave_way} gave way to one batch at a time");
+    drop(still);
     front.stop();
 }
 
@@ -218,7 +253,7 @@ fn honest_clients_are_served_while_a_thousand_are_idle() {
 
 #[test]
 fn a_pipelining_flood_is_answered_or_throttled_by_its_own_reader() {
-    let front = guarded(FrontLimits { response_timeout: ms(500), ..patient() });
+    let front = guarded(FrontLimits { grace: ms(400), min_answer_rate: 1 << 30, ..patient() });
     // The flood does not read: at some point the server can write no more, stops reading, and gives up.
     let flood = GET.repeat(2_000);
     let mut client = Client::connect(front.addr());

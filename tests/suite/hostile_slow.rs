@@ -1,9 +1,16 @@
 //! Slow and silent clients: every wait has a deadline, and what is refused early reaches a client that is still
 //! sending.
 
-use log_analytics::http::server::FrontLimits;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
-use crate::support::front::{MAX_BODY_BYTES, all_gone, guarded, ms, patient, refused_in_good_order};
+use log_analytics::http::server::{FrontKind, FrontLimits};
+
+use crate::support::front::{
+    MAX_BODY_BYTES, TestFront, all_gone, guarded, ms, patient, refused_in_good_order,
+};
 use crate::support::raw::{Answer, Client, End, batch, once, post, post_start};
 
 /// Sends this over and over, a little apart, until the server answers or closes.
@@ -54,18 +61,8 @@ fn the_head_deadline_counts_from_the_first_byte_of_each_request() {
 }
 
 #[test]
-fn a_body_that_dribbles_in_is_408_by_the_whole_requests_deadline() {
-    let front = guarded(FrontLimits { head_timeout: ms(300), request_timeout: ms(300), ..patient() });
-    let mut client = Client::connect(front.addr());
-    client.send(format!("{}Content-Length: 100000\r\n\r\n", post_start()));
-    let answer = dribble(&mut client, b"0123456789");
-    refused_in_good_order(&mut client, answer, 408);
-    front.stop();
-}
-
-#[test]
 fn a_body_below_the_minimum_rate_is_408() {
-    let limits = FrontLimits { body_grace: ms(100), min_body_rate: 64 * 1024, ..patient() };
+    let limits = FrontLimits { grace: ms(100), min_body_rate: 64 * 1024, ..patient() };
     let front = guarded(limits);
     let mut client = Client::connect(front.addr());
     client.send(format!("{}Content-Length: 1000000\r\n\r\n", post_start()));
@@ -76,8 +73,8 @@ fn a_body_below_the_minimum_rate_is_408() {
 
 #[test]
 fn a_slow_body_above_the_minimum_rate_is_taken() {
-    // 100 bytes at least every 20 ms or so is above 100 bytes a second, on any machine that is alive.
-    let limits = FrontLimits { body_grace: ms(1_000), min_body_rate: 100, ..patient() };
+    // 100 bytes every 20 ms or so are above 100 bytes a second, on any machine that is alive.
+    let limits = FrontLimits { grace: ms(1_000), min_body_rate: 100, ..patient() };
     let front = guarded(limits);
     let body = batch(30);
     let mut client = Client::connect(front.addr());
@@ -94,7 +91,7 @@ fn a_slow_body_above_the_minimum_rate_is_taken() {
 
 #[test]
 fn chunks_that_stop_or_dribble_are_408() {
-    let front = guarded(FrontLimits { body_grace: ms(200), ..patient() });
+    let front = guarded(FrontLimits { grace: ms(200), ..patient() });
     for piece in ["", "1\r\n[\r\n"] {
         let mut client = Client::connect(front.addr());
         client.send(format!("{}Transfer-Encoding: chunked\r\n\r\n5\r\n[", post_start()));
@@ -118,7 +115,7 @@ fn a_connection_that_says_nothing_is_closed_without_a_word() {
 
 #[test]
 fn a_client_that_does_not_read_is_given_up() {
-    let front = guarded(FrontLimits { response_timeout: ms(300), ..patient() });
+    let front = guarded(FrontLimits { grace: ms(300), min_answer_rate: 1 << 30, ..patient() });
     let mut client = Client::connect(front.addr());
     client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
     all_gone(&front, 1);
@@ -198,5 +195,28 @@ fn bodies_of_exactly_the_limit_are_taken_and_one_byte_more_is_not() {
         assert_eq!(once(front.addr(), bytes).unwrap().status, status);
     }
     assert_eq!(front.entries(), 2);
+    front.stop();
+}
+
+#[test]
+fn week_08_an_answer_that_is_read_steadily_is_sent_to_its_end() {
+    // On a Unix socket, where the kernel holds little on its way.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("http.sock");
+    let front = TestFront::start_unix(FrontKind::Guarded, path.clone(), FrontLimits::default());
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    // 100,000 bytes a second, for longer than any fixed time that an answer had.
+    let mut piece = vec![0; 10_000];
+    for number in 0..125 {
+        std::thread::sleep(Duration::from_millis(100));
+        stream.read_exact(&mut piece).unwrap_or_else(|error| panic!("piece {number}: {error}"));
+    }
+    // The rest at once: nothing was lost.
+    let mut rest = Vec::new();
+    stream.shutdown(Shutdown::Write).unwrap();
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(1_250_000 + rest.len() > 32 * 1024 * 1024);
     front.stop();
 }

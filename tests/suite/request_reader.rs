@@ -32,7 +32,7 @@ fn every_seed_is_understood_alike_however_it_is_cut() {
 
 /// Pieces that requests are made of, right and wrong.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
-    const PIECES: [&str; 36] = [
+    const PIECES: [&str; 44] = [
         "GET / HTTP/1.1\r\n",
         "POST /logs HTTP/1.1\r\n",
         "POST /logs?a=b HTTP/1.0\r\n",
@@ -66,6 +66,14 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         " ",
         ":",
         "HTTP/2.0\r\n",
+        "GET / HTTP/1.2\r\n",
+        "Host: a:8x\r\n",
+        "Host: [::1]:80\r\n",
+        "Host:\r\n",
+        "\r\n\r\n\r\n",
+        "5 ; a = \"\\\"\"\r\n",
+        "GET http://u@x/ HTTP/1.1\r\n",
+        "A : b\r\n\r\n",
         "GET http://x/y HTTP/1.1\r\nHost: x\r\n\r\n",
         ";",
         "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",

@@ -162,7 +162,7 @@ fn a_head_of_any_size_is_held_in_memory() {
 
 #[test]
 fn a_head_may_take_longer_than_any_deadline() {
-    let limits = FrontLimits { head_timeout: ms(100), request_timeout: ms(100), ..FrontLimits::default() };
+    let limits = FrontLimits { head_timeout: ms(100), ..FrontLimits::default() };
     let front = TestFront::start(FrontKind::Tiny, limits);
     let mut client = Client::connect(front.addr());
     client.send("GET /healthz HTTP/1.1\r\n");

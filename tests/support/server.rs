@@ -21,7 +21,7 @@ pub struct Server {
 /// The program itself.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_log-analytics"));
-    // The environment of whoever runs the tests must not set limits.
+    // Settings in the developer's environment must not reach the server under test.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOG_ANALYTICS_")) {
         command.env_remove(name);
     }
@@ -39,7 +39,7 @@ impl Server {
         Self::try_start(dir, flags).unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
     }
 
-    /// Starts a server; what it logged where it ended instead of getting ready.
+    /// Starts a server. The error is its log, if it ended before it was ready.
     pub fn try_start(dir: &Path, flags: &[&str]) -> Result<Server, String> {
         Self::try_start_as(program(), dir, flags)
     }
@@ -79,7 +79,7 @@ impl Server {
         self.child.wait().unwrap()
     }
 
-    /// SIGTERM, and the end.
+    /// Sends SIGTERM and waits for the end.
     pub fn stop(self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait()

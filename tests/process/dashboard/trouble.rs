@@ -1,4 +1,4 @@
-//! Where there is nothing to show, the page says why and what to do: no customer, no key, no server, too much asked.
+//! If there is nothing to show, the page says why and what to do: no customer, no key, no server, a limit reached.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::support::wait::eventually;
 const GATEWAY: &str = "gateway-token-0123456789";
 const OPERATOR: &str = "operator-token-0123456789";
 
-/// What the console says about these answers is all that it says.
+/// Asserts that the console complains about answers with these statuses and about nothing else.
 fn assert_only(browser: &Browser, status: &[&str]) {
     for line in browser.complaints() {
         assert!(status.iter().any(|status| line.contains(status)), "the console says {line}");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{batches, copy, listed};
 use crate::support::server::Server;
 
-/// What nobody sent under any of the keys.
+/// A body that was never sent.
 pub(crate) const OTHER_BODY: &[u8] =
     br#"[{"receivedAt":"2020-02-29T12:00:00Z","method":"DELETE","path":"/never","userAgent":"x"}]"#;
 

@@ -1,22 +1,20 @@
-//! A data directory to damage: six batches in three segments of two, and what became of it after a start.
+//! A data directory to damage: six batches in three segments of two, and the outcomes that a start may have.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use log_analytics::base::disk::Disk;
 use log_analytics::data_dir::DataDir;
-use log_analytics::journal::committer::Fate;
-use log_analytics::journal::format::Record;
-use log_analytics::journal::recovery::StartError;
+use log_analytics::journal::start_error::StartError;
 use log_analytics::model::Seq;
-use log_analytics::offline::verify::{Report, verify};
+use log_analytics::offline::verify::{VerifyReport, verify};
 
 use crate::support::engine::{ROOT, Stop};
 use crate::support::sim_disk::Survival;
 use crate::support::workloads::{self, Workload};
 use crate::support::world::{How, World};
 
-/// How far the engine came before it stopped.
+/// The state of the directory when the engine stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Before {
     /// The power went before any window was written or checkpoint made.
@@ -63,7 +61,7 @@ fn fixture_of(workload: &Workload, before: Before) -> World {
     world.start().unwrap();
     for number in 0..6 {
         // Each batch is a group of its own, so each record proves the one before it.
-        assert_eq!(world.submit(&[number]).unwrap(), [Fate::Accepted(Seq(number as u64 + 1))]);
+        assert_eq!(world.submit(&[number]).unwrap(), [Ok(Seq(number as u64 + 1))]);
         if number == 2 && before == Before::HalfCheckpointed || number == 5 && before == Before::Stopped {
             let mut now = world.now;
             assert!(world.engine().shut_down(&mut now).unwrap());
@@ -107,14 +105,15 @@ pub(crate) fn read(world: &World, path: &Path) -> Vec<u8> {
 /// Where the records of a segment begin, and where the last ends.
 pub(crate) fn offsets(bytes: &[u8]) -> Vec<usize> {
     let mut offsets = vec![0];
+    let length = |at: usize| u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
     while offsets[offsets.len() - 1] < bytes.len() {
         let at = offsets[offsets.len() - 1];
-        offsets.push(at + Record::decode(&bytes[at..]).unwrap().header.record_bytes as usize);
+        offsets.push(at + length(at));
     }
     offsets
 }
 
-/// What a cell of the matrix comes to.
+/// The outcome of a cell of the matrix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Every batch is counted once, nothing was cut.
@@ -133,12 +132,18 @@ pub(crate) enum Outcome {
     Ahead,
     /// Refused: the checkpoint is damaged, or the windows are alone.
     NoJournal,
+    /// Refused: the secret is lost.
+    NoSecret,
+    /// Refused: the secret is another one.
+    WrongSecret,
+    /// Refused: this file is of another version.
+    OtherVersion(String, u64),
 }
 
-/// Starts, and says what came of it. A refusal must leave everything as it was and name the file.
+/// Starts the engine and returns the outcome. A refusal must change nothing on disk and name the file.
 pub(crate) fn outcome(world: &mut World) -> Outcome {
     let lost_before: Vec<u64> = world.model.standings.iter().map(|standing| standing.counted).collect();
-    // What damage may take is decided by the caller: the model lets every batch be there or not.
+    // The caller decides what damage may take away: here the model allows every batch to be there or not.
     for standing in &mut world.model.standings {
         standing.unsettled += standing.counted;
         standing.counted = 0;
@@ -159,7 +164,10 @@ pub(crate) fn outcome(world: &mut World) -> Outcome {
             }
         }
         Err(Stop::Refused(error)) => {
-            assert!(error.to_string().contains("repair --accept-lost-journal"), "{error}");
+            let says_what_to_do = ["repair --accept-lost-journal", "another --data-dir"]
+                .iter()
+                .any(|remedy| error.to_string().contains(remedy));
+            assert!(says_what_to_do, "{error}");
             assert_eq!(snapshot(world), before, "a refused start changes nothing");
             match error {
                 StartError::Damage { file, offset, .. } => {
@@ -172,6 +180,11 @@ pub(crate) fn outcome(world: &mut World) -> Outcome {
                 StartError::BehindCheckpoint { end, .. } => Outcome::Behind(end.0),
                 StartError::WindowAhead { .. } => Outcome::Ahead,
                 StartError::WindowsWithoutJournal | StartError::CheckpointDamaged => Outcome::NoJournal,
+                StartError::SecretLost(_) => Outcome::NoSecret,
+                StartError::WrongSecret(_) => Outcome::WrongSecret,
+                StartError::OtherVersion { file, version } => {
+                    Outcome::OtherVersion(file.file_name().unwrap().to_str().unwrap().into(), version)
+                }
                 StartError::Io(error) => panic!("{}: {error}", world.label()),
             }
         }
@@ -180,14 +193,14 @@ pub(crate) fn outcome(world: &mut World) -> Outcome {
     }
 }
 
-/// After a start that came about: everybody asks again, and then everything is exact and `verify` agrees.
+/// After a successful start: all clients retry, then every count is exact and `verify` finds nothing wrong.
 pub(crate) fn goes_on(world: &mut World) {
     assert_eq!(world.live(), crate::support::world::End::Done, "{}", world.label());
     world.crash(How::PowerCut(Survival::Nothing));
     world.run(&[]);
 }
 
-/// All files but those on their way.
+/// All files, without temporary ones.
 fn snapshot(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let dir = DataDir::new(ROOT);
@@ -207,7 +220,7 @@ fn snapshot(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// What `verify` says of the directory as it lies there.
-pub(crate) fn verified(world: &World) -> Report {
+/// Runs `verify` on the directory as it is.
+pub(crate) fn verified(world: &World) -> VerifyReport {
     verify(&world.disk, &DataDir::new(ROOT), &world.verify_options(), &mut |_, _| {}).unwrap()
 }

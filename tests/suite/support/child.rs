@@ -1,5 +1,5 @@
-//! Servers in a process of their own: a test starts its own program again, so that what it does to the server cannot
-//! happen to the test.
+//! Servers in a process of their own: a test starts its own program again, so that a server that aborts or runs out of
+//! descriptors does not take the test with it.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 
 use super::front::TestFront;
 
-/// Set in a child: what it is to serve.
+/// Environment variable of a child: the server it must be.
 const ROLE: &str = "TINY_HTTP_LIMITS_ROLE";
 
 /// A server in a process of its own.
@@ -20,8 +20,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts this very test once more, where [`be_the_server`] makes it a server. `role` is `guarded`, `tiny_http`
-    /// or `plain` (tiny_http without any code of ours), and how many descriptors it may have, or `-`.
+    /// Starts this test program once more for the test of this name, which calls [`be_the_server`]. `role` is `guarded`,
+    /// `tiny_http` or `plain` (tiny_http without any code of ours), a space, and its limit of descriptors or `-`.
     pub fn start(test: &str, role: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
@@ -44,7 +44,7 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// How it ended; waits for that.
+    /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
@@ -66,7 +66,7 @@ pub fn be_the_server() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let (kind, descriptors) = role.split_once(' ').unwrap();
     let announce = |addr: SocketAddr| {
-        // Only now, so that starting needs no luck.
+        // Set after the start, which needs a few descriptors itself.
         if let Ok(count) = descriptors.parse() {
             setrlimit(Resource::Nofile, Rlimit { current: Some(count), maximum: Some(count) }).unwrap();
         }

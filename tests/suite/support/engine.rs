@@ -15,13 +15,15 @@ use log_analytics::base::latch::Latch;
 use log_analytics::batch::insights;
 use log_analytics::data_dir::{DataDir, customer_dir_name};
 use log_analytics::journal::checkpoint::{Checkpoint, WriteError};
-use log_analytics::journal::committer::{CommitLimits, Committer, Fate, Position, Pressure, Submission};
+use log_analytics::journal::committer::{CommitLimits, Committer, Position, Pressure, Submission};
 use log_analytics::journal::dedup::DedupHasher;
-use log_analytics::journal::recovery::{self, Opening, Report, StartError};
+use log_analytics::journal::recovery::{self, Opening, RecoveryReport};
 use log_analytics::journal::retention::{self, Maintained, Retention, Round};
+use log_analytics::journal::start_error::StartError;
 use log_analytics::journal::summary;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{CustomerId, Question, Seq, WindowSize, WindowStart};
+use log_analytics::outcome::Outcome;
 use log_analytics::time;
 use log_analytics::windows::router::partition;
 use log_analytics::windows::scan;
@@ -32,7 +34,7 @@ use super::batches::{Batch, Counted, Windows};
 use super::rng::Rng;
 use super::sim_disk::SimDisk;
 
-/// What an engine goes by.
+/// Engine options.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub partitions: usize,
@@ -43,7 +45,10 @@ pub struct Options {
     pub retention: Retention,
 }
 
-/// Why there is no engine.
+/// What a client is told: the number of its record, or why there is none.
+pub type Answer = Result<Seq, Outcome>;
+
+/// Why an engine stopped or did not start.
 #[derive(Debug)]
 pub enum Stop {
     /// The disk stopped: the crash that was set.
@@ -52,7 +57,7 @@ pub enum Stop {
     Io(String),
     /// The start is refused.
     Refused(StartError),
-    /// A worker cannot go on.
+    /// A worker met an error it cannot continue after.
     Fatal(String),
 }
 
@@ -84,7 +89,7 @@ pub struct Engine {
     pub dir: Arc<DataDir>,
     pub committer: Committer,
     pub latch: Latch,
-    pub report: Report,
+    pub report: RecoveryReport,
     pub hasher: DedupHasher,
     options: Options,
     workers: Vec<Worker>,
@@ -117,12 +122,11 @@ impl Engine {
         let shared = disk.shared();
         let dir = Arc::new(DataDir::new(ROOT));
         let latch = Latch::new();
-        let secret = dir.prepare(&*shared).map_err(|error| stop(error.into()))?;
-        let hasher = DedupHasher::new(secret);
+        dir.prepare(&*shared).map_err(|error| stop(error.into()))?;
+        let hasher = DedupHasher::new(dir.secret());
         let opened = recovery::open(&Opening {
             disk: &shared,
             dir: &dir,
-            hasher,
             dedup_capacity: options.dedup_keys,
             limits: options.commit,
             latch: &latch,
@@ -153,10 +157,9 @@ impl Engine {
             maintained: Maintained::default(),
         };
         let mut fatal = None;
-        let visited = opened.replay.visit(&*shared, &dir, |record| {
-            let (customer, _) = record.names()?;
-            for insight in insights(&customer, &summary::decode(record.summary())?) {
-                engine.route(Routed { seq: record.header.seq, insight, charge: None });
+        let visited = opened.replay.visit(&*shared, &dir, |found| {
+            for insight in insights(&found.customer, &summary::decode(found.record.summary())?) {
+                engine.route(Routed { seq: found.record.header.seq, insight, charge: None });
             }
             // The channels are bounded: now and then the workers must keep up.
             while engine.queued() > engine.options.queue_length || (engine.queued() > 0 && rng.percent(30)) {
@@ -204,22 +207,25 @@ impl Engine {
         batch.submission(&self.hasher, &self.budget, now)
     }
 
-    /// Commits a group and routes what was accepted. The fates may be told when this returns.
-    pub fn commit(&mut self, mut group: Vec<Submission>) -> Result<Vec<Fate>, Stop> {
+    /// Commits a group and routes what was counted. The answers may be given when this returns.
+    pub fn commit(&mut self, mut group: Vec<Submission>) -> Result<Vec<Answer>, Stop> {
         let pressure = Pressure {
             checkpointed_bytes: self.checkpointed_bytes,
             windows_overfull: self.workers.iter().any(Worker::is_overfull),
         };
-        let fates = self.committer.commit(&mut group, pressure);
+        let outcomes = self.committer.commit(&mut group, pressure);
         self.alive()?;
-        for (submission, fate) in group.into_iter().zip(&fates) {
-            if let Fate::Accepted(seq) = *fate {
+        let mut answers = Vec::new();
+        for (submission, outcome) in group.into_iter().zip(outcomes) {
+            let seq = submission.draft.seq();
+            answers.push(if outcome == Outcome::Counted { Ok(seq) } else { Err(outcome) });
+            if outcome == Outcome::Counted {
                 for insight in submission.insights {
                     self.route(Routed { seq, insight, charge: None });
                 }
             }
         }
-        Ok(fates)
+        Ok(answers)
     }
 
     /// A worker takes some messages and then perhaps writes a window.
@@ -253,7 +259,7 @@ impl Engine {
         (0..self.workers.len()).try_for_each(|number| self.turn(number, usize::MAX, false, now))
     }
 
-    /// Sends a marker, if none is on its way. Says whether it did.
+    /// Sends a marker if none is outstanding; returns whether it did.
     pub fn begin_checkpoint(&mut self) -> bool {
         if self.outstanding.is_some() || self.latch.is_closed() {
             return false;
@@ -266,7 +272,7 @@ impl Engine {
         true
     }
 
-    /// Moves the checkpoint if every worker acknowledged, and looks after the journal. Says whether it moved.
+    /// Moves the checkpoint if every worker acknowledged, then applies retention. Returns whether it moved.
     pub fn finish_checkpoint(&mut self, now: u64) -> Result<bool, Stop> {
         let all = |outstanding: &mut Outstanding| outstanding.acknowledged.iter().all(|ack| *ack);
         let Some(Outstanding { position, .. }) = self.outstanding.take_if(all) else { return Ok(false) };
@@ -291,13 +297,13 @@ impl Engine {
             now_ms: now,
         };
         // What fails is tried again after the next checkpoint.
-        if let Ok(done) = retention::maintain(&self.disk, &self.dir, &self.hasher, &round) {
+        if let Ok(done) = retention::maintain(&self.disk, &self.dir, &round) {
             self.maintained = Maintained { removed: self.maintained.removed + done.removed, ..done };
         }
         self.alive().map(|()| true)
     }
 
-    /// Everything goes to window files and a last checkpoint. Says whether that came about.
+    /// Flushes all windows and writes a last checkpoint. Returns whether both succeeded.
     pub fn shut_down(&mut self, now: &mut u64) -> Result<bool, Stop> {
         for _ in 0..1000 {
             self.begin_checkpoint();
@@ -356,7 +362,7 @@ impl Engine {
         Ok(windows)
     }
 
-    /// What is known of keys: every batch with a record above this is.
+    /// All keys of records above this one are known.
     pub fn horizon(&self) -> Seq {
         self.committer.position().horizon.after
     }

@@ -16,9 +16,9 @@ use log_analytics::http::{BodyError, Handler, Head, Request, Response};
 use super::raw::{Answer, Client, End};
 use super::wait::eventually;
 
-/// The largest body taken, as the server has it.
+/// The largest body accepted: the server's default.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
-/// What all requests together may hold.
+/// The limit of bytes in flight.
 pub const MAX_INFLIGHT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Counts entries of JSON batches.
@@ -45,7 +45,7 @@ impl CountingHandler {
         })
     }
 
-    /// Lets everybody at `/gate` through.
+    /// Answers all requests that wait at `/gate`.
     pub fn open_gate(&self) {
         *self.open.lock().unwrap() = true;
         self.opened.notify_all();
@@ -86,7 +86,7 @@ impl CountingHandler {
         let status = match error {
             BodyError::LengthRequired => 411,
             BodyError::TooLarge { .. } => 413,
-            BodyError::Busy | BodyError::Stopping => 503,
+            BodyError::Busy | BodyError::GaveWay | BodyError::Stopping => 503,
             BodyError::TooSlow => 408,
             BodyError::Malformed(_) | BodyError::Disconnected(_) => 400,
         };
@@ -97,6 +97,7 @@ impl CountingHandler {
 impl Handler for CountingHandler {
     fn handle(&self, request: Request<'_>) -> Response {
         match (request.head.method.as_str(), request.head.path.as_str()) {
+            ("get" | "BREW", _) => self.refuse(Some(request.head), 501, "no such method"),
             ("POST", "/logs") => self.batch(request),
             (_, "/logs") => self.refuse(Some(request.head), 405, "only POST").with("allow", "POST"),
             ("GET" | "HEAD", "/healthz") => Response::new(200, "text/plain", "ok\n"),
@@ -149,7 +150,7 @@ impl TestFront {
         self.handler.entries.load(Ordering::SeqCst)
     }
 
-    /// Stops, and fails where anything is still running after a generous time.
+    /// Stops the front end; panics if anything is still running after a generous time.
     pub fn stop(self) {
         self.handler.open_gate();
         assert!(self.front.join(Duration::from_secs(20)), "the front end has threads left: {:?}", self.stats);
@@ -168,17 +169,10 @@ pub fn guarded(limits: FrontLimits) -> TestFront {
     TestFront::start(FrontKind::Guarded, limits)
 }
 
-/// Limits whose deadlines a test can wait for. The others are so long that they cannot be what ends a connection.
+/// Limits with deadlines so long that none of them ends a connection; a test sets the one it is about.
 pub fn patient() -> FrontLimits {
     let long = Duration::from_secs(60);
-    FrontLimits {
-        head_timeout: long,
-        request_timeout: long,
-        body_grace: long,
-        response_timeout: long,
-        idle_timeout: long,
-        ..FrontLimits::default()
-    }
+    FrontLimits { head_timeout: long, grace: long, idle_timeout: long, ..FrontLimits::default() }
 }
 
 /// Waits until this many connections have been accepted and none is open any more.
@@ -189,7 +183,7 @@ pub fn all_gone(front: &TestFront, accepted: u64) {
     eventually("no connection is open", || front.stats.open.load(Ordering::SeqCst) == 0);
 }
 
-/// Checks that this is a refusal that says the connection closes, and that it does.
+/// Asserts that the answer has this status and `connection: close`, and that the server then closes.
 pub fn refused_in_good_order(client: &mut Client, answer: Result<Answer, End>, status: u16) {
     let answer = answer.unwrap();
     assert_eq!((answer.status, answer.header("connection")), (status, Some("close")));

@@ -24,15 +24,15 @@ pub struct Workload {
     pub checkpoint_percent: u64,
     pub query_percent: u64,
     pub repeat_percent: u64,
-    /// How far the clock goes on in a step, at most; now and then it goes back.
+    /// The most that the clock advances in a step; sometimes it goes back.
     pub tick_ms: u64,
     /// Keys are lost in `(other)`.
     pub blurred: bool,
-    /// Of ten thousand operations so many fail,
+    /// Operations that fail, per ten thousand,
     pub faults_per_10_000: u64,
     /// of these kinds.
     pub faulty: &'static [Op],
-    /// In so many of a hundred steps the disk is full, or has space again.
+    /// Steps, in percent, in which the disk becomes full or has space again.
     pub full_percent: u64,
 }
 
@@ -133,7 +133,7 @@ pub fn all() -> Vec<Workload> {
     vec![plain(), tiny_segments(), short_retention(), tiny_memory(), repeats(), few_keys()]
 }
 
-/// Whatever the seed says.
+/// A random workload, chosen by the seed.
 pub fn random(rng: &mut Rng) -> Workload {
     let blurred = rng.percent(15);
     let mut workload = Workload {

@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use log_analytics::base::disk::{DirEntry, Disk, DiskFile};
+use log_analytics::base::disk::{DirEntry, Disk, DiskFile, FileIdentity, FreeSpace};
 
 use super::rng::Rng;
 pub use faults::{Chance, EIO, ENOSPC, Fault, Op};
@@ -31,7 +31,7 @@ pub struct State {
     crash_after: Option<u64>,
     off: bool,
     epoch: u64,
-    pub free_bytes: u64,
+    pub free: FreeSpace,
     full: bool,
     pub faults: Vec<Fault>,
     pub chance: Option<Chance>,
@@ -44,7 +44,7 @@ pub struct State {
 #[derive(Clone)]
 pub struct SimDisk(pub Arc<Mutex<State>>);
 
-/// What is to be known of a file or directory.
+/// Metadata of a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     pub node: NodeId,
@@ -52,13 +52,13 @@ pub struct Stat {
     pub bytes: u64,
 }
 
-/// What an operation is to do.
+/// Decides an operation's outcome.
 enum Verdict {
-    /// What it is asked to.
+    /// Perform it.
     Do,
-    /// This is where the crash comes: whether it still happens.
+    /// The crash comes here; `done` says whether the operation is still performed.
     Die { done: bool },
-    /// Fail with this.
+    /// Fail with this error.
     Fail(io::Error),
 }
 
@@ -71,7 +71,7 @@ impl SimDisk {
             crash_after: None,
             off: false,
             epoch: 0,
-            free_bytes: u64::MAX,
+            free: FreeSpace { bytes: u64::MAX, inodes: u64::MAX },
             full: false,
             faults: Vec::new(),
             chance: None,
@@ -90,11 +90,11 @@ impl SimDisk {
         self.state().ops = 0;
     }
 
-    /// Has the disk stop after so many operations, counted from the last crash.
+    /// Makes the disk stop after this many operations, counted from the last crash.
     pub fn crash_after(&self, ops: Option<u64>) {
         let mut state = self.state();
         state.crash_after = ops;
-        // How far the last operation gets is another draw for every crash.
+        // Each crash draws anew how far its last operation gets.
         state.rng = Rng::new(state.rng.next() ^ ops.unwrap_or(0));
     }
 
@@ -103,7 +103,7 @@ impl SimDisk {
         self.state().off
     }
 
-    /// The process ends; everything it wrote is still in the page cache.
+    /// Ends the process. Everything it wrote stays in the page cache.
     pub fn kill(&self) {
         let mut state = self.state();
         (state.off, state.ops, state.crash_after) = (false, 0, None);
@@ -111,7 +111,7 @@ impl SimDisk {
         state.note(|| "==== kill".into());
     }
 
-    /// The machine ends.
+    /// Cuts the power. Of what was not synced only `survival` is left.
     pub fn power_cut(&self, survival: Survival) {
         self.kill();
         let mut odds = Odds::new(survival);
@@ -258,7 +258,7 @@ impl State {
         Ok((parent, name.to_owned()))
     }
 
-    /// Does or does not do something that happens whole.
+    /// Performs an operation that happens wholly or not at all.
     fn whole<T>(
         &mut self,
         op: Op,
@@ -367,9 +367,18 @@ impl Disk for SimDisk {
         Ok(state.dir(node)?.live.iter().map(entry).collect())
     }
 
-    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
         let state = self.state();
         state.reading()?;
-        Ok(state.free_bytes)
+        state.find(path)?;
+        Ok(state.free)
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<FileIdentity> {
+        let state = self.state();
+        state.reading()?;
+        let node = state.find(path)? as u64;
+        // Inodes are given again; when a file was born tells it from the one before.
+        Ok(FileIdentity { device: 1, inode: node % 64, born: node })
     }
 }
