@@ -41,8 +41,8 @@ pub struct Metrics {
     pub duplicates: IntCounter,
     /// Batches refused, by reason.
     pub rejects: IntCounterVec,
-    /// Paths and agents cut to their limit.
-    pub truncated: IntCounter,
+    /// Fields of entries that were cut, read with odd bytes replaced, or left out because they could not be read.
+    pub altered_fields: IntCounterVec,
     /// How old entries are when they come, by minute window.
     pub late_seconds: Histogram,
     /// Bytes held by batches between arrival and merge.
@@ -265,7 +265,11 @@ impl Metrics {
             body_bytes: t.counter("ingestion_body_bytes_total", "Decoded body bytes of accepted batches"),
             duplicates: t.counter("ingestion_duplicates_total", "Batches that were counted already"),
             rejects: t.counters("ingestion_rejects_total", "Batches not taken, by reason", &["reason"]),
-            truncated: t.counter("ingestion_truncated_total", "Paths and agents cut to their limit"),
+            altered_fields: t.counters(
+                "altered_fields_total",
+                "Fields cut, read with odd bytes replaced, or left out as unreadable, by field",
+                &["field"],
+            ),
             late_seconds: t.histogram(
                 "ingestion_entry_age_seconds",
                 "Age of minute windows when a batch adds to them",
