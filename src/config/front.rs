@@ -134,24 +134,6 @@ pub struct FrontArgs {
         hide_short_help = true
     )]
     pub log_interval: Span,
-    /// Threads of the tiny_http front end that answer requests
-    #[arg(
-        long,
-        env = "LOG_ANALYTICS_TINY_WORKERS",
-        value_name = "N",
-        default_value_t = 64,
-        hide_short_help = true
-    )]
-    pub tiny_workers: usize,
-    /// Unread bytes of a body above which the tiny_http front end leaks the request: to drop it would allocate them
-    #[arg(
-        long,
-        env = "LOG_ANALYTICS_TINY_LEAK_BYTES",
-        value_name = "BYTES",
-        default_value = "64MiB",
-        hide_short_help = true
-    )]
-    pub tiny_leak_bytes: Bytes,
 }
 
 /// Above this a bound is a slip of the pen.
@@ -181,8 +163,6 @@ impl FrontArgs {
             backlog: self.backlog,
             max_turned_away: self.max_turned_away,
             log_interval: self.log_interval.0,
-            tiny_workers: self.tiny_workers,
-            tiny_leak_bytes: self.tiny_leak_bytes.size(),
             ..FrontLimits::default()
         }
     }
@@ -204,7 +184,7 @@ impl FrontArgs {
         }
         // A rule begins with a field's name; others in it are known by their underscores. A field is named as its flag.
         let flag = |(number, word): (usize, &str)| {
-            let is_field = number == 0 || (word.contains('_') && word != "tiny_http");
+            let is_field = number == 0 || (word.contains('_'));
             if is_field { format!("--{}", word.replace('_', "-")) } else { word.to_owned() }
         };
         let with_flags = |rule: String| rule.split(' ').enumerate().map(flag).collect::<Vec<_>>().join(" ");

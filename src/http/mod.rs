@@ -22,7 +22,7 @@ pub mod server;
 mod socket;
 pub mod stats;
 mod target;
-pub mod tiny;
+mod tiny;
 pub mod tokens;
 
 use std::net::SocketAddr;

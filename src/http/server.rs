@@ -13,7 +13,8 @@ pub use super::stats::ConnectionStats;
 
 use super::Handler;
 use super::guarded::Guarded;
-use super::tiny::Tiny;
+use super::socket::Listener;
+use super::tiny::TinyFront;
 
 /// Which front end serves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +53,9 @@ pub fn start(
     limits.check().map_err(|rule| io::Error::new(io::ErrorKind::InvalidInput, rule))?;
     Ok(match kind {
         FrontKind::Guarded => Box::new(Guarded::start(listen, limits, handler, stats)?),
-        FrontKind::Tiny => Box::new(Tiny::start(listen, limits, handler, stats)?),
+        FrontKind::Tiny => {
+            let listener = Listener::bind(listen, limits.backlog)?;
+            Box::new(TinyFront::start(vec![listener], limits, handler, stats)?)
+        }
     })
 }
