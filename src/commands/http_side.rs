@@ -16,7 +16,7 @@ use crate::http::Handler;
 use crate::http::ingest::Ingest;
 use crate::http::reading::Reading;
 use crate::http::routes::Routes;
-use crate::http::server::{self, ConnectionStats, Front};
+use crate::http::server::{self, ConnectionStats, Front, Listen};
 use crate::http::tokens::Tokens;
 use crate::metrics::Metrics;
 
@@ -60,7 +60,7 @@ pub(super) fn routes(
 }
 
 /// Listens as configured, for as many connections as the limit of open files bears beside what else the process `needs`;
-/// the front end, and how to reach it.
+/// the front end, and the addresses to print.
 ///
 /// # Errors
 /// `--listen`, and why it cannot be.
@@ -73,10 +73,11 @@ pub(super) fn listen(
     let limits = descriptors::fit(config.front_limits(), needs);
     let handler = Arc::clone(routes) as Arc<dyn Handler>;
     let front = server::start(config.http_server, &config.listen, limits, handler, connections)
-        .map_err(|error| format!("--listen {}: {error}", config.listen))?;
-    let address = match front.local_addr() {
-        Some(address) => format!("http://{address}"),
-        None => config.listen.to_string(),
+        .map_err(|error| format!("--listen {error}"))?;
+    let url = |address: &Listen| match address {
+        Listen::Tcp(address) => format!("http://{address}"),
+        Listen::Unix(_) => address.to_string(),
     };
-    Ok((front, address))
+    let addresses: Vec<_> = front.addresses().iter().map(url).collect();
+    Ok((front, addresses.join(", ")))
 }

@@ -25,9 +25,15 @@ pub(super) const KAFKA_CLIENT: usize = 64;
 /// Where a role listens, for batches, questions, health and metrics.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ServerArgs {
-    /// Where to listen: HOST:PORT or unix:PATH
-    #[arg(long, env = "LOG_ANALYTICS_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    listen: Listen,
+    /// Where to listen: HOST:PORT or unix:PATH; several times, or with commas between, for several addresses
+    #[arg(
+        long,
+        env = "LOG_ANALYTICS_LISTEN",
+        value_name = "ADDR",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:8080"
+    )]
+    listen: Vec<Listen>,
     /// HTTP front end: guarded or tiny_http (the latter for a trusted loopback only)
     #[arg(long, env = "LOG_ANALYTICS_HTTP_SERVER", value_name = "NAME", default_value = "guarded")]
     http_server: FrontKind,
@@ -121,7 +127,7 @@ impl Role {
         watch_signals(stop, Arc::clone(&started), Arc::clone(&routes), disk, Box::new(reload))?;
         let (front, address) = http_side::listen(&config, needs, &routes, connections)?;
         started.store(true, Ordering::SeqCst);
-        if !config.listen.is_loopback() && config.trust_network {
+        if config.trust_network && !config.listen.iter().all(Listen::is_loopback) {
             log::warn!("--trust-network: whoever reaches {address} can set the customer");
         }
         log::info!("{name} listens on {address}");

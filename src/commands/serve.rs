@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::data_dir::{DataDir, at};
 use crate::engine::{Engine, EngineParts};
 use crate::http::routes::Routes;
+use crate::http::server::Listen;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::query::WindowSource;
@@ -53,7 +54,7 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, Failure> {
     let engine = Arc::new(engine);
     routes.open(Arc::clone(&engine) as Arc<dyn Intake>, Arc::clone(&engine) as Arc<dyn WindowSource>);
     recovered.store(true, Ordering::SeqCst);
-    if !config.listen.is_loopback() && config.trust_network {
+    if config.trust_network && !config.listen.iter().all(Listen::is_loopback) {
         log::warn!("--trust-network: whoever reaches {address} can send batches for any customer");
     }
     log::info!("ready on {address}");

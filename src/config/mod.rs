@@ -36,9 +36,15 @@ pub struct DataDirArg {
 /// Everything `serve` can be told.
 #[derive(Clone, Debug, Args)]
 pub struct Config {
-    /// Where to listen: HOST:PORT or unix:PATH
-    #[arg(long, env = "LOG_ANALYTICS_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    pub listen: Listen,
+    /// Where to listen: HOST:PORT or unix:PATH; several times, or with commas between, for several addresses
+    #[arg(
+        long,
+        env = "LOG_ANALYTICS_LISTEN",
+        value_name = "ADDR",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:8080"
+    )]
+    pub listen: Vec<Listen>,
 
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented at its type")]
@@ -273,7 +279,9 @@ impl Config {
             (windows.queue_length <= 1 << 20, "--queue-length", "must be at most 1048576"),
             (journal.max_group_batches <= 1 << 16, "--max-group-batches", "must be at most 65536"),
             (
-                self.trust_network || self.gateway_token_file.is_some() || self.listen.is_loopback(),
+                self.trust_network
+                    || self.gateway_token_file.is_some()
+                    || self.listen.iter().all(Listen::is_loopback),
                 "--listen",
                 "beyond loopback needs --gateway-token-file (or --trust-network): whoever reaches the port could \
                  send batches for any customer",

@@ -5,7 +5,7 @@
 //! goes when the listener goes.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -94,10 +94,11 @@ impl Listener {
         }
     }
 
-    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+    /// The address with its real port.
+    pub(crate) fn address(&self) -> io::Result<Listen> {
         match self {
-            Self::Tcp(listener) => listener.local_addr().ok(),
-            Self::Unix { .. } => None,
+            Self::Tcp(listener) => listener.local_addr().map(Listen::Tcp),
+            Self::Unix { file, .. } => Ok(Listen::Unix(file.path.clone())),
         }
     }
 

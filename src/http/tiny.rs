@@ -5,7 +5,6 @@
 //! Never: a drop of a request with very much of its body unread, which would abort the process.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use super::contained;
 use super::crew::{Crew, lock};
 use super::encode::{self, Form};
 use super::limits::FrontLimits;
+use super::listen::Listen;
 use super::socket::{Listener, UnixFile};
 use super::stats::{ConnectionStats, Held, count};
 use super::target::split_target;
@@ -31,7 +31,7 @@ const MAX_DROPPED_BYTES: usize = 64 << 20;
 
 /// A running tiny_http front end.
 pub(crate) struct TinyFront {
-    local_addr: Option<SocketAddr>,
+    addresses: Vec<Listen>,
     crew: Arc<Crew>,
     stopping: Arc<AtomicBool>,
     servers: Mutex<Vec<Arc<TinyServer>>>,
@@ -63,7 +63,7 @@ impl TinyFront {
     ) -> io::Result<Self> {
         end_process_where_accepting_panics();
         let front = Self {
-            local_addr: listeners.iter().find_map(Listener::local_addr),
+            addresses: listeners.iter().map(Listener::address).collect::<io::Result<_>>()?,
             crew: Arc::default(),
             stopping: Arc::default(),
             servers: Mutex::default(),
@@ -87,8 +87,8 @@ impl TinyFront {
 }
 
 impl Front for TinyFront {
-    fn local_addr(&self) -> Option<SocketAddr> {
-        self.local_addr
+    fn addresses(&self) -> &[Listen] {
+        &self.addresses
     }
 
     fn stop(&self) {

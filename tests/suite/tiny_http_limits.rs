@@ -239,7 +239,8 @@ fn connections_are_kept_and_closed_without_saying_so() {
 #[test]
 fn a_reset_before_it_is_accepted_panics_a_thread() {
     be_the_server();
-    let mut server = Server::start("tiny_http_limits::a_reset_before_it_is_accepted_panics_a_thread", "tiny_http -");
+    let mut server =
+        Server::start("tiny_http_limits::a_reset_before_it_is_accepted_panics_a_thread", "tiny_http -");
     server.signal(Signal::STOP);
     let mut client = Client::connect(server.addr);
     client.send(GET);

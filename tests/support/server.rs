@@ -60,7 +60,8 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        match line.trim().strip_prefix("log-analytics is ready on http://") {
+        let addresses = line.trim().strip_prefix("log-analytics is ready on http://");
+        match addresses.and_then(|addresses| addresses.split(", ").next()) {
             Some(addr) => Ok(Server { child, addr: addr.parse().unwrap(), log }),
             None => {
                 child.wait().unwrap();
