@@ -17,6 +17,7 @@ mod negotiate;
 mod openapi;
 mod params;
 pub mod reading;
+mod remedy;
 pub mod routes;
 pub mod server;
 mod socket;
