@@ -22,9 +22,11 @@ pub const STEP_BYTES: usize = 64 * 1024;
 const MIN_SILENCE: Duration = Duration::from_millis(100);
 /// How often an upload that waits for its client looks whether it should give way.
 pub(crate) const GIVE_WAY_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a charge waits for the bytes of an upload: until one has been silent long enough, has looked, and its thread
-/// has run.
-const RECLAIM_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long a charge waits for an upload that was asked to give way: it looks at that interval, but its thread may have
+/// to wait for a busy machine.
+const RECLAIM_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a charge that holds nothing waits for an upload to become silent long enough.
+const SILENCE_TIMEOUT: Duration = Duration::from_millis(150);
 /// How often a charge looks for an upload that has become silent.
 const RECLAIM_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -70,7 +72,7 @@ impl Budget {
 
     /// Takes bytes that silent uploads hold. A charge that holds none yet may wait until one has been silent long enough.
     fn reclaim(&self, bytes: usize, holds_none: bool) -> Result<(), Exhausted> {
-        let until = monotonic() + RECLAIM_TIMEOUT;
+        let began = monotonic();
         let mut uploads = self.lock();
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let result = loop {
@@ -81,7 +83,12 @@ impl Budget {
             // One at a time: what the one before gives back may be enough.
             let asked = uploads.iter().any(|upload| upload.was_asked()) || ask_one(&uploads, now);
             let may_become_silent = holds_none && uploads.iter().any(|upload| upload.is_waiting());
-            if now >= until || !(asked || may_become_silent) {
+            let timeout = match () {
+                () if asked => RECLAIM_TIMEOUT,
+                () if may_become_silent => SILENCE_TIMEOUT,
+                () => Duration::ZERO,
+            };
+            if now.saturating_duration_since(began) >= timeout {
                 break Err(Exhausted);
             }
             let waited = self.freed.wait_timeout(uploads, RECLAIM_INTERVAL);
