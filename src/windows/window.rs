@@ -33,6 +33,13 @@ pub struct WindowLimits {
     pub max_key_bytes: usize,
 }
 
+impl Default for WindowLimits {
+    /// What a busy site names in a day, and no more memory than a few hundred windows together may take.
+    fn default() -> Self {
+        Self { max_paths: 50_000, max_agents: 2_000, max_key_bytes: 4 << 20 }
+    }
+}
+
 /// What an entry of a map costs besides the key's bytes: the pointer, length and count in the table, at a load of
 /// three quarters, and the allocation of the key.
 const ENTRY_OVERHEAD_BYTES: usize = 24 * 4 / 3 + 16;

@@ -151,8 +151,6 @@ fn bad_batches_are_refused_whole_with_a_reason_and_counted_nowhere() {
             (batch(&[entry("2025-12-28T18:03:00Z", "/"), missing]), "item at index 1: missing receivedAt"),
             (with("method", json!("GE T")), "index 1"),
             (with("method", json!("M".repeat(33))), "32"),
-            (with("path", json!("/".repeat(2_049))), "2048"),
-            (with("userAgent", json!("a".repeat(1_025))), "1024"),
             (with("receivedAt", json!("2025-02-30T00:00:00Z")), "index 1"),
             (with("receivedAt", json!("2999-01-01T00:00:00Z")), "index 1"),
             (with("receivedAt", json!(1)), "index 1"),
@@ -305,7 +303,7 @@ fn a_day_of_minutes_out_of_order_in_one_batch_and_a_late_entry_are_counted() {
 #[test]
 fn keys_beyond_a_windows_limits_count_under_other() {
     let temp = tempfile::tempdir().unwrap();
-    let server = Server::start(temp.path(), &["--max-window-paths", "3"]);
+    let server = Server::start(temp.path(), &["--tune", "max_window_paths=3"]);
     let entries: Vec<Value> =
         (0..10).map(|number| entry("2025-12-28T18:03:00Z", &format!("/{number}"))).collect();
     assert_eq!(server.client().post("acme", "k", &batch(&entries)).unwrap().status, 202);
@@ -318,9 +316,9 @@ fn keys_beyond_a_windows_limits_count_under_other() {
 }
 
 #[test]
-fn overlong_paths_and_agents_are_cut_where_that_is_asked_for() {
+fn overlong_paths_and_agents_are_cut_and_counted() {
     let temp = tempfile::tempdir().unwrap();
-    let server = Server::start(temp.path(), &["--overlong", "truncate"]);
+    let server = Server::start(temp.path(), &[]);
     let long = batch(&[entry("2025-12-28T18:03:00Z", &"é".repeat(2_000))]);
     assert_eq!(server.client().post("acme", "k", &long).unwrap().status, 202);
     assert_eq!(server.metric("log_analytics_ingestion_truncated_total"), 1.0);
@@ -351,7 +349,10 @@ fn bad_flags_are_refused_at_start_with_name_and_reason() {
         (&["--partitions", "0"][..], "--partitions"),
         (&["--max-body-bytes", "lots"], "--max-body-bytes"),
         (&["--listen", "0.0.0.0:0"], "--gateway-token-file"),
-        (&["--checkpoint-bytes", "9GiB"], "--max-uncheckpointed-bytes"),
+        (&["--retain-journal", "7"], "7d"),
+        (&["--min-free-bytes", "1000"], "1000MiB"),
+        (&["--tune", "checkpoint_bytes=9GiB"], "max_uncheckpointed_bytes"),
+        (&["--tune", "checkpoint_bits=9"], "checkpoint_bytes"),
     ] {
         let output = program().arg("serve").args(flags).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
@@ -361,8 +362,7 @@ fn bad_flags_are_refused_at_start_with_name_and_reason() {
     let output = program().env("LOG_ANALYTICS_PARTITIONS", "none").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let help = String::from_utf8(program().arg("--help").output().unwrap().stdout).unwrap();
-    for flag in ["--listen", "--max-inflight-bytes", "--dedup-keys", "--flush-interval", "--shutdown-timeout"]
-    {
+    for flag in ["--listen", "--max-inflight-bytes", "--dedup-keys", "--shutdown-timeout"] {
         assert!(help.contains(flag), "{flag}");
     }
     assert!(help.contains("LOG_ANALYTICS_MAX_RESIDENT_BYTES") && help.contains("[default: 96MiB]"), "{help}");

@@ -60,9 +60,9 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let addresses = line.trim().strip_prefix("log-analytics is ready on http://");
-        match addresses.and_then(|addresses| addresses.split(", ").next()) {
-            Some(addr) => Ok(Server { child, addr: addr.parse().unwrap(), log }),
+        match line.trim().strip_prefix("log-analytics is ready on http://") {
+            // The first of several addresses.
+            Some(addr) => Ok(Server { child, addr: addr.split(',').next().unwrap().parse().unwrap(), log }),
             None => {
                 child.wait().unwrap();
                 Err(fs::read_to_string(log).unwrap())
