@@ -10,10 +10,11 @@
 //! asked needs no bytes to end, so no two charges wait for each other.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::base::clock::monotonic;
+use super::clock::monotonic;
+use super::sync::{lock, wait};
 
 /// Charges are rounded up to this many bytes.
 pub const STEP_BYTES: usize = 64 * 1024;
@@ -73,7 +74,7 @@ impl Budget {
     /// Takes bytes that silent uploads hold. A charge that holds none yet may wait until one has been silent long enough.
     fn reclaim(&self, bytes: usize, holds_none: bool) -> Result<(), Exhausted> {
         let began = monotonic();
-        let mut uploads = self.lock();
+        let mut uploads = lock(&self.uploads);
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let result = loop {
             if self.take(bytes).is_ok() {
@@ -91,8 +92,7 @@ impl Budget {
             if now.saturating_duration_since(began) >= timeout {
                 break Err(Exhausted);
             }
-            let waited = self.freed.wait_timeout(uploads, RECLAIM_INTERVAL);
-            uploads = waited.unwrap_or_else(PoisonError::into_inner).0;
+            uploads = wait(&self.freed, uploads, RECLAIM_INTERVAL);
         };
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         result
@@ -102,13 +102,9 @@ impl Budget {
         self.used_bytes.fetch_sub(bytes, Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) > 0 {
             // With the lock, so that whoever has just found too few is waiting by now.
-            drop(self.lock());
+            drop(lock(&self.uploads));
             self.freed.notify_all();
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Upload>>> {
-        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -214,14 +210,14 @@ impl Charge {
     /// From now on this upload may be asked to give way, until [`Charge::has_arrived`] or the end of the charge.
     pub(crate) fn arrives_by(&mut self, upload: &Arc<Upload>) {
         upload.resume();
-        self.budget.lock().push(Arc::clone(upload));
+        lock(&self.budget.uploads).push(Arc::clone(upload));
         self.upload = Some(Arc::clone(upload));
     }
 
     /// The body is here: its client is waited for no more.
     pub(crate) fn has_arrived(&mut self) {
         if let Some(arrived) = self.upload.take() {
-            self.budget.lock().retain(|upload| !Arc::ptr_eq(upload, &arrived));
+            lock(&self.budget.uploads).retain(|upload| !Arc::ptr_eq(upload, &arrived));
         }
     }
 
@@ -304,7 +300,7 @@ mod tests {
         });
         assert!(!shorter_upload.gives_way() && shorter_upload.is_waiting());
         drop(shorter);
-        assert_eq!((budget.used_bytes(), budget.lock().len()), (0, 0));
+        assert_eq!((budget.used_bytes(), lock(&budget.uploads).len()), (0, 0));
     }
 
     #[test]

@@ -7,10 +7,8 @@ use std::borrow::Cow;
 
 use super::error::{Field, ItemError};
 use super::{Limits, Overlong};
+use crate::base::token;
 use crate::time::{self, TimeError};
-
-/// The longest method.
-pub(super) const MAX_METHOD_BYTES: usize = 32;
 
 /// The limits of one batch, with the clock already applied.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +67,7 @@ impl<'l> Rules<'l> {
 /// The trimmed, upper-cased method.
 pub(super) fn method(text: &str) -> Result<Cow<'_, str>, ItemError> {
     let method = text.trim();
-    if !(1..=MAX_METHOD_BYTES).contains(&method.len()) || !method.bytes().all(is_token) {
+    if !token::is_method(method.as_bytes()) {
         return Err(ItemError::NotAMethod);
     }
     if method.bytes().any(|b| b.is_ascii_lowercase()) {
@@ -77,11 +75,6 @@ pub(super) fn method(text: &str) -> Result<Cow<'_, str>, ItemError> {
     } else {
         Ok(Cow::Borrowed(method))
     }
-}
-
-/// `tchar` of RFC 9110, section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// `str::trim`, with a short cut for the usual text that begins and ends with a visible ASCII character.

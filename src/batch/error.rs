@@ -162,7 +162,7 @@ impl fmt::Display for ItemError {
                 f.write_str(" ahead of the clock")
             }
             Self::NotAMethod => {
-                write!(f, "method must be 1 to {} token characters", super::checks::MAX_METHOD_BYTES)
+                write!(f, "method must be 1 to {} token characters", crate::base::token::MAX_METHOD_BYTES)
             }
             Self::EmptyPath => f.write_str("path is empty"),
             Self::TooLong { field, max_bytes } => {

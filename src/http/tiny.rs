@@ -12,7 +12,7 @@ use std::time::Duration;
 use tiny_http::{Header, Server, StatusCode};
 
 use super::contained;
-use super::crew::{Crew, lock};
+use super::crew::Crew;
 use super::encode::{self, Form};
 use super::limits::FrontLimits;
 use super::listen::Listen;
@@ -23,6 +23,7 @@ use super::{Body, BodyError, Front, Handler, Head, Request, Response};
 use crate::base::clock::now_ms;
 use crate::base::inflight::Charge;
 use crate::base::shutdown::end_process;
+use crate::base::sync::lock;
 
 /// Threads that answer the requests of one address: what waits for a commit is rarely more.
 const WORKERS: usize = 64;
