@@ -3,13 +3,14 @@
 //! The first six names are those of the system this one succeeds, so that its dashboards carry over. A [`Metrics`]
 //! owns its registry: two of them (tests) do not mix. Nothing is decided here.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
 
+use crate::base::sync::lock;
 use crate::model::{WindowId, WindowSize};
 use crate::time;
 
@@ -385,7 +386,7 @@ impl Metrics {
     /// Raises the counter of one connection event to a total that the front end keeps. Totals only grow.
     pub fn raise_connection_events(&self, event: &str, total: u64) {
         // Two scrapes at once must not both add what is missing.
-        let counters = self.connection_events.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = lock(&self.connection_events);
         let counter = counters.with_label_values(&[event]);
         counter.inc_by(total.saturating_sub(counter.get()));
     }

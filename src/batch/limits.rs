@@ -6,8 +6,6 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 
-/// The longest method, in bytes. No method in use comes near it.
-pub(super) const MAX_METHOD_BYTES: usize = 32;
 /// The longest path or route that is counted; a longer one is cut. Browsers and proxies cut URLs at 2 to 8 KiB.
 pub const MAX_PATH_BYTES: usize = 2_048;
 /// The longest user agent that is read; a longer one is cut.

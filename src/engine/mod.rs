@@ -32,6 +32,7 @@ use crate::base::disk::Disk;
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::base::shutdown::{Joined, spawn};
+use crate::base::sync::lock;
 use crate::batch::{Encoding, Format, insights};
 use crate::data_dir::DataDir;
 use crate::intake::{CheckedBatch, Health, Intake};
@@ -250,7 +251,7 @@ impl Engine {
             return false;
         }
         let _ = self.to_committer.send(ToCommitter::Stop);
-        let mut threads = self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut threads = lock(&self.threads);
         threads.drain(..).all(|thread| thread.join_until(deadline))
     }
 }

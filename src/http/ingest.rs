@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::errors::Problem;
-use super::{Body, BodyError, Head, Response};
+use super::{Body, BodyError, Head, Response, remedy};
 use crate::base::clock;
 use crate::base::inflight::{Budget, Charge};
 use crate::base::random;
@@ -86,13 +86,19 @@ impl Ingest {
         let decoded = batch::decode(labels.encoding, raw, self.max_body_bytes, &mut charge).map_err(
             |error| match error {
                 DecodeError::TooLarge { .. } => Refused::from(Problem::http(413, error.to_string())),
-                DecodeError::Undecodable { .. } => Refused::from(Problem::bad_batch(error.to_string())),
+                DecodeError::Undecodable { .. } => {
+                    let remedy = remedy::for_encoding(raw, labels.encoding);
+                    Problem::bad_batch(with_remedy(error.to_string(), remedy)).into()
+                }
                 DecodeError::Busy => Refused::from(Reason::Busy),
             },
         )?;
         let received_at_ms = clock::now_ms();
-        let summarized = batch::summarize(&decoded, labels.format, &self.limits, received_at_ms)
-            .map_err(|error| Refused::from(Problem::bad_batch(error.to_string())))?;
+        let summarized =
+            batch::summarize(&decoded, labels.format, &self.limits, received_at_ms).map_err(|error| {
+                let remedy = remedy::for_batch(&decoded, labels.format);
+                Problem::bad_batch(with_remedy(error.to_string(), remedy))
+            })?;
         let counted = Counted {
             entries: summarized.summary.entries,
             windows: summarized.summary.minutes.len(),
@@ -159,6 +165,13 @@ impl Ingest {
     }
 }
 
+fn with_remedy(error: String, remedy: Option<&str>) -> String {
+    match remedy {
+        Some(remedy) => format!("{error}; {remedy}"),
+        None => error,
+    }
+}
+
 /// What the answer says of a counted batch.
 struct Counted {
     entries: u32,
@@ -194,8 +207,11 @@ fn labels(head: &Head) -> Result<Labels, Problem> {
         None => (BatchId::new(&random::ulid()).expect("a ULID is visible ASCII"), true),
     };
     let content_type = only(head, "content-type")?.unwrap_or_default();
-    let format = Format::from_content_type(content_type)
-        .ok_or_else(|| Problem::http(415, "content-type must be application/json or application/x-ndjson"))?;
+    let format = Format::from_content_type(content_type).ok_or_else(|| {
+        let known =
+            "content-type must be application/json (an array) or application/x-ndjson (one entry a line)";
+        Problem::http(415, with_remedy(known.to_owned(), remedy::for_content_type(content_type)))
+    })?;
     let encoding = only(head, "content-encoding")?.unwrap_or("identity");
     let encoding = Encoding::from_name(encoding)
         .ok_or_else(|| Problem::http(415, "content-encoding must be identity, gzip or zstd"))?;

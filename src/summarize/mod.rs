@@ -11,12 +11,13 @@ mod chunks;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use chunks::{Chunk, Chunks, MAX_LINE_BYTES};
 
 pub use chunks::CHUNK_BYTES;
 
+use crate::base::sync::{self, lock};
 use crate::batch::{self, BatchError, Counter, Format, ItemPlace, Limits, Summarized};
 use crate::input::{Input, read_more};
 use crate::model::{CustomerId, Seq, Summary, WindowId, WindowSize};
@@ -200,7 +201,7 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
         first_failure(input, ends)?;
     }
     let mut counters = counters.into_iter();
-    let mut counted = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut counted = sync::into_inner(counted);
     if let Some(mut first) = counters.next() {
         for mut other in counters.filter_map(|counter| first.merge(counter)) {
             counted.add(other.take());
@@ -208,10 +209,6 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
         counted.add(first.take());
     }
     Ok(counted)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read_failure(input: &Input, error: io::Error) -> Failure {
