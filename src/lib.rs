@@ -47,8 +47,8 @@
 //! windows
 //! query
 //! engine http offline report summarize
-//! import config
-//! cluster
+//! import cluster
+//! config
 //! commands
 //! ```
 //!

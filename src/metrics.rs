@@ -3,13 +3,14 @@
 //! The first six names are those of the system this one succeeds, so that its dashboards carry over. A [`Metrics`]
 //! owns its registry: two of them (tests) do not mix. Nothing is decided here.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
 
+use crate::base::sync::lock;
 use crate::model::{WindowId, WindowSize};
 use crate::time;
 
@@ -41,8 +42,8 @@ pub struct Metrics {
     pub duplicates: IntCounter,
     /// Batches refused, by reason.
     pub rejects: IntCounterVec,
-    /// Paths and agents cut by `--overlong truncate`.
-    pub truncated: IntCounter,
+    /// Fields of entries that were cut, read with odd bytes replaced, or left out because they could not be read.
+    pub altered_fields: IntCounterVec,
     /// How old entries are when they come, by minute window.
     pub late_seconds: Histogram,
     /// Bytes held by batches between arrival and merge.
@@ -265,7 +266,11 @@ impl Metrics {
             body_bytes: t.counter("ingestion_body_bytes_total", "Decoded body bytes of accepted batches"),
             duplicates: t.counter("ingestion_duplicates_total", "Batches that were counted already"),
             rejects: t.counters("ingestion_rejects_total", "Batches not taken, by reason", &["reason"]),
-            truncated: t.counter("ingestion_truncated_total", "Paths and agents cut by --overlong truncate"),
+            altered_fields: t.counters(
+                "altered_fields_total",
+                "Fields cut, read with odd bytes replaced, or left out as unreadable, by field",
+                &["field"],
+            ),
             late_seconds: t.histogram(
                 "ingestion_entry_age_seconds",
                 "Age of minute windows when a batch adds to them",
@@ -381,7 +386,7 @@ impl Metrics {
     /// Raises the counter of one connection event to a total that the front end keeps. Totals only grow.
     pub fn raise_connection_events(&self, event: &str, total: u64) {
         // Two scrapes at once must not both add what is missing.
-        let counters = self.connection_events.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = lock(&self.connection_events);
         let counter = counters.with_label_values(&[event]);
         counter.inc_by(total.saturating_sub(counter.get()));
     }

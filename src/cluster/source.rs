@@ -193,7 +193,7 @@ impl ClickHouseSource {
 fn next(lines: &mut Lines, line: &mut Vec<u8>) -> Result<bool, QueryError> {
     lines.next(line).map_err(|error| match error {
         LineError::TooLarge => {
-            QueryError::Unreadable("a slice of windows is larger than --max-query-bytes".into())
+            QueryError::Unreadable("a slice of windows is larger than max_query_bytes".into())
         }
         LineError::Database(error) => failed(&error),
     })

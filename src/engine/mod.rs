@@ -32,6 +32,7 @@ use crate::base::disk::Disk;
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::base::shutdown::{Joined, spawn};
+use crate::base::sync::lock;
 use crate::batch::{Encoding, Format, insights};
 use crate::data_dir::DataDir;
 use crate::intake::{CheckedBatch, Health, Intake};
@@ -51,7 +52,18 @@ use crate::windows::scan;
 use crate::windows::window::Window;
 use crate::windows::worker::{MarkerId, Routed, Worker, WorkerLimits};
 
-/// What the engine goes by, from `Config`.
+/// Messages that may wait for one worker: enough for a worker to go on during the flush of a large window.
+pub const QUEUE_LENGTH: usize = 1_024;
+/// Batches written and synced together: as many as may wait while the group before is synced.
+pub const MAX_GROUP_BATCHES: usize = 1_024;
+/// Bytes written and synced together (one batch may be larger): a slow disk still answers within a second.
+pub const MAX_GROUP_BYTES: usize = 16 << 20;
+/// Time between checkpoints: hour and day files are as old as that, and a restart replays no more than that.
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// Journal bytes between checkpoints: about a second of replay.
+pub const CHECKPOINT_BYTES: u64 = 1 << 30;
+
+/// Engine options.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Window workers.
@@ -239,7 +251,7 @@ impl Engine {
             return false;
         }
         let _ = self.to_committer.send(ToCommitter::Stop);
-        let mut threads = self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut threads = lock(&self.threads);
         threads.drain(..).all(|thread| thread.join_until(deadline))
     }
 }

@@ -163,16 +163,3 @@ pub struct Question {
     /// Starts, the end excluded.
     pub range: Range<WindowStart>,
 }
-
-/// One access-log line after checking, borrowed from the batch it came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
-    /// When the request was received: milliseconds since 1970-01-01T00:00Z, years 1970 to 9999.
-    pub received_at_ms: u64,
-    /// Upper-cased method, 1 to 32 token characters.
-    pub method: &'a str,
-    /// Trimmed path, at most `max_path_bytes`.
-    pub path: &'a str,
-    /// Trimmed user agent, at most `max_agent_bytes`; may be empty.
-    pub user_agent: &'a str,
-}

@@ -41,7 +41,10 @@ pub struct Routed {
     pub charge: Option<Arc<Charge>>,
 }
 
-/// A worker's limits, from `Config`.
+/// How long a minute window may be dirty before it is written: who reads files sees them a second late.
+pub const FLUSH_INTERVAL_MS: u64 = 1_000;
+
+/// A worker's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerLimits {
     /// What one window may remember.

@@ -242,7 +242,7 @@ fn check_top(client: &mut Client, customer: &str, entries: &[(u64, String, Strin
 #[test]
 fn every_answer_is_that_of_the_model() {
     let temp = tempfile::tempdir().unwrap();
-    let flags = ["--max-resident-bytes", "64KiB", "--partitions", "3", "--flush-interval", "5ms"];
+    let flags = ["--max-resident-bytes", "64KiB", "--partitions", "3", "--tune", "flush_interval=5ms"];
     let server = Server::start(temp.path(), &flags);
     let client = RefCell::new(server.client());
     let case = RefCell::new(0);

@@ -115,7 +115,7 @@ fn compare(
         let recounted = &counted[key];
         let path = dir.window(&key.0, key.1);
         let Ok(window) = Window::decode(&disk.read(&path)?, &key.0, key.1) else { continue };
-        // A batch can count in a window from --max-future before it on.
+        // A batch can count in a window up to `max_future_ms` before it begins.
         let reaches_back = known.after == Seq::ZERO
             || known.since_ms < time::start_ms(key.1.start).saturating_sub(options.max_future_ms);
         // Its file may have been removed, and begun anew by a late entry.
