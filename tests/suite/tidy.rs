@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use log_analytics::dimension::{DIMENSIONS, TEXTS};
+
 const MAX_LINES: usize = 500;
 
 /// Campaigns: tests that do nothing unless a variable in the environment starts them.
@@ -160,5 +162,29 @@ fn the_top_of_the_repository_holds_what_belongs_there() {
     let top = top.into_iter().filter(|name| !name.is_empty() && !name.starts_with('.'));
     for name in top {
         assert!(TOP.contains(&name), "{name} does not belong at the top of the repository");
+    }
+}
+
+/// Where dimensions that only some clients send may be named: their table, and the readers of logs, who must know what
+/// foreign formats call them.
+const NAMES_DIMENSIONS: [&str; 3] = ["src/dimension.rs", "src/entry/", "src/commands/dry_run.rs"];
+
+#[test]
+fn one_file_alone_names_the_dimensions_it_defines() {
+    // `host` is a word of HTTP too.
+    let names = TEXTS.iter().map(|place| DIMENSIONS[*place].name).filter(|name| *name != "host");
+    let names: Vec<&str> = names.collect();
+    assert!(!names.is_empty());
+    for (path, text) in sources(&["src"]) {
+        if NAMES_DIMENSIONS.iter().any(|place| path.starts_with(place)) {
+            continue;
+        }
+        let program = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let lines = program.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in lines.filter(|line| !line.contains("referrer-policy")) {
+            let mut words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let named = words.find(|word| names.iter().any(|name| word.eq_ignore_ascii_case(name)));
+            assert_eq!(named, None, "{path}: {line}");
+        }
     }
 }
