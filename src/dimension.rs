@@ -63,7 +63,7 @@ pub struct TextField {
 }
 
 /// How many dimensions there are.
-pub const DIMENSION_COUNT: usize = 4;
+pub const DIMENSION_COUNT: usize = 5;
 
 /// The place of the path in [`DIMENSIONS`].
 pub const PATH: usize = 0;
@@ -113,6 +113,20 @@ pub const DIMENSIONS: [Dimension; DIMENSION_COUNT] = [
         }),
         max_keys: 10_000,
         max_bytes: WINDOW_KEY_BYTES / 4,
+        is_measured: false,
+    },
+    Dimension {
+        name: "country",
+        suffix: "Country",
+        source: KeySource::Text(TextField {
+            name: "country",
+            max_bytes: 2,
+            key: country_key,
+            unless_equal_to: None,
+        }),
+        // More than there are pairs of letters.
+        max_keys: 700,
+        max_bytes: 700 * 2,
         is_measured: false,
     },
 ];
@@ -200,6 +214,15 @@ fn referrer_key(text: &str) -> Option<Cow<'_, str>> {
     host_key(host)
 }
 
+/// Two letters in upper case.
+fn country_key(text: &str) -> Option<Cow<'_, str>> {
+    let is_code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_code.then(|| match text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(text.to_ascii_uppercase()),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +266,16 @@ mod tests {
             ["", ":80", "a b", "a/b", "(other)", "a:b", "a:1:2", "[::1", "[x]", "[::1]x", "a\u{7}", "u@h"]
         {
             assert_eq!(host_key(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn countries_are_two_letters() {
+        for (text, country) in [("DE", Some("DE")), ("us", Some("US")), ("gB", Some("GB"))] {
+            assert_eq!(country_key(text).as_deref(), country, "{text}");
+        }
+        for text in ["", "D", "DEU", "T1", "ä", "D "] {
+            assert_eq!(country_key(text), None, "{text}");
         }
     }
 
