@@ -24,6 +24,27 @@
 //! Before keys, rows and cells stands how many there are. The dimensions are those of [`crate::dimension::DIMENSIONS`], in
 //! their order. The index of a row and the number of a cell are given as their distance from the one before (from −1 for
 //! the first), less one.
+//!
+//! # Worked example
+//!
+//! One request `GET /` by curl to `example.com` at 2025-12-28T18:03, answered 200 with 512 bytes in a quarter of a second,
+//! from a client whose hash is 0x0420000000000000 (the test `the_worked_example_is_encoded_and_decoded` compares the bytes):
+//!
+//! ```text
+//! 01 01                                      entries, minutes
+//! 01 05 474554202f                           one path
+//! 01 04 6375726c                             one family
+//! 01 0b 6578616d706c652e636f6d               one host
+//! 00 00                                      neither referrers nor countries
+//! fbb6850e                                   the minute
+//! 01 8004 90a10f 02 c80101 af0701            all: requests, bytes, microseconds, two cells
+//! 00 00 00 00                                robots
+//! 03 303170                                  visitors: register 66 at 53
+//! 01 01 00 01 00 8004 90a10f 02 c80101 af0701  by path
+//! 01 00 00 01 00                             by family
+//! 01 01 00 01 00 8004 90a10f 02 c80101 af0701  by host
+//! 00 00 00 00                                by referrer and country
+//! ```
 
 use std::sync::Arc;
 
@@ -328,6 +349,33 @@ mod tests {
         for summary in [Summary::default(), summary()] {
             assert_eq!(decode(&bytes(&summary)).unwrap(), summary);
         }
+    }
+
+    #[test]
+    fn the_worked_example_is_encoded_and_decoded() {
+        let mut counts = Counts::default();
+        counts.all.requests = 1;
+        counts.all.measures = Measures::new(512, 250_000);
+        let cells = [Cell::status(200).unwrap(), Cell::duration(250_000)];
+        cells.iter().for_each(|cell| counts.all.measures.add_cell(*cell, 1));
+        counts.visitors.insert(0x0420_0000_0000_0000);
+        let mut keys = Keys::default();
+        for (dimension, key) in ["GET /", "curl", "example.com"].into_iter().enumerate() {
+            keys.tables[dimension] = [key].into_iter().collect();
+            counts.by[dimension].rows = vec![KeyCount { index: 0, requests: 1, robots: 0 }];
+            if DIMENSIONS[dimension].is_measured {
+                counts.by[dimension].measures.push(512, 250_000, cells.map(|cell| (cell, 1)));
+            }
+        }
+        let minutes = vec![(WindowStart(29_449_083), Arc::new(counts))];
+        let example = Summary { entries: 1, keys: Arc::new(keys), minutes };
+        let hex: String = bytes(&example).iter().map(|byte| format!("{byte:02x}")).collect();
+        let block = include_str!("summary.rs").split("```text").nth(2).unwrap();
+        let lines = block.split("```").next().unwrap().lines().skip(1);
+        let documented: String =
+            lines.flat_map(|line| line.trim_start_matches("//!").split("  ").next()).collect();
+        assert_eq!(hex, documented.replace(' ', ""));
+        assert_eq!(decode(&bytes(&example)).unwrap(), example);
     }
 
     #[test]
