@@ -134,6 +134,16 @@ fn counts<'a>(keys: impl Iterator<Item = &'a String>) -> Counts {
     counts
 }
 
+/// The robots' part of counts that are cut: under the keys that are left, the rest in `(other)`.
+fn robots<'a>(cut: &Counts, robots: impl Iterator<Item = &'a String>) -> Counts {
+    let mut counts = Counts::new();
+    for key in robots {
+        let key = if cut.contains_key(key) { key } else { "(other)" };
+        *counts.entry(key.to_owned()).or_insert(0) += 1;
+    }
+    counts
+}
+
 const SIZES: [(&str, u64); 3] = [("minute", 1), ("hour", 60), ("day", 1_440)];
 
 fn expected_windows(entries: &[(u64, String, String)], customer: &str, query: &Query) -> Vec<Value> {
@@ -146,14 +156,25 @@ fn expected_windows(entries: &[(u64, String, String)], customer: &str, query: &Q
         .into_iter()
         .filter(|(start, _)| (query.from_ms..query.to_ms).contains(start))
         .map(|(start, entries)| {
+            let paths = cut(&counts(entries.iter().map(|entry| &entry.1)), query.top);
+            let agents = cut(&counts(entries.iter().map(|entry| &entry.2)), query.top);
+            let is_robot = |entry: &&(u64, String, String)| {
+                matches!(agent::class_of(&entry.2), agent::Class::Bot | agent::Class::Ai)
+            };
+            let of_robots: Vec<_> = entries.iter().copied().filter(is_robot).collect();
             let mut window = json!({
                 "customerId": customer,
                 "windowStart": time::format_rfc3339(start),
                 "windowSize": size,
                 "requests": entries.len(),
-                "requestsByPath": cut(&counts(entries.iter().map(|entry| &entry.1)), query.top),
-                "requestsByUserAgent": cut(&counts(entries.iter().map(|entry| &entry.2)), query.top),
+                "requestsByPath": paths,
+                "requestsByUserAgent": agents,
             });
+            if !of_robots.is_empty() {
+                window["robots"] = json!({"requests": of_robots.len()});
+                window["robotsByPath"] = json!(robots(&paths, of_robots.iter().map(|entry| &entry.1)));
+                window["robotsByUserAgent"] = json!(robots(&agents, of_robots.iter().map(|entry| &entry.2)));
+            }
             if query.classes {
                 let classes: Vec<String> =
                     entries.iter().map(|entry| agent::class_of(&entry.2).to_string()).collect();
