@@ -18,6 +18,7 @@
 
 pub(crate) mod batches;
 mod blows;
+mod counts;
 pub(crate) mod load;
 
 use std::collections::BTreeMap;
