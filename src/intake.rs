@@ -4,7 +4,7 @@
 //! behind it is the local [`crate::engine`] or a cluster.
 
 use crate::base::inflight::Charge;
-use crate::batch::{Encoding, Format};
+use crate::batch::{Encoding, Format, VisitorKey};
 use crate::model::{BatchId, CustomerId, Summary};
 pub use crate::outcome::{Outcome, Reason};
 
@@ -47,4 +47,7 @@ pub trait Health: Send + Sync {
 pub trait Intake: Health {
     /// Takes one batch; returns when its outcome is durable.
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome;
+
+    /// The key under which clients are hashed before they are counted.
+    fn visitor_key(&self) -> VisitorKey;
 }

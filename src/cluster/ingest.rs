@@ -24,7 +24,7 @@ use super::probe::Probe;
 use super::records::{BatchEvent, MadeBy};
 use super::retry::Backoff;
 use super::s3::{ObjectStore, Put, StoreError};
-use crate::batch::{Encoding, Limits};
+use crate::batch::{Encoding, Limits, VisitorKey};
 use crate::intake::{CheckedBatch, Health, Intake, Outcome, Reason};
 use crate::time;
 
@@ -134,6 +134,11 @@ impl ClusterIntake {
 }
 
 impl Intake for ClusterIntake {
+    /// The records of a cluster carry no visitors yet.
+    fn visitor_key(&self) -> VisitorKey {
+        VisitorKey::FIXED
+    }
+
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome {
         let event = self.event_of(&batch);
         let id_by = if batch.server_made_id { MadeBy::Server } else { MadeBy::Client };

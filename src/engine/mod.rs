@@ -33,7 +33,7 @@ use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::base::shutdown::{Joined, spawn};
 use crate::base::sync::lock;
-use crate::batch::{Encoding, Format, insights};
+use crate::batch::{Encoding, Format, VisitorKey, insights};
 use crate::data_dir::DataDir;
 use crate::intake::{CheckedBatch, Health, Intake};
 use crate::journal::committer::{CommitLimits, Position, Pressure, Submission};
@@ -98,6 +98,7 @@ struct Shared {
     dir: Arc<DataDir>,
     options: EngineOptions,
     hasher: DedupHasher,
+    visitor_key: VisitorKey,
     latch: Latch,
     metrics: Arc<Metrics>,
     /// [`Position::bytes`] at the last finished checkpoint.
@@ -165,6 +166,7 @@ impl Engine {
         let EngineParts { disk, dir, latch, metrics } = parts;
         dir.prepare(&*disk)?;
         let hasher = DedupHasher::new(dir.secret());
+        let visitor_key = VisitorKey::derived_from(dir.secret().as_bytes());
         let opened = recovery::open(&Opening {
             disk: &disk,
             dir: &dir,
@@ -180,6 +182,7 @@ impl Engine {
             disk,
             dir,
             hasher,
+            visitor_key,
             latch,
             metrics,
             checkpointed_bytes: AtomicU64::new(0),
@@ -308,6 +311,10 @@ fn replay(shared: &Shared, replay: &Replay, to_workers: &[Sender<ToWorker>]) -> 
 }
 
 impl Intake for Engine {
+    fn visitor_key(&self) -> VisitorKey {
+        self.shared.visitor_key
+    }
+
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome {
         let metrics = &self.shared.metrics;
         let (entries, body_bytes) = (batch.summary.entries, batch.body.len());

@@ -94,8 +94,9 @@ impl Ingest {
             },
         )?;
         let received_at_ms = clock::now_ms();
+        let limits = batch::Limits { visitors: intake.visitor_key(), ..self.limits.clone() };
         let summarized =
-            batch::summarize(&decoded, labels.format, &self.limits, received_at_ms).map_err(|error| {
+            batch::summarize(&decoded, labels.format, &limits, received_at_ms).map_err(|error| {
                 let remedy = remedy::for_batch(&decoded, labels.format);
                 Problem::bad_batch(with_remedy(error.to_string(), remedy))
             })?;
