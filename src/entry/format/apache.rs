@@ -24,7 +24,7 @@ const DIRECTIVES: [(char, Field, u8, Class); 29] = [
     ('T', Field::Duration(Unit::Seconds), 2, Class::Number),
     ('f', Field::Ignored, 0, Class::Text),
     ('F', Field::Ignored, 0, Class::Text),
-    ('H', Field::Ignored, 0, Class::Text),
+    ('H', Field::Ignored, 0, Class::Protocol),
     ('k', Field::Ignored, 0, Class::Number),
     ('l', Field::Ignored, 0, Class::Text),
     ('L', Field::Ignored, 0, Class::Text),

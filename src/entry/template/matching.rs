@@ -20,7 +20,7 @@
 use memchr::{memchr, memchr2, memmem};
 
 use super::{Class, FieldStep, MAX_STEPS, Step, Template};
-use crate::entry::field::{Escape, Field, Found, Span, Value};
+use crate::entry::field::{Field, Found, Span, Value};
 use crate::entry::request;
 use crate::entry::time::{self, Moment, Partial};
 
@@ -92,12 +92,14 @@ impl Matcher {
             if (Walk { matcher: self, steps: &template.steps, line, pass }).run() {
                 return true;
             }
-            let reached_request = template.request_step.is_some_and(|step| self.furthest >= step);
+            let reached = |step: Option<usize>| step.is_some_and(|step| self.furthest >= step);
             pass = match pass {
-                Pass { wants_protocol: true, .. } if reached_request => {
+                Pass { wants_protocol: true, .. } if reached(template.request_step) => {
                     Pass { wants_protocol: false, ..pass }
                 }
-                Pass { heeds_escapes: true, .. } if memmem::find(line, b"\\\"").is_some() => {
+                Pass { heeds_escapes: true, .. }
+                    if reached(template.quoted_step) && memmem::find(line, b"\\\"").is_some() =>
+                {
                     Pass { wants_protocol: template.request_step.is_some(), heeds_escapes: false }
                 }
                 _ => return false,
@@ -106,31 +108,29 @@ impl Matcher {
     }
 
     fn offer(&self, template: &Template, line: &[u8], found: &mut Found) {
-        for (place, step) in template.steps.iter().enumerate() {
-            let Step::Field(step) = step else { continue };
-            let span = self.spans[place];
+        for output in &template.outputs {
+            let value = Value { span: self.spans[output.step], ..output.value };
+            found.put(output.slot, value, line);
+        }
+        for place in &template.times {
+            let Step::Field(step) = &template.steps[*place] else { continue };
+            let span = self.spans[*place];
             match (&step.class, step.field) {
-                (_, Field::Ignored) => {}
                 (Class::Pattern(pattern), _) => {
                     let mut piece = Partial::default();
                     pattern.read(span.of(line), &mut piece);
                     found.pieces = Some(found.pieces.unwrap_or_default().or(piece));
                 }
                 (Class::WallTime, _) => {
-                    found.pieces = time::wall_at_start(span.of(line)).map(|(piece, _)| piece)
+                    found.pieces = time::wall_at_start(span.of(line)).map(|(piece, _)| piece);
                 }
-                (Class::Time | Class::UnixTime, Field::Time) => {
-                    if let Some(moment) = self.moments[place]
+                (_, Field::DurationPart(unit)) => found.add_duration(span, unit, line),
+                _ => {
+                    if let Some(moment) = self.moments[*place]
                         && found.moment.is_none_or(|(rank, _)| step.rank < rank)
                     {
                         found.moment = Some((step.rank, moment));
                     }
-                }
-                (_, field) => {
-                    let escape = step.escape.unwrap_or(template.escape);
-                    let escape = if field == Field::Client { Escape::None } else { escape };
-                    let value = Value { span, rank: step.rank, escape, ..Value::default() };
-                    found.offer(field, value, line);
                 }
             }
         }
@@ -156,7 +156,7 @@ impl Walk<'_> {
                 None if at == self.line.len() => return true,
                 None => None,
                 Some(Step::Literal(text)) => {
-                    self.line[at..].starts_with(text).then(|| (place + 1, at + text.len()))
+                    stands_at(text, self.line, at).then(|| (place + 1, at + text.len()))
                 }
                 Some(Step::Field(step)) => self.enter(place, step, at),
             };
@@ -245,12 +245,14 @@ impl Walk<'_> {
             let end = match self.steps.get(open.step + 1) {
                 None => (from <= self.line.len()).then_some(self.line.len())?,
                 Some(Step::Literal(text)) => {
-                    let first = from + memchr(text[0], self.line.get(from..)?)?;
-                    if !self.line[first..].starts_with(text) {
-                        from = first + 1;
+                    let last = text.len() - 1;
+                    // The last byte of a literal is the rarer one: a bracket or a bar behind a blank.
+                    let found = from + last + memchr(text[last], self.line.get(from + last..)?)?;
+                    if !stands_at(text, self.line, found - last) {
+                        from = found - last + 1;
                         continue;
                     }
-                    first
+                    found - last
                 }
                 Some(Step::Field(next)) if next.is_quoted => {
                     from + memchr2(b'"', b'-', self.line.get(from..)?)?
@@ -291,7 +293,7 @@ impl Walk<'_> {
         let rest = &self.line[at..];
         match self.steps.get(place) {
             None => rest.is_empty(),
-            Some(Step::Literal(text)) => rest.starts_with(text),
+            Some(Step::Literal(text)) => stands_at(text, rest, 0),
             Some(Step::Field(step)) => match step.class {
                 Class::More | Class::MoreWords => matches!(rest.first(), None | Some(b' ')),
                 _ => true,
@@ -310,11 +312,13 @@ impl Walk<'_> {
             Class::Status => status(rest).map(|length| at + length),
             Class::Time => self.moment(place, time::at_start(rest), at),
             Class::UnixTime => self.moment(place, time::unix_at_start(rest), at),
+            Class::Protocol => Some(at + protocol(rest)),
             Class::WallTime => time::wall_at_start(rest).map(|(_, length)| at + length),
             Class::Pattern(pattern) => pattern.read(rest, &mut Partial::default()).map(|length| at + length),
+            Class::Between if rest.first() == Some(&b'"') => Some(at),
             Class::Between => {
                 let end = at + memchr(b'"', rest)?;
-                (end == at || !holds_time(&self.line[at..end])).then_some(end)
+                (!holds_time(&self.line[at..end])).then_some(end)
             }
             Class::Hex(least) => Some(run(u8::is_ascii_hexdigit)).filter(|end| end - at >= *least),
             Class::OneOf(words) => {
@@ -350,6 +354,13 @@ impl Walk<'_> {
     }
 }
 
+/// Whether a literal stands at a place of a line. Most are one or two bytes long, which no call is worth.
+#[inline]
+fn stands_at(literal: &[u8], line: &[u8], at: usize) -> bool {
+    let Some(here) = line.get(at..at + literal.len()) else { return false };
+    here[0] == literal[0] && (literal.len() == 1 || here[1..] == literal[1..])
+}
+
 /// Length of `12`, `0.011`, `+164`, `-1` or `-` at the start of a text.
 #[inline]
 fn number(text: &[u8]) -> Option<usize> {
@@ -379,6 +390,16 @@ fn status(text: &[u8]) -> Option<usize> {
 fn holds_time(text: &[u8]) -> bool {
     let begins = |at: usize| at == 0 || matches!(text[at - 1], b' ' | b'[');
     (0..text.len()).any(|at| text[at].is_ascii_digit() && begins(at) && time::at_start(&text[at..]).is_some())
+}
+
+/// Length of `HTTP/1.1`, `HTTP/2` or `-`; 0 for anything else.
+fn protocol(text: &[u8]) -> usize {
+    match text.strip_prefix(b"HTTP/") {
+        Some([b'0'..=b'9', b'.', b'0'..=b'9', ..]) => 8,
+        Some([b'0'..=b'9', ..]) => 6,
+        Some(_) => 0,
+        None => usize::from(text.first() == Some(&b'-')),
+    }
 }
 
 fn priority(text: &[u8]) -> usize {

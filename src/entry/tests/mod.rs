@@ -3,6 +3,7 @@
 mod cases;
 mod damage;
 mod examples;
+mod json_examples;
 mod regions;
 
 use serde_json::Value;
