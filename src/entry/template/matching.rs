@@ -17,7 +17,7 @@
 //! If a text was tried from some place with all its ends, and the rest fitted behind none, then a later start of the same
 //! text has no end that was not tried: so the earliest failed start of each text is remembered, and no end is tried twice.
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr2, memchr3, memmem};
 
 use super::{Class, FieldStep, MAX_STEPS, Step, Template};
 use crate::entry::field::{Field, Found, Span, Value};
@@ -25,7 +25,7 @@ use crate::entry::request;
 use crate::entry::time::{self, Moment, Partial};
 
 /// Times that the rest of a line is checked for balanced quotes, at most: each check may read all of the rest.
-const MAX_REST_CHECKS: u32 = 64;
+const MAX_REST_CHECKS: u32 = 16;
 
 /// Matches lines; keeps its memory between them.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub(in crate::entry) struct Matcher {
     failed: Vec<u32>,
     stack: Vec<Open>,
     rest_checks: u32,
+    /// A place, and the first quote from there on; [`usize::MAX`] where there is none.
+    next_quote: (usize, usize),
     furthest: usize,
 }
 
@@ -64,6 +66,7 @@ impl Default for Matcher {
             failed: vec![u32::MAX; MAX_STEPS],
             stack: Vec::with_capacity(MAX_STEPS),
             rest_checks: 0,
+            next_quote: (1, 0),
             furthest: 0,
         }
     }
@@ -149,6 +152,7 @@ impl Walk<'_> {
     fn run(&mut self) -> bool {
         self.matcher.stack.clear();
         self.matcher.rest_checks = 0;
+        self.matcher.next_quote = (1, 0);
         self.matcher.failed[..self.steps.len()].fill(u32::MAX);
         let (mut place, mut at) = (0, 0);
         loop {
@@ -230,12 +234,17 @@ impl Walk<'_> {
         loop {
             let quote = from + memchr(b'"', self.line.get(from..)?)?;
             let is_end = !(self.pass.heeds_escapes && self.is_escaped(open.start, quote))
-                && self.follows(open.step + 1, quote + 1)
-                && self.is_allowed(step, open.start, quote);
-            if is_end {
-                return Some(quote);
+                && self.follows(open.step + 1, quote + 1);
+            match step.class {
+                // The first quote ends a word.
+                Class::Word => {
+                    let word = &self.line[open.start..quote];
+                    let is_word = from == open.start && !word.is_empty() && memchr(b' ', word).is_none();
+                    return (is_end && is_word).then_some(quote);
+                }
+                _ if is_end && self.is_allowed(step, open.start, quote) => return Some(quote),
+                _ => from = quote + 1,
             }
-            from = quote + 1;
         }
     }
 
@@ -244,6 +253,9 @@ impl Walk<'_> {
         loop {
             let end = match self.steps.get(open.step + 1) {
                 None => (from <= self.line.len()).then_some(self.line.len())?,
+                Some(Step::Literal(text)) if step.class == Class::Word => {
+                    return self.word_end(text, open);
+                }
                 Some(Step::Literal(text)) => {
                     let last = text.len() - 1;
                     // The last byte of a literal is the rarer one: a bracket or a bar behind a blank.
@@ -264,6 +276,22 @@ impl Walk<'_> {
             }
             if step.class == Class::Word && end > open.start {
                 return None;
+            }
+            from = end + 1;
+        }
+    }
+
+    /// The next end of a word before a literal; not beyond the first blank or quote.
+    fn word_end(&self, literal: &[u8], open: Open) -> Option<usize> {
+        let mut from = open.from;
+        loop {
+            // The byte at which the word ended before is part of it now.
+            if from > open.start && matches!(self.line.get(from - 1), Some(b' ' | b'"')) {
+                return None;
+            }
+            let end = from + memchr3(literal[0], b' ', b'"', self.line.get(from..)?)?;
+            if end > open.start && stands_at(literal, self.line, end) {
+                return Some(end);
             }
             from = end + 1;
         }
@@ -317,7 +345,7 @@ impl Walk<'_> {
             Class::Pattern(pattern) => pattern.read(rest, &mut Partial::default()).map(|length| at + length),
             Class::Between if rest.first() == Some(&b'"') => Some(at),
             Class::Between => {
-                let end = at + memchr(b'"', rest)?;
+                let end = self.next_quote(at)?;
                 (!holds_time(&self.line[at..end])).then_some(end)
             }
             Class::Hex(least) => Some(run(u8::is_ascii_hexdigit)).filter(|end| end - at >= *least),
@@ -345,6 +373,16 @@ impl Walk<'_> {
             }
             Class::Text | Class::Request | Class::Word => None,
         }
+    }
+
+    /// The first quote from `at` on. Asked again and again for places before the same one.
+    fn next_quote(&mut self, at: usize) -> Option<usize> {
+        let (from, quote) = self.matcher.next_quote;
+        if at < from || at > quote {
+            let quote = memchr(b'"', &self.line[at..]).map_or(usize::MAX, |quote| at + quote);
+            self.matcher.next_quote = (at, quote);
+        }
+        Some(self.matcher.next_quote.1).filter(|quote| *quote != usize::MAX)
     }
 
     fn moment(&mut self, place: usize, read: Option<(Moment, usize)>, at: usize) -> Option<usize> {

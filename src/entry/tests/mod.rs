@@ -3,6 +3,7 @@
 mod cases;
 mod damage;
 mod examples;
+mod hostile;
 mod json_examples;
 mod regions;
 
