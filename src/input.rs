@@ -125,16 +125,22 @@ impl Opened {
                 "{name} is not read here; give the text: {command} FILE | log-analytics … -"
             )));
         }
-        let stored = BufReader::with_capacity(READ_BYTES, Cursor::new(start).chain(raw));
+        let stored = Cursor::new(start).chain(raw);
+        let buffered = |stored| BufReader::with_capacity(READ_BYTES, stored);
         let mut decoded: Box<dyn Read + Send> = match coding {
+            // No buffer: callers read large pieces, and `progress` must count no byte that they have not seen.
             Coding::Plain => Box::new(stored),
-            Coding::Gzip => Box::new(GzipMembers { member: Some(flate2::bufread::GzDecoder::new(stored)) }),
+            Coding::Gzip => {
+                Box::new(GzipMembers { member: Some(flate2::bufread::GzDecoder::new(buffered(stored))) })
+            }
             Coding::Zstd => {
-                let mut decoder = zstd::Decoder::with_buffer(stored)?;
+                let mut decoder = zstd::Decoder::with_buffer(buffered(stored))?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
                 Box::new(decoder)
             }
-            Coding::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(stored, true, XZ_MEMORY_KIB)),
+            Coding::Xz => {
+                Box::new(lzma_rust2::XzReader::new_mem_limit(buffered(stored), true, XZ_MEMORY_KIB))
+            }
         };
         let mut start = vec![0; START_BYTES];
         let read = decoded.read(&mut start)?;

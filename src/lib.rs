@@ -1,42 +1,65 @@
 //! An access-log analytics server whose promise is: **a batch answered 202 is counted exactly once, whatever crashes and
-//! whatever is retried.** The binary is [`commands`]; this page is the map.
+//! whatever is retried.** This page is the map.
 //!
 //! # The way of the data
 //!
 //! ```text
-//!  TCP ─▶ http (connection threads) ─▶ batch::summarize (inline, or on the rayon pool)
-//!                                              │ one Summary per batch
-//!                                              ▼
-//!                     journal (one committer thread: dedup, append, group fsync) ──▶ 202
-//!                                              │ insights, in journal order
-//!                     ┌────────────────────────┴─────────────┐   bounded channels
+//!  TCP ─▶ http (connection threads) ─▶ batch (inline, or on the rayon pool)
+//!                                        │ one Summary per batch
+//!                                        ▼
+//!                 journal (one committer thread: dedup, append, group fsync) ──▶ 202
+//!                                        │ insights, in journal order
+//!                     ┌──────────────────┴───────────────────┐   bounded channels
 //!                     ▼                                      ▼
 //!              window worker 0          …            window worker N-1   (each owns its windows alone)
 //!                     ▼                                      ▼
 //!            aggregate-results/<customer>/20251228T1803Z.json   (write temp, fsync, rename, fsync directory)
 //! ```
 //!
-//! One direction, and modules depend on each other in that direction only:
+//! One direction. A query travels the same channels as the insights, so it sees everything acknowledged before it.
 //!
-//! - [`http`]: the seam ([`http::Handler`]), the two front ends, the routes. Knows nothing of what is behind [`intake`].
-//! - [`entry`]: log lines of any known format to entries. Pure, as `batch` is.
-//! - [`batch`]: from bytes to a [`model::Summary`]. Pure: no clock, disk or channel.
-//! - [`intake`]: the seam between them: take a checked batch, make it durable exactly once, say what happened.
-//! - [`journal`]: records, group commit, deduplication, recovery, retention. Why counts are exact is argued there.
-//! - [`windows`]: what was counted, in memory and in files, each window owned by one worker.
-//! - [`engine`]: threads and channels around the state machines of the two.
-//! - [`base`]: clock, disk, randomness, threads and checksums. Everything above [`base::disk`] runs on a simulated disk in
-//!   the tests.
-//! - [`model`], [`time`]: the words of the program as types; dates and the names of windows.
-//! - [`query`]: the reading side: which windows a question needs, what it may cost, and its answer.
-//! - [`import`], [`report`], [`summarize`]: the other side of the connection: logs to a server, tables for people, and counts
-//!   without a server.
-//! - [`offline`]: looking after a stopped server's data: [`offline::verify`], [`offline::repair`].
-//! - [`config`]: flags and environment; every limit has its name, flag and default there.
-//! - [`metrics`]: every metric, in one table.
+//! # Where to begin reading
 //!
-//! With the cargo feature `cluster` there is a module of that name: the roles that put Kafka, an object store and
-//! ClickHouse behind [`intake`] and [`query`].
+//! - **A batch**: [`http::routes`] finds [`http::ingest`], which has [`batch::summarize`] read and count the body and gives the
+//!   summary to [`intake`]. Behind it [`engine`] queues it for [`journal::committer`], whose group is durable before the answer.
+//!   [`windows::worker`] merges what follows from it. Why counts are exact is argued in [`journal`].
+//! - **A query**: [`http::reading`] turns parameters into a question of [`query`], which visits windows through
+//!   [`query::WindowSource`]: those in memory from their workers, the others from their files.
+//! - **A start**: [`commands`] lowers flags into [`config`], locks the [`data_dir`] and calls [`engine::Engine::start`], which opens
+//!   the journal ([`journal::recovery`]), replays what windows may lack, and starts the threads.
+//! - **An import**: [`import`] cuts a log into batches whose keys follow from its content and sends them through [`client`].
+//!
+//! # Layers
+//!
+//! A module names only modules of the floors above it in this list (a test checks that), so `journal` never names
+//! `windows`, `batch` never names a disk, and only [`commands`] knows everything.
+//!
+//! ```text
+//! base
+//! dimension measures
+//! model
+//! time outcome
+//! entry data_dir client
+//! input metrics
+//! batch
+//! intake
+//! journal
+//! windows
+//! query
+//! engine http offline report summarize
+//! import cluster
+//! config
+//! commands
+//! ```
+//!
+//! [`base`] is the machine behind seams that tests replace: everything above [`base::disk`] runs on a simulated disk, whose power
+//! is cut after every single operation. [`dimension`] is the one place that names what requests are
+//! counted by, [`measures`] what is summed of them in a form that merges in any order. [`entry`], [`batch`], [`model`], [`time`]
+//! and [`query`] are pure: no clock, disk, thread or socket.
+//! The committer, the window workers and the checkpointer are state machines without threads or clocks inside;
+//! [`engine`] gives them both. [`metrics`] is one table of all metrics. [`offline`] checks and repairs a stopped server's
+//! data. With the cargo feature `cluster` there is a module of that name: the roles that put Kafka, an object store
+//! and ClickHouse behind [`intake`] and [`query`].
 //!
 //! # Words
 //!
@@ -66,6 +89,7 @@ pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod data_dir;
+pub mod dimension;
 pub mod engine;
 pub mod entry;
 pub mod http;
@@ -73,9 +97,11 @@ pub mod import;
 pub mod input;
 pub mod intake;
 pub mod journal;
+pub mod measures;
 pub mod metrics;
 pub mod model;
 pub mod offline;
+pub mod outcome;
 pub mod query;
 pub mod report;
 pub mod summarize;

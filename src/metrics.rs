@@ -41,7 +41,7 @@ pub struct Metrics {
     pub duplicates: IntCounter,
     /// Batches refused, by reason.
     pub rejects: IntCounterVec,
-    /// Paths and agents cut by `--overlong truncate`.
+    /// Paths and agents cut to their limit.
     pub truncated: IntCounter,
     /// How old entries are when they come, by minute window.
     pub late_seconds: Histogram,
@@ -70,6 +70,10 @@ pub struct Metrics {
     pub checkpoint_seq: IntGauge,
     /// Records after the last checkpoint.
     pub checkpoint_lag: IntGauge,
+    /// Bytes that may still be written to the data directory's disk.
+    pub disk_free_bytes: IntGauge,
+    /// Files that may still be created there.
+    pub disk_free_inodes: IntGauge,
     /// Bytes of journal on disk.
     pub journal_bytes: IntGauge,
     /// Segments on disk.
@@ -139,7 +143,7 @@ struct WindowTable {
     evicted: IntCounter,
     quarantined: IntCounter,
     incomplete: IntCounter,
-    overflowed_entries: IntCounter,
+    folded_keys: IntCounter,
 }
 
 /// What one window worker measures.
@@ -166,8 +170,8 @@ pub struct WindowMetrics {
     pub quarantined: IntCounter,
     /// Windows that could not be counted again in full.
     pub incomplete: IntCounter,
-    /// Entries that went to `(other)`.
-    pub overflowed_entries: IntCounter,
+    /// Keys that were folded into `(other)`.
+    pub folded_keys: IntCounter,
 }
 
 impl WindowMetrics {
@@ -261,7 +265,7 @@ impl Metrics {
             body_bytes: t.counter("ingestion_body_bytes_total", "Decoded body bytes of accepted batches"),
             duplicates: t.counter("ingestion_duplicates_total", "Batches that were counted already"),
             rejects: t.counters("ingestion_rejects_total", "Batches not taken, by reason", &["reason"]),
-            truncated: t.counter("ingestion_truncated_total", "Paths and agents cut by --overlong truncate"),
+            truncated: t.counter("ingestion_truncated_total", "Paths and agents cut to their limit"),
             late_seconds: t.histogram(
                 "ingestion_entry_age_seconds",
                 "Age of minute windows when a batch adds to them",
@@ -324,11 +328,16 @@ impl Metrics {
                 quarantined: t.counter("windows_quarantined_total", "Damaged window files found"),
                 incomplete: t
                     .counter("windows_incomplete_total", "Damaged windows not counted again in full"),
-                overflowed_entries: t.counter("windows_other_entries_total", "Entries that went to (other)"),
+                folded_keys: t.counter(
+                    "windows_folded_keys_total",
+                    "Keys of full windows that were folded into (other)",
+                ),
             },
             checkpoint_seconds: t.histogram("checkpoint_seconds", "From marker to file", LATENCY_BUCKETS),
             checkpoint_seq: t.gauge("checkpoint_seq", "The last record the checkpoint covers"),
             checkpoint_lag: t.gauge("checkpoint_lag_records", "Records after the checkpoint"),
+            disk_free_bytes: t.gauge("disk_free_bytes", "Bytes free on the data directory's disk"),
+            disk_free_inodes: t.gauge("disk_free_inodes", "Files that may still be created there"),
             journal_bytes: t.gauge("journal_bytes", "Bytes of journal on disk"),
             journal_segments: t.gauge("journal_segments", "Segments on disk"),
             dedup_keys: t.gauge("dedup_keys", "Keys the deduplication index holds"),
@@ -365,7 +374,7 @@ impl Metrics {
             evicted: table.evicted.clone(),
             quarantined: table.quarantined.clone(),
             incomplete: table.incomplete.clone(),
-            overflowed_entries: table.overflowed_entries.clone(),
+            folded_keys: table.folded_keys.clone(),
         }
     }
 

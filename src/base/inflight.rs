@@ -1,21 +1,42 @@
 //! Bytes in flight: one ceiling on the memory that batches may hold between arrival and merge.
 //!
-//! A [`Charge`] grows in steps of [`STEP_BYTES`] as a body arrives or decodes, travels with the batch, and is
-//! released when it is dropped. The body's part ends with the answer; the record's part shrinks to what the insights
-//! hold once the record is durable, and ends with the merge of the last of them. Growing never waits: where the budget
-//! is used up it fails at once, so that nobody waits while holding some.
+//! Input: what bodies and records need. Output: a [`Charge`], or [`Exhausted`]. A charge grows in steps of
+//! [`STEP_BYTES`] as a body arrives or decodes, travels with the batch, and is released when it is dropped. The body's
+//! part ends with the answer; the record's part shrinks to what the insights hold once the record is durable, and ends
+//! with the merge of the last of them.
+//!
+//! Where the budget is used up, an upload whose client sends nothing gives way: the one that has been silent longest is
+//! asked to end, and its bytes are waited for. Never: a wait for anything else while holding bytes. An upload that was
+//! asked needs no bytes to end, so no two charges wait for each other.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::base::clock::monotonic;
 
 /// Charges are rounded up to this many bytes.
 pub const STEP_BYTES: usize = 64 * 1024;
+/// How long an upload's client must have been silent before it gives way: longer than most round trips, so that a client
+/// that is merely far away does not lose its upload, and short beside the two seconds after which it ends in any case.
+const MIN_SILENCE: Duration = Duration::from_millis(100);
+/// How often an upload that waits for its client looks whether it should give way.
+pub(crate) const GIVE_WAY_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a charge waits for the bytes of an upload: until one has been silent long enough, has looked, and its thread
+/// has run.
+const RECLAIM_TIMEOUT: Duration = Duration::from_millis(250);
+/// How often a charge looks for an upload that has become silent.
+const RECLAIM_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The budget all charges are taken from.
 #[derive(Debug)]
 pub struct Budget {
     max_bytes: usize,
     used_bytes: AtomicUsize,
+    uploads: Mutex<Vec<Arc<Upload>>>,
+    /// Charges that wait for bytes.
+    waiting: AtomicUsize,
+    freed: Condvar,
 }
 
 /// The budget is used up: answer 503 and let the client come back.
@@ -25,7 +46,13 @@ pub struct Exhausted;
 impl Budget {
     /// A budget of this many bytes.
     pub fn new(max_bytes: usize) -> Arc<Self> {
-        Arc::new(Self { max_bytes, used_bytes: AtomicUsize::new(0) })
+        Arc::new(Self {
+            max_bytes,
+            used_bytes: AtomicUsize::new(0),
+            uploads: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            freed: Condvar::new(),
+        })
     }
 
     /// Bytes charged now.
@@ -36,9 +63,115 @@ impl Budget {
     fn take(&self, bytes: usize) -> Result<(), Exhausted> {
         let fits = |used: usize| used.checked_add(bytes).filter(|total| *total <= self.max_bytes);
         self.used_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits)
             .map(drop)
             .map_err(|_| Exhausted)
+    }
+
+    /// Takes bytes that silent uploads hold. A charge that holds none yet may wait until one has been silent long enough.
+    fn reclaim(&self, bytes: usize, holds_none: bool) -> Result<(), Exhausted> {
+        let until = monotonic() + RECLAIM_TIMEOUT;
+        let mut uploads = self.lock();
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let result = loop {
+            if self.take(bytes).is_ok() {
+                break Ok(());
+            }
+            let now = monotonic();
+            // One at a time: what the one before gives back may be enough.
+            let asked = uploads.iter().any(|upload| upload.was_asked()) || ask_one(&uploads, now);
+            let may_become_silent = holds_none && uploads.iter().any(|upload| upload.is_waiting());
+            if now >= until || !(asked || may_become_silent) {
+                break Err(Exhausted);
+            }
+            let waited = self.freed.wait_timeout(uploads, RECLAIM_INTERVAL);
+            uploads = waited.unwrap_or_else(PoisonError::into_inner).0;
+        };
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        result
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used_bytes.fetch_sub(bytes, Ordering::SeqCst);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            // With the lock, so that whoever has just found too few is waiting by now.
+            drop(self.lock());
+            self.freed.notify_all();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Upload>>> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks the upload that has been silent longest, if long enough.
+fn ask_one(uploads: &[Arc<Upload>], now: Instant) -> bool {
+    let silent = uploads.iter().filter(|upload| upload.is_waiting() && upload.silence(now) >= MIN_SILENCE);
+    silent.max_by_key(|upload| upload.silence(now)).is_some_and(|upload| upload.ask())
+}
+
+/// The upload does not wait for its client.
+const WORKING: u8 = 0;
+/// The upload waits for its client.
+const WAITING: u8 = 1;
+/// The upload waits for its client, and should give way.
+const ASKED: u8 = 2;
+/// The upload ends, and its bytes will be given back.
+const GAVE_WAY: u8 = 3;
+
+/// The uploads of one connection, one after the other, as the threads that need bytes see them.
+#[derive(Debug)]
+pub struct Upload {
+    epoch: Instant,
+    state: AtomicU8,
+    /// Since when it waits, in milliseconds after `epoch`.
+    since_ms: AtomicU64,
+}
+
+impl Upload {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { epoch: monotonic(), state: AtomicU8::new(WORKING), since_ms: AtomicU64::new(0) })
+    }
+
+    /// The client is waited for from now on.
+    pub(crate) fn wait(&self) {
+        self.since_ms.store(self.ms(monotonic()), Ordering::Relaxed);
+        self.state.store(WAITING, Ordering::Release);
+    }
+
+    /// The client has sent something, or is gone.
+    pub(crate) fn resume(&self) {
+        self.state.store(WORKING, Ordering::Release);
+    }
+
+    /// Nothing has come for a while: whether the upload must end, because others need its bytes.
+    pub(crate) fn gives_way(&self) -> bool {
+        self.state.compare_exchange(ASKED, GAVE_WAY, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    pub(crate) fn gave_way(&self) -> bool {
+        self.state.load(Ordering::Acquire) == GAVE_WAY
+    }
+
+    fn ask(&self) -> bool {
+        self.state.compare_exchange(WAITING, ASKED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WAITING
+    }
+
+    fn was_asked(&self) -> bool {
+        matches!(self.state.load(Ordering::Acquire), ASKED | GAVE_WAY)
+    }
+
+    fn silence(&self, now: Instant) -> Duration {
+        Duration::from_millis(self.ms(now).saturating_sub(self.since_ms.load(Ordering::Relaxed)))
+    }
+
+    fn ms(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -47,25 +180,42 @@ impl Budget {
 pub struct Charge {
     budget: Arc<Budget>,
     bytes: usize,
+    /// The upload that these bytes are for, while it may give way.
+    upload: Option<Arc<Upload>>,
 }
 
 impl Charge {
     /// A charge of nothing yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { budget: Arc::clone(budget), bytes: 0 }
+        Self { budget: Arc::clone(budget), bytes: 0, upload: None }
     }
 
     /// Makes the charge cover at least `bytes`, rounded up to a whole step.
     ///
     /// # Errors
-    /// [`Exhausted`] where the budget has not enough left; the charge stays as it was.
+    /// [`Exhausted`] where the budget has not enough left, and no silent upload gives way; the charge stays as it was.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let wanted = bytes.div_ceil(STEP_BYTES).saturating_mul(STEP_BYTES);
         if wanted > self.bytes {
-            self.budget.take(wanted - self.bytes)?;
+            let missing = wanted - self.bytes;
+            self.budget.take(missing).or_else(|_| self.budget.reclaim(missing, self.bytes == 0))?;
             self.bytes = wanted;
         }
         Ok(())
+    }
+
+    /// From now on this upload may be asked to give way, until [`Charge::has_arrived`] or the end of the charge.
+    pub(crate) fn arrives_by(&mut self, upload: &Arc<Upload>) {
+        upload.resume();
+        self.budget.lock().push(Arc::clone(upload));
+        self.upload = Some(Arc::clone(upload));
+    }
+
+    /// The body is here: its client is waited for no more.
+    pub(crate) fn has_arrived(&mut self) {
+        if let Some(arrived) = self.upload.take() {
+            self.budget.lock().retain(|upload| !Arc::ptr_eq(upload, &arrived));
+        }
     }
 
     /// Takes what is above `bytes` out of this charge into one of its own.
@@ -73,10 +223,10 @@ impl Charge {
     pub fn split_off(&mut self, bytes: usize) -> Charge {
         let taken = self.bytes.saturating_sub(bytes);
         self.bytes -= taken;
-        Charge { budget: Arc::clone(&self.budget), bytes: taken }
+        Charge { budget: Arc::clone(&self.budget), bytes: taken, upload: None }
     }
 
-    /// Gives back what is above `bytes`, to the byte: what stays may be small and wait long.
+    /// Gives back what is above `bytes`: exact, because the rest may be held for long.
     pub fn shrink_to(&mut self, bytes: usize) {
         drop(self.split_off(bytes));
     }
@@ -89,7 +239,8 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.budget.used_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.give_back(self.bytes);
+        self.has_arrived();
     }
 }
 
@@ -113,6 +264,56 @@ mod tests {
         first.grow_to(STEP_BYTES + 1).unwrap();
         drop(first);
         assert_eq!(budget.used_bytes(), 0);
+    }
+
+    /// A charge of this many steps for an upload that has been silent this long.
+    fn upload(budget: &Arc<Budget>, steps: usize, silent_ms: u64) -> (Charge, Arc<Upload>) {
+        let mut charge = Charge::new(budget);
+        let epoch = monotonic() - Duration::from_millis(silent_ms);
+        let upload = Arc::new(Upload { epoch, state: AtomicU8::new(WORKING), since_ms: AtomicU64::new(0) });
+        charge.arrives_by(&upload);
+        charge.grow_to(steps * STEP_BYTES).unwrap();
+        upload.state.store(WAITING, Ordering::Release);
+        (charge, upload)
+    }
+
+    #[test]
+    fn the_upload_that_has_been_silent_longest_gives_way_and_no_other() {
+        let budget = Budget::new(4 * STEP_BYTES);
+        let (shorter, shorter_upload) = upload(&budget, 2, 1_000);
+        let (longer, longer_upload) = upload(&budget, 2, 2_000);
+        std::thread::scope(|scope| {
+            let newcomer = std::thread::Builder::new();
+            let newcomer = newcomer.spawn_scoped(scope, || {
+                let mut charge = Charge::new(&budget);
+                charge.grow_to(1).map(|()| charge.bytes())
+            });
+            // What the thread that reads the upload does at each interval.
+            while !longer_upload.gives_way() {
+                std::thread::yield_now();
+            }
+            drop(longer);
+            assert_eq!(newcomer.unwrap().join().unwrap(), Ok(STEP_BYTES));
+        });
+        assert!(!shorter_upload.gives_way() && shorter_upload.is_waiting());
+        drop(shorter);
+        assert_eq!((budget.used_bytes(), budget.lock().len()), (0, 0));
+    }
+
+    #[test]
+    fn an_upload_that_receives_does_not_give_way() {
+        let budget = Budget::new(STEP_BYTES);
+        let (charge, upload) = upload(&budget, 1, 1_000);
+        upload.resume();
+        assert_eq!(Charge::new(&budget).grow_to(1), Err(Exhausted));
+        // It was asked, and something came before it looked.
+        upload.wait();
+        upload.since_ms.store(0, Ordering::Relaxed);
+        assert!(upload.ask());
+        upload.resume();
+        assert!(!upload.gives_way() && !upload.gave_way());
+        drop(charge);
+        Charge::new(&budget).grow_to(1).unwrap();
     }
 
     #[test]

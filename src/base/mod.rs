@@ -6,6 +6,8 @@ pub mod clock;
 pub mod disk;
 pub mod inflight;
 pub mod latch;
+pub mod memory;
 pub mod random;
 pub mod sealed;
+pub mod secret;
 pub mod shutdown;

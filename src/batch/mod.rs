@@ -26,6 +26,8 @@ pub use error::{BatchError, Field, ItemError};
 pub use lines::LineCounter;
 pub use summarize::{insights, windows};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Summary;
 use checks::Rules;
 use learnt::Learnt;
@@ -33,7 +35,8 @@ use tally::Tally;
 use walk::{Piece, Way};
 
 /// How the entries of a body are strung together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// One JSON array of objects.
     JsonArray,
@@ -54,7 +57,8 @@ impl Format {
 }
 
 /// What happens to a path or user agent that is too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Overlong {
     /// The batch is refused.
     Refuse,

@@ -8,7 +8,11 @@ use std::sync::Arc;
 use super::agent::{self, Family};
 use super::intern::Interner;
 use super::tally::Tally;
-use crate::model::{Counts, CustomerId, Insight, KeyTable, Keys, Summary, WindowId, WindowSize, WindowStart};
+use crate::dimension::{PATH, USER_AGENT};
+use crate::model::{
+    Counts, CustomerId, Insight, KeyCount, KeyCounts, KeyTable, Keys, Summary, WindowId, WindowSize,
+    WindowStart,
+};
 
 /// Turns a tally into a summary.
 pub(super) fn finish(mut tally: Tally) -> Summary {
@@ -19,13 +23,29 @@ pub(super) fn finish(mut tally: Tally) -> Summary {
     let mut order: Vec<(WindowStart, u32)> = tally.minutes.iter().copied().zip(0..).collect();
     order.sort_unstable();
     let minutes = order.into_iter().map(|(start, row)| {
-        let ranked = |(id, count): (u32, u32), ranks: &[u32]| (ranks[id as usize], count);
+        let ranked = |(id, requests): (u32, u32), ranks: &[u32]| KeyCount {
+            index: ranks[id as usize],
+            requests,
+            robots: 0,
+        };
         let by_path = tally.by_path.row(row).map(|pair| ranked(pair, &path_ranks));
         let by_agent = tally.by_agent.row(row).map(|pair| ranked(pair, &agent_ranks));
-        (start, Arc::new(counts(summed(by_path, paths.len()), summed(by_agent, agents.len()))))
+        let mut counts = Counts::default();
+        counts.by[PATH] = KeyCounts::from_rows(by_path, paths.len());
+        counts.by[USER_AGENT] = KeyCounts::from_rows(by_agent, agents.len());
+        counts.all.requests = counts.by[PATH].requests();
+        assert_eq!(
+            counts.by[USER_AGENT].requests(),
+            counts.all.requests,
+            "an entry has one path and one family"
+        );
+        (start, Arc::new(counts))
     });
     let minutes = minutes.collect();
-    Summary { entries: tally.entries, keys: Arc::new(Keys { paths, agents }), minutes }
+    let mut keys = Keys::default();
+    keys.tables[PATH] = paths;
+    keys.tables[USER_AGENT] = agents;
+    Summary { entries: tally.entries, keys: Arc::new(keys), minutes }
 }
 
 /// The sorted `METHOD path` keys, and for each numbered path its place among them.
@@ -98,35 +118,6 @@ fn agent_keys(tally: &Tally) -> (KeyTable, Vec<u32>) {
     (keys, ranks)
 }
 
-/// Adds up (key, count) pairs, keys below `keys`: ascending by key, distinct.
-fn summed(pairs: impl Iterator<Item = (u32, u32)> + Clone, keys: usize) -> Vec<(u32, u32)> {
-    // An array over all keys is quicker than sorting, unless few of very many keys occur.
-    let count = pairs.clone().count();
-    if count >= keys / 16 {
-        let (mut sums, mut summed) = (vec![0_u32; keys], Vec::with_capacity(count.min(keys)));
-        pairs.for_each(|(key, count)| sums[key as usize] += count);
-        summed.extend(sums.into_iter().zip(0..).filter(|(sum, _)| *sum > 0).map(|(sum, key)| (key, sum)));
-        return summed;
-    }
-    let mut pairs: Vec<_> = pairs.collect();
-    pairs.sort_unstable_by_key(|(key, _)| *key);
-    pairs.dedup_by(|next, kept| {
-        let is_same = next.0 == kept.0;
-        if is_same {
-            kept.1 += next.1;
-        }
-        is_same
-    });
-    pairs
-}
-
-fn counts(by_path: Vec<(u32, u32)>, by_agent: Vec<(u32, u32)>) -> Counts {
-    let sum = |list: &[(u32, u32)]| list.iter().map(|(_, count)| count).sum::<u32>();
-    let requests = sum(&by_path);
-    assert_eq!(requests, sum(&by_agent), "every entry has one path and one user agent");
-    Counts { requests, by_path, by_agent }
-}
-
 /// The summary's windows of one size, ascending.
 pub fn windows(summary: &Summary, size: WindowSize) -> Vec<(WindowStart, Arc<Counts>)> {
     coarser(&summary.minutes, size, &summary.keys)
@@ -160,10 +151,7 @@ fn coarser(
     let same_window = |a: &(WindowStart, _), b: &(WindowStart, _)| a.0.floor(size) == b.0.floor(size);
     let sum = |parts: &[(WindowStart, Arc<Counts>)]| match parts {
         [(_, only)] => Arc::clone(only),
-        _ => Arc::new(counts(
-            summed(parts.iter().flat_map(|(_, part)| part.by_path.iter().copied()), keys.paths.len()),
-            summed(parts.iter().flat_map(|(_, part)| part.by_agent.iter().copied()), keys.agents.len()),
-        )),
+        _ => Arc::new(Counts::sum(&parts.iter().map(|(_, part)| &**part).collect::<Vec<_>>(), keys)),
     };
     windows.chunk_by(same_window).map(|parts| (parts[0].0.floor(size), sum(parts))).collect()
 }

@@ -13,11 +13,21 @@ use prometheus::HistogramVec;
 use ureq::Agent;
 
 use super::credentials;
-use super::options::ClickHouseArgs;
 use crate::base::disk::Disk;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// For one request: above the longest question, which ClickHouse itself ends earlier.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ERROR_BYTES: u64 = 2 * 1024;
+
+/// Where ClickHouse is, and with whose credentials it is used.
+#[derive(Clone, Debug)]
+pub struct ClickHouseOptions {
+    /// `http(s)://HOST:PORT`.
+    pub url: String,
+    pub database: String,
+    pub credentials_file: Option<PathBuf>,
+}
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,25 +69,26 @@ impl ClickHouse {
     ///
     /// # Errors
     /// The flag and what is wrong with it.
-    pub fn new(args: &ClickHouseArgs, disk: &dyn Disk, seconds: HistogramVec) -> Result<Self, String> {
-        let is_http = args.clickhouse.starts_with("http://") || args.clickhouse.starts_with("https://");
-        if !is_http || args.clickhouse.contains(['?', '#', '@']) {
+    pub fn new(options: &ClickHouseOptions, disk: &dyn Disk, seconds: HistogramVec) -> Result<Self, String> {
+        let url = &options.url;
+        let is_http = url.starts_with("http://") || url.starts_with("https://");
+        if !is_http || url.contains(['?', '#', '@']) {
             return Err("--clickhouse is not http(s)://HOST:PORT".to_owned());
         }
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
-            .timeout_global(Some(args.clickhouse_timeout.0))
-            .timeout_connect(Some(args.clickhouse_timeout.0.min(CONNECT_TIMEOUT)))
+            .timeout_global(Some(REQUEST_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
             .build()
             .into();
         let clickhouse = Self {
             agent,
-            url: args.clickhouse.trim_end_matches('/').to_owned(),
-            database: args.clickhouse_database.clone(),
+            url: url.trim_end_matches('/').to_owned(),
+            database: options.database.clone(),
             user: RwLock::new(None),
-            credentials_file: args.clickhouse_credentials_file.clone(),
+            credentials_file: options.credentials_file.clone(),
             seconds,
         };
         clickhouse.reload(disk)?;

@@ -14,8 +14,10 @@
 mod chunked;
 mod connection;
 pub mod head;
+mod pace;
 pub mod reader;
 mod slots;
+mod timed;
 mod turned_away;
 
 use std::io::{self, ErrorKind};

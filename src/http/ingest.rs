@@ -118,7 +118,6 @@ impl Ingest {
                 let batch_id = Some(labels.batch_id);
                 Err(Refused { problem: Problem::conflict(), batch_id, reason: "conflict" })
             }
-            Outcome::Forged => Err(Problem::bad_batch("a path or user agent holds a journal record").into()),
             Outcome::Unavailable(reason) => Err(reason.into()),
         }
     }
@@ -133,11 +132,20 @@ impl Ingest {
             }
             BodyError::Busy => Reason::Busy.into(),
             BodyError::Stopping => Reason::Stopping.into(),
+            BodyError::GaveWay => Refused {
+                problem: Problem::unavailable(
+                    "the upload stood still while others needed its memory (--max-inflight-bytes): try again",
+                ),
+                batch_id: None,
+                reason: "stalled",
+            },
             BodyError::TooSlow => Problem::http(408, "the body came too slowly").into(),
             BodyError::Malformed(what) => Problem::bad_batch(*what).into(),
-            // Nobody reads this answer; it stands in the log and the metrics.
+            // The client is gone, or has ended its sending side: then it reads the answer.
             BodyError::Disconnected(error) => {
-                Problem::bad_batch(format!("the client went away in mid body: {error}")).into()
+                let problem =
+                    Problem::bad_batch(format!("the connection ended before the body did: {error}"));
+                Refused { problem, batch_id: None, reason: "aborted" }
             }
         }
     }

@@ -28,16 +28,14 @@ pub struct FrontLimits {
     pub max_headers: usize,
     /// From the first byte of a request to the end of its head; later is 408.
     pub head_timeout: Duration,
-    /// From the first byte of a request to the end of its body; later is 408.
-    pub request_timeout: Duration,
-    /// Bytes a second a body must come with on average, counted on the wire from the moment it is waited for,
-    /// once `body_grace` is over. A body that has brought `n` bytes is cut off with 408 when `body_grace +
-    /// n / min_body_rate` have passed.
+    /// Time a body or an answer has before its rate counts, and the longest that a body may be silent: enough for a
+    /// lost packet to be sent again. Later is 408, or the end of the connection.
+    pub grace: Duration,
+    /// Bytes a second that a body must bring on the whole, counted on the wire from the moment it is waited for. Why
+    /// there is no time for all of it: a body of 2 MiB at this rate takes 32 s.
     pub min_body_rate: u64,
-    /// Time a body has before its rate counts: enough for a lost packet to be sent again.
-    pub body_grace: Duration,
-    /// From the first to the last byte of an answer being taken by the client; later the connection closes.
-    pub response_timeout: Duration,
+    /// Bytes a second of an answer that the client must take on the whole.
+    pub min_answer_rate: u64,
     /// How long a connection may stay open without a byte of a new request.
     pub idle_timeout: Duration,
     /// Bytes still read and thrown away after an answer that closes, so that the client sees the answer.
@@ -81,10 +79,9 @@ impl Default for FrontLimits {
             max_target_bytes: 8 * 1024,
             max_headers: 100,
             head_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(10),
+            grace: Duration::from_secs(2),
             min_body_rate: 64 * 1024,
-            body_grace: Duration::from_secs(2),
-            response_timeout: Duration::from_secs(10),
+            min_answer_rate: 16 * 1024,
             idle_timeout: Duration::from_secs(60),
             linger_bytes: 4 * 1024 * 1024,
             linger_timeout: Duration::from_secs(1),
@@ -112,8 +109,7 @@ impl FrontLimits {
     pub fn check(&self) -> Result<(), String> {
         for (name, time) in [
             ("head_timeout", self.head_timeout),
-            ("request_timeout", self.request_timeout),
-            ("response_timeout", self.response_timeout),
+            ("grace", self.grace),
             ("idle_timeout", self.idle_timeout),
             ("linger_timeout", self.linger_timeout),
             ("thread_idle_timeout", self.thread_idle_timeout),
@@ -132,8 +128,8 @@ impl FrontLimits {
             (self.max_target_bytes < self.max_head_bytes, "max_target_bytes must be below max_head_bytes"),
             (self.max_head_bytes <= MIB, "max_head_bytes must be at most 1MiB"),
             ((1..=MAX_HEADERS).contains(&self.max_headers), "max_headers must be between 1 and 256"),
-            (self.head_timeout <= self.request_timeout, "head_timeout must not be above request_timeout"),
             (self.min_body_rate >= 1, "min_body_rate must be at least 1 byte a second"),
+            (self.min_answer_rate >= 1, "min_answer_rate must be at least 1 byte a second"),
             (
                 (8..=MIB).contains(&self.max_chunk_line_bytes),
                 "max_chunk_line_bytes must be between 8 and 1MiB",
@@ -164,13 +160,12 @@ mod tests {
     fn default_limits_hold_together_and_bad_ones_are_named() {
         let good = FrontLimits::default;
         good().check().unwrap();
-        let second = Duration::from_secs(1);
         for (bad, says) in [
             (FrontLimits { max_target_bytes: 1 << 20, ..good() }, "max_target_bytes must be below"),
             (FrontLimits { max_headers: 257, ..good() }, "max_headers must be between"),
             (FrontLimits { idle_timeout: Duration::ZERO, ..good() }, "idle_timeout must be between"),
-            (FrontLimits { response_timeout: Duration::MAX, ..good() }, "response_timeout must be between"),
-            (FrontLimits { request_timeout: second, ..good() }, "head_timeout must not be above"),
+            (FrontLimits { grace: Duration::MAX, ..good() }, "grace must be between"),
+            (FrontLimits { min_answer_rate: 0, ..good() }, "min_answer_rate must be at least"),
         ] {
             let rule = bad.check().unwrap_err();
             assert!(rule.starts_with(says), "{rule}");

@@ -21,6 +21,7 @@ pub mod routes;
 pub mod server;
 mod socket;
 pub mod stats;
+mod target;
 pub mod tiny;
 pub mod tokens;
 
@@ -69,6 +70,8 @@ pub enum BodyError {
     Busy,
     /// The server is stopping and reads no more: 503.
     Stopping,
+    /// The client sent nothing while others needed the bytes in flight: 503.
+    GaveWay,
     /// It came too slowly: 408.
     TooSlow,
     /// The transfer coding is broken: 400.

@@ -1,6 +1,6 @@
 //! `GET /openapi.json`: what the server takes and answers, for machines (OpenAPI 3.1).
 //!
-//! The document is written by hand in `openapi.json` beside this file. `tests/openapi.rs` holds it against the real
+//! The document is written by hand in `openapi.json` beside this file. `tests/process/openapi` holds it against the real
 //! server. Limits in it are the defaults of their flags.
 
 use flate2::Compression;

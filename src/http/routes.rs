@@ -127,10 +127,12 @@ impl Route {
     }
 }
 
-/// The label of a method in metrics.
+/// The methods of RFC 9110 and RFC 5789; any other is 501.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+
+/// The label of a method in metrics: never the raw method, which clients choose.
 fn method_label(method: &str) -> &'static str {
-    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
-    KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+    METHODS.into_iter().find(|known| *known == method).unwrap_or("other")
 }
 
 impl Routes {
@@ -160,13 +162,7 @@ impl Routes {
     }
 
     /// Recovery is done: batches go here, windows come from there.
-    pub fn open(&self, intake: Arc<dyn Intake>, source: Arc<dyn WindowSource>) {
-        let health = Arc::clone(&intake) as Arc<dyn Health>;
-        self.open_roles(Roles { intake: Some(intake), source: Some(source), health });
-    }
-
-    /// The same for a process that does not do everything.
-    pub fn open_roles(&self, roles: Roles) {
+    pub fn open(&self, roles: Roles) {
         assert!(self.opened.set(roles).is_ok(), "recovery is done once");
     }
 
@@ -194,6 +190,9 @@ impl Routes {
 
     fn answer(&self, route: Route, request: Request<'_>, request_id: &str) -> Result<Response, Refused> {
         let head = request.head;
+        if !METHODS.contains(&head.method.as_str()) {
+            return Err(Problem::http(501, "the method is not known: use GET, HEAD or POST").into());
+        }
         let reads = matches!(head.method.as_str(), "GET" | "HEAD");
         let allowed = if route == Route::Logs { head.method == "POST" } else { reads };
         if route != Route::Unknown && !allowed {

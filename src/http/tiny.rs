@@ -1,7 +1,7 @@
 //! The tiny_http front end: the same handler, without the guarantees.
 //!
 //! In: requests from tiny_http 0.12. Out: the handler's answers. tiny_http owns sockets, framing and time, and it
-//! can be made to grow, hang or abort by what clients send (`tests/tiny_http_limits.rs` shows how), so this is
+//! can be made to grow, hang or abort by what clients send (`tests/suite/tiny_http_limits.rs` shows how), so this is
 //! for a trusted loopback or behind the gateway only. What can be done from outside is done here:
 //!
 //! - every answer says `connection: close`, because its pool keeps later connections waiting behind idle ones;
@@ -23,11 +23,11 @@ use tiny_http::{Header, Server, StatusCode};
 use super::contained;
 use super::crew::{Crew, lock};
 use super::encode::{self, Form};
-use super::guarded::head::split_target;
 use super::limits::FrontLimits;
 use super::listen::Listen;
 use super::socket::Listener;
 use super::stats::{ConnectionStats, Held, Trouble, count};
+use super::target::split_target;
 use super::{Body, BodyError, Front, Handler, Head, Request, Response};
 use crate::base::clock::{monotonic, now_ms};
 use crate::base::inflight::{Charge, STEP_BYTES};
@@ -263,8 +263,8 @@ fn exchange(shared: &Shared, mut inner: Incoming, buffer: &mut Vec<u8>) {
 }
 
 /// The head as the handler knows it. tiny_http has dropped whatever it did not understand.
-fn head(request: &Incoming) -> Result<Head, String> {
-    let (path, query) = split_target(request.url()).map_err(|refusal| refusal.description)?;
+fn head(request: &Incoming) -> Result<Head, &'static str> {
+    let (path, query) = split_target(request.url())?;
     let header = |header: &Header| {
         (header.field.as_str().as_str().to_ascii_lowercase(), header.value.as_str().trim().to_owned())
     };

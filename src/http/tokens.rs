@@ -33,15 +33,17 @@ impl Tokens {
         Ok(Self { file: Some(file.to_owned()), valid })
     }
 
-    /// Reads the file again, where there is one, and says which. On an error the tokens stay as they were.
+    /// Reads the file again, where there is one; returns it and the number of its tokens. On an error the tokens stay as
+    /// they were.
     ///
     /// # Errors
     /// See [`Tokens::load`].
-    pub fn reload(&self, disk: &dyn Disk) -> Result<Option<&Path>, String> {
+    pub fn reload(&self, disk: &dyn Disk) -> Result<Option<(&Path, usize)>, String> {
         let Some(file) = &self.file else { return Ok(None) };
         let tokens = read(disk, file)?;
+        let count = tokens.len();
         *self.valid.write().unwrap_or_else(std::sync::PoisonError::into_inner) = tokens;
-        Ok(Some(file))
+        Ok(Some((file, count)))
     }
 
     /// Whether there are any: without, everybody may.

@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(reader.append(json.as_bytes(), &mut body), Ok(Read::Entry));
         let taken = reference(&body, Format::Ndjson, &Limits::default(), 1_766_944_987_000).unwrap();
         assert_eq!((taken.summary.entries, reader.cut), (6, 2));
-        let paths: Vec<&str> = taken.summary.keys.paths.iter().collect();
+        let paths: Vec<&str> = taken.summary.keys.tables[crate::dimension::PATH].iter().collect();
         assert!(paths.contains(&"GET /\"\\") && paths.contains(&"GET /\u{fffd}\u{fffd}"), "{paths:?}");
     }
 }

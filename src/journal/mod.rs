@@ -1,6 +1,6 @@
 //! The journal: every batch that was answered 202, in the order it was counted, and why counts are exact.
 //!
-//! [`mod@format`] and [`summary`] know the bytes; [`segment`] reads them; [`committer`] writes them; [`dedup`] and
+//! [`mod@format`] and [`summary`] know the bytes; [`reader`] walks over them; [`committer`] writes them; [`dedup`] and
 //! [`index_file`] remember keys; [`recovery`] opens a journal after anything; [`replay`] reads back what windows may
 //! lack; [`checkpoint`] says where that begins; [`retention`] removes what is old.
 //!
@@ -12,7 +12,7 @@
 //!   be there or not. A rename replaces its target in one step.
 //! - After a failed `fdatasync` nothing is known of what was written since the last good one, and a later success proves
 //!   nothing: the kernel may have dropped the pages and marked them clean.
-//! - A device that reports a sync as done has done it. (Not every one does: `tests/failing_disk.rs` tells of one.)
+//! - A device that reports a sync as done has done it. (Not every one does: `tests/process/failing_disk.rs` tells of one.)
 //! - One process at a time works on a data directory: `LOCK` is held by `flock`.
 //!
 //! # Why a batch answered 202 is counted exactly once
@@ -33,7 +33,7 @@
 //! | kill -9, then a power cut | what a kill leaves in the page cache is readable but perhaps not on disk. Recovery therefore writes the last group again, into a new segment, before it relies on it; and the directories of all windows that replay finds already written are synced before the next checkpoint |
 //! | a failed sync of the journal | everybody who waits gets 503 and the journal is latched ([`crate::base::latch`]): nothing is written or checkpointed any more. The restart writes the group again from what it can read, or cuts it; both are right for a batch that was answered 503 |
 //! | a failed or short write (disk full) | the group is cut off again and the cut synced *before* its 503s are sent, so that a refused batch cannot turn up later. If the cut fails: latched. The journal refuses batches below `--min-free-bytes`, so that windows can still be written |
-//! | a window file that cannot be written | it stays dirty and is tried again with a new temporary file; the checkpoint waits, and what may wait is bounded (`--max-uncheckpointed-bytes`, then 503) |
+//! | a window file that cannot be written | it stays dirty and is tried again with a new temporary file; the checkpoint waits, and what may wait is bounded (2 GiB of journal, then 503) |
 //! | a failed sync of a directory | latched: nobody knows which names are durable |
 //! | power cut between window rename and directory sync | the old file comes back. The checkpoint has not moved, so the records are replayed into it |
 //! | power cut between checkpoint and retention | removed segments may come back; what is at or below the checkpoint is not replayed |
@@ -42,7 +42,9 @@
 //! | the clock goes backwards | it decides nothing but refusals before a batch is counted. Times of receipt in the journal never fall |
 //! | a damaged window file | kept aside and counted again from the journal as far as that reaches; otherwise marked `incomplete`, which `verify` reports ([`crate::windows::rebuild`]) |
 //! | lost journal files | the start is refused: the next seq would be one that windows have seen. `repair --accept-lost-journal` is the explicit way out |
-//! | a client sends what looks like a record | no payload that holds a record's header is written: a body is kept in another form, a path or user agent is refused (400). So what is found behind damage is the journal's own |
+//! | a client sends what looks like a record | a record carries a tag that cannot be made without the data directory's secret ([`mod@format`]). So what is found behind damage is the journal's own |
+//! | the secret is lost, or another one lies there | the start is refused: under another secret no record can be told from a forged one, and every key is unknown |
+//! | the files of another format version | the start is refused by the file's name ([`start_error`]) |
 //! | limits, agent table or partitions change between runs | the record holds the summary as it was counted; replay applies no limit and no clock |
 //!
 //! The honest limit: deduplication remembers the newest `--dedup-keys` keys. A retry that comes later than that is a new
@@ -53,9 +55,12 @@ pub mod committer;
 pub mod dedup;
 pub mod format;
 pub mod index_file;
+mod invalid;
 mod known_keys;
+pub mod reader;
 pub mod recovery;
 pub mod replay;
 pub mod retention;
-pub mod segment;
+mod segment;
+pub mod start_error;
 pub mod summary;

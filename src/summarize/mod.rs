@@ -19,8 +19,11 @@ pub use chunks::CHUNK_BYTES;
 
 use crate::batch::{self, BatchError, Format, Limits, LineCounter, Overlong, Summarized};
 use crate::input::{Input, read_more};
-use crate::model::{Counts, CustomerId, Seq, Summary, WindowId, WindowSize, WindowStart};
-use crate::windows::window::{Window, WindowLimits, encode_counts};
+use crate::model::{CustomerId, Seq, Summary, WindowId, WindowSize};
+use crate::windows::fold::WindowLimits;
+use crate::windows::json::{Form, push_window};
+use crate::windows::view::{Wanted, WindowView};
+use crate::windows::window::Window;
 
 /// What to count, and on how many threads.
 #[derive(Clone, Debug)]
@@ -64,25 +67,21 @@ impl Counted {
         if self.windows.is_empty() {
             // The keys of a summary are sorted already.
             for (start, counts) in batch::windows(&self.rest, self.size) {
-                write(self.line(start, &counts).as_bytes())?;
+                let id = WindowId { size: self.size, start };
+                write(self.line(&WindowView::of_counts(id, &self.rest.keys, &counts)).as_bytes())?;
             }
             return Ok(());
         }
         self.merge_rest(Summary::default());
         for window in self.windows.values() {
-            write((window.encode_counts() + "}\n").as_bytes())?;
+            write(self.line(&WindowView::of(window, &Wanted::ALL)).as_bytes())?;
         }
         Ok(())
     }
 
-    fn line(&self, start: WindowStart, counts: &Counts) -> String {
-        let id = WindowId { size: self.size, start };
-        let keys = &self.rest.keys;
-        let map_bytes = keys.paths.bytes() + keys.agents.bytes();
-        let paths = counts.by_path.iter().map(|(key, count)| (keys.paths.get(*key), u64::from(*count)));
-        let agents = counts.by_agent.iter().map(|(key, count)| (keys.agents.get(*key), u64::from(*count)));
-        let requests = u64::from(counts.requests);
-        let mut line = encode_counts(&self.customer, id, requests, map_bytes, paths, agents);
+    fn line(&self, view: &WindowView<'_>) -> String {
+        let mut line = String::with_capacity(4_096);
+        push_window(&mut line, &self.customer, view, Form::File);
         line.push_str("}\n");
         line
     }
@@ -95,7 +94,7 @@ impl Counted {
             let window = self.windows.entry(id).or_insert_with(|| Window::new(self.customer.clone(), id));
             // There is no journal: what is merged is numbered as it comes.
             self.merged += 1;
-            window.merge(Seq(self.merged), &summary.keys, &counts, &NO_LIMITS);
+            window.merge(Seq(self.merged), &summary.keys, &counts, &WindowLimits::NONE);
         }
     }
 
@@ -105,9 +104,6 @@ impl Counted {
         }
     }
 }
-
-const NO_LIMITS: WindowLimits =
-    WindowLimits { max_paths: usize::MAX, max_agents: usize::MAX, max_key_bytes: usize::MAX };
 
 /// Why there is no result.
 #[derive(Debug)]

@@ -15,8 +15,10 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use super::file::Damaged;
+use super::fold::WindowLimits;
 use super::rebuild::rebuild;
-use super::window::{Damaged, Window, WindowLimits};
+use super::window::Window;
 use crate::base::clock::UnixMs;
 use crate::base::disk::{self, Disk};
 use crate::base::inflight::Charge;
@@ -39,7 +41,10 @@ pub struct Routed {
     pub charge: Option<Arc<Charge>>,
 }
 
-/// A worker's limits, from `Config`.
+/// How long a minute window may be dirty before it is written: who reads files sees them a second late.
+pub const FLUSH_INTERVAL_MS: u64 = 1_000;
+
+/// A worker's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerLimits {
     /// What one window may remember.
@@ -96,6 +101,8 @@ pub struct Worker {
     unsynced: BTreeSet<CustomerId>,
     /// Nothing is written before this, after a failure.
     retry_at: UnixMs,
+    /// The file that could not be written last, and why.
+    write_error: Option<String>,
     /// A directory could not be synced: no marker is ever acknowledged again, since a later success of the same sync
     /// would prove nothing.
     dirs_in_doubt: bool,
@@ -130,6 +137,7 @@ impl Worker {
             markers_turn: false,
             unsynced: BTreeSet::new(),
             retry_at: 0,
+            write_error: None,
             dirs_in_doubt: false,
             journal_end,
             through: Seq::ZERO,
@@ -157,10 +165,11 @@ impl Worker {
         }
         let window = Arc::make_mut(&mut resident.window);
         let (bytes, keys) = (window.resident_bytes(), window.keys());
-        let other = window.merge(*seq, &insight.keys, &insight.counts, &self.limits.window);
-        self.resident_bytes += window.resident_bytes() - bytes;
-        self.resident_keys += window.keys() - keys;
-        self.metrics.overflowed_entries.inc_by(other);
+        let folded = window.merge(*seq, &insight.keys, &insight.counts, &self.limits.window);
+        // A fold makes a window smaller.
+        self.resident_bytes = self.resident_bytes + window.resident_bytes() - bytes;
+        self.resident_keys = self.resident_keys + window.keys() - keys;
+        self.metrics.folded_keys.inc_by(folded.keys);
         if !resident.dirty {
             resident.dirty = true;
             if key.1.size == WindowSize::Minute {
@@ -433,7 +442,9 @@ impl Worker {
                 true
             }
             Err(error) => {
-                log::warn!("{}: could not be written, will be tried again: {error}", path.display());
+                let reason = format!("cannot write window {}: {error}", path.display());
+                log::warn!("{reason}; it will be tried again");
+                self.write_error = Some(reason);
                 self.metrics.flush_errors.inc();
                 self.retry_at = now + RETRY_MS;
                 false
@@ -463,6 +474,11 @@ impl Worker {
         };
         found.sort_unstable_by_key(|window| window.id().start);
         found
+    }
+
+    /// The window file that could not be written last, and why.
+    pub fn write_error(&self) -> Option<&str> {
+        self.write_error.as_deref()
     }
 
     /// How many windows are resident, and how many of them are dirty.

@@ -1,4 +1,4 @@
-//! A small HTTP client with keep-alive that tells every failure, so that tests decide what to retry.
+//! A small HTTP client with keep-alive. It returns every failure, so that the test decides what to retry.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -48,25 +48,6 @@ impl Client {
         let headers =
             [("x-customer-id", customer), ("idempotency-key", key), ("content-type", "application/json")];
         self.send("POST", "/logs", &headers, Some(body))
-    }
-
-    /// POSTs until it is answered with something else than 503, on whatever connection works. Gives up after `tries`.
-    pub fn post_until_answered(
-        &mut self,
-        customer: &str,
-        key: &str,
-        body: &[u8],
-        tries: u32,
-    ) -> Option<Answer> {
-        for _ in 0..tries {
-            match self.post(customer, key, body) {
-                Ok(answer) if answer.status != 503 => return Some(answer),
-                Ok(_) => {}
-                // Refused or broken: the server may be starting again.
-                Err(_) => std::thread::yield_now(),
-            }
-        }
-        None
     }
 
     /// Sends one request and reads its answer. After an error the connection is given up.

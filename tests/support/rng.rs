@@ -34,11 +34,6 @@ impl Rng {
         from + self.below(to - from + 1)
     }
 
-    /// Whether something of this probability happens.
-    pub fn percent(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
     /// One of these.
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.index(from.len())]

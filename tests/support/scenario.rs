@@ -4,12 +4,7 @@
 //! bucket % 16, path = / 4, agent = % 4; second = round % 60, millisecond = (bucket · 17 + round) % 1000. Batch k (1 to
 //! 3,200) takes entries ((k − 1) · 20 + j · 3201) % 64,000 for j = 0 … 19, under the key `batch-%06d`.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use serde_json::{Value, json};
-
-use super::server::window;
 
 pub const BATCHES: usize = 3_200;
 pub const DUPLICATES: usize = 2_000;
@@ -55,26 +50,4 @@ pub fn deliveries() -> Vec<usize> {
         all.swap(i, (state >> 33) as usize % (i + 1));
     }
     all
-}
-
-/// Holds the four minute windows (and hour and day, where `all_sizes`) against what is expected.
-pub fn assert_counted(dir: &Path, customer: &str, all_sizes: bool) {
-    let counts = |names: [&str; 4], each: u64| -> BTreeMap<String, u64> {
-        names.into_iter().map(|name| (name.to_owned(), each)).collect()
-    };
-    let check = |stamp: &str, each: u64| {
-        let window = window(dir, customer, stamp).unwrap_or_else(|| panic!("no window {stamp}"));
-        assert_eq!(window["requests"], each * 4, "{stamp}");
-        let paths = ["GET /", "GET /about", "GET /careers", "GET /contact"];
-        assert_eq!(window["requestsByPath"], json!(counts(paths, each)), "{stamp}");
-        let agents = ["Chrome", "Firefox", "Googlebot", "curl"];
-        assert_eq!(window["requestsByUserAgent"], json!(counts(agents, each)), "{stamp}");
-    };
-    for minute in 3..=6 {
-        check(&format!("20251228T18{minute:02}Z"), 4_000);
-    }
-    if all_sizes {
-        check("20251228T18Z", 16_000);
-        check("20251228Z", 16_000);
-    }
 }

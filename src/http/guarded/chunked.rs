@@ -4,6 +4,7 @@
 //! it. A pure state machine that keeps no bytes of its own: extensions and trailers are checked for form, counted
 //! and forgotten. It must never look at bytes after the end of the body.
 
+use super::head::is_token_byte;
 use crate::http::limits::FrontLimits;
 
 /// Framing bytes per byte of data, above `free_framing_bytes`; why is said there.
@@ -17,30 +18,44 @@ pub(super) enum ChunkError {
     TooLarge,
 }
 
-/// Where in the coding the next byte stands.
+/// What the next byte belongs to, in the words of RFC 9112, section 7.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// In the digits of a chunk size; no digit seen yet where `line_bytes` is 0.
+enum ChunkedState {
+    /// The digits of a chunk size; no digit seen yet where `line_bytes` is 0.
     Size,
-    /// White space after the size: only an extension may follow.
-    AfterSize,
-    Extension,
+    /// White space behind a size or an extension: only another extension may follow.
+    BeforeExtension,
+    /// Behind `;`, before the name.
+    ExtensionStart,
+    ExtensionName,
+    /// White space behind a name: `=` or another extension may follow.
+    AfterExtensionName,
+    /// Behind `=`, before the value.
+    ExtensionValueStart,
+    ExtensionValue,
+    QuotedValue,
+    /// Behind a backslash in a quoted value.
+    QuotedPair,
+    QuotedValueEnd,
     SizeEnd,
     Data,
     DataEnd,
     DataEndLf,
     TrailerStart,
-    Trailer,
+    TrailerName,
+    TrailerValue,
     TrailerEnd,
     End,
     Done,
 }
 
+const MALFORMED_SIZE: ChunkError = ChunkError::Malformed("malformed chunk size");
+
 /// Decodes one body.
 #[derive(Debug)]
 pub(super) struct Decoder<'a> {
     limits: &'a FrontLimits,
-    place: Place,
+    state: ChunkedState,
     /// Bytes left of the chunk, or its size as far as it was read.
     size: u64,
     line_bytes: usize,
@@ -64,7 +79,7 @@ impl<'a> Decoder<'a> {
     pub(super) fn new(limits: &'a FrontLimits) -> Self {
         Self {
             limits,
-            place: Place::Size,
+            state: ChunkedState::Size,
             size: 0,
             line_bytes: 0,
             trailer_bytes: 0,
@@ -83,8 +98,8 @@ impl<'a> Decoder<'a> {
         limit_bytes: usize,
     ) -> Result<Progress, ChunkError> {
         debug_assert!(written <= read);
-        while read < buffer.len() && self.place != Place::Done {
-            if self.place == Place::Data {
+        while read < buffer.len() && self.state != ChunkedState::Done {
+            if self.state == ChunkedState::Data {
                 let available = buffer.len() - read;
                 let take = usize::try_from(self.size).unwrap_or(usize::MAX).min(available);
                 buffer.copy_within(read..read + take, written);
@@ -92,7 +107,7 @@ impl<'a> Decoder<'a> {
                 written += take;
                 self.size -= take as u64;
                 if self.size == 0 {
-                    self.place = Place::DataEnd;
+                    self.state = ChunkedState::DataEnd;
                 }
             } else {
                 let byte = buffer[read];
@@ -100,7 +115,7 @@ impl<'a> Decoder<'a> {
                 self.framing(byte, limit_bytes as u64)?;
             }
         }
-        Ok(Progress { read, written, done: self.place == Place::Done })
+        Ok(Progress { read, written, done: self.state == ChunkedState::Done })
     }
 
     fn framing(&mut self, byte: u8, limit_bytes: u64) -> Result<(), ChunkError> {
@@ -109,45 +124,79 @@ impl<'a> Decoder<'a> {
         if self.framing_bytes > earned.saturating_add(self.limits.free_framing_bytes as u64) {
             return Err(ChunkError::Malformed("far more chunk framing than data"));
         }
-        self.place = match (self.place, byte) {
-            (Place::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte, limit_bytes)?,
-            (Place::Size | Place::AfterSize, b' ' | b'\t') if self.line_bytes > 0 => {
-                self.line(Place::AfterSize)?
-            }
-            (Place::Size | Place::AfterSize, b';') if self.line_bytes > 0 => self.line(Place::Extension)?,
-            (Place::Size, b'\r') if self.line_bytes > 0 => Place::SizeEnd,
-            (Place::Size | Place::AfterSize, _) => return Err(ChunkError::Malformed("malformed chunk size")),
-            (Place::Extension, b'\r') => Place::SizeEnd,
-            (Place::Extension, b'\t' | b' '..=b'~' | 0x80..) => self.line(Place::Extension)?,
-            (Place::Extension, _) => return Err(ChunkError::Malformed("malformed chunk extension")),
-            (Place::SizeEnd, b'\n') => {
+        self.state = match self.state {
+            ChunkedState::Size if byte.is_ascii_hexdigit() => self.digit(byte, limit_bytes)?,
+            ChunkedState::Size if self.line_bytes == 0 => return Err(MALFORMED_SIZE),
+            ChunkedState::Size
+            | ChunkedState::BeforeExtension
+            | ChunkedState::ExtensionStart
+            | ChunkedState::ExtensionName
+            | ChunkedState::AfterExtensionName
+            | ChunkedState::ExtensionValueStart
+            | ChunkedState::ExtensionValue
+            | ChunkedState::QuotedValue
+            | ChunkedState::QuotedPair
+            | ChunkedState::QuotedValueEnd => self.behind_size(byte)?,
+            ChunkedState::SizeEnd if byte == b'\n' => {
                 self.line_bytes = 0;
                 self.data_bytes += self.size;
-                if self.size == 0 { Place::TrailerStart } else { Place::Data }
+                if self.size == 0 { ChunkedState::TrailerStart } else { ChunkedState::Data }
             }
-            (Place::DataEnd, b'\r') => Place::DataEndLf,
-            (Place::DataEndLf, b'\n') => Place::Size,
-            (Place::DataEnd | Place::DataEndLf, _) => {
+            ChunkedState::DataEnd if byte == b'\r' => ChunkedState::DataEndLf,
+            ChunkedState::DataEndLf if byte == b'\n' => ChunkedState::Size,
+            ChunkedState::DataEnd | ChunkedState::DataEndLf => {
                 return Err(ChunkError::Malformed("a chunk is longer than its size"));
             }
-            (Place::TrailerStart, b'\r') => Place::End,
-            (Place::TrailerStart, b' ' | b'\t') => return Err(ChunkError::Malformed("folded trailer line")),
-            (Place::Trailer, b'\r') => Place::TrailerEnd,
-            (Place::TrailerStart | Place::Trailer, b'\t' | b' '..=b'~' | 0x80..) => self.trailer()?,
-            (Place::TrailerEnd, b'\n') => Place::TrailerStart,
-            (Place::End, b'\n') => Place::Done,
-            (Place::TrailerStart | Place::Trailer, _) => {
+            ChunkedState::TrailerStart if byte == b'\r' => ChunkedState::End,
+            ChunkedState::TrailerStart | ChunkedState::TrailerName if is_token_byte(byte) => {
+                self.trailer(ChunkedState::TrailerName)?
+            }
+            ChunkedState::TrailerName if byte == b':' => self.trailer(ChunkedState::TrailerValue)?,
+            ChunkedState::TrailerValue if byte == b'\r' => ChunkedState::TrailerEnd,
+            ChunkedState::TrailerValue if is_text_byte(byte) => self.trailer(ChunkedState::TrailerValue)?,
+            ChunkedState::TrailerStart | ChunkedState::TrailerName | ChunkedState::TrailerValue => {
                 return Err(ChunkError::Malformed("malformed trailer"));
             }
-            (Place::SizeEnd | Place::TrailerEnd | Place::End, _) => {
+            ChunkedState::TrailerEnd if byte == b'\n' => ChunkedState::TrailerStart,
+            ChunkedState::End if byte == b'\n' => ChunkedState::Done,
+            ChunkedState::SizeEnd | ChunkedState::TrailerEnd | ChunkedState::End => {
                 return Err(ChunkError::Malformed("CR without LF in chunk framing"));
             }
-            (Place::Data | Place::Done, _) => unreachable!("not framing"),
+            ChunkedState::Data | ChunkedState::Done => unreachable!("not framing"),
         };
         Ok(())
     }
 
-    fn digit(&mut self, byte: u8, limit_bytes: u64) -> Result<Place, ChunkError> {
+    /// What follows a byte of a chunk-size line that is not a digit of the size:
+    /// `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )` and the line's end.
+    fn behind_size(&mut self, byte: u8) -> Result<ChunkedState, ChunkError> {
+        use ChunkedState::{
+            AfterExtensionName, BeforeExtension, ExtensionName, ExtensionStart, ExtensionValue,
+            ExtensionValueStart, QuotedPair, QuotedValue, QuotedValueEnd, Size, SizeEnd,
+        };
+        let next = match (self.state, byte) {
+            (QuotedValue, b'"') => QuotedValueEnd,
+            (QuotedValue, b'\\') => QuotedPair,
+            (QuotedValue | QuotedPair, byte) if is_text_byte(byte) => QuotedValue,
+            (Size | ExtensionName | ExtensionValue | QuotedValueEnd, b'\r') => return Ok(SizeEnd),
+            (Size | BeforeExtension | ExtensionValue | QuotedValueEnd, b' ' | b'\t') => BeforeExtension,
+            (ExtensionName | AfterExtensionName, b' ' | b'\t') => AfterExtensionName,
+            (state @ (ExtensionStart | ExtensionValueStart), b' ' | b'\t') => state,
+            (
+                Size | BeforeExtension | ExtensionName | AfterExtensionName | ExtensionValue | QuotedValueEnd,
+                b';',
+            ) => ExtensionStart,
+            (ExtensionName | AfterExtensionName, b'=') => ExtensionValueStart,
+            (ExtensionValueStart, b'"') => QuotedValue,
+            (ExtensionStart | ExtensionName, byte) if is_token_byte(byte) => ExtensionName,
+            (ExtensionValueStart | ExtensionValue, byte) if is_token_byte(byte) => ExtensionValue,
+            (Size, _) => return Err(MALFORMED_SIZE),
+            _ => return Err(ChunkError::Malformed("malformed chunk extension")),
+        };
+        self.line(next)
+    }
+
+    fn digit(&mut self, byte: u8, limit_bytes: u64) -> Result<ChunkedState, ChunkError> {
         if self.line_bytes == 0 {
             self.size = 0;
         }
@@ -157,24 +206,29 @@ impl<'a> Decoder<'a> {
         if self.data_bytes.saturating_add(self.size) > limit_bytes {
             return Err(ChunkError::TooLarge);
         }
-        self.line(Place::Size)
+        self.line(ChunkedState::Size)
     }
 
-    fn line(&mut self, place: Place) -> Result<Place, ChunkError> {
+    fn line(&mut self, state: ChunkedState) -> Result<ChunkedState, ChunkError> {
         self.line_bytes += 1;
         if self.line_bytes > self.limits.max_chunk_line_bytes {
             return Err(ChunkError::Malformed("chunk-size line too long"));
         }
-        Ok(place)
+        Ok(state)
     }
 
-    fn trailer(&mut self) -> Result<Place, ChunkError> {
+    fn trailer(&mut self, state: ChunkedState) -> Result<ChunkedState, ChunkError> {
         self.trailer_bytes += 1;
         if self.trailer_bytes > self.limits.max_trailer_bytes {
             return Err(ChunkError::Malformed("trailers too long"));
         }
-        Ok(Place::Trailer)
+        Ok(state)
     }
+}
+
+/// What a field value or a quoted string may hold: no control character but the tab (RFC 9110, section 5.5).
+fn is_text_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
 #[cfg(test)]
@@ -197,6 +251,8 @@ mod tests {
             ("3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n", "abc0123456789", 0),
             ("3;a=\"b\";c\r\nabc\r\n0;x\r\nx-t: 1\r\nx-u: 2\r\n\r\n", "abc", 0),
             ("3 ;a\r\nabc\r\n0000\r\n\r\n", "abc", 0),
+            ("3 ; a = b\t;c=\"\\\"\"  ;d\r\nabc\r\n0\r\n\r\n", "abc", 0),
+            ("0\r\nx-t:\r\nx-u: \u{e9}\t: 1\r\n\r\n", "", 0),
         ] {
             assert_eq!(decode(raw), Ok((data.to_owned(), rest)), "{raw:?}");
         }
@@ -222,6 +278,22 @@ mod tests {
             "0\r\n\n",
             "0\r\nx\n",
             "0\r\n x: 1\r\n",
+            "0\r\nx : 1\r\n",
+            "0\r\n: 1\r\n",
+            "0\r\n:\r\n",
+            "0\r\nx\r\n",
+            "0\r\nx-\u{e9}: 1\r\n",
+            "0\r\nGET /secret HTTP/1.1\r\n",
+            "3;\r\n",
+            "3;a=\r\n",
+            "3;=b\r\n",
+            "3;a b\r\n",
+            "3;a=b=c\r\n",
+            "3;a=\"b\r\n",
+            "3;a=\"b\\\r\n",
+            "3;a=\"b\"c\r\n",
+            "3;a \r\n",
+            "3;a=b \r\n",
             "0\r\n\rX",
         ] {
             let mut buffer = raw.as_bytes().to_vec();

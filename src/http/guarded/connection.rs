@@ -1,28 +1,24 @@
 //! One connection from its first request to its last: read, ask the handler, answer, wait for more.
 //!
-//! In: a [`Connection`] from the pool. Out: answers on its socket. Every wait has a deadline for the whole of what
-//! is waited for, not for a single read. A panic in the handler is answered 500 and costs this connection only.
-//! It must never close in the face of a client that is still sending: the answer would be lost to a reset.
+//! Input: a [`Connection`] from the pool. Output: answers on its socket. A panic in the handler is answered 500 and
+//! costs this connection only. Never: a close while the client is still sending, because the reset would cost it the
+//! answer.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::head::{Framed, Framing, Refusal};
 use super::reader::{NoHead, Reader, Source, Started};
 use super::slots::{Connection, Slots};
+use super::timed::{MAX_WRITE_BYTES, TimedStream};
 use crate::base::clock::{monotonic, now_ms};
 use crate::base::inflight::Charge;
 use crate::http::contained;
 use crate::http::encode::{self, Form};
 use crate::http::limits::FrontLimits;
-use crate::http::socket::Stream;
 use crate::http::stats::ConnectionStats;
 use crate::http::{Body, BodyError, Handler, Request, Response};
-
-/// Answers up to this size go out in one write with their head.
-const ONE_WRITE_BYTES: usize = 64 * 1024;
 
 /// What all connections have in common.
 pub(super) struct Shared {
@@ -35,7 +31,7 @@ pub(super) struct Shared {
 /// Serves one connection until it closes.
 pub(super) fn serve(connection: &Connection, shared: &Shared) {
     let limits = &shared.limits;
-    let mut socket = Socket::new(&connection.stream);
+    let mut socket = TimedStream::new(&connection.stream, limits);
     let mut reader = Reader::default();
     let mut idle_since = monotonic();
     loop {
@@ -57,7 +53,7 @@ pub(super) fn serve(connection: &Connection, shared: &Shared) {
                 let response = contained::refuse(&*shared.handler, &shared.stats, head, status, text);
                 let head_only = head.is_some_and(|head| head.method == "HEAD");
                 let form = Form { head_only, close: true, say_keep_alive: false, now: now_ms() };
-                if respond(&mut socket, &response, form, limits).is_ok() {
+                if respond(&mut socket, &response, form).is_ok() {
                     connection.linger();
                     linger(&mut socket, &mut reader, limits);
                 }
@@ -91,7 +87,7 @@ enum After {
 }
 
 /// Answers one request.
-fn exchange(socket: &mut Socket<'_>, reader: &mut Reader, started: &Started, shared: &Shared) -> After {
+fn exchange(socket: &mut TimedStream<'_>, reader: &mut Reader, started: &Started, shared: &Shared) -> After {
     let limits = &shared.limits;
     let framing = started.framing;
     let mut body = SocketBody { socket, reader, started, shared, state: BodyState::Unread };
@@ -110,7 +106,7 @@ fn exchange(socket: &mut Socket<'_>, reader: &mut Reader, started: &Started, sha
         say_keep_alive: !framing.http_1_1,
         now: now_ms(),
     };
-    let written = respond(socket, &response, form, limits);
+    let written = respond(socket, &response, form);
     // The answer may be large; it is not kept while the connection waits.
     response.body = Vec::new();
     match (written, close) {
@@ -147,23 +143,22 @@ fn left(reader: &Reader, framing: Framing, limits: &FrontLimits) -> Left {
     }
 }
 
-fn respond(socket: &mut Socket<'_>, response: &Response, form: Form, limits: &FrontLimits) -> io::Result<()> {
-    let until = monotonic() + limits.response_timeout;
+fn respond(socket: &mut TimedStream<'_>, response: &Response, form: Form) -> io::Result<()> {
     let (mut bytes, send_body) = encode::head(response, form);
     if !send_body {
-        return socket.write_all(&bytes, until);
+        return socket.write_all(&bytes);
     }
-    if response.body.len() <= ONE_WRITE_BYTES {
+    if response.body.len() <= MAX_WRITE_BYTES {
         bytes.extend_from_slice(&response.body);
-        return socket.write_all(&bytes, until);
+        return socket.write_all(&bytes);
     }
-    socket.write_all(&bytes, until)?;
-    socket.write_all(&response.body, until)
+    socket.write_all(&bytes)?;
+    socket.write_all(&response.body)
 }
 
 /// Says that no more will come, and reads what the client is still sending until it has seen that.
-fn linger(socket: &mut Socket<'_>, reader: &mut Reader, limits: &FrontLimits) {
-    socket.stream.shutdown(Shutdown::Write);
+fn linger(socket: &mut TimedStream<'_>, reader: &mut Reader, limits: &FrontLimits) {
+    socket.stream().shutdown(Shutdown::Write);
     let until = monotonic() + limits.linger_timeout;
     let scratch = reader.scratch();
     let mut left = limits.linger_bytes;
@@ -185,7 +180,7 @@ enum BodyState {
 
 /// The body of the request being served.
 struct SocketBody<'a, 'b> {
-    socket: &'a mut Socket<'b>,
+    socket: &'a mut TimedStream<'b>,
     reader: &'a mut Reader,
     started: &'a Started,
     shared: &'a Shared,
@@ -200,69 +195,19 @@ impl Body for SocketBody<'_, '_> {
         // Until it has been read to its end; also should this panic.
         self.state = BodyState::Failed;
         let Shared { limits, slots, .. } = self.shared;
+        if self.reader.unread_body(self.started.framing) != Some(0) {
+            charge.arrives_by(self.socket.upload());
+        }
         match self.reader.body(self.socket, self.started, limits, limit_bytes, charge) {
             Ok(body) => {
+                charge.has_arrived();
                 self.state = BodyState::Read;
                 Ok(body)
             }
-            // We have stopped to read, not the client to send.
+            Err(_) if self.socket.upload().gave_way() => Err(BodyError::GaveWay),
+            // The server has stopped reading, not the client sending.
             Err(BodyError::Disconnected(_)) if slots.draining() => Err(BodyError::Stopping),
             Err(error) => Err(error),
         }
-    }
-}
-
-/// A stream with deadlines. Remembers the timeouts it has set, because a connection that is kept busy needs the
-/// same ones over and over.
-struct Socket<'a> {
-    stream: &'a Stream,
-    read_timeout: Duration,
-    write_timeout: Duration,
-}
-
-/// Timeouts are set anew only where they differ by this much, and never below it: zero would mean none.
-const TIMEOUT_STEP: Duration = Duration::from_millis(1);
-
-impl<'a> Socket<'a> {
-    fn new(stream: &'a Stream) -> Self {
-        Self { stream, read_timeout: Duration::ZERO, write_timeout: Duration::ZERO }
-    }
-
-    fn left(until: Instant) -> io::Result<Duration> {
-        let left = until.saturating_duration_since(monotonic());
-        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left.max(TIMEOUT_STEP)) }
-    }
-}
-
-impl Source for Socket<'_> {
-    fn read(&mut self, into: &mut [u8], until: Instant) -> io::Result<usize> {
-        loop {
-            let left = Self::left(until)?;
-            if left.abs_diff(self.read_timeout) >= TIMEOUT_STEP {
-                self.stream.set_read_timeout(left)?;
-                self.read_timeout = left;
-            }
-            match self.stream.read(into) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                done => return done,
-            }
-        }
-    }
-
-    fn write_all(&mut self, mut bytes: &[u8], until: Instant) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let left = Self::left(until)?;
-            if left.abs_diff(self.write_timeout) >= TIMEOUT_STEP {
-                self.stream.set_write_timeout(left)?;
-                self.write_timeout = left;
-            }
-            match self.stream.write(bytes) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => bytes = &bytes[count..],
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 }

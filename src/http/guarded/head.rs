@@ -2,13 +2,12 @@
 //!
 //! In: bytes as they arrive. Out: a [`Head`] and a [`Framing`], or the [`Refusal`] to send. Stricter than
 //! httparse, because two servers that read one head differently are a way to smuggle requests. It must never do
-//! I/O, and what it decides must not depend on how the bytes were cut into reads: `Scan` looks at each byte
+//! I/O, and what it decides must not depend on how the bytes were cut into reads: `HeadScan` looks at each byte
 //! once and in order, and the rest is parsed only when the head is complete.
-
-use std::mem::MaybeUninit;
 
 use crate::http::Head;
 use crate::http::limits::{FrontLimits, MAX_HEADERS};
+use crate::http::target::{is_host, split_target};
 
 /// The longest method anybody implements is far below this; a longer one is 501 (RFC 9112, section 3).
 const MAX_METHOD_BYTES: usize = 32;
@@ -36,16 +35,16 @@ fn bad(description: &str) -> Refusal {
 
 /// How far the search for the end of a head has come.
 #[derive(Debug, Default)]
-pub(super) struct Scan {
+pub(super) struct HeadScan {
     scanned: usize,
-    place: Place,
+    place: HeadPlace,
     /// Bytes of the method, the target or the version, whichever is being read.
     part_bytes: usize,
     header_lines: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-enum Place {
+enum HeadPlace {
     #[default]
     Method,
     Target,
@@ -59,7 +58,7 @@ enum Place {
     HeadEnd,
 }
 
-impl Scan {
+impl HeadScan {
     /// Looks at the bytes that are new since the last call: the length of the head once it is complete.
     pub(super) fn advance(&mut self, bytes: &[u8], limits: &FrontLimits) -> Result<Option<usize>, Refusal> {
         while let Some(&byte) = bytes.get(self.scanned) {
@@ -77,39 +76,41 @@ impl Scan {
     /// `true` when this byte ends the head.
     fn step(&mut self, byte: u8, limits: &FrontLimits) -> Result<bool, Refusal> {
         match self.place {
-            Place::Method if byte == b' ' && self.part_bytes > 0 => self.go(Place::Target),
-            Place::Method if is_token_byte(byte) => self.part(MAX_METHOD_BYTES, 501, "method")?,
-            Place::Method => return Err(bad("the request line does not begin with a method")),
-            Place::Target if byte == b' ' && self.part_bytes > 0 => self.go(Place::Version),
-            Place::Target if byte.is_ascii_graphic() => {
+            HeadPlace::Method if byte == b' ' && self.part_bytes > 0 => self.go(HeadPlace::Target),
+            HeadPlace::Method if is_token_byte(byte) => self.part(MAX_METHOD_BYTES, 501, "method")?,
+            HeadPlace::Method => return Err(bad("the request line does not begin with a method")),
+            HeadPlace::Target if byte == b' ' && self.part_bytes > 0 => self.go(HeadPlace::Version),
+            HeadPlace::Target if byte.is_ascii_graphic() => {
                 self.part(limits.max_target_bytes, 414, "request target")?;
             }
-            Place::Target => return Err(bad("the request line is not METHOD TARGET VERSION")),
-            Place::Version if byte == b'\r' => self.go(Place::LineEnd),
-            Place::Version if byte.is_ascii_graphic() => self.part("HTTP/1.1".len(), 400, "HTTP version")?,
-            Place::Version => return Err(bad("the request line does not end after the HTTP version")),
-            Place::Line if byte == b'\r' => self.go(Place::LineEnd),
-            Place::Line if byte == b'\n' => return Err(bad("a line ends with LF alone")),
-            Place::Line if byte == 0 => return Err(bad("NUL in a header")),
-            Place::Line => {}
-            Place::LineEnd if byte == b'\n' => self.go(Place::LineStart),
-            Place::HeadEnd if byte == b'\n' => return Ok(true),
-            Place::LineEnd | Place::HeadEnd => return Err(bad("CR without LF")),
-            Place::LineStart if byte == b'\r' => self.go(Place::HeadEnd),
-            Place::LineStart if byte == b' ' || byte == b'\t' => return Err(bad("folded header line")),
-            Place::LineStart if byte == b'\n' => return Err(bad("a line ends with LF alone")),
-            Place::LineStart => {
+            HeadPlace::Target => return Err(bad("the request line is not METHOD TARGET VERSION")),
+            HeadPlace::Version if byte == b'\r' => self.go(HeadPlace::LineEnd),
+            HeadPlace::Version if byte.is_ascii_graphic() => {
+                self.part("HTTP/1.1".len(), 400, "HTTP version")?
+            }
+            HeadPlace::Version => return Err(bad("the request line does not end after the HTTP version")),
+            HeadPlace::Line if byte == b'\r' => self.go(HeadPlace::LineEnd),
+            HeadPlace::Line if byte == b'\n' => return Err(bad("a line ends with LF alone")),
+            HeadPlace::Line if byte == 0 => return Err(bad("NUL in a header")),
+            HeadPlace::Line => {}
+            HeadPlace::LineEnd if byte == b'\n' => self.go(HeadPlace::LineStart),
+            HeadPlace::HeadEnd if byte == b'\n' => return Ok(true),
+            HeadPlace::LineEnd | HeadPlace::HeadEnd => return Err(bad("CR without LF")),
+            HeadPlace::LineStart if byte == b'\r' => self.go(HeadPlace::HeadEnd),
+            HeadPlace::LineStart if byte == b' ' || byte == b'\t' => return Err(bad("folded header line")),
+            HeadPlace::LineStart if byte == b'\n' => return Err(bad("a line ends with LF alone")),
+            HeadPlace::LineStart => {
                 self.header_lines += 1;
                 if self.header_lines > limits.max_headers {
                     return Err(Refusal::new(431, format!("more than {} headers", limits.max_headers)));
                 }
-                self.go(Place::Line);
+                self.go(HeadPlace::Line);
             }
         }
         Ok(false)
     }
 
-    fn go(&mut self, place: Place) {
+    fn go(&mut self, place: HeadPlace) {
         self.place = place;
         self.part_bytes = 0;
     }
@@ -147,29 +148,36 @@ pub struct Framing {
     pub body: Framed,
 }
 
-/// Parses a complete head. A refusal comes with the head where it was readable.
+/// Parses a head that [`HeadScan`] has found complete. A refusal comes with the head where it was readable.
 pub(super) fn parse(bytes: &[u8]) -> Result<(Head, Framing), Refusal> {
-    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(bytes, &mut headers) {
-        Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
+    let line_bytes = bytes.iter().position(|byte| *byte == b'\r').unwrap_or(bytes.len());
+    let line = std::str::from_utf8(&bytes[..line_bytes]).unwrap_or_default();
+    let mut parts = line.split(' ');
+    let (Some(method), Some(target), Some(version)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(bad("the request line is not METHOD TARGET VERSION"));
+    };
+    let http_1_1 = is_http_1_1(version)?;
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    // Behind the line's CR and LF.
+    let headers = match httparse::parse_headers(&bytes[line_bytes + 2..], &mut headers) {
+        Ok(httparse::Status::Complete((length, headers))) if line_bytes + 2 + length == bytes.len() => {
+            headers
+        }
         Ok(_) => return Err(bad("the head does not end where it should")),
-        Err(httparse::Error::Version) => return Err(bad_version(bytes)),
         Err(httparse::Error::TooManyHeaders) => return Err(Refusal::new(431, "too many headers")),
         Err(error) => return Err(bad(&format!("malformed head: {error}"))),
-    }
-    let (path, query) = split_target(request.path.unwrap_or_default())?;
+    };
+    let (path, query) = split_target(target).map_err(bad)?;
     let head = Head {
-        method: request.method.unwrap_or_default().to_owned(),
+        method: method.to_owned(),
         path: path.to_owned(),
         query: query.to_owned(),
-        headers: request
-            .headers
+        headers: headers
             .iter()
             .map(|header| (header.name.to_ascii_lowercase(), text(header.value)))
             .collect(),
     };
-    match framing(&head, request.version == Some(1)) {
+    match framing(&head, http_1_1) {
         Ok(framing) => Ok((head, framing)),
         Err(refusal) => Err(Refusal { head: Some(Box::new(head)), ..refusal }),
     }
@@ -180,41 +188,17 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value).trim_matches([' ', '\t']).to_owned()
 }
 
-fn bad_version(bytes: &[u8]) -> Refusal {
-    let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    match version {
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
-        {
-            Refusal::new(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+/// Whether a version is 1.1 and not 1.0. A later minor version is read as 1.1, the highest that is spoken here
+/// (RFC 9110, section 2.5).
+fn is_http_1_1(version: &str) -> Result<bool, Refusal> {
+    match version.as_bytes() {
+        b"HTTP/1.0" => Ok(false),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(true),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+            Err(Refusal::new(505, "this server speaks HTTP/1.0 and HTTP/1.1"))
         }
-        _ => bad("the request line does not end with an HTTP version"),
+        _ => Err(bad("the request line does not end with an HTTP version")),
     }
-}
-
-/// Path and query of a target in origin form (`/a?b`), absolute form (`http://host/a?b`) or `*`.
-pub(crate) fn split_target(target: &str) -> Result<(&str, &str), Refusal> {
-    let scheme = ["http://", "https://"]
-        .into_iter()
-        .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
-    let origin = match scheme {
-        Some(scheme) => {
-            let rest = &target[scheme.len()..];
-            let authority = rest.find(['/', '?']).unwrap_or(rest.len());
-            if authority == 0 {
-                return Err(bad("the request target names no host"));
-            }
-            &rest[authority..]
-        }
-        None if target.starts_with('/') || target == "*" => target,
-        None => return Err(bad("the request target is neither a path nor an http URL")),
-    };
-    if origin.contains('#') {
-        return Err(bad("the request target holds a fragment"));
-    }
-    let (path, query) = origin.split_once('?').unwrap_or((origin, ""));
-    Ok((if path.is_empty() { "/" } else { path }, query))
 }
 
 fn framing(head: &Head, http_1_1: bool) -> Result<Framing, Refusal> {
@@ -228,8 +212,8 @@ fn framing(head: &Head, http_1_1: bool) -> Result<Framing, Refusal> {
         (None, false) => Framed::None,
     };
     match one(head, "host")? {
-        Some(host) if host.bytes().all(is_host_byte) => {}
-        Some(_) => return Err(bad("host holds bytes that no host has")),
+        Some(host) if is_host(host) => {}
+        Some(_) => return Err(bad("host is not a valid HOST or HOST:PORT")),
         None if http_1_1 => return Err(bad("no host header")),
         None => {}
     }
@@ -267,9 +251,8 @@ fn content_length(value: &str) -> Result<u64, Refusal> {
     Ok(value.parse().unwrap_or(u64::MAX))
 }
 
-/// Accepts `chunked` alone. A coding we know by name but do not speak is 400, one we do not know 501.
+/// Accepts `chunked` alone; any other coding is unknown here (RFC 9112, section 6.1).
 fn transfer_coding(head: &Head, http_1_1: bool) -> Result<(), Refusal> {
-    const KNOWN: [&str; 6] = ["gzip", "x-gzip", "deflate", "compress", "x-compress", "identity"];
     if !http_1_1 {
         return Err(bad("transfer-encoding in HTTP/1.0"));
     }
@@ -278,27 +261,21 @@ fn transfer_coding(head: &Head, http_1_1: bool) -> Result<(), Refusal> {
         .flat_map(|value| value.split(','))
         .map(|coding| coding.trim_matches([' ', '\t']))
         .collect();
-    let is = |coding: &str, name: &str| coding.eq_ignore_ascii_case(name);
     if codings.iter().any(|coding| coding.is_empty() || !coding.bytes().all(is_token_byte)) {
         return Err(bad("malformed transfer-encoding"));
     }
-    if codings.iter().any(|coding| !is(coding, "chunked") && !KNOWN.iter().any(|known| is(coding, known))) {
-        return Err(Refusal::new(501, "unknown transfer coding"));
+    if codings.iter().any(|coding| !coding.eq_ignore_ascii_case("chunked")) {
+        return Err(Refusal::new(501, "the only transfer coding known here is chunked"));
     }
-    if codings.len() != 1 || !is(codings[0], "chunked") {
-        return Err(bad("the only transfer coding taken is chunked, once"));
+    if codings.len() != 1 {
+        return Err(bad("chunked more than once"));
     }
     Ok(())
 }
 
 /// `tchar` of RFC 9110, section 5.6.2.
-fn is_token_byte(byte: u8) -> bool {
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// What may stand in `uri-host [ ":" port ]` (RFC 9110, section 7.2).
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
 
 #[cfg(test)]
@@ -306,30 +283,12 @@ mod tests {
     use super::*;
 
     fn status(text: &str) -> u16 {
-        match Scan::default().advance(text.as_bytes(), &FrontLimits::default()) {
+        match HeadScan::default().advance(text.as_bytes(), &FrontLimits::default()) {
             Err(refusal) => refusal.status,
             Ok(None) => 0,
             Ok(Some(length)) => {
                 parse(&text.as_bytes()[..length]).map_or_else(|refusal| refusal.status, |_| 200)
             }
-        }
-    }
-
-    #[test]
-    fn targets_lose_scheme_host_and_query() {
-        for (target, expected) in [
-            ("/logs", Some(("/logs", ""))),
-            ("/a?b=c?d", Some(("/a", "b=c?d"))),
-            ("*", Some(("*", ""))),
-            ("http://h/logs?x", Some(("/logs", "x"))),
-            ("HTTPS://h:1", Some(("/", ""))),
-            ("http://h?q", Some(("/", "q"))),
-            ("http:///logs", None),
-            ("logs", None),
-            ("/a#b", None),
-            ("h:443", None),
-        ] {
-            assert_eq!(split_target(target).ok(), expected, "{target}");
         }
     }
 

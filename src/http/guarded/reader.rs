@@ -7,10 +7,11 @@
 
 use std::io::{self, ErrorKind};
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::chunked::{ChunkError, Decoder};
-use super::head::{self, Framed, Framing, Refusal, Scan};
+use super::head::{self, Framed, Framing, HeadScan, Refusal};
+use super::pace::Pace;
 use crate::base::clock::monotonic;
 use crate::base::inflight::{Charge, STEP_BYTES};
 use crate::http::limits::FrontLimits;
@@ -18,6 +19,10 @@ use crate::http::{BodyError, Head};
 
 /// The first read of a request asks for this many bytes: a head and a small batch.
 const FIRST_READ_BYTES: usize = 8 * 1024;
+
+/// Empty lines that are skipped before a request (RFC 9112, section 2.2): old clients end a body with one, people at a
+/// terminal type some.
+const MAX_EMPTY_LINES: usize = 16;
 
 /// Where bytes come from, and where `100 Continue` goes.
 pub trait Source {
@@ -27,11 +32,19 @@ pub trait Source {
     /// `WouldBlock` or `TimedOut` where nothing came in time; anything else means that the client is gone.
     fn read(&mut self, into: &mut [u8], until: Instant) -> io::Result<usize>;
 
-    /// Writes all of it, waiting no longer than `until`.
+    /// The same for bytes of a body, which may be told to give way to other bodies: that is a timeout as well.
     ///
     /// # Errors
     /// As for `read`.
-    fn write_all(&mut self, bytes: &[u8], until: Instant) -> io::Result<()>;
+    fn read_body(&mut self, into: &mut [u8], until: Instant) -> io::Result<usize> {
+        self.read(into, until)
+    }
+
+    /// Sends `100 Continue`.
+    ///
+    /// # Errors
+    /// As for `read`.
+    fn send_continue(&mut self) -> io::Result<()>;
 }
 
 /// Why there is no next request.
@@ -50,8 +63,6 @@ pub struct Started {
     pub head: Head,
     /// What they say about body and connection.
     pub framing: Framing,
-    /// When the first byte arrived: deadlines count from here.
-    pub first_byte: Instant,
 }
 
 /// The buffer. Its bytes up to `filled` are: the head (`head_bytes`), then the body or what has come of it, then
@@ -78,18 +89,19 @@ impl Reader {
         idle_since: Instant,
         begun: &mut dyn FnMut(),
     ) -> Result<Started, NoHead> {
-        let mut scan = Scan::default();
+        let mut scan = HeadScan::default();
         let mut first_byte = None;
-        let mut empty_line_allowed = true;
+        let mut empty_lines = 0;
         loop {
-            // One empty line before a request is tolerated (RFC 9112, section 2.2): old clients end a body so.
-            if empty_line_allowed && self.bytes[..self.filled].starts_with(b"\r\n") {
+            while empty_lines < MAX_EMPTY_LINES && self.bytes[..self.filled].starts_with(b"\r\n") {
                 self.skip(2);
-                empty_line_allowed = false;
+                empty_lines += 1;
             }
-            let begins = !(empty_line_allowed && self.bytes[..self.filled] == *b"\r") && self.filled > 0;
-            if begins {
-                empty_line_allowed = false;
+            // Half an empty line does not begin a request.
+            let half = empty_lines < MAX_EMPTY_LINES && self.bytes[..self.filled] == *b"\r";
+            if self.filled > 0 && !half {
+                // No empty line may follow: it would end the head.
+                empty_lines = MAX_EMPTY_LINES;
                 if first_byte.is_none() {
                     first_byte = Some(monotonic());
                     begun();
@@ -108,7 +120,7 @@ impl Reader {
                 Some(_) => NoHead::Refused(Refusal::new(408, "the head did not come in time")),
                 None => NoHead::Closed,
             };
-            match self.fill(source, room, until) {
+            match self.fill(room, until, |space| source.read(space, until)) {
                 Ok(0) if first_byte.is_some() => {
                     return Err(NoHead::Refused(Refusal::new(400, "the head is not complete")));
                 }
@@ -119,7 +131,7 @@ impl Reader {
             }
         }
         let (head, framing) = head::parse(&self.bytes[..self.head_bytes]).map_err(NoHead::Refused)?;
-        Ok(Started { head, framing, first_byte: first_byte.unwrap_or(idle_since) })
+        Ok(Started { head, framing })
     }
 
     /// Reads the body of the request whose head was read last.
@@ -141,14 +153,14 @@ impl Reader {
                 let bytes = bytes.ok_or(BodyError::TooLarge { limit_bytes })?;
                 // Nobody is told to go on who would then be refused.
                 charge.grow_to(bytes.min(STEP_BYTES)).map_err(|_| BodyError::Busy)?;
-                self.consent(source, started, limits, self.filled - self.head_bytes < bytes)?;
-                self.sized_body(source, bytes, Pace::new(started, limits), charge)?
+                self.consent(source, started, self.filled - self.head_bytes < bytes)?;
+                self.sized_body(source, bytes, Pace::of_body(limits), charge)?
             }
             Framed::Chunked => {
                 charge.grow_to(STEP_BYTES).map_err(|_| BodyError::Busy)?;
-                self.consent(source, started, limits, self.filled == self.head_bytes)?;
+                self.consent(source, started, self.filled == self.head_bytes)?;
                 let decoder = Decoder::new(limits);
-                self.chunked_body(source, decoder, limit_bytes, Pace::new(started, limits), charge)?
+                self.chunked_body(source, decoder, limit_bytes, Pace::of_body(limits), charge)?
             }
         };
         Ok(&self.bytes[range])
@@ -216,18 +228,17 @@ impl Reader {
         &mut self,
         source: &mut dyn Source,
         started: &Started,
-        limits: &FrontLimits,
         body_is_missing: bool,
     ) -> Result<(), BodyError> {
         if started.framing.expect_continue && body_is_missing {
-            let until = started.first_byte + limits.request_timeout;
-            source.write_all(b"HTTP/1.1 100 Continue\r\n\r\n", until).map_err(BodyError::Disconnected)?;
+            source.send_continue().map_err(BodyError::Disconnected)?;
         }
         Ok(())
     }
 
     fn fill_body(&mut self, source: &mut dyn Source, room: usize, until: Instant) -> Result<(), BodyError> {
-        match self.fill(source, room, until) {
+        let filled = self.fill(room, until, |space| source.read_body(space, until));
+        match filled {
             Ok(0) => Err(BodyError::Disconnected(ErrorKind::UnexpectedEof.into())),
             Ok(_) => Ok(()),
             Err(error) if is_timeout(&error) => Err(BodyError::TooSlow),
@@ -236,7 +247,12 @@ impl Reader {
     }
 
     /// Reads once, so that at most the first `room` bytes of the buffer are filled.
-    fn fill(&mut self, source: &mut dyn Source, room: usize, until: Instant) -> io::Result<usize> {
+    fn fill(
+        &mut self,
+        room: usize,
+        until: Instant,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         // Also where bytes keep coming: a deadline is for the whole, not for a read.
         if monotonic() >= until {
             return Err(ErrorKind::TimedOut.into());
@@ -244,7 +260,7 @@ impl Reader {
         if self.bytes.len() < room {
             self.bytes.resize(room, 0);
         }
-        let count = source.read(&mut self.bytes[self.filled..room], until)?;
+        let count = read(&mut self.bytes[self.filled..room])?;
         self.filled += count;
         Ok(count)
     }
@@ -272,7 +288,7 @@ impl Reader {
         while unread > 0 {
             self.filled = 0;
             let step = usize::try_from(unread).unwrap_or(FIRST_READ_BYTES).min(FIRST_READ_BYTES);
-            match self.fill(source, step, until)? {
+            match self.fill(step, until, |space| source.read(space, until))? {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 count => unread -= count as u64,
             }
@@ -312,30 +328,4 @@ fn next_step(have: usize) -> usize {
 
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
-/// How long a body may take.
-#[derive(Clone, Copy)]
-struct Pace {
-    end: Instant,
-    begin: Instant,
-    grace: Duration,
-    bytes_per_second: u64,
-}
-
-impl Pace {
-    fn new(started: &Started, limits: &FrontLimits) -> Self {
-        Self {
-            end: started.first_byte + limits.request_timeout,
-            begin: monotonic(),
-            grace: limits.body_grace,
-            bytes_per_second: limits.min_body_rate,
-        }
-    }
-
-    /// When a body that has brought this many bytes is too slow.
-    fn until(&self, bytes: usize) -> Instant {
-        let earned = Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / self.bytes_per_second);
-        self.end.min(self.begin + self.grace + earned)
-    }
 }

@@ -1,5 +1,5 @@
 //! What must hold of the batch parser for every input: the quick ways answer what the reference answers, word for word,
-//! and decoding respects its limit. Called by the fuzzer and, on stable Rust, by `tests/fuzz_corpus.rs`.
+//! and decoding respects its limit. Called by the fuzzer and, on stable Rust, by `tests/suite/fuzz_corpus.rs`.
 
 use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::batch::{DecodeError, Encoding, Format, Limits, Overlong, decode, reference, summarize};

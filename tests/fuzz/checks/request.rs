@@ -1,5 +1,5 @@
 //! What must hold of the request reader for every stream of bytes: it never panics, and how the network cuts the stream
-//! into reads never changes what is understood. Called by the fuzzer and by `tests/request_reader.rs`.
+//! into reads never changes what is understood. Called by the fuzzer and by `tests/suite/request_reader.rs`.
 
 use std::io;
 use std::time::Instant;
@@ -7,7 +7,8 @@ use std::time::Instant;
 use log_analytics::base::clock::monotonic;
 use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::http::BodyError;
-use log_analytics::http::guarded::reader::{NoHead, Reader, Source};
+use log_analytics::http::guarded::head::Framed;
+use log_analytics::http::guarded::reader::{NoHead, Reader, Source, Started};
 use log_analytics::http::server::FrontLimits;
 
 /// Bodies above this are refused.
@@ -31,7 +32,7 @@ impl Source for Scripted<'_> {
         Ok(count)
     }
 
-    fn write_all(&mut self, _bytes: &[u8], _until: Instant) -> io::Result<()> {
+    fn send_continue(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -57,6 +58,7 @@ pub(crate) fn understood(bytes: &[u8], portions: &[usize]) -> Vec<String> {
             }
         };
         assert_eq!(begun, 1, "the first byte is told once");
+        obeys_the_rules(&started);
         events.push(format!("{:?} {:?}", started.head, started.framing));
         let mut charge = Charge::new(&budget);
         match reader.body(&mut source, &started, &limits, LIMIT_BYTES, &mut charge) {
@@ -74,8 +76,30 @@ pub(crate) fn understood(bytes: &[u8], portions: &[usize]) -> Vec<String> {
     }
 }
 
+/// What must hold of every head that is not refused, told from the header lines alone.
+fn obeys_the_rules(started: &Started) {
+    let Started { head, framing, .. } = started;
+    let hosts: Vec<_> = head.all("host").collect();
+    assert!(hosts.len() == 1 || (hosts.is_empty() && !framing.http_1_1), "{hosts:?}");
+    for host in hosts {
+        let port = host.rsplit_once(']').map_or(host, |(_, port)| port).split_once(':').map(|(_, port)| port);
+        assert!(port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit())), "{host}");
+        assert!(!host.is_empty() && !host.starts_with(':') && !host.contains(['/', '@', ' ']), "{host}");
+        assert_eq!(host.contains('['), host.contains(']'), "{host}");
+    }
+    let lengths: Vec<_> = head.all("content-length").collect();
+    let codings: Vec<_> = head.all("transfer-encoding").collect();
+    match framing.body {
+        Framed::None => assert!(lengths.is_empty() && codings.is_empty()),
+        Framed::Length(_) => assert!(lengths.len() == 1 && codings.is_empty()),
+        Framed::Chunked => {
+            assert!(lengths.is_empty() && codings.len() == 1 && codings[0].eq_ignore_ascii_case("chunked"));
+        }
+    }
+    assert!(head.path.starts_with('/') || head.path == "*", "{}", head.path);
+}
+
 /// Panics where something does not hold.
-#[allow(dead_code, reason = "the fuzzer's way in")]
 pub(crate) fn check(bytes: &[u8]) {
     let whole = understood(bytes, &[usize::MAX]);
     for portions in [&[1][..], &[7], &[64, 3], &[bytes.len() / 2 + 1, usize::MAX]] {

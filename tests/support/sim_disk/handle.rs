@@ -6,8 +6,8 @@ use std::sync::MutexGuard;
 
 use log_analytics::base::disk::DiskFile;
 
+use super::files::{Change, NodeId, Odds};
 use super::{Op, SimDisk, State, Survival, Verdict, power_is_off};
-use crate::support::sim_files::{Change, NodeId, Odds};
 
 pub(super) struct SimFile {
     disk: SimDisk,

@@ -1,0 +1,12 @@
+//! Tests of the roles of a cluster (feature `cluster`): their records, the processes without engines, and all of it on real
+//! engines compared with one machine.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
+#![allow(unreachable_pub, reason = "helpers are shared by several test binaries")]
+
+#[path = "../process/help.rs"]
+mod help;
+mod real_engines;
+mod roles;
+mod schemas;
+mod support;

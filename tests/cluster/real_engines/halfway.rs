@@ -1,0 +1,81 @@
+//! What is killed with -9 in the middle of something of its own: `reconcile` between the two tables that it writes, `query`
+//! while it answers.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::batches::DAY_MS;
+use super::{Both, WEEK_MS};
+use crate::support::client::Client;
+use crate::support::engines::{Role, wait_for};
+use crate::support::server::program;
+
+/// Kills `reconcile` when the paths of the only window that it counts again are in ClickHouse, where they are `after`
+/// requests then, and the agents, which are still `before`, are on their way.
+pub(crate) fn kill_reconcile_between_its_tables(both: &Both, at_ms: u64, before: u64, after: u64) {
+    let front = tiny_http::Server::http("127.0.0.1:0").unwrap();
+    let mut reconcile = program()
+        .arg("reconcile")
+        .envs(both.engines.variables())
+        .env("LOG_ANALYTICS_CLICKHOUSE", format!("http://{}", front.server_addr().to_ip().unwrap()))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let insert = || {
+        let mut request = front.recv_timeout(Duration::from_secs(120)).unwrap()?;
+        let mut rows = Vec::new();
+        request.as_reader().read_to_end(&mut rows).unwrap();
+        Some((request, rows))
+    };
+    let paths = insert().map(|(request, rows)| {
+        let answer = clickhouse(both, &rows);
+        request.respond(tiny_http::Response::from_string(&answer)).unwrap();
+        rows
+    });
+    let agents = insert();
+    reconcile.kill().unwrap();
+    reconcile.wait().unwrap();
+    let (paths, (_, agents)) = paths.zip(agents).expect("reconcile writes both tables");
+    assert!(paths.starts_with(b"INSERT INTO minute_by_path "), "{}", String::from_utf8_lossy(&paths));
+    assert!(agents.starts_with(b"INSERT INTO minute_by_agent "), "{}", String::from_utf8_lossy(&agents));
+    let requests = ["path", "agent"].map(|table| {
+        let sql = format!(
+            "SELECT sum(requests) FROM minute_by_{table} FINAL WHERE customer = 'north' AND window_start = {}",
+            at_ms / 1_000
+        );
+        clickhouse(both, sql.as_bytes()).trim().to_owned()
+    });
+    assert_eq!(requests, [after.to_string(), before.to_string()], "it died half way");
+    eprintln!("reconcile killed between its tables");
+}
+
+/// Sends a statement to ClickHouse; its answer.
+fn clickhouse(both: &Both, statement: &[u8]) -> String {
+    let addr = both.engines.endpoint("CLICKHOUSE_URL").trim_start_matches("http://").parse().unwrap();
+    let target = format!("/?database={}", both.engines.endpoint("CLICKHOUSE_DATABASE"));
+    let answer = Client::new(addr).send("POST", &target, &[], Some(statement)).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.text()
+}
+
+/// Kills `query` while somebody asks it one thing after another, and starts another one.
+pub(crate) fn kill_query_while_it_answers(both: &Both) {
+    let (addr, answered) = (*both.query_addr.read().unwrap(), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            // Until it is broken off or refused.
+            while Both::answers(addr, "north", WEEK_MS, WEEK_MS + 40 * DAY_MS).is_some() {
+                answered.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        wait_for("answers", || answered.load(Ordering::SeqCst) > 0 || asking.is_finished());
+        both.query.lock().unwrap().take().unwrap().kill();
+        asking.join().unwrap();
+    });
+    assert!(answered.into_inner() > 0, "it answered before it was killed");
+    let query = Role::start(&both.engines, "query", super::QUERY);
+    *both.query_addr.write().unwrap() = query.addr;
+    *both.query.lock().unwrap() = Some(query);
+    eprintln!("query killed while it answered");
+}

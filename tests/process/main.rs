@@ -1,0 +1,31 @@
+//! Tests that start the real binary: the contracts, crashes, damage, import, report, the dashboard, the gateway.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
+#![allow(unreachable_pub, reason = "helpers are shared by several test binaries")]
+
+mod crash;
+mod dashboard;
+mod deploy;
+mod failing_disk;
+mod forged_records;
+mod formats;
+mod full_disk;
+mod gateway;
+mod help;
+mod hostile_http;
+mod hostile_limits;
+mod import;
+mod ingest_contract;
+mod lost_and_damaged;
+mod openapi;
+mod overload;
+mod power_cut;
+mod query_contract;
+mod query_model;
+mod real_curl;
+mod report;
+mod scenarios;
+mod summarize;
+mod support;
+mod week_08;
+mod window_retention;

@@ -1,0 +1,139 @@
+//! `log-analytics summarize` on the entries of scenario 001, in every form they can be stored in, gives the same windows as
+//! the server.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+
+use crate::support::scenario::{self, BATCHES};
+use crate::support::server::{program, run};
+
+/// All 64,000 entries, one a line.
+fn lines() -> Vec<u8> {
+    let mut lines = Vec::new();
+    for batch in 1..=BATCHES {
+        let entries: Vec<Value> = serde_json::from_slice(&scenario::body(batch)).unwrap();
+        for entry in entries {
+            serde_json::to_writer(&mut lines, &entry).unwrap();
+            lines.push(b'\n');
+        }
+    }
+    lines
+}
+
+fn array(lines: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(lines.to_vec()).unwrap();
+    format!("\n[{}]\n", text.trim_end().replace('\n', ",")).into_bytes()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The windows that the scenario expects of this size, by start.
+fn expected(name_bytes: usize) -> Vec<Value> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/scenarios/001_basic_minute_rollup/expected");
+    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files.retain(|file| file.file_stem().unwrap().len() == name_bytes);
+    files.iter().map(|file| serde_json::from_slice(&fs::read(file).unwrap()).unwrap()).collect()
+}
+
+fn windows(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout.split_inclusive(|byte| *byte == b'\n').map(|l| serde_json::from_slice(l).unwrap()).collect()
+}
+
+#[test]
+fn every_form_and_number_of_threads_gives_the_expected_windows() {
+    let temp = tempfile::tempdir().unwrap();
+    let lines = lines();
+    let array = array(&lines);
+    let forms = [
+        ("lines", lines.clone()),
+        ("lines.gz", gzip(&lines)),
+        ("lines.zst", zstd::encode_all(&lines[..], 1).unwrap()),
+        ("array", array.clone()),
+        ("array.gz", gzip(&array)),
+        ("without.line.end", lines[..lines.len() - 1].to_vec()),
+        ("blank.lines", String::from_utf8(lines.clone()).unwrap().replace('\n', "\r\n\n").into_bytes()),
+    ];
+    for (name, stored) in forms {
+        let file = temp.path().join(name);
+        fs::write(&file, stored).unwrap();
+        for threads in ["1", "3"] {
+            let file = file.to_str().unwrap();
+            let output = run(&["summarize", file, "--customer", "acme", "--threads", threads]);
+            assert_eq!(windows(&output), expected("20251228T1803Z".len()), "{name}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn several_files_and_standard_input_are_counted_together_by_hour_and_day() {
+    let temp = tempfile::tempdir().unwrap();
+    let lines = lines();
+    let middle =
+        lines.len() / 2 + lines[lines.len() / 2..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let file = temp.path().join("first half");
+    fs::write(&file, array(&lines[..middle])).unwrap();
+    for (size, name_bytes) in [("hour", "20251228T18Z".len()), ("day", "20251228Z".len())] {
+        let mut child = program()
+            .args(["summarize", "-", file.to_str().unwrap(), "--window", size, "--customer", "acme"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(&lines[middle..]).unwrap();
+        assert_eq!(windows(&child.wait_with_output().unwrap()), expected(name_bytes), "{size}");
+    }
+}
+
+#[test]
+fn a_bad_item_is_named_by_file_and_line() {
+    let temp = tempfile::tempdir().unwrap();
+    let good = r#"{"receivedAt":"2025-12-28T18:03:00Z","method":"GET","path":"/","userAgent":""}"#;
+    // More than one chunk before the bad line.
+    let many = 250_000;
+    let text = format!("{good}\n\n").repeat(many) + "{\"receivedAt\":\"now\"}\n" + good + "\n{}\n";
+    let file = temp.path().join("bad.ndjson");
+    fs::write(&file, text).unwrap();
+    for threads in ["1", "4"] {
+        let output = run(&["summarize", file.to_str().unwrap(), "--threads", threads]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+        let says = String::from_utf8(output.stderr).unwrap();
+        let want = format!("{}:{}: receivedAt is not an RFC 3339 date-time", file.display(), 2 * many + 1);
+        assert!(says.contains(&want), "{says}");
+    }
+    fs::write(&file, format!("[{good},{{}}]")).unwrap();
+    let output = run(&["summarize", file.to_str().unwrap()]);
+    let says = String::from_utf8(output.stderr).unwrap();
+    assert!(says.contains("bad.ndjson: item at index 1: missing receivedAt"), "{says}");
+    fs::write(&file, b"{\n").unwrap();
+    let output = run(&["summarize", file.to_str().unwrap()]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("bad.ndjson:1: invalid JSON"));
+    let output = run(&["summarize", "/does/not/exist"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("/does/not/exist: No such file"));
+}
+
+#[test]
+fn the_table_has_totals_bars_paths_and_families() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("lines");
+    fs::write(&file, lines()).unwrap();
+    let output = run(&["summarize", file.to_str().unwrap(), "--format", "text", "--customer", "acme"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "acme: 64,000 requests from 2025-12-28 18:03",
+        "16,000   25.0%  █",
+        "GET /careers",
+        "Googlebot (bot)",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}

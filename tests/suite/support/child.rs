@@ -1,0 +1,89 @@
+//! Servers in a process of their own: a test starts its own program again, so that a server that aborts or runs out of
+//! descriptors does not take the test with it.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use log_analytics::http::server::FrontLimits;
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
+
+use super::front::TestFront;
+
+/// Environment variable of a child: the server it must be.
+const ROLE: &str = "TINY_HTTP_LIMITS_ROLE";
+
+/// A server in a process of its own.
+pub struct Server {
+    child: Child,
+    pub addr: SocketAddr,
+}
+
+impl Server {
+    /// Starts this test program once more for the test of this name, which calls [`be_the_server`]. `role` is `guarded`,
+    /// `tiny_http` or `plain` (tiny_http without any code of ours), a space, and its limit of descriptors or `-`.
+    pub fn start(test: &str, role: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .env(ROLE, role)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let addr = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("listening ")?.parse().ok());
+        Self { child, addr: addr.unwrap() }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// In a child: serves until it is killed. Elsewhere: returns at once.
+pub fn be_the_server() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let (kind, descriptors) = role.split_once(' ').unwrap();
+    let announce = |addr: SocketAddr| {
+        // Set after the start, which needs a few descriptors itself.
+        if let Ok(count) = descriptors.parse() {
+            setrlimit(Resource::Nofile, Rlimit { current: Some(count), maximum: Some(count) }).unwrap();
+        }
+        println!("\nlistening {addr}");
+    };
+    if let Ok(kind) = kind.parse() {
+        let front = TestFront::start(kind, FrontLimits::default());
+        announce(front.addr());
+        loop {
+            std::thread::park();
+        }
+    }
+    let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
+    announce(server.server_addr().to_ip().unwrap());
+    loop {
+        if let Ok(request) = server.recv() {
+            drop(request.respond(tiny_http::Response::from_string("ok\n")));
+        }
+    }
+}
