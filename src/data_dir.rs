@@ -1,50 +1,72 @@
-//! The data directory: where everything lies, by which name, and the secret and lock that belong to it.
+//! The data directory: the names of everything in it, and its secret.
+//!
+//! Input: the root. Output: paths; the secret. Never: decides what files hold; `journal` and `windows` do.
 //!
 //! ```text
 //! LOCK, secret, checkpoint.json
 //! journal/00000000000000000001.log .idx      named after the first seq they hold
 //! aggregate-results/<customer>/<stamp>.json   windows
-//! quarantine/                                 damaged files, moved here for people to look at
+//! quarantine/                                 copies of damaged files, for people to look at
 //! tmp/                                        files on their way to a rename; emptied at start
 //! ```
-//!
-//! Only names and paths are decided here; what the files hold is decided by `journal` and `windows`.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::disk::{self, Disk};
-use crate::base::random;
+use crate::base::secret::Secret;
 use crate::model::{CustomerId, Seq, WindowId};
 use crate::time;
+
+/// The version of everything in a data directory. Until 1.0 a new version replaces the old one.
+pub const FORMAT_VERSION: u8 = 2;
 
 /// Encoded customer names longer than this are cut and given a hash.
 const MAX_CUSTOMER_NAME_BYTES: usize = 200;
 /// What is kept of a cut customer name.
 const CUT_CUSTOMER_NAME_BYTES: usize = 150;
 
-/// The 128-bit secret behind keyed hashes: whoever does not have it cannot forge a deduplication key.
-pub type Secret = [u8; 16];
-
-/// Paths inside one data directory.
+/// Paths inside one data directory, and its secret once that is read.
 #[derive(Debug)]
 pub struct DataDir {
     root: PathBuf,
     next_temp: AtomicU64,
+    secret: OnceLock<Secret>,
+}
+
+/// Why a data directory cannot be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The disk failed.
+    Io(io::Error),
+    /// The secret is missing or has another length, though there is a journal. Holds its file.
+    SecretLost(PathBuf),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 impl DataDir {
     /// Names for the data directory at `root`; touches nothing.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), next_temp: AtomicU64::new(0) }
+        Self { root: root.into(), next_temp: AtomicU64::new(0), secret: OnceLock::new() }
     }
 
     /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The file of the secret.
+    pub fn secret_file(&self) -> PathBuf {
+        self.root.join("secret")
     }
 
     /// The lock file.
@@ -102,40 +124,71 @@ impl DataDir {
         self.temp_dir().join(format!("{}", self.next_temp.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// Creates what is missing, empties `tmp/`, and reads or makes the secret.
+    /// Creates what is missing, empties `tmp/`, and reads the secret, or makes it where there is no journal yet.
     ///
     /// # Errors
-    /// The path and what the file system says of it.
-    pub fn prepare(&self, disk: &dyn Disk) -> io::Result<Secret> {
-        disk::create_dirs(disk, &self.root).map_err(at(&self.root))?;
-        for dir in [self.journal(), self.windows(), self.quarantine_dir(), self.temp_dir()] {
-            disk.create_dir(&dir).map_err(at(&dir))?;
+    /// See [`OpenError`].
+    pub fn prepare(&self, disk: &dyn Disk) -> Result<(), OpenError> {
+        match self.read_secret(disk) {
+            Err(OpenError::SecretLost(_)) if !self.has_journal(disk)? => {}
+            read => read?,
         }
-        disk.sync_dir(&self.root).map_err(at(&self.root))?;
+        self.create_dirs(disk)?;
         for entry in disk.list(&self.temp_dir()).map_err(at(&self.temp_dir()))? {
             let path = self.temp_dir().join(&entry.name);
             disk.remove(&path).map_err(at(&path))?;
         }
-        self.secret(disk)
+        if self.secret.get().is_none() {
+            let (path, secret) = (self.secret_file(), Secret::random());
+            disk::replace_file(disk, &self.temp(), &path, &[secret.as_bytes()]).map_err(at(&path))?;
+            disk.sync_dir(&self.root).map_err(at(&self.root))?;
+            self.secret.get_or_init(|| secret);
+        }
+        Ok(())
     }
 
-    fn secret(&self, disk: &dyn Disk) -> io::Result<Secret> {
-        let path = self.root.join("secret");
-        match disk.read(&path) {
-            Ok(bytes) => match Secret::try_from(bytes.as_slice()) {
-                Ok(secret) => return Ok(secret),
-                Err(_) => log::warn!(
-                    "{}: not 16 bytes; a new secret is made and the deduplication index rebuilt",
-                    path.display()
-                ),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(at(&path)(error)),
+    /// Creates the directories that are missing.
+    ///
+    /// # Errors
+    /// The path and what the file system says of it.
+    pub fn create_dirs(&self, disk: &dyn Disk) -> io::Result<()> {
+        disk::create_dirs(disk, &self.root).map_err(at(&self.root))?;
+        for dir in [self.journal(), self.windows(), self.quarantine_dir(), self.temp_dir()] {
+            disk.create_dir(&dir).map_err(at(&dir))?;
         }
-        let secret: Secret = random::bytes();
-        disk::replace_file(disk, &self.temp(), &path, &[&secret]).map_err(at(&path))?;
-        disk.sync_dir(&self.root).map_err(at(&self.root))?;
-        Ok(secret)
+        disk.sync_dir(&self.root).map_err(at(&self.root))
+    }
+
+    fn has_journal(&self, disk: &dyn Disk) -> io::Result<bool> {
+        Ok(disk.list(&self.journal())?.iter().any(|entry| seq_in_name(&entry.name, "log").is_some()))
+    }
+
+    /// Reads the secret and changes nothing.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn read_secret(&self, disk: &dyn Disk) -> Result<(), OpenError> {
+        let path = self.secret_file();
+        let secret = match disk.read(&path) {
+            Ok(bytes) => Secret::from_file(&bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(at(&path)(error).into()),
+        };
+        match secret {
+            Some(secret) => {
+                self.secret.get_or_init(|| secret);
+                Ok(())
+            }
+            None => Err(OpenError::SecretLost(path)),
+        }
+    }
+
+    /// The secret.
+    ///
+    /// # Panics
+    /// Where none of [`DataDir::prepare`] and [`DataDir::read_secret`] succeeded before.
+    pub fn secret(&self) -> &Secret {
+        self.secret.get().expect("the data directory was opened")
     }
 
     /// Keeps a copy of a damaged file in `quarantine/`, under a name that tells where it lay and when it was found,

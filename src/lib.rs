@@ -37,8 +37,8 @@
 //! ```text
 //! base
 //! model
-//! time
-//! data_dir client
+//! time outcome
+//! entry data_dir client
 //! input metrics
 //! batch
 //! intake
@@ -52,7 +52,7 @@
 //! ```
 //!
 //! [`base`] is the machine behind seams that tests replace: everything above [`base::disk`] runs on a simulated disk, whose power
-//! is cut after every single operation. [`batch`], [`model`], [`time`] and [`query`] are pure: no clock, disk, thread or socket.
+//! is cut after every single operation. [`entry`], [`batch`], [`model`], [`time`] and [`query`] are pure: no clock, disk, thread or socket.
 //! The committer, the window workers and the checkpointer are state machines without threads or clocks inside;
 //! [`engine`] gives them both. [`metrics`] is one table of all metrics. [`offline`] checks and repairs a stopped server's
 //! data. With the cargo feature `cluster` there is a module of that name: the roles that put Kafka, an object store
@@ -87,6 +87,7 @@ pub mod commands;
 pub mod config;
 pub mod data_dir;
 pub mod engine;
+pub mod entry;
 pub mod http;
 pub mod import;
 pub mod input;
@@ -95,6 +96,7 @@ pub mod journal;
 pub mod metrics;
 pub mod model;
 pub mod offline;
+pub mod outcome;
 pub mod query;
 pub mod report;
 pub mod summarize;

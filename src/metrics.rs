@@ -70,6 +70,10 @@ pub struct Metrics {
     pub checkpoint_seq: IntGauge,
     /// Records after the last checkpoint.
     pub checkpoint_lag: IntGauge,
+    /// Bytes that may still be written to the data directory's disk.
+    pub disk_free_bytes: IntGauge,
+    /// Files that may still be created there.
+    pub disk_free_inodes: IntGauge,
     /// Bytes of journal on disk.
     pub journal_bytes: IntGauge,
     /// Segments on disk.
@@ -329,6 +333,8 @@ impl Metrics {
             checkpoint_seconds: t.histogram("checkpoint_seconds", "From marker to file", LATENCY_BUCKETS),
             checkpoint_seq: t.gauge("checkpoint_seq", "The last record the checkpoint covers"),
             checkpoint_lag: t.gauge("checkpoint_lag_records", "Records after the checkpoint"),
+            disk_free_bytes: t.gauge("disk_free_bytes", "Bytes free on the data directory's disk"),
+            disk_free_inodes: t.gauge("disk_free_inodes", "Files that may still be created there"),
             journal_bytes: t.gauge("journal_bytes", "Bytes of journal on disk"),
             journal_segments: t.gauge("journal_segments", "Segments on disk"),
             dedup_keys: t.gauge("dedup_keys", "Keys the deduplication index holds"),

@@ -89,7 +89,8 @@ fn two_digits(tens: u8, ones: u8) -> Option<u32> {
         .then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
 }
 
-fn is_date(year: u32, month: u32, day: u32) -> bool {
+/// Whether the Gregorian calendar has this day.
+pub(crate) fn is_date(year: u32, month: u32, day: u32) -> bool {
     let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
@@ -108,7 +109,7 @@ const EPOCH_FROM_MARCH_0: u32 = 719_468;
 const DAYS_PER_ERA: u32 = 146_097;
 
 /// Days since 1970-01-01 of a valid date, negative before it.
-fn days_from_civil(year: u32, month: u32, day: u32) -> i32 {
+pub(crate) fn days_from_civil(year: u32, month: u32, day: u32) -> i32 {
     // One era is added, so that January and February of year 0 stay above zero.
     let march_year = year + 400 - u32::from(month < 3);
     let march_month = (month + 9) % 12;

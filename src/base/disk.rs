@@ -10,9 +10,12 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
 
 /// A disk to keep a data directory on.
 pub trait Disk: Send + Sync {
@@ -74,11 +77,47 @@ pub trait Disk: Send + Sync {
         Ok(())
     }
 
-    /// Bytes that may still be written to the file system that holds `path`.
+    /// What may still be written to the file system that holds `path`.
     ///
     /// # Errors
     /// What the file system says.
-    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace>;
+
+    /// Which file or directory `path` is, whatever it is called.
+    ///
+    /// # Errors
+    /// `NotFound`, or what the file system says.
+    fn identity(&self, path: &Path) -> io::Result<FileIdentity>;
+}
+
+/// What may still be written to a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreeSpace {
+    /// Bytes.
+    pub bytes: u64,
+    /// Files; `u64::MAX` where the file system has no limit of its own.
+    pub inodes: u64,
+}
+
+/// With fewer free inodes than this a disk counts as full: every window, segment and checkpoint is written as a new file.
+pub const MIN_FREE_INODES: u64 = 1_000;
+
+impl FreeSpace {
+    /// Whether so little is left that no batch may be taken.
+    pub fn is_below(&self, min_free_bytes: u64) -> bool {
+        self.bytes < min_free_bytes || self.inodes < MIN_FREE_INODES
+    }
+}
+
+/// A file or directory, whatever it is called. A copy has another identity; what was renamed or written to has the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileIdentity {
+    /// The file system.
+    pub device: u64,
+    /// The number in it.
+    pub inode: u64,
+    /// When it was created, in nanoseconds since 1970; 0 where the file system does not keep that.
+    pub born: u64,
 }
 
 /// One open file.
@@ -219,9 +258,18 @@ impl Disk for RealDisk {
         Ok(())
     }
 
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
         let stats = rustix::fs::statvfs(path)?;
-        Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
+        // File systems that make inodes as they need them say that there are none.
+        let inodes = if stats.f_files == 0 { u64::MAX } else { stats.f_favail };
+        Ok(FreeSpace { bytes: stats.f_bavail.saturating_mul(stats.f_frsize), inodes })
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<FileIdentity> {
+        let metadata = fs::metadata(path)?;
+        let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+        let born = born.map_or(0, |born| u64::try_from(born.as_nanos()).unwrap_or(0));
+        Ok(FileIdentity { device: metadata.dev(), inode: metadata.ino(), born })
     }
 }
 

@@ -9,4 +9,5 @@ pub mod latch;
 pub mod memory;
 pub mod random;
 pub mod sealed;
+pub mod secret;
 pub mod shutdown;

@@ -1,4 +1,6 @@
-//! `batches list` and `batches cat`: what the journal still keeps. Reads only, so the server may run meanwhile.
+//! `batches list` and `batches cat`: the batches that the journal still holds.
+//!
+//! Input: a data directory. Output: lines or bodies on standard output. Never: writes, so the server may be running.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
@@ -11,9 +13,9 @@ use crate::base::inflight::{Budget, Charge};
 use crate::batch::{Encoding, decode};
 use crate::config::DataDirArg;
 use crate::data_dir::DataDir;
-use crate::journal::format::{BodyCoding, Record};
-use crate::journal::recovery::segments;
-use crate::journal::segment::{SegmentReader, Step};
+use crate::journal::format::BodyCoding;
+use crate::journal::reader::{JournalFiles, JournalReader, JournalRecord};
+use crate::journal::start_error::StartError;
 use crate::model::Seq;
 use crate::time;
 
@@ -27,7 +29,7 @@ pub(super) enum BatchesCommand {
 }
 
 /// How one record is printed.
-type Show = fn(&Record<'_>, &mut dyn Write) -> io::Result<()>;
+type Show = fn(&JournalRecord<'_>, &mut dyn Write) -> io::Result<()>;
 
 /// Which batches.
 #[derive(Args)]
@@ -57,14 +59,14 @@ pub(super) fn run(command: &BatchesCommand) -> Result<ExitCode, Failure> {
         BatchesCommand::Cat(selection) => (selection, cat),
     };
     let mut output = BufWriter::new(io::stdout().lock());
-    // For people; programs get rows alone.
+    // Programs get the rows alone.
     if matches!(command, BatchesCommand::List(_)) && io::stdout().is_terminal() {
         let _ = writeln!(output, "seq\treceived\tcustomer\tbatch id\tentries\tbytes\tcoding");
     }
     let done = walk(&RealDisk, selection, |record| show(record, &mut output))
         .and_then(|found| output.flush().map(|()| found));
     match done {
-        // Whoever reads has seen enough.
+        // The reader closed the pipe.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error.to_string().into()),
         Ok(0) if matches!(command, BatchesCommand::Cat(_)) => {
@@ -76,66 +78,58 @@ pub(super) fn run(command: &BatchesCommand) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Calls `show` with every selected record, in order; says how many there were.
+/// Calls `show` with every selected record, in order. Returns how many there were.
 fn walk(
     disk: &dyn Disk,
     selection: &Selection,
-    mut show: impl FnMut(&Record<'_>) -> io::Result<()>,
+    mut show: impl FnMut(&JournalRecord<'_>) -> io::Result<()>,
 ) -> io::Result<u64> {
     let dir = DataDir::new(&selection.data.data_dir);
-    let firsts = segments(disk, &dir)?;
+    let firsts = JournalFiles::list(disk, &dir)?.firsts();
     if firsts.is_empty() {
-        let text = format!("{}: no journal here", dir.journal().display());
+        let text = format!("no log-analytics journal in {}", dir.root().display());
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     }
+    dir.read_secret(disk).map_err(|error| io::Error::other(StartError::from(error).to_string()))?;
     let mut found = 0;
-    for (position, first) in firsts.iter().enumerate() {
-        // Records from the next segment's first on were moved there.
-        let end = firsts.get(position + 1).copied();
-        let mut reader = SegmentReader::open(disk, &dir.segment(*first))?;
-        loop {
-            match reader.next_step()? {
-                Step::Record { record, .. } if end.is_none_or(|end| record.header.seq < end) => {
-                    if is_selected(selection, &record) {
-                        found += 1;
-                        show(&record)?;
-                    }
-                }
-                Step::Record { .. } | Step::End { .. } => break,
-                Step::Invalid { offset, why } => {
-                    // In the last segment it may be a group that is being written just now.
-                    if end.is_some() {
-                        eprintln!("{}: offset {offset}: {why}", dir.segment(*first).display());
-                    }
-                    break;
-                }
+    let mut reader = JournalReader::of_segments(disk, &dir, &firsts);
+    while let Some(mut segment) = reader.next_segment()? {
+        while let Some(record) = segment.next_record()? {
+            if is_selected(selection, &record) {
+                found += 1;
+                show(&record)?;
             }
+        }
+        // In the last segment it may be a group that is being written just now.
+        if let Some((offset, why)) = segment.damage()
+            && segment.next_first.is_some()
+        {
+            eprintln!("{}", segment.invalid_data(offset, why));
         }
     }
     Ok(found)
 }
 
-fn is_selected(selection: &Selection, record: &Record<'_>) -> bool {
+fn is_selected(selection: &Selection, found: &JournalRecord<'_>) -> bool {
     let Selection { seq, customer, batch_id, from, to, .. } = selection;
-    let header = &record.header;
+    let header = &found.record.header;
     if seq.is_some_and(|seq| header.seq != Seq(seq))
         || from.is_some_and(|from| header.received_at_ms < from)
         || to.is_some_and(|to| header.received_at_ms >= to)
     {
         return false;
     }
-    let Ok((whose, id)) = record.names() else { return false };
-    customer.as_ref().is_none_or(|customer| whose.as_str() == customer)
-        && batch_id.as_ref().is_none_or(|batch_id| id.as_str() == batch_id)
+    customer.as_ref().is_none_or(|customer| found.customer.as_str() == customer)
+        && batch_id.as_ref().is_none_or(|batch_id| found.batch_id.as_str() == batch_id)
 }
 
 fn invalid(what: impl ToString) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_string())
 }
 
-fn list(record: &Record<'_>, output: &mut dyn Write) -> io::Result<()> {
+fn list(found: &JournalRecord<'_>, output: &mut dyn Write) -> io::Result<()> {
+    let JournalRecord { record, customer, batch_id, .. } = found;
     let header = &record.header;
-    let (customer, batch_id) = record.names().map_err(invalid)?;
     writeln!(
         output,
         "{}\t{}\t{customer}\t{batch_id}\t{}\t{}\t{}",
@@ -147,13 +141,13 @@ fn list(record: &Record<'_>, output: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-fn cat(record: &Record<'_>, output: &mut dyn Write) -> io::Result<()> {
-    let (stored, seq) = (record.stored_body(), record.header.seq);
-    let limit_bytes = record.header.body_bytes as usize;
+fn cat(found: &JournalRecord<'_>, output: &mut dyn Write) -> io::Result<()> {
+    let header = found.record.header;
+    let (stored, seq, limit_bytes) = (found.record.stored_body(), header.seq, header.body_bytes as usize);
     // One body at a time: the budget is for the server.
     let mut charge = Charge::new(&Budget::new(usize::MAX));
     let mut undo = |encoding| decode(encoding, stored, limit_bytes, &mut charge).map_err(invalid);
-    let body = match record.header.body_coding {
+    let body = match header.body_coding {
         BodyCoding::Dropped => {
             return Err(invalid(format!("record {seq}: the body was not kept (--raw-batches drop)")));
         }

@@ -6,6 +6,7 @@
 mod agent;
 mod batches;
 mod descriptors;
+mod dry_run;
 mod health;
 mod import;
 #[cfg(feature = "cluster")]
@@ -67,7 +68,7 @@ enum Command {
     #[command(subcommand)]
     Batches(batches::BatchesCommand),
     /// Name the families of user agents: one a line on standard input, one a line on standard output
-    Agent,
+    Agent(agent::AgentArgs),
     /// Cluster: take batches over HTTP, keep them in the object store, tell the event stream
     #[cfg(feature = "cluster")]
     Ingest(Box<ingest::IngestArgs>),
@@ -133,7 +134,7 @@ fn run_command(cli: &Cli, in_force: &str) -> Result<ExitCode, Failure> {
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Repair(args)) => repair::run(args),
         Some(Command::Batches(command)) => batches::run(command),
-        Some(Command::Agent) => agent::run(),
+        Some(Command::Agent(args)) => agent::run(args),
         #[cfg(feature = "cluster")]
         Some(Command::Ingest(args)) => ingest::run(args, in_force),
         #[cfg(feature = "cluster")]

@@ -10,7 +10,7 @@ use crate::base::disk::RealDisk;
 use crate::batch::Limits;
 use crate::config::{Bytes, DataDirArg, RetainWindowsArg};
 use crate::data_dir::DataDir;
-use crate::offline::verify::{Report, VerifyOptions, verify};
+use crate::offline::verify::{VerifyOptions, VerifyReport, verify};
 
 /// Which directory, and how.
 #[derive(Args)]
@@ -61,7 +61,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(report: &Report) {
+fn print(report: &VerifyReport) {
     println!(
         "journal: {} records ({} to {}) in {} segment{}, checkpoint {}",
         report.records,

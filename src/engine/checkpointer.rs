@@ -19,7 +19,7 @@ use crate::windows::expiry;
 use crate::windows::worker::MarkerId;
 
 /// See the module.
-pub(super) struct Shell {
+pub(super) struct CheckpointerThread {
     shared: Arc<Shared>,
     to_committer: Sender<ToCommitter>,
     acks: Receiver<MarkerId>,
@@ -36,7 +36,7 @@ pub(super) struct Shell {
 /// Old windows are looked for this often.
 const EXPIRY_INTERVAL_MS: u64 = 60 * 60 * 1000;
 
-impl Shell {
+impl CheckpointerThread {
     pub(super) fn new(
         shared: Arc<Shared>,
         to_committer: Sender<ToCommitter>,
@@ -138,7 +138,7 @@ impl Shell {
             forgotten_through: position.horizon.after,
             now_ms,
         };
-        match retention::maintain(&*shared.disk, &shared.dir, &shared.hasher, &round) {
+        match retention::maintain(&*shared.disk, &shared.dir, &round) {
             Ok(done) => {
                 shared.metrics.journal_bytes.set(i64::try_from(done.bytes).unwrap_or(i64::MAX));
                 shared.metrics.journal_segments.set(i64::try_from(done.segments).unwrap_or(i64::MAX));

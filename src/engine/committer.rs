@@ -1,18 +1,22 @@
-//! The committer's thread: gathers groups, has them decided, routes their insights, wakes who waits.
+//! The committer's thread.
+//!
+//! Input: batches and checkpoint marks. Output: insights to the workers, then the outcome to each waiting connection. Never:
+//! gives an outcome before the insights of its group are in the channels.
 
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::waiting::Answer;
+use super::waiting::OutcomeSender;
 use super::{Shared, ToCommitter, ToWorker};
-use crate::journal::committer::{Committer, Fate, Position, Refusal, Submission};
+use crate::journal::committer::{Committer, Position, Submission};
 use crate::model::Insight;
+use crate::outcome::{Outcome, Reason};
 use crate::windows::router::partition;
 use crate::windows::worker::Routed;
 
-/// See the module.
-pub(super) struct Shell {
+/// Gathers groups, has them committed, routes their insights and wakes the waiters.
+pub(super) struct CommitterThread {
     committer: Committer,
     messages: Receiver<ToCommitter>,
     to_workers: Vec<Sender<ToWorker>>,
@@ -21,10 +25,10 @@ pub(super) struct Shell {
     shared: Arc<Shared>,
     /// The group being gathered and who waits for it; kept to keep their memory.
     group: Vec<Submission>,
-    waiters: Vec<Answer>,
+    waiters: Vec<OutcomeSender>,
 }
 
-impl Shell {
+impl CommitterThread {
     pub(super) fn new(
         committer: Committer,
         messages: Receiver<ToCommitter>,
@@ -64,7 +68,7 @@ impl Shell {
         }
         for message in self.messages.try_iter() {
             if let ToCommitter::Commit { answer, .. } = message {
-                answer.give(Fate::Refused(Refusal::Stopping));
+                answer.give(Outcome::Unavailable(Reason::Stopping));
             }
         }
         for worker in &self.to_workers {
@@ -76,11 +80,14 @@ impl Shell {
         if self.group.is_empty() {
             return;
         }
-        let fates = self.committer.commit(&mut self.group, self.shared.pressure());
+        let outcomes = self.committer.commit(&mut self.group, self.shared.pressure());
         let mut routes: Vec<Vec<Routed>> = self.to_workers.iter().map(|_| Vec::new()).collect();
         let mut insights = 0;
-        for (submission, fate) in self.group.drain(..).zip(&fates) {
-            let Fate::Accepted(seq) = *fate else { continue };
+        for (submission, outcome) in self.group.drain(..).zip(&outcomes) {
+            if *outcome != Outcome::Counted {
+                continue;
+            }
+            let seq = submission.draft.seq();
             let Submission { insights: of_batch, mut charge, .. } = submission;
             // The record is written: only the insights are left of it.
             charge.shrink_to(insight_bytes(&of_batch));
@@ -95,8 +102,8 @@ impl Shell {
             let _ = worker.send(ToWorker::Insights(insights));
         }
         // A connection may be gone; its batch counts all the same.
-        for (waiter, fate) in self.waiters.drain(..).zip(fates) {
-            waiter.give(fate);
+        for (waiter, outcome) in self.waiters.drain(..).zip(outcomes) {
+            waiter.give(outcome);
         }
         self.shared.metrics.insights_published.inc_by(insights);
         self.report();

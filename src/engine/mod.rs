@@ -24,6 +24,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use xxhash_rust::xxh3::xxh3_128;
 
+use self::checkpointer::CheckpointerThread;
+use self::committer::CommitterThread;
+use self::worker::WorkerThread;
 use crate::base::clock;
 use crate::base::disk::Disk;
 use crate::base::inflight::Charge;
@@ -31,17 +34,18 @@ use crate::base::latch::Latch;
 use crate::base::shutdown::{Joined, spawn};
 use crate::batch::{Encoding, Format, insights};
 use crate::data_dir::DataDir;
-use crate::intake::{CheckedBatch, Health, Intake, Outcome, Reason};
-use crate::journal::committer::{CommitLimits, Fate, Position, Pressure, Refusal, Submission};
+use crate::intake::{CheckedBatch, Health, Intake};
+use crate::journal::committer::{CommitLimits, Position, Pressure, Submission};
 use crate::journal::dedup::DedupHasher;
 use crate::journal::format::{BodyCoding, Draft, Parts};
-use crate::journal::recovery::{self, Opening, Report, StartError};
+use crate::journal::recovery::{self, Opening, RecoveryReport};
 use crate::journal::replay::Replay;
 use crate::journal::retention::Retention;
-use crate::journal::segment::holds_a_header;
+use crate::journal::start_error::StartError;
 use crate::journal::summary;
 use crate::metrics::Metrics;
 use crate::model::{CustomerId, Question, Summary, WindowId, WindowSize, WindowStart};
+use crate::outcome::{Outcome, Reason};
 use crate::windows::router::partition;
 use crate::windows::scan;
 use crate::windows::window::Window;
@@ -112,7 +116,7 @@ impl Shared {
 
 /// A message to the committer.
 enum ToCommitter {
-    Commit { submission: Submission, answer: waiting::Answer },
+    Commit { submission: Submission, answer: waiting::OutcomeSender },
     Mark { id: MarkerId, answer: Sender<Position> },
     Stop,
 }
@@ -135,7 +139,7 @@ pub struct Engine {
     checkpointer_done: Receiver<bool>,
     threads: Mutex<Vec<Joined>>,
     /// What recovery found.
-    report: Report,
+    report: RecoveryReport,
 }
 
 /// Where an engine lives and what it reports to.
@@ -158,12 +162,11 @@ impl Engine {
     /// See [`StartError`].
     pub fn start(parts: EngineParts, options: EngineOptions) -> Result<Engine, StartError> {
         let EngineParts { disk, dir, latch, metrics } = parts;
-        let secret = dir.prepare(&*disk)?;
-        let hasher = DedupHasher::new(secret);
+        dir.prepare(&*disk)?;
+        let hasher = DedupHasher::new(dir.secret());
         let opened = recovery::open(&Opening {
             disk: &disk,
             dir: &dir,
-            hasher,
             dedup_capacity: options.dedup_keys,
             limits: options.commit,
             latch: &latch,
@@ -196,7 +199,7 @@ impl Engine {
                 shared.metrics.worker(number),
                 opened.report.end,
             );
-            let shell = worker::Shell::new(number, machine, messages, acks_in.clone(), Arc::clone(&shared));
+            let shell = WorkerThread::new(number, machine, messages, acks_in.clone(), Arc::clone(&shared));
             threads.push(spawn(&format!("window-{number}"), move || shell.run())?);
         }
         replay(&shared, &opened.replay, &to_workers)?;
@@ -204,12 +207,12 @@ impl Engine {
         let (to_committer, messages) = bounded(shared.options.max_group_batches);
         let (poke, poked) = bounded(1);
         let shell =
-            committer::Shell::new(opened.committer, messages, to_workers.clone(), poke, Arc::clone(&shared));
+            CommitterThread::new(opened.committer, messages, to_workers.clone(), poke, Arc::clone(&shared));
         threads.push(spawn("committer", move || shell.run())?);
 
         let (stop_checkpointer, stopped) = bounded(1);
         let (done, checkpointer_done) = bounded(1);
-        let shell = checkpointer::Shell::new(
+        let shell = CheckpointerThread::new(
             Arc::clone(&shared),
             to_committer.clone(),
             acks,
@@ -231,7 +234,7 @@ impl Engine {
     }
 
     /// What recovery found.
-    pub fn recovery(&self) -> &Report {
+    pub fn recovery(&self) -> &RecoveryReport {
         &self.report
     }
 
@@ -252,7 +255,7 @@ impl Engine {
     }
 }
 
-fn report_recovery(report: &Report, metrics: &Metrics) {
+fn report_recovery(report: &RecoveryReport, metrics: &Metrics) {
     let torn_bytes = report.torn_bytes.unwrap_or(0);
     let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     metrics.rewritten_records.set(signed(report.rewritten));
@@ -272,13 +275,12 @@ fn replay(shared: &Shared, replay: &Replay, to_workers: &[Sender<ToWorker>]) -> 
     let began = clock::monotonic();
     let gone = || io::Error::other("a window worker ended during the replay");
     let mut alive = true;
-    replay.visit(&*shared.disk, &shared.dir, |record| {
-        let (customer, _) = record.names()?;
-        let summary = summary::decode(record.summary())?;
+    replay.visit(&*shared.disk, &shared.dir, |found| {
+        let summary = summary::decode(found.record.summary())?;
         let mut routes = vec![Vec::new(); to_workers.len()];
-        for insight in insights(&customer, &summary) {
+        for insight in insights(&found.customer, &summary) {
             let number = partition(&insight.customer, insight.window, to_workers.len());
-            routes[number].push(Routed { seq: record.header.seq, insight, charge: None });
+            routes[number].push(Routed { seq: found.record.header.seq, insight, charge: None });
         }
         for (worker, insights) in to_workers.iter().zip(routes).filter(|(_, insights)| !insights.is_empty()) {
             alive &= worker.send(ToWorker::Insights(insights)).is_ok();
@@ -315,27 +317,18 @@ impl Intake for Engine {
             Ok(prepared) => prepared,
             Err(outcome) => return outcome,
         };
-        let (answer, fate) = waiting::pair();
+        let (answer, waiting) = waiting::pair();
         let _ = self.to_committer.send(ToCommitter::Commit { submission, answer });
-        match fate.wait() {
-            Fate::Accepted(_) => {
-                metrics.entries.inc_by(u64::from(entries));
-                metrics.body_bytes.inc_by(body_bytes as u64);
-                for start in starts {
-                    let age_ms = received_at_ms.saturating_sub(crate::time::start_ms(start));
-                    metrics.late_seconds.observe(age_ms as f64 / 1000.0);
-                }
-                Outcome::Counted
+        let outcome = waiting.wait();
+        if outcome == Outcome::Counted {
+            metrics.entries.inc_by(u64::from(entries));
+            metrics.body_bytes.inc_by(body_bytes as u64);
+            for start in starts {
+                let age_ms = received_at_ms.saturating_sub(crate::time::start_ms(start));
+                metrics.late_seconds.observe(age_ms as f64 / 1000.0);
             }
-            Fate::Duplicate => Outcome::Duplicate,
-            Fate::Conflict => Outcome::Conflict,
-            Fate::Refused(refusal) => Outcome::Unavailable(match refusal {
-                Refusal::DiskFull => Reason::DiskFull,
-                Refusal::Backlog => Reason::Backlog,
-                Refusal::Latched => Reason::Latched,
-                Refusal::Stopping => Reason::Stopping,
-            }),
         }
+        outcome
     }
 }
 
@@ -344,8 +337,8 @@ impl Health for Engine {
         if self.shared.latch.is_closed() {
             return Err(Reason::Latched);
         }
-        match self.shared.disk.free_bytes(self.shared.dir.root()) {
-            Ok(free) if free >= self.shared.options.commit.min_free_bytes => Ok(()),
+        match self.shared.disk.free_space(self.shared.dir.root()) {
+            Ok(free) if !free.is_below(self.shared.options.commit.min_free_bytes) => Ok(()),
             _ => Err(Reason::DiskFull),
         }
     }
@@ -356,6 +349,11 @@ impl Health for Engine {
             self.shared.metrics.queue_depth.with_label_values(&[&label]).set(worker.len() as i64);
         }
         self.shared.metrics.latched.set(i64::from(self.shared.latch.is_closed()));
+        if let Ok(free) = self.shared.disk.free_space(self.shared.dir.root()) {
+            let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+            self.shared.metrics.disk_free_bytes.set(signed(free.bytes));
+            self.shared.metrics.disk_free_inodes.set(signed(free.inodes));
+        }
     }
 }
 
@@ -380,15 +378,8 @@ impl Engine {
         let held = charge.bytes();
         charge.grow_to(held + capacity).map_err(|_| BUSY)?;
         let write_summary = |bytes: &mut Vec<u8>| summary::encode(&summary, bytes);
-        let mut draft =
+        let draft =
             Draft::new(parts, capacity, write_summary, |bytes| self.write_body(body, batch.coded, bytes));
-        if holds_a_header(draft.payload()) {
-            // Compressed, a body can hold any bytes; as it is, it is JSON without control characters.
-            draft = Draft::new(parts, capacity, write_summary, |bytes| self.write_plain_body(body, bytes));
-            if holds_a_header(draft.payload()) {
-                return Err(Outcome::Forged);
-            }
-        }
         charge.grow_to(held + draft.bytes().len()).map_err(|_| BUSY)?;
         let record_charge = charge.split_off(held);
         let submission = Submission {
@@ -400,14 +391,6 @@ impl Engine {
             charge: record_charge,
         };
         Ok((submission, charge))
-    }
-
-    fn write_plain_body(&self, body: &[u8], bytes: &mut Vec<u8>) -> BodyCoding {
-        if !self.shared.options.keep_bodies {
-            return BodyCoding::Dropped;
-        }
-        bytes.extend_from_slice(body);
-        BodyCoding::Plain
     }
 
     fn write_body(&self, body: &[u8], coded: Option<(Encoding, &[u8])>, bytes: &mut Vec<u8>) -> BodyCoding {
@@ -434,7 +417,8 @@ impl Engine {
             }
             _ => {
                 bytes.truncate(start);
-                self.write_plain_body(body, bytes)
+                bytes.extend_from_slice(body);
+                BodyCoding::Plain
             }
         }
     }

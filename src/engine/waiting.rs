@@ -1,4 +1,7 @@
-//! How a connection's thread waits for the fate of its batch: parked, woken once.
+//! How a connection's thread waits for the outcome of its batch: parked, woken once.
+//!
+//! Input: one outcome from the committer's thread. Output: that outcome in the connection's thread. Never: leaves a thread
+//! waiting: a sender that is dropped refuses the batch.
 //!
 //! A channel of one message would do the same, but waiting on one begins with spinning and giving up the processor
 //! over and over. That is right where the answer is near; a sync takes a thousand times longer, and the yields of many
@@ -7,44 +10,44 @@
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 
-use crate::journal::committer::{Fate, Refusal};
+use crate::outcome::{Outcome, Reason};
 
-/// Whoever decides gives the answer here. Dropped without one, it refuses: nobody is left waiting.
-pub(super) struct Answer {
-    fate: Arc<OnceLock<Fate>>,
+/// The sending half; dropping it refuses the batch.
+pub(super) struct OutcomeSender {
+    outcome: Arc<OnceLock<Outcome>>,
     waiter: Thread,
 }
 
-/// The calling thread's side.
-pub(super) struct Waiting(Arc<OnceLock<Fate>>);
+/// The half of the thread that waits.
+pub(super) struct OutcomeReceiver(Arc<OnceLock<Outcome>>);
 
-/// An answer that the calling thread waits for.
-pub(super) fn pair() -> (Answer, Waiting) {
-    let fate = Arc::new(OnceLock::new());
-    (Answer { fate: Arc::clone(&fate), waiter: thread::current() }, Waiting(fate))
+/// Both halves; the calling thread is the one that waits.
+pub(super) fn pair() -> (OutcomeSender, OutcomeReceiver) {
+    let outcome = Arc::new(OnceLock::new());
+    (OutcomeSender { outcome: Arc::clone(&outcome), waiter: thread::current() }, OutcomeReceiver(outcome))
 }
 
-impl Answer {
-    /// Answers, and wakes who waits.
-    pub(super) fn give(self, fate: Fate) {
-        // Only a drop comes after this.
-        let _ = self.fate.set(fate);
+impl OutcomeSender {
+    /// Gives the outcome, and wakes the waiting thread.
+    pub(super) fn give(self, outcome: Outcome) {
+        // Fails only where it was set before: this is the only call.
+        let _ = self.outcome.set(outcome);
     }
 }
 
-impl Drop for Answer {
+impl Drop for OutcomeSender {
     fn drop(&mut self) {
-        let _ = self.fate.set(Fate::Refused(Refusal::Stopping));
+        let _ = self.outcome.set(Outcome::Unavailable(Reason::Stopping));
         self.waiter.unpark();
     }
 }
 
-impl Waiting {
+impl OutcomeReceiver {
     /// Waits. Must be called by the thread that made the pair.
-    pub(super) fn wait(self) -> Fate {
+    pub(super) fn wait(self) -> Outcome {
         loop {
-            if let Some(fate) = self.0.get() {
-                return *fate;
+            if let Some(outcome) = self.0.get() {
+                return *outcome;
             }
             // May return early, for another wake-up that came late.
             thread::park();
@@ -56,20 +59,19 @@ impl Waiting {
 mod tests {
     use super::*;
     use crate::base::shutdown::spawn;
-    use crate::model::Seq;
 
     #[test]
     fn an_answer_arrives_and_a_lost_one_is_a_refusal() {
         for (given, expected) in
-            [(Some(Fate::Accepted(Seq(7))), Fate::Accepted(Seq(7))), (None, Fate::Refused(Refusal::Stopping))]
+            [(Some(Outcome::Counted), Outcome::Counted), (None, Outcome::Unavailable(Reason::Stopping))]
         {
             let (answer, waiting) = pair();
             let thread = spawn("answers", move || {
-                if let Some(fate) = given {
-                    answer.give(fate);
+                if let Some(outcome) = given {
+                    answer.give(outcome);
                 }
             });
-            // Without a fate the closure is dropped, and the answer with it.
+            // Without a outcome the closure is dropped, and the answer with it.
             assert_eq!(waiting.wait(), expected);
             drop(thread);
         }

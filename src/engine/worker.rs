@@ -15,7 +15,7 @@ use crate::windows::worker::{Fatal, MarkerId, Worker};
 const IDLE: Duration = Duration::from_secs(60);
 
 /// See the module.
-pub(super) struct Shell {
+pub(super) struct WorkerThread {
     number: usize,
     worker: Worker,
     messages: Receiver<ToWorker>,
@@ -23,7 +23,7 @@ pub(super) struct Shell {
     shared: Arc<Shared>,
 }
 
-impl Shell {
+impl WorkerThread {
     pub(super) fn new(
         number: usize,
         worker: Worker,

@@ -118,7 +118,6 @@ impl Ingest {
                 let batch_id = Some(labels.batch_id);
                 Err(Refused { problem: Problem::conflict(), batch_id, reason: "conflict" })
             }
-            Outcome::Forged => Err(Problem::bad_batch("a path or user agent holds a journal record").into()),
             Outcome::Unavailable(reason) => Err(reason.into()),
         }
     }

@@ -1,6 +1,8 @@
 //! `checkpoint.json`: up to which record every window file holds everything. Recovery replays only what follows.
 //!
-//! `{"version":1,"appliedThrough":N,"writtenAt":"…","checksum":"…"}`, checksum XXH3-128 in hex over everything
+//! Input: a seq. Output: the file, and back. Never: decides when a checkpoint may move.
+//!
+//! `{"version":2,"appliedThrough":N,"writtenAt":"…","checksum":"…"}`, checksum XXH3-128 in hex over everything
 //! before it.
 
 use std::io;
@@ -9,11 +11,9 @@ use serde::Deserialize;
 
 use crate::base::disk::{self, Disk};
 use crate::base::sealed::{is_sealed, seal_json};
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, FORMAT_VERSION};
 use crate::model::Seq;
 use crate::time;
-
-const VERSION: u64 = 1;
 
 /// What is known of the last checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +22,20 @@ pub enum Checkpoint {
     Missing,
     /// The file is there and cannot be read.
     Damaged,
+    /// Another version of the program wrote it.
+    OtherVersion(u64),
     /// Every window file holds everything up to this record.
     Through(Seq),
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct File {
+struct VersionOfFile {
     version: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckpointFile {
     applied_through: u64,
 }
 
@@ -44,10 +50,17 @@ impl Checkpoint {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Checkpoint::Missing),
             Err(error) => return Err(error),
         };
-        let file = is_sealed(&bytes).then(|| serde_json::from_slice::<File>(&bytes).ok()).flatten();
-        Ok(match file {
-            Some(File { version: VERSION, applied_through }) => Checkpoint::Through(Seq(applied_through)),
-            _ => Checkpoint::Damaged,
+        if !is_sealed(&bytes) {
+            return Ok(Checkpoint::Damaged);
+        }
+        Ok(match serde_json::from_slice(&bytes) {
+            Ok(VersionOfFile { version }) if version != u64::from(FORMAT_VERSION) => {
+                Checkpoint::OtherVersion(version)
+            }
+            Ok(_) => serde_json::from_slice(&bytes).map_or(Checkpoint::Damaged, |file: CheckpointFile| {
+                Checkpoint::Through(Seq(file.applied_through))
+            }),
+            Err(_) => Checkpoint::Damaged,
         })
     }
 
@@ -57,7 +70,7 @@ impl Checkpoint {
     /// See [`WriteError`].
     pub fn write(disk: &dyn Disk, dir: &DataDir, through: Seq, now_ms: u64) -> Result<(), WriteError> {
         let text = seal_json(format!(
-            "{{\"version\":{VERSION},\"appliedThrough\":{through},\"writtenAt\":\"{}\"",
+            "{{\"version\":{FORMAT_VERSION},\"appliedThrough\":{through},\"writtenAt\":\"{}\"",
             time::format_rfc3339(now_ms)
         ));
         disk::replace_file(disk, &dir.temp(), &dir.checkpoint(), &[text.as_bytes()])
@@ -66,12 +79,12 @@ impl Checkpoint {
     }
 }
 
-/// Why a checkpoint did not come about.
+/// Why a checkpoint was not written.
 #[derive(Debug)]
 pub enum WriteError {
     /// The old one stands; try again later.
     NotWritten(io::Error),
-    /// Nobody knows which one stands: latch.
+    /// Either may be on the disk: latch.
     NotSynced(io::Error),
 }
 

@@ -1,24 +1,23 @@
 //! The committer: the one place where a batch becomes counted.
 //!
-//! Comes in: groups of checked batches. Goes out: for each its fate, after one write and one `fdatasync` for the
-//! whole group. A state machine without thread, channel or clock; the shell in `engine` routes the insights of
-//! what was accepted and then wakes the waiters, in this order.
-//!
-//! It must never answer anything that is not durable, write a group before the one before it is synced, or write
-//! after a failed sync.
+//! Input: groups of checked batches. Output: the outcome of each, after one write and one `fdatasync` for the whole group.
+//! Never: answers anything that is not durable, writes a group before the one before it is synced, or writes after a failed
+//! sync. A state machine without thread, channel or clock; its thread in `engine` routes the insights of what was counted
+//! and then wakes the waiters, in this order.
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 use super::dedup::{DedupEntry, DedupIndex, DedupKey, Horizon};
-use super::format::Draft;
+use super::format::{Draft, RecordKey};
 use crate::base::disk::{Disk, DiskFile};
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::data_dir::DataDir;
 use crate::metrics::JournalMetrics;
 use crate::model::{Insight, Seq};
+use crate::outcome::{Outcome, Reason};
 
 /// A checked batch, ready to be written.
 #[derive(Debug)]
@@ -35,33 +34,6 @@ pub struct Submission {
     pub insights: Vec<Insight>,
     /// The memory it holds; travels on with the insights.
     pub charge: Charge,
-}
-
-/// What became of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Durable now, under this number: 202.
-    Accepted(Seq),
-    /// The same batch is durable already: 409.
-    Duplicate,
-    /// Another batch with the same key is durable: 422.
-    Conflict,
-    /// Not counted, and not in the journal: 503.
-    Refused(Refusal),
-}
-
-/// Why a good batch was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The disk has less than `--min-free-bytes`, or a write failed and was taken back.
-    DiskFull,
-    /// More than [`MAX_UNCHECKPOINTED_BYTES`] of journal, or twice `--max-resident-bytes` of windows, wait for
-    /// windows to be written.
-    Backlog,
-    /// A sync failed: see [`Latch`].
-    Latched,
-    /// The engine has been told to stop.
-    Stopping,
 }
 
 /// Length of a segment: retention removes whole segments, and a start reads the last one.
@@ -119,6 +91,8 @@ pub struct Committer {
     disk: Arc<dyn Disk>,
     dir: Arc<DataDir>,
     limits: CommitLimits,
+    /// What records are tagged under.
+    key: RecordKey,
     latch: Latch,
     metrics: JournalMetrics,
     segment: ActiveSegment,
@@ -145,14 +119,14 @@ pub struct CommitterState {
     pub dedup: DedupIndex,
 }
 
-/// What a group member is, before the group is durable.
+/// What a batch of a group is, before the group is durable.
 enum Plan {
-    /// It is the n-th record of the group.
-    Record(usize),
-    /// It repeats a record of this very group: its fate hangs on that record.
-    Repeats { fate: Fate },
-    /// Its fate is known already.
-    Known(Fate),
+    /// A new record.
+    Record,
+    /// It repeats a record of this group: if that record is written, this is its outcome.
+    Repeats(Outcome),
+    /// Its outcome is known already.
+    Known(Outcome),
 }
 
 impl Committer {
@@ -166,10 +140,12 @@ impl Committer {
         state: CommitterState,
     ) -> Self {
         let CommitterState { segment, durable, received_at_ms, uncheckpointed_bytes, dedup } = state;
+        let key = RecordKey::new(dir.secret());
         Self {
             disk,
             dir,
             limits,
+            key,
             latch,
             metrics,
             segment,
@@ -191,30 +167,29 @@ impl Committer {
         }
     }
 
-    /// Decides the fate of a group: one write, one sync. Fates come in the order of the group; accepted batches have
+    /// Commits a group: one write, one sync. Outcomes come in the order of the group; the drafts of counted batches have
     /// ascending numbers.
-    pub fn commit(&mut self, group: &mut [Submission], pressure: Pressure) -> Vec<Fate> {
+    pub fn commit(&mut self, group: &mut [Submission], pressure: Pressure) -> Vec<Outcome> {
         if self.latch.is_closed() {
-            return vec![Fate::Refused(Refusal::Latched); group.len()];
+            return vec![Outcome::Unavailable(Reason::Latched); group.len()];
         }
         let (plans, records) = self.plan(group);
-        let outcome =
+        let written =
             if records == 0 { Ok(()) } else { self.admit(pressure).and_then(|()| self.write(group, &plans)) };
-        let before = self.durable;
-        let fates: Vec<Fate> = plans
+        let outcomes: Vec<Outcome> = plans
             .into_iter()
-            .map(|plan| match (plan, outcome) {
-                (Plan::Known(fate), _) if !self.latch.is_closed() => fate,
-                (Plan::Known(_), _) => Fate::Refused(Refusal::Latched),
-                (_, Err(refusal)) => Fate::Refused(refusal),
-                (Plan::Record(position), Ok(())) => Fate::Accepted(Seq(before.0 + 1 + position as u64)),
-                (Plan::Repeats { fate }, Ok(())) => fate,
+            .map(|plan| match (plan, written) {
+                (Plan::Known(outcome), _) if !self.latch.is_closed() => outcome,
+                (Plan::Known(_), _) => Outcome::Unavailable(Reason::Latched),
+                (_, Err(reason)) => Outcome::Unavailable(reason),
+                (Plan::Record, Ok(())) => Outcome::Counted,
+                (Plan::Repeats(outcome), Ok(())) => outcome,
             })
             .collect();
-        if outcome.is_ok() && records > 0 {
-            self.remember(group, &fates, records);
+        if written.is_ok() && records > 0 {
+            self.remember(group, &outcomes, records);
         }
-        fates
+        outcomes
     }
 
     /// Finds what is a new record and what repeats something, and numbers the new records.
@@ -226,52 +201,52 @@ impl Committer {
             .iter_mut()
             .map(|submission| {
                 let judge = |fingerprint: u128| {
-                    if fingerprint == submission.fingerprint { Fate::Duplicate } else { Fate::Conflict }
+                    if fingerprint == submission.fingerprint { Outcome::Duplicate } else { Outcome::Conflict }
                 };
                 if let Some(key) = submission.key {
                     if let Some(known) = self.dedup.get(key) {
                         return Plan::Known(judge(known.fingerprint()));
                     }
                     if let Some(fingerprint) = in_group.get(&key) {
-                        return Plan::Repeats { fate: judge(*fingerprint) };
+                        return Plan::Repeats(judge(*fingerprint));
                     }
                     in_group.insert(key, submission.fingerprint);
                 }
                 received_at_ms = received_at_ms.max(submission.received_at_ms);
                 submission.received_at_ms = received_at_ms;
                 let seq = Seq(self.durable.0 + 1 + records as u64);
-                submission.draft.number(seq, self.durable, received_at_ms);
+                submission.draft.number(seq, self.durable, received_at_ms, &self.key);
                 records += 1;
-                Plan::Record(records - 1)
+                Plan::Record
             })
             .collect();
         (plans, records)
     }
 
     /// Everything that can refuse good batches, before anything is written.
-    fn admit(&self, pressure: Pressure) -> Result<(), Refusal> {
+    fn admit(&self, pressure: Pressure) -> Result<(), Reason> {
         let uncheckpointed_bytes = self.bytes.saturating_sub(pressure.checkpointed_bytes);
         if pressure.windows_overfull || uncheckpointed_bytes > self.limits.max_uncheckpointed_bytes {
-            return Err(Refusal::Backlog);
+            return Err(Reason::Backlog);
         }
-        match self.disk.free_bytes(self.dir.root()) {
-            Ok(free) if free < self.limits.min_free_bytes => Err(Refusal::DiskFull),
+        match self.disk.free_space(self.dir.root()) {
+            Ok(free) if free.is_below(self.limits.min_free_bytes) => Err(Reason::DiskFull),
             Ok(_) => Ok(()),
             Err(error) => {
                 log::warn!("cannot tell how much space is free: {error}");
-                Err(Refusal::DiskFull)
+                Err(Reason::DiskFull)
             }
         }
     }
 
-    fn write(&mut self, group: &[Submission], plans: &[Plan]) -> Result<(), Refusal> {
+    fn write(&mut self, group: &[Submission], plans: &[Plan]) -> Result<(), Reason> {
         if self.segment.bytes >= self.limits.segment_bytes {
             self.begin_segment()?;
         }
         let parts: Vec<&[u8]> = group
             .iter()
             .zip(plans)
-            .filter(|(_, plan)| matches!(plan, Plan::Record(_)))
+            .filter(|(_, plan)| matches!(plan, Plan::Record))
             .map(|(submission, _)| submission.draft.bytes())
             .collect();
         let written_bytes: u64 = parts.iter().map(|part| part.len() as u64).sum();
@@ -287,7 +262,7 @@ impl Committer {
         timer.observe_duration();
         if let Err(error) = synced {
             self.latch.close(format!("the journal could not be synced: {error}"));
-            return Err(Refusal::Latched);
+            return Err(Reason::Latched);
         }
         self.segment.bytes += written_bytes;
         self.bytes += written_bytes;
@@ -298,33 +273,33 @@ impl Committer {
 
     /// Cuts a group that could not be written whole off the segment, durably, so that its batches can be refused
     /// without ever turning up.
-    fn take_back(&mut self, error: &io::Error) -> Refusal {
+    fn take_back(&mut self, error: &io::Error) -> Reason {
         let cut = self.segment.file.set_len(self.segment.bytes).and_then(|()| self.segment.file.sync_data());
         match cut {
             Ok(()) => {
                 log::warn!("the journal could not be written and was cut back: {error}");
-                Refusal::DiskFull
+                Reason::DiskFull
             }
             Err(cut_error) => {
                 self.latch.close(format!(
                     "the journal could not be written ({error}), nor cut back to what it was ({cut_error})"
                 ));
-                Refusal::Latched
+                Reason::Latched
             }
         }
     }
 
     /// Starts a new segment. The one before it is synced already: every group is.
-    fn begin_segment(&mut self) -> Result<(), Refusal> {
+    fn begin_segment(&mut self) -> Result<(), Reason> {
         let first = self.durable.next();
         let path = self.dir.segment(first);
         let file = self.disk.create(&path).map_err(|error| {
             log::warn!("{}: no new journal segment could be begun: {error}", path.display());
-            Refusal::DiskFull
+            Reason::DiskFull
         })?;
         if let Err(error) = self.disk.sync_dir(&self.dir.journal()) {
             self.latch.close(format!("the journal's directory could not be synced: {error}"));
-            return Err(Refusal::Latched);
+            return Err(Reason::Latched);
         }
         self.segment = ActiveSegment { first, file, bytes: 0 };
         self.metrics.segments_begun.inc();
@@ -332,14 +307,14 @@ impl Committer {
     }
 
     /// Takes a durable group into the index, and moves on.
-    fn remember(&mut self, group: &[Submission], fates: &[Fate], records: usize) {
-        for (submission, fate) in group.iter().zip(fates) {
-            if let Fate::Accepted(seq) = *fate {
-                self.received_at_ms = submission.received_at_ms;
-                if let Some(key) = submission.key {
-                    let entry = DedupEntry::new(key, submission.fingerprint, seq, submission.received_at_ms);
-                    self.dedup.insert(entry);
-                }
+    fn remember(&mut self, group: &[Submission], outcomes: &[Outcome], records: usize) {
+        let counted = group.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Counted);
+        for (submission, _) in counted {
+            self.received_at_ms = submission.received_at_ms;
+            if let Some(key) = submission.key {
+                let seq = submission.draft.seq();
+                let entry = DedupEntry::new(key, submission.fingerprint, seq, submission.received_at_ms);
+                self.dedup.insert(entry);
             }
         }
         self.durable = Seq(self.durable.0 + records as u64);

@@ -1,55 +1,41 @@
 //! The deduplication index: which (customer, key) were counted, with which body, in bounded memory.
 //!
-//! Keys are 128-bit SipHash-2-4 (Aumasson and Bernstein 2012) under the data directory's secret, so that nobody
-//! without it can make two keys collide. The newest keys are kept; the oldest is forgotten when the index is full,
-//! and [`DedupIndex::horizon`] says honestly how far back it reaches. Only durable records are ever in it.
+//! Input: durable batches in the order of their records. Output: what is known of a key. Never: holds a batch that is not
+//! durable. Keys are 128-bit hashes under the data directory's secret, so that nobody without it can make two keys collide.
+//! The newest keys are kept; the oldest is forgotten when the index is full, and [`DedupIndex::horizon`] tells how far back
+//! it reaches.
 
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
-use siphasher::sip128::{Hasher128, SipHasher24};
-use std::hash::Hasher;
 
-use crate::data_dir::Secret;
+use crate::base::secret::{Secret, Subkey};
 use crate::model::{BatchId, CustomerId, Seq};
 
 /// The keyed hash of (customer, batch id).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DedupKey(pub u128);
 
-/// Makes [`DedupKey`]s; one for each data directory.
-#[derive(Clone, Copy)]
-pub struct DedupHasher {
-    secret: Secret,
-}
+/// Makes [`DedupKey`]s under a data directory's secret.
+#[derive(Clone, Copy, Debug)]
+pub struct DedupHasher(Subkey);
 
 impl DedupHasher {
     /// A hasher under this secret.
-    pub fn new(secret: Secret) -> Self {
-        Self { secret }
+    pub fn new(secret: &Secret) -> Self {
+        Self(secret.subkey("log-analytics deduplication key"))
     }
 
     /// The key of one batch. Same customer and same batch id, same key.
     pub fn key(&self, customer: &CustomerId, batch_id: &BatchId) -> DedupKey {
-        let mut hasher = SipHasher24::new_with_key(&self.secret);
         // The length in front keeps ("ab", "c") and ("a", "bc") apart.
-        hasher.write(&(customer.as_str().len() as u64).to_le_bytes());
-        hasher.write(customer.as_str().as_bytes());
-        hasher.write(batch_id.as_str().as_bytes());
-        DedupKey(hasher.finish128().as_u128())
+        let length = (customer.as_str().len() as u64).to_le_bytes();
+        DedupKey(self.0.hash128(&[&length, customer.as_str().as_bytes(), batch_id.as_str().as_bytes()]))
     }
 
-    /// Tells whether an index file was made under the same secret, without giving it away.
+    /// Tells whether an index file was made under the same secret.
     pub fn check(&self) -> u64 {
-        let mut hasher = SipHasher24::new_with_key(&self.secret);
-        hasher.write(b"log-analytics deduplication index");
-        hasher.finish128().h1
-    }
-}
-
-impl std::fmt::Debug for DedupHasher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("DedupHasher")
+        self.0.hash64(&[b"check"])
     }
 }
 
@@ -270,7 +256,7 @@ mod tests {
 
     #[test]
     fn keys_depend_on_customer_id_secret_and_where_they_are_split() {
-        let hasher = DedupHasher::new([7; 16]);
+        let hasher = DedupHasher::new(&Secret::from_file(&[7; 16]).unwrap());
         let key = |hasher: &DedupHasher, customer: &str, id: &str| {
             hasher.key(&CustomerId::new(customer).unwrap(), &BatchId::new(id).unwrap())
         };
@@ -278,7 +264,7 @@ mod tests {
             key(&hasher, "ab", "c"),
             key(&hasher, "a", "bc"),
             key(&hasher, "ab", "d"),
-            key(&DedupHasher::new([8; 16]), "ab", "c"),
+            key(&DedupHasher::new(&Secret::from_file(&[8; 16]).unwrap()), "ab", "c"),
         ];
         for (position, one) in keys.iter().enumerate() {
             assert!(keys[position + 1..].iter().all(|other| other != one));

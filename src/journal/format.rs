@@ -1,61 +1,83 @@
 //! The bytes of a journal record. The only file that knows their offsets.
 //!
+//! Input: a batch's parts, and the numbers that the committer gives it. Output: the bytes of its record, and back. Never:
+//! takes bytes for a record that was not written under the data directory's secret.
+//!
 //! A segment is a sequence of records and nothing else. All integers are little-endian. A record:
 //!
 //! | offset | bytes | field |
 //! |-------:|------:|-------|
-//! | 0  | 4  | magic `LAJ1` |
+//! | 0  | 4  | `LAJ` and the format version as a digit: `LAJ2` |
 //! | 4  | 4  | length of the whole record, this header included |
-//! | 8  | 8  | header checksum: XXH3-64 of bytes 16..88, seeded with bytes 0..8 read as one integer |
-//! | 16 | 8  | payload checksum: XXH3-64 of bytes 88..length |
-//! | 24 | 2  | format version, 1 |
-//! | 26 | 1  | body coding: 0 left out, 1 plain, 2 LZ4 block, 3 gzip as received, 4 zstd as received |
-//! | 27 | 1  | flags: bit 0, the batch id was made by the server; bit 1, the body is NDJSON |
-//! | 28 | 4  | entries in the batch |
+//! | 8  | 8  | header checksum: XXH3-64 of bytes 16..94, seeded with bytes 0..8 read as one integer |
+//! | 16 | 8  | tag: SipHash-2-4 of bytes 0..8 and 24..94 under the record key |
+//! | 24 | 8  | payload checksum: XXH3-64 of bytes 94..length |
 //! | 32 | 8  | seq |
 //! | 40 | 8  | durableThrough: every record up to this seq was durable when this one was written |
 //! | 48 | 8  | time of receipt, milliseconds since 1970-01-01T00:00Z |
 //! | 56 | 16 | fingerprint: XXH3-128 of the decoded body |
-//! | 72 | 4  | length of the decoded body |
-//! | 76 | 4  | length of the body as stored |
-//! | 80 | 4  | length of the summary |
-//! | 84 | 2  | length of the customer id |
-//! | 86 | 2  | length of the batch id |
-//! | 88 |    | payload: customer id, batch id, summary (see [`super::summary`]), body as stored |
+//! | 72 | 4  | entries in the batch |
+//! | 76 | 4  | length of the decoded body |
+//! | 80 | 4  | length of the body as stored |
+//! | 84 | 4  | length of the summary |
+//! | 88 | 2  | length of the customer id |
+//! | 90 | 2  | length of the batch id |
+//! | 92 | 1  | body coding: 0 left out, 1 plain, 2 LZ4 block, 3 gzip as received, 4 zstd as received |
+//! | 93 | 1  | flags: bit 0, the batch id was made by the server; bit 1, the body is NDJSON |
+//! | 94 |    | payload: customer id, batch id, summary (see [`super::summary`]), body as stored |
 //!
-//! The checksums are two so that the threads that make batches can compute the long one: the committer fills in
-//! seq, durableThrough and time, and hashes 72 bytes. The time of receipt never falls from one record to the next,
-//! even where the clock does, so that a record's time bounds what all records before it can hold.
+//! The checksums are two so that the threads that make batches can compute the long one: the committer fills in seq,
+//! durableThrough and time, and hashes 86 bytes. The time of receipt never falls from one record to the next, even where
+//! the clock does, so that a record's time bounds what all records before it can hold.
 //!
-//! The checksums hold no secret, so anybody can make a record; therefore no payload is written in which a valid header
-//! begins ([`super::segment::holds_a_header`]), and what is found behind damage is never what a client sent.
+//! The checksums find torn and damaged bytes; anybody could compute them. The tag cannot be computed without the data
+//! directory's secret: the record key is SipHash-2-4-128 of `log-analytics journal record` under the 16 bytes of the file
+//! `secret`. So a record that a client puts into a body or a path is never taken for one of the journal's own, wherever
+//! damage makes a reader search for the next record. A record in its place whose checksum is right and whose tag is wrong
+//! was written under another secret: [`Invalid::WrongSecret`].
 //!
 //! # Worked example
 //!
-//! Customer `acme`, batch id `k1`, record 7 after 6 was durable, one entry, an empty summary and the plain body
-//! `[]`, received at 1766945000000, is these 96 bytes ([`Draft`] makes them, the test
-//! `worked_example_is_what_the_page_says` holds them against this page):
+//! Under a secret of the bytes 0, 1, … 15: customer `acme`, batch id `k1`, record 7 after 6 was durable, one entry, an
+//! empty summary and the plain body `[]`, received at 1766945000000, is these 102 bytes (the test
+//! `the_worked_example_is_encoded_and_decoded` compares them):
 //!
 //! ```text
-//! 4c414a31 60000000 670068873526860b 4392e88b6fd06837 0100 01 00 01000000
+//! 4c414a32 66000000 5a2680d834a0249e 3f57fbedc4869c37 4392e88b6fd06837
 //! 0700000000000000 0600000000000000 400a21669b010000
-//! 6aac300e115411833dc5b602f47f3439 02000000 02000000 00000000 0400 0200
+//! 6aac300e115411833dc5b602f47f3439 01000000 02000000 02000000 00000000 0400 0200 01 00
 //! 61636d65 6b31 5b5d
 //! ```
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+pub use super::invalid::Invalid;
+use crate::base::secret::{Secret, Subkey};
+use crate::data_dir::FORMAT_VERSION;
 use crate::model::{BatchId, CustomerId, Seq};
 
 /// The first bytes of every record.
-pub const MAGIC: [u8; 4] = *b"LAJ1";
+pub const MAGIC: [u8; 4] = [b'L', b'A', b'J', b'0' + FORMAT_VERSION];
 /// Bytes before the payload.
-pub const HEADER_BYTES: usize = 88;
-/// The only version so far.
-pub const VERSION: u16 = 1;
+pub const HEADER_BYTES: usize = 94;
 /// No record is longer. A length above it is damage, not a record: the largest batch the limits can be set to
 /// stays far below.
 pub const MAX_RECORD_BYTES: usize = 512 * 1024 * 1024;
+
+/// The key that records are tagged under.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordKey(Subkey);
+
+impl RecordKey {
+    /// The record key of this data directory.
+    pub fn new(secret: &Secret) -> Self {
+        Self(secret.subkey("log-analytics journal record"))
+    }
+
+    fn tag(&self, header: &[u8]) -> u64 {
+        self.0.hash64(&[&header[..8], &header[24..HEADER_BYTES]])
+    }
+}
 
 const FLAG_SERVER_MADE_ID: u8 = 1;
 const FLAG_NDJSON: u8 = 2;
@@ -126,41 +148,6 @@ pub struct Header {
     batch_id_bytes: u16,
 }
 
-/// Why bytes are not a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Invalid {
-    /// They end before the record does.
-    Truncated,
-    /// They do not begin with the magic.
-    Magic,
-    /// The lengths do not fit together.
-    Length,
-    /// The header's checksum is wrong.
-    HeaderChecksum,
-    /// The payload's checksum is wrong.
-    PayloadChecksum,
-    /// A version this program does not know.
-    Version(u16),
-    /// The checksums are right and the content is not: a bug wrote it, or somebody else.
-    Content(&'static str),
-}
-
-impl std::fmt::Display for Invalid {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Invalid::Truncated => f.write_str("the record is cut short"),
-            Invalid::Magic => f.write_str("no record begins here"),
-            Invalid::Length => f.write_str("the record's lengths do not fit together"),
-            Invalid::HeaderChecksum => f.write_str("the record's header checksum is wrong"),
-            Invalid::PayloadChecksum => f.write_str("the record's payload checksum is wrong"),
-            Invalid::Version(version) => {
-                write!(f, "the record has format version {version}, this program knows {VERSION}")
-            }
-            Invalid::Content(what) => f.write_str(what),
-        }
-    }
-}
-
 fn u16_at(bytes: &[u8], offset: usize) -> u16 {
     u16::from_le_bytes(bytes[offset..offset + 2].try_into().expect("two bytes"))
 }
@@ -173,6 +160,12 @@ fn u64_at(bytes: &[u8], offset: usize) -> u64 {
     u64::from_le_bytes(bytes[offset..offset + 8].try_into().expect("eight bytes"))
 }
 
+/// The format version that a segment's first bytes name; `None` where they name none.
+pub fn version(bytes: &[u8]) -> Option<u8> {
+    let digit = bytes.strip_prefix(b"LAJ")?.first()?;
+    digit.is_ascii_digit().then(|| digit - b'0')
+}
+
 fn header_checksum(bytes: &[u8]) -> u64 {
     xxh3_64_with_seed(&bytes[16..HEADER_BYTES], u64_at(bytes, 0))
 }
@@ -182,7 +175,7 @@ impl Header {
     ///
     /// # Errors
     /// See [`Invalid`].
-    pub fn decode(bytes: &[u8]) -> Result<Header, Invalid> {
+    pub fn decode(bytes: &[u8], key: &RecordKey) -> Result<Header, Invalid> {
         if bytes.len() < HEADER_BYTES {
             return Err(Invalid::Truncated);
         }
@@ -192,32 +185,31 @@ impl Header {
         if u64_at(bytes, 8) != header_checksum(bytes) {
             return Err(Invalid::HeaderChecksum);
         }
-        let version = u16_at(bytes, 24);
-        if version != VERSION {
-            return Err(Invalid::Version(version));
+        if u64_at(bytes, 16) != key.tag(bytes) {
+            return Err(Invalid::WrongSecret);
         }
-        let flags = bytes[27];
+        let flags = bytes[93];
         if flags & !KNOWN_FLAGS != 0 {
-            return Err(Invalid::Content("the record has flags this program does not know"));
+            return Err(Invalid::Content("the record has unknown flags"));
         }
         let header = Header {
             record_bytes: u32_at(bytes, 4),
-            payload_checksum: u64_at(bytes, 16),
+            payload_checksum: u64_at(bytes, 24),
             body_coding: *BodyCoding::ALL
-                .get(usize::from(bytes[26]))
-                .ok_or(Invalid::Content("the record has a body coding this program does not know"))?,
+                .get(usize::from(bytes[92]))
+                .ok_or(Invalid::Content("the record has an unknown body coding"))?,
             server_made_id: flags & FLAG_SERVER_MADE_ID != 0,
             ndjson: flags & FLAG_NDJSON != 0,
-            entries: u32_at(bytes, 28),
+            entries: u32_at(bytes, 72),
             seq: Seq(u64_at(bytes, 32)),
             durable_through: Seq(u64_at(bytes, 40)),
             received_at_ms: u64_at(bytes, 48),
             fingerprint: u128::from_le_bytes(bytes[56..72].try_into().expect("sixteen bytes")),
-            body_bytes: u32_at(bytes, 72),
-            stored_body_bytes: u32_at(bytes, 76),
-            summary_bytes: u32_at(bytes, 80),
-            customer_bytes: u16_at(bytes, 84),
-            batch_id_bytes: u16_at(bytes, 86),
+            body_bytes: u32_at(bytes, 76),
+            stored_body_bytes: u32_at(bytes, 80),
+            summary_bytes: u32_at(bytes, 84),
+            customer_bytes: u16_at(bytes, 88),
+            batch_id_bytes: u16_at(bytes, 90),
         };
         let payload = u64::from(header.customer_bytes)
             + u64::from(header.batch_id_bytes)
@@ -255,8 +247,8 @@ impl Header {
             .split_at_checked(usize::from(self.customer_bytes))
             .ok_or(Invalid::Content("the record's names are not ASCII"))?;
         Ok((
-            CustomerId::new(customer).ok_or(Invalid::Content("the record's customer id is not one"))?,
-            BatchId::new(batch_id).ok_or(Invalid::Content("the record's batch id is not one"))?,
+            CustomerId::new(customer).ok_or(Invalid::Content("the record's customer id is invalid"))?,
+            BatchId::new(batch_id).ok_or(Invalid::Content("the record's batch id is invalid"))?,
         ))
     }
 }
@@ -274,8 +266,8 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// See [`Invalid`].
-    pub fn decode(bytes: &'a [u8]) -> Result<Record<'a>, Invalid> {
-        let header = Header::decode(bytes)?;
+    pub fn decode(bytes: &'a [u8], key: &RecordKey) -> Result<Record<'a>, Invalid> {
+        let header = Header::decode(bytes, key)?;
         let payload = bytes.get(HEADER_BYTES..header.record_bytes as usize).ok_or(Invalid::Truncated)?;
         if xxh3_64(payload) != header.payload_checksum {
             return Err(Invalid::PayloadChecksum);
@@ -360,33 +352,34 @@ impl Draft {
             |offset: usize, field: &[u8]| bytes[offset..offset + field.len()].copy_from_slice(field);
         put(0, &MAGIC);
         put(4, &long(record_bytes));
-        put(24, &VERSION.to_le_bytes());
-        put(26, &[coding.code(), flags]);
-        put(28, &parts.entries.to_le_bytes());
         put(56, &parts.fingerprint.to_le_bytes());
-        put(72, &parts.body_bytes.to_le_bytes());
-        put(76, &long(record_bytes - body_start));
-        put(80, &long(body_start - summary_start));
-        put(84, &short(parts.customer.as_str()));
-        put(86, &short(parts.batch_id.as_str()));
+        put(72, &parts.entries.to_le_bytes());
+        put(76, &parts.body_bytes.to_le_bytes());
+        put(80, &long(record_bytes - body_start));
+        put(84, &long(body_start - summary_start));
+        put(88, &short(parts.customer.as_str()));
+        put(90, &short(parts.batch_id.as_str()));
+        put(92, &[coding.code(), flags]);
         let checksum = xxh3_64(&bytes[HEADER_BYTES..]);
-        bytes[16..24].copy_from_slice(&checksum.to_le_bytes());
+        bytes[24..32].copy_from_slice(&checksum.to_le_bytes());
         Draft { bytes }
     }
 
-    /// Fills in the numbers, the time of receipt and the header checksum. May be called again with others.
-    pub fn number(&mut self, seq: Seq, durable_through: Seq, received_at_ms: u64) {
+    /// Fills in the numbers, the time of receipt, the tag and the header checksum. May be called again with others.
+    pub fn number(&mut self, seq: Seq, durable_through: Seq, received_at_ms: u64, key: &RecordKey) {
         assert!(durable_through < seq, "a record is not durable before it is written");
         self.bytes[32..40].copy_from_slice(&seq.0.to_le_bytes());
         self.bytes[40..48].copy_from_slice(&durable_through.0.to_le_bytes());
         self.bytes[48..56].copy_from_slice(&received_at_ms.to_le_bytes());
+        let tag = key.tag(&self.bytes);
+        self.bytes[16..24].copy_from_slice(&tag.to_le_bytes());
         let checksum = header_checksum(&self.bytes);
         self.bytes[8..16].copy_from_slice(&checksum.to_le_bytes());
     }
 
-    /// Everything behind the header: what clients decided.
-    pub fn payload(&self) -> &[u8] {
-        &self.bytes[HEADER_BYTES..]
+    /// The number that [`Draft::number`] gave it.
+    pub fn seq(&self) -> Seq {
+        Seq(u64_at(&self.bytes, 32))
     }
 
     /// The record; only after [`Draft::number`] is it valid.
@@ -419,8 +412,14 @@ mod tests {
                 BodyCoding::Plain
             },
         );
-        draft.number(Seq(7), Seq(6), 1_766_945_000_000);
+        draft.number(Seq(7), Seq(6), 1_766_945_000_000, &key(0));
         draft
+    }
+
+    /// The record key of a secret of ascending bytes.
+    fn key(first: u8) -> RecordKey {
+        let bytes: Vec<u8> = (first..first + 16).collect();
+        RecordKey::new(&Secret::from_file(&bytes).unwrap())
     }
 
     fn hex(bytes: &[u8]) -> String {
@@ -428,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn worked_example_is_what_the_page_says() {
+    fn the_worked_example_is_encoded_and_decoded() {
         let page = include_str!("format.rs");
         let page: String = page
             .split("```text")
@@ -441,7 +440,7 @@ mod tests {
         let draft = example();
         assert_eq!(hex(draft.bytes()), page);
 
-        let record = Record::decode(draft.bytes()).unwrap();
+        let record = Record::decode(draft.bytes(), &key(0)).unwrap();
         assert_eq!((record.header.seq, record.header.durable_through), (Seq(7), Seq(6)));
         let (customer, batch_id) = record.names().unwrap();
         assert_eq!((customer.as_str(), batch_id.as_str()), ("acme", "k1"));
@@ -454,14 +453,23 @@ mod tests {
         for bit in 0..draft.bytes().len() * 8 {
             let mut bytes = draft.bytes().to_vec();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(Record::decode(&bytes).is_err(), "bit {bit}");
+            assert!(Record::decode(&bytes, &key(0)).is_err(), "bit {bit}");
         }
         for cut in 0..draft.bytes().len() {
             assert_eq!(
-                Record::decode(&draft.bytes()[..cut]).unwrap_err(),
+                Record::decode(&draft.bytes()[..cut], &key(0)).unwrap_err(),
                 Invalid::Truncated,
                 "cut at {cut}"
             );
         }
+    }
+
+    #[test]
+    fn a_record_of_another_secret_is_told_from_damage() {
+        let mut bytes = example().bytes().to_vec();
+        assert_eq!(Record::decode(&bytes, &key(1)).unwrap_err(), Invalid::WrongSecret);
+        // A changed tag is damage, as any other byte.
+        bytes[16] ^= 1;
+        assert_eq!(Record::decode(&bytes, &key(0)).unwrap_err(), Invalid::HeaderChecksum);
     }
 }

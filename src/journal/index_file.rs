@@ -4,7 +4,7 @@
 //!
 //! | offset | bytes | field |
 //! |-------:|------:|-------|
-//! | 0  | 4 | magic `LAX1` |
+//! | 0  | 4 | `LAX` and the format version as a digit: `LAX2` |
 //! | 4  | 4 | number of entries |
 //! | 8  | 8 | checksum: XXH3-64 of everything behind it, seeded with bytes 0..8 |
 //! | 16 | 8 | first seq of the segment |
@@ -15,18 +15,16 @@
 //! | 56 | n × 48 | key (16), fingerprint (16), seq (8), time of receipt in milliseconds (8) |
 
 use std::io;
-use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::dedup::{DedupEntry, DedupHasher, DedupKey};
-use super::format::Invalid;
-use super::segment::{SegmentReader, Step};
+use super::reader::{JournalRecord, JournalSegment};
 use crate::base::disk::{self, Disk};
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, FORMAT_VERSION};
 use crate::model::Seq;
 
-const MAGIC: [u8; 4] = *b"LAX1";
+const MAGIC: [u8; 4] = [b'L', b'A', b'X', b'0' + FORMAT_VERSION];
 const HEADER_BYTES: usize = 56;
 const ENTRY_BYTES: usize = 48;
 
@@ -45,13 +43,12 @@ pub struct SegmentIndex {
     pub entries: Vec<DedupEntry>,
 }
 
-/// Where reading a segment stopped short of its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoppedAt {
-    /// The first byte that is not part of a valid record.
-    pub offset: u64,
-    /// Why it is not.
-    pub why: Invalid,
+/// The index of a segment that was read.
+pub struct IndexedSegment {
+    /// What could be read.
+    pub index: SegmentIndex,
+    /// Whether that is all of it.
+    pub is_whole: bool,
 }
 
 impl SegmentIndex {
@@ -66,34 +63,21 @@ impl SegmentIndex {
         }
     }
 
-    /// Adds the next record of the segment.
-    ///
-    /// # Errors
-    /// [`Invalid`] where its names are not names or its seq is not the next.
-    pub fn add(&mut self, record: &super::format::Record<'_>, hasher: &DedupHasher) -> Result<(), Invalid> {
-        let header = &record.header;
-        if header.seq != self.last.next() {
-            return Err(Invalid::Content("the record's seq is not the next one"));
+    /// Adds a record of the segment. Records before it may be missing where they were lost to damage; one that was
+    /// added before is ignored.
+    pub fn add(&mut self, found: &JournalRecord<'_>, hasher: &DedupHasher) {
+        let header = &found.record.header;
+        if header.seq <= self.last {
+            return;
         }
-        let (customer, batch_id) = record.names()?;
-        if header.seq == self.first {
+        if self.last < self.first {
             self.first_received_at_ms = header.received_at_ms;
         }
         self.last = header.seq;
         self.last_received_at_ms = header.received_at_ms;
         if !header.server_made_id {
-            let key = hasher.key(&customer, &batch_id);
+            let key = hasher.key(&found.customer, &found.batch_id);
             self.entries.push(DedupEntry::new(key, header.fingerprint, header.seq, header.received_at_ms));
-        }
-        Ok(())
-    }
-
-    /// Adds a record that was found behind damage: seqs before it may be missing. Records that go back are left out.
-    pub fn add_salvaged(&mut self, record: &super::format::Record<'_>, hasher: &DedupHasher) {
-        if record.header.seq > self.last {
-            self.last = Seq(record.header.seq.0 - 1);
-            // The seq fits now; names that are not names leave the record out.
-            let _ = self.add(record, hasher);
         }
     }
 
@@ -114,8 +98,7 @@ impl SegmentIndex {
         moved
     }
 
-    /// Reads a whole segment, which ends where the next one begins if there is one. Says where it stopped if that is
-    /// not the end. What was moved to the next segment may still lie behind the end.
+    /// Reads a segment to its end, or to the first damage in it, which is logged.
     ///
     /// # Errors
     /// What the disk says.
@@ -124,31 +107,28 @@ impl SegmentIndex {
         dir: &DataDir,
         first: Seq,
         next_first: Option<Seq>,
-        hasher: &DedupHasher,
-    ) -> io::Result<(Self, Option<StoppedAt>)> {
+    ) -> io::Result<IndexedSegment> {
+        let hasher = DedupHasher::new(dir.secret());
         let mut index = Self::empty(first);
-        let mut reader = SegmentReader::open(disk, &dir.segment(first))?;
-        loop {
-            if next_first == Some(index.last.next()) {
-                return Ok((index, None));
-            }
-            match reader.next_step()? {
-                Step::End { .. } => return Ok((index, None)),
-                Step::Invalid { offset, why } => return Ok((index, Some(StoppedAt { offset, why }))),
-                Step::Record { offset, record } => {
-                    if let Err(why) = index.add(&record, hasher) {
-                        return Ok((index, Some(StoppedAt { offset, why })));
-                    }
-                }
-            }
+        let mut segment = JournalSegment::open(disk, dir, first, next_first)?;
+        while let Some(record) = segment.next_record()? {
+            index.add(&record, &hasher);
         }
+        let damage = segment.damage();
+        if let Some((offset, why)) = damage {
+            log::warn!(
+                "{}; retries of its later batches are not recognized",
+                segment.invalid_data(offset, why)
+            );
+        }
+        Ok(IndexedSegment { index, is_whole: damage.is_none() })
     }
 
     /// Writes the index beside its segment, durably.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn write(&self, disk: &dyn Disk, dir: &DataDir, hasher: &DedupHasher) -> io::Result<()> {
+    pub fn write(&self, disk: &dyn Disk, dir: &DataDir) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + self.entries.len() * ENTRY_BYTES);
         bytes.extend_from_slice(&MAGIC);
         let count = u32::try_from(self.entries.len()).expect("a segment has fewer than 2^32 records");
@@ -159,7 +139,7 @@ impl SegmentIndex {
             self.last.0,
             self.first_received_at_ms,
             self.last_received_at_ms,
-            hasher.check(),
+            DedupHasher::new(dir.secret()).check(),
         ] {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
@@ -179,9 +159,9 @@ impl SegmentIndex {
     ///
     /// # Errors
     /// What the disk says, `NotFound` included.
-    pub fn read(disk: &dyn Disk, path: &Path, first: Seq, hasher: &DedupHasher) -> io::Result<Option<Self>> {
-        let bytes = disk.read(path)?;
-        Ok(decode(&bytes, hasher).filter(|index| index.first == first))
+    pub fn read(disk: &dyn Disk, dir: &DataDir, first: Seq) -> io::Result<Option<Self>> {
+        let bytes = disk.read(&dir.index(first))?;
+        Ok(decode(&bytes, &DedupHasher::new(dir.secret())).filter(|index| index.first == first))
     }
 }
 
@@ -218,26 +198,28 @@ fn decode(bytes: &[u8], hasher: &DedupHasher) -> Option<SegmentIndex> {
 mod tests {
     use super::*;
     use crate::base::disk::RealDisk;
+    use crate::base::secret::Secret;
 
     #[test]
     fn an_index_is_read_back_and_any_change_is_noticed() {
         let temp = tempfile::tempdir().unwrap();
         let dir = DataDir::new(temp.path());
-        let hasher = DedupHasher::new(dir.prepare(&RealDisk).unwrap());
+        dir.prepare(&RealDisk).unwrap();
+        let hasher = DedupHasher::new(dir.secret());
         let mut index = SegmentIndex::empty(Seq(5));
         index.last = Seq(9);
         index.last_received_at_ms = 77;
         index.entries.push(DedupEntry::new(DedupKey(1 << 100), 2 << 90, Seq(6), 70));
         index.entries.push(DedupEntry::new(DedupKey(3), 4, Seq(9), 77));
-        index.write(&RealDisk, &dir, &hasher).unwrap();
+        index.write(&RealDisk, &dir).unwrap();
 
         let path = dir.index(Seq(5));
-        let read = |first, hasher: &DedupHasher| SegmentIndex::read(&RealDisk, &path, first, hasher).unwrap();
-        assert_eq!(read(Seq(5), &hasher), Some(index));
-        assert_eq!(read(Seq(4), &hasher), None);
-        assert_eq!(read(Seq(5), &DedupHasher::new([1; 16])), None);
-
+        assert_eq!(SegmentIndex::read(&RealDisk, &dir, Seq(5)).unwrap(), Some(index));
         let bytes = RealDisk.read(&path).unwrap();
+        assert_eq!(decode(&bytes, &DedupHasher::new(&Secret::random())), None);
+        RealDisk.rename(&path, &dir.index(Seq(4))).unwrap();
+        assert_eq!(SegmentIndex::read(&RealDisk, &dir, Seq(4)).unwrap(), None);
+
         for position in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[position] ^= 0x10;

@@ -1,12 +1,15 @@
-//! Filling the deduplication index at start: from the segments that recovery read, from `.idx` files, and from segments
-//! whose `.idx` is missing or damaged. What can be read nowhere shortens the horizon, and the index says so.
+//! Fills the deduplication index at start.
+//!
+//! Input: the segments that recovery read, `.idx` files, and segments whose `.idx` is missing or damaged. Output: the index;
+//! what cannot be read anywhere shortens its horizon. Never: claims to know a batch whose key was lost.
 
 use std::io;
 
-use super::dedup::{DedupEntry, DedupHasher, DedupIndex, UNKNOWN_MS};
+use super::dedup::{DedupEntry, DedupIndex, UNKNOWN_MS};
 use super::index_file::SegmentIndex;
+use super::reader::JournalFiles;
 use crate::base::disk::Disk;
-use crate::data_dir::{DataDir, seq_in_name};
+use crate::data_dir::DataDir;
 use crate::model::Seq;
 
 /// What is known of earlier batches.
@@ -27,18 +30,13 @@ pub(super) struct KnownKeys {
 pub(super) fn load(
     disk: &dyn Disk,
     dir: &DataDir,
-    hasher: &DedupHasher,
     capacity: usize,
     older: &[Seq],
     read: &[&SegmentIndex],
 ) -> io::Result<KnownKeys> {
-    let mut firsts: Vec<Seq> = disk
-        .list(&dir.journal())?
-        .iter()
-        .filter_map(|entry| seq_in_name(&entry.name, "idx"))
-        .chain(older.iter().copied())
-        .filter(|first| *first < read[0].first)
-        .collect();
+    let indexes = JournalFiles::list(disk, dir)?.indexes;
+    let mut firsts: Vec<Seq> =
+        indexes.iter().chain(older).copied().filter(|first| *first < read[0].first).collect();
     firsts.sort_unstable();
     firsts.dedup();
 
@@ -58,7 +56,7 @@ pub(super) fn load(
             break;
         }
         let next_first = firsts.get(position + 1).copied().unwrap_or(read[0].first);
-        let Some(index) = older_index(disk, dir, first, next_first, hasher)? else { continue };
+        let Some(index) = older_index(disk, dir, first, next_first)? else { continue };
         received_at_ms = received_at_ms.max(index.last_received_at_ms);
         if index.last.next() < reaches && lost.is_none() {
             lost = Some((Seq(reaches.0 - 1), oldest_ms));
@@ -89,27 +87,19 @@ fn older_index(
     dir: &DataDir,
     first: Seq,
     next_first: Seq,
-    hasher: &DedupHasher,
 ) -> io::Result<Option<SegmentIndex>> {
-    match SegmentIndex::read(disk, &dir.index(first), first, hasher) {
+    match SegmentIndex::read(disk, dir, first) {
         Ok(Some(index)) => return Ok(Some(index)),
         Ok(None) => log::warn!("{}: damaged or of another secret", dir.index(first).display()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    match SegmentIndex::of_segment(disk, dir, first, Some(next_first), hasher) {
-        Ok((index, None)) => {
-            index.write(disk, dir, hasher)?;
-            Ok(Some(index))
-        }
-        Ok((index, Some(stopped))) => {
-            log::warn!(
-                "{} is damaged at offset {}: {}; retries of its later batches are not recognized",
-                dir.segment(first).display(),
-                stopped.offset,
-                stopped.why
-            );
-            Ok(Some(index))
+    match SegmentIndex::of_segment(disk, dir, first, Some(next_first)) {
+        Ok(segment) => {
+            if segment.is_whole {
+                segment.index.write(disk, dir)?;
+            }
+            Ok(Some(segment.index))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             log::warn!("{}: neither index nor segment can be read; the deduplication horizon shrinks", first);

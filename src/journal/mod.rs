@@ -1,6 +1,6 @@
 //! The journal: every batch that was answered 202, in the order it was counted, and why counts are exact.
 //!
-//! [`mod@format`] and [`summary`] know the bytes; [`segment`] reads them; [`committer`] writes them; [`dedup`] and
+//! [`mod@format`] and [`summary`] know the bytes; [`reader`] walks over them; [`committer`] writes them; [`dedup`] and
 //! [`index_file`] remember keys; [`recovery`] opens a journal after anything; [`replay`] reads back what windows may
 //! lack; [`checkpoint`] says where that begins; [`retention`] removes what is old.
 //!
@@ -42,7 +42,9 @@
 //! | the clock goes backwards | it decides nothing but refusals before a batch is counted. Times of receipt in the journal never fall |
 //! | a damaged window file | kept aside and counted again from the journal as far as that reaches; otherwise marked `incomplete`, which `verify` reports ([`crate::windows::rebuild`]) |
 //! | lost journal files | the start is refused: the next seq would be one that windows have seen. `repair --accept-lost-journal` is the explicit way out |
-//! | a client sends what looks like a record | no payload that holds a record's header is written: a body is kept in another form, a path or user agent is refused (400). So what is found behind damage is the journal's own |
+//! | a client sends what looks like a record | a record carries a tag that cannot be made without the data directory's secret ([`mod@format`]). So what is found behind damage is the journal's own |
+//! | the secret is lost, or another one lies there | the start is refused: under another secret no record can be told from a forged one, and every key is unknown |
+//! | the files of another format version | the start is refused by the file's name ([`start_error`]) |
 //! | limits, agent table or partitions change between runs | the record holds the summary as it was counted; replay applies no limit and no clock |
 //!
 //! The honest limit: deduplication remembers the newest `--dedup-keys` keys. A retry that comes later than that is a new
@@ -53,9 +55,12 @@ pub mod committer;
 pub mod dedup;
 pub mod format;
 pub mod index_file;
+mod invalid;
 mod known_keys;
+pub mod reader;
 pub mod recovery;
 pub mod replay;
 pub mod retention;
-pub mod segment;
+mod segment;
+pub mod start_error;
 pub mod summary;

@@ -1,19 +1,16 @@
 //! Opening a journal, after a clean stop or anything else: what is in it, what of it counts, where to go on.
 //!
-//! Comes in: a locked data directory. Goes out: a [`Committer`] and the records to replay, or a refusal that names
-//! file and offset. A start after `kill -9` takes the same path as any start:
+//! Input: a locked data directory. Output: a [`Committer`] and the range of records to replay, or a refusal that names
+//! file and offset. Never: routes or answers before all of it is done, or looks at the clock or at limits. A start after
+//! `kill -9` takes the same path as any start:
 //!
 //! 1. Read the checkpoint and every segment from the one that holds the record after it. The first byte that is not
 //!    a record is *damage* if anything proves that a durable record lay there, else it is a *torn tail*.
 //! 2. Records that are not known durable (the last group: a kill leaves it in the page cache, a failed sync may have
 //!    dropped it from the disk) are written again into a new segment; only then is the old copy cut off.
 //! 3. Load the deduplication index.
-//!
-//! Nothing is routed or answered before all of it is done. Nothing here looks at the clock or at limits.
 
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
@@ -22,97 +19,14 @@ use super::dedup::DedupHasher;
 use super::format::Invalid;
 use super::index_file::SegmentIndex;
 use super::known_keys;
-use super::replay::{Replay, ReplaySegment};
-use super::segment::{SegmentReader, Step};
+use super::reader::{JournalFiles, JournalReader, JournalSegment, SegmentTail};
+use super::replay::Replay;
+use super::start_error::{StartError, refuse_other_version, refuse_wrong_secret};
 use crate::base::disk::{self, Disk};
 use crate::base::latch::Latch;
-use crate::data_dir::{DataDir, seq_in_name};
+use crate::data_dir::DataDir;
 use crate::metrics::JournalMetrics;
 use crate::model::Seq;
-
-/// Why a start is refused. Everything is left as it was.
-#[derive(Debug)]
-pub enum StartError {
-    /// The disk failed.
-    Io(io::Error),
-    /// A record that was durable cannot be read.
-    Damage {
-        /// The segment.
-        file: PathBuf,
-        /// Where in it the bad record begins.
-        offset: u64,
-        /// What is wrong with it.
-        why: Invalid,
-    },
-    /// Records that were durable are in no segment.
-    Gap {
-        /// The first record that is missing.
-        from: Seq,
-        /// The first record that is there again.
-        to: Seq,
-    },
-    /// The journal ends before the checkpoint: part of it was lost.
-    BehindCheckpoint {
-        /// The journal's last record.
-        end: Seq,
-        /// What the checkpoint says was durable.
-        checkpoint: Seq,
-    },
-    /// A window holds records that the journal does not have.
-    WindowAhead {
-        /// The window's file.
-        file: PathBuf,
-        /// The last record merged into it.
-        applied_through: Seq,
-        /// The journal's last record.
-        end: Seq,
-    },
-    /// There are windows, but neither journal nor checkpoint.
-    WindowsWithoutJournal,
-    /// There is neither a journal nor a checkpoint that can be read.
-    CheckpointDamaged,
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Io(error) => return write!(f, "{error}"),
-            StartError::Damage { file, offset, why } => {
-                write!(f, "{} is damaged at offset {offset}: {why}", file.display())?;
-            }
-            StartError::Gap { from, to } => {
-                write!(f, "the journal has no records {from} to {}", to.0.saturating_sub(1))?;
-            }
-            StartError::BehindCheckpoint { end, checkpoint } => write!(
-                f,
-                "the journal ends at record {end}, but the checkpoint is at {checkpoint}: journal files were lost"
-            )?,
-            StartError::WindowAhead { file, applied_through, end } => write!(
-                f,
-                "{} holds record {applied_through}, but the journal ends at {end}: journal files were lost",
-                file.display()
-            )?,
-            StartError::WindowsWithoutJournal => {
-                f.write_str("there are windows but no journal and no checkpoint: journal files were lost")?;
-            }
-            StartError::CheckpointDamaged => {
-                f.write_str("checkpoint.json is damaged and there is no journal: journal files were lost")?;
-            }
-        }
-        f.write_str(
-            ". Restore the data directory from a backup, or go on from what there is with \
-             `log-analytics repair --accept-lost-journal`",
-        )
-    }
-}
-
-impl std::error::Error for StartError {}
-
-impl From<io::Error> for StartError {
-    fn from(error: io::Error) -> Self {
-        StartError::Io(error)
-    }
-}
 
 /// What an opened journal gives.
 pub struct Opened {
@@ -121,12 +35,12 @@ pub struct Opened {
     /// The records after the checkpoint, to be routed before anything else.
     pub replay: Replay,
     /// What was found.
-    pub report: Report,
+    pub report: RecoveryReport,
 }
 
 /// What recovery found, for log and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct RecoveryReport {
     /// The checkpoint; zero where there is none.
     pub checkpoint: Seq,
     /// The last record.
@@ -147,8 +61,6 @@ pub struct Opening<'a> {
     pub disk: &'a Arc<dyn Disk>,
     /// The data directory, prepared and locked.
     pub dir: &'a Arc<DataDir>,
-    /// Hashes deduplication keys.
-    pub hasher: DedupHasher,
     /// How many keys are kept.
     pub dedup_capacity: usize,
     /// The committer's limits.
@@ -159,11 +71,11 @@ pub struct Opening<'a> {
     pub metrics: JournalMetrics,
     /// Asked where there is no checkpoint, before anything is changed: whether the windows show that the journal lost
     /// its beginning or its end.
-    pub ask_windows: &'a dyn Fn(&Report) -> Result<(), StartError>,
+    pub ask_windows: &'a dyn Fn(&RecoveryReport) -> Result<(), StartError>,
 }
 
 /// One segment as it was read.
-struct Scanned {
+struct ScannedSegment {
     index: SegmentIndex,
     /// Offset of every record that is not known durable yet, with its seq; cleared when a later record proves them
     /// durable.
@@ -174,12 +86,8 @@ struct Scanned {
     file_bytes: u64,
     /// The highest `durableThrough` in it.
     durable_through: Seq,
-    /// What follows `end`, if anything.
-    stopped: Option<Invalid>,
-    /// Whether what follows `end` is all zero.
+    /// Whether all that follows `end` is zero.
     zero_tail: bool,
-    /// Seqs that valid records behind `end` prove durable.
-    proven_behind: Seq,
 }
 
 /// Opens the journal. See the module.
@@ -189,8 +97,10 @@ struct Scanned {
 pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
     let Opening { disk, dir, .. } = opening;
     let (disk, dir) = (&***disk, &***dir);
+    refuse_other_version(disk, dir)?;
+    refuse_wrong_secret(disk, dir)?;
     let checkpoint = Checkpoint::load(disk, dir)?;
-    let mut firsts = segments(disk, dir)?;
+    let mut firsts = JournalFiles::list(disk, dir)?.firsts();
     if firsts.is_empty() {
         begin_journal(disk, dir, checkpoint)?;
         firsts.push(Seq(1));
@@ -200,7 +110,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
         Checkpoint::Through(seq) => seq,
         // Without a checkpoint the whole journal is replayed; windows skip what they have. Segments that retention
         // removed were applied before, and the windows prove below that no later part is missing.
-        Checkpoint::Missing | Checkpoint::Damaged => Seq(firsts[0].0 - 1),
+        _ => Seq(firsts[0].0 - 1),
     };
     let start = firsts.iter().rposition(|first| first.0 <= checkpoint.0 + 1);
     let Some(start) = start else {
@@ -213,7 +123,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
     if end < checkpoint {
         return Err(StartError::BehindCheckpoint { end, checkpoint });
     }
-    let mut report = Report {
+    let mut report = RecoveryReport {
         checkpoint,
         end,
         oldest: firsts[0],
@@ -226,12 +136,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
     }
     let segment = settle(disk, dir, &mut scanned, checkpoint, &mut report)?;
     let read: Vec<&SegmentIndex> = scanned.iter().map(|segment| &segment.index).collect();
-    let known =
-        known_keys::load(disk, dir, &opening.hasher, opening.dedup_capacity, &firsts[..start], &read)?;
-    let replay_segments: Vec<ReplaySegment> = scanned
-        .iter()
-        .map(|segment| ReplaySegment { first: segment.index.first, last: segment.index.last })
-        .collect();
+    let known = known_keys::load(disk, dir, opening.dedup_capacity, &firsts[..start], &read)?;
     let state = CommitterState {
         segment,
         durable: end,
@@ -247,20 +152,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
         opening.metrics.clone(),
         state,
     );
-    Ok(Opened { committer, replay: Replay::new(replay_segments, checkpoint, end), report })
-}
-
-/// The first seqs of all segments, ascending.
-///
-/// # Errors
-/// What the disk says.
-pub fn segments(disk: &dyn Disk, dir: &DataDir) -> io::Result<Vec<Seq>> {
-    let mut firsts: Vec<Seq> =
-        disk.list(&dir.journal())?.iter().filter_map(|entry| seq_in_name(&entry.name, "log")).collect();
-    firsts.sort_unstable();
-    // Record numbers begin at 1, so a segment 0 is nobody's.
-    firsts.retain(|first| first.0 > 0);
-    Ok(firsts)
+    Ok(Opened { committer, replay: Replay { after: checkpoint, through: end }, report })
 }
 
 /// Begins the journal of a new data directory, or refuses one that had a journal once.
@@ -270,7 +162,7 @@ fn begin_journal(disk: &dyn Disk, dir: &DataDir, checkpoint: Checkpoint) -> Resu
         Checkpoint::Through(checkpoint) => {
             return Err(StartError::BehindCheckpoint { end: Seq::ZERO, checkpoint });
         }
-        Checkpoint::Damaged => return Err(StartError::CheckpointDamaged),
+        Checkpoint::Damaged | Checkpoint::OtherVersion(_) => return Err(StartError::CheckpointDamaged),
         Checkpoint::Missing => {
             for customer in disk.list(&dir.windows())?.iter().filter(|entry| entry.is_dir) {
                 if disk.list(&dir.windows().join(&customer.name))?.iter().any(|e| e.name.ends_with(".json")) {
@@ -285,116 +177,70 @@ fn begin_journal(disk: &dyn Disk, dir: &DataDir, checkpoint: Checkpoint) -> Resu
 }
 
 /// Reads the segments from the one that holds the record after the checkpoint, and decides what is damage.
-fn scan(opening: &Opening<'_>, firsts: &[Seq], checkpoint: Seq) -> Result<Vec<Scanned>, StartError> {
-    let dir = opening.dir;
-    let mut scanned: Vec<Scanned> = Vec::new();
-    for (position, first) in firsts.iter().enumerate() {
-        let next_first = firsts.get(position + 1).copied();
-        let segment = scan_segment(opening, *first, next_first)?;
-        let missing = segment.index.last.next();
-        let file = dir.segment(*first);
-        if let Some(next_first) = next_first {
+fn scan(opening: &Opening<'_>, firsts: &[Seq], checkpoint: Seq) -> Result<Vec<ScannedSegment>, StartError> {
+    let mut scanned: Vec<ScannedSegment> = Vec::new();
+    let mut reader = JournalReader::of_segments(&**opening.disk, opening.dir, firsts);
+    let hasher = DedupHasher::new(opening.dir.secret());
+    // A record was written again into the next segment, which was durable before it got its name.
+    let mut moved = false;
+    while let Some(mut segment) = reader.next_segment()? {
+        let read = scan_segment(&mut segment, &hasher)?;
+        if moved && read.end == 0 {
+            // Both copies are in doubt.
+            return Err(StartError::Damage { file: segment.path, offset: 0, why: Invalid::Truncated });
+        }
+        moved = segment.tail().1 == SegmentTail::Moved;
+        if let Some((from, to)) = segment.gap() {
             // A segment is begun only after the one before it was synced whole, and a rewritten one replaces the
             // records from its first on. So everything up to the next segment must be here.
-            if missing < next_first {
-                return Err(match segment.stopped {
-                    Some(why) => StartError::Damage { file, offset: segment.end, why },
-                    None => StartError::Gap { from: missing, to: next_first },
-                });
-            }
-        } else if let Some(why) = segment.stopped {
-            let proven_durable = checkpoint >= missing || segment.proven_behind >= missing;
+            return Err(match segment.damage() {
+                Some((offset, why)) => StartError::Damage { file: segment.path, offset, why },
+                None => StartError::Gap { from, to },
+            });
+        }
+        if let Some((offset, why)) = segment.damage() {
+            let missing = segment.last.next();
+            let proven_durable = checkpoint >= missing || segment.proven_behind()? >= missing;
             if proven_durable {
-                return Err(StartError::Damage { file, offset: segment.end, why });
+                return Err(StartError::Damage { file: segment.path, offset, why });
             }
         }
-        scanned.push(segment);
+        scanned.push(read);
     }
     Ok(scanned)
 }
 
-fn scan_segment(opening: &Opening<'_>, first: Seq, next_first: Option<Seq>) -> Result<Scanned, StartError> {
-    let path = opening.dir.segment(first);
-    let mut reader = SegmentReader::open(&**opening.disk, &path)?;
-    let mut scanned = Scanned {
-        index: SegmentIndex::empty(first),
+fn scan_segment(segment: &mut JournalSegment, hasher: &DedupHasher) -> io::Result<ScannedSegment> {
+    let mut scanned = ScannedSegment {
+        index: SegmentIndex::empty(segment.first),
         unproven: Vec::new(),
         end: 0,
-        file_bytes: 0,
+        file_bytes: segment.file_bytes,
         durable_through: Seq::ZERO,
-        stopped: None,
         zero_tail: false,
-        proven_behind: Seq::ZERO,
     };
-    let mut misplaced = false;
-    loop {
-        let why = match reader.next_step()? {
-            Step::End { offset } => {
-                scanned.end = offset;
-                break;
-            }
-            Step::Invalid { offset, why } => {
-                scanned.end = offset;
-                why
-            }
-            Step::Record { offset, record } => {
-                scanned.end = offset;
-                if next_first == Some(record.header.seq) {
-                    // From here on the next segment holds what counts. It was durable before it got its name; if
-                    // it does not hold the record, both copies are in doubt.
-                    let header = record.header;
-                    if !begins_with(opening, header.seq)? {
-                        let file = opening.dir.segment(header.seq);
-                        return Err(StartError::Damage { file, offset: 0, why: Invalid::Truncated });
-                    }
-                    break;
-                }
-                let durable_through = record.header.durable_through;
-                let seq = record.header.seq;
-                let record_bytes = u64::from(record.header.record_bytes);
-                match scanned.index.add(&record, &opening.hasher) {
-                    Ok(()) => {
-                        if durable_through > scanned.durable_through {
-                            scanned.durable_through = durable_through;
-                            scanned.unproven.retain(|(seq, _)| *seq > durable_through);
-                        }
-                        scanned.unproven.push((seq, offset));
-                        scanned.end = offset + record_bytes;
-                        continue;
-                    }
-                    // The record is whole but in the wrong place: what it proves about others still holds.
-                    Err(why) => {
-                        scanned.proven_behind = durable_through;
-                        misplaced = true;
-                        why
-                    }
-                }
-            }
-        };
-        scanned.stopped = Some(why);
-        for header in reader.records_behind_damage()? {
-            scanned.proven_behind = scanned.proven_behind.max(header.durable_through);
+    while let Some(found) = segment.next_record()? {
+        let durable_through = found.record.header.durable_through;
+        if durable_through > scanned.durable_through {
+            scanned.durable_through = durable_through;
+            scanned.unproven.retain(|(seq, _)| *seq > durable_through);
         }
-        scanned.zero_tail = !misplaced && reader.rest_is_zero()?;
-        break;
+        scanned.unproven.push((found.record.header.seq, found.offset));
+        scanned.index.add(&found, hasher);
     }
-    scanned.file_bytes = opening.disk.open(&path)?.len()?;
+    let (end, tail) = segment.tail();
+    scanned.end = end;
+    scanned.zero_tail = matches!(tail, SegmentTail::Damage(_)) && segment.is_zero_behind()?;
     Ok(scanned)
-}
-
-/// Whether the segment `first` begins with the record `first`.
-fn begins_with(opening: &Opening<'_>, first: Seq) -> io::Result<bool> {
-    let mut reader = SegmentReader::open(&**opening.disk, &opening.dir.segment(first))?;
-    Ok(matches!(reader.next_step()?, Step::Record { record, .. } if record.header.seq == first))
 }
 
 /// Makes the journal on disk what was read from it, and opens the segment to write on.
 fn settle(
     disk: &dyn Disk,
     dir: &DataDir,
-    scanned: &mut Vec<Scanned>,
+    scanned: &mut Vec<ScannedSegment>,
     checkpoint: Seq,
-    report: &mut Report,
+    report: &mut RecoveryReport,
 ) -> Result<ActiveSegment, StartError> {
     // Earlier segments end where the next one begins. A rewrite that was cut short left its source longer; the source
     // is cut only now that the last segment's name is durable, because until then it may hold the only durable copy.
@@ -414,9 +260,9 @@ fn settle(
 fn settle_last(
     disk: &dyn Disk,
     dir: &DataDir,
-    scanned: &mut Vec<Scanned>,
+    scanned: &mut Vec<ScannedSegment>,
     checkpoint: Seq,
-    report: &mut Report,
+    report: &mut RecoveryReport,
 ) -> Result<ActiveSegment, StartError> {
     let last = scanned.last_mut().expect("there is at least one segment");
     let durable = last.durable_through.max(checkpoint);
@@ -445,15 +291,13 @@ fn settle_last(
         cut(disk, dir, last.index.first, offset)?;
         let moved = last.index.split_off(from);
         last.end = offset;
-        scanned.push(Scanned {
+        scanned.push(ScannedSegment {
             end: bytes.len() as u64,
             file_bytes: bytes.len() as u64,
             index: moved,
             unproven: Vec::new(),
             durable_through: Seq::ZERO,
-            stopped: None,
             zero_tail: false,
-            proven_behind: Seq::ZERO,
         });
     }
     Ok(ActiveSegment { first: from, file: disk.open(&dir.segment(from))?, bytes: bytes.len() as u64 })

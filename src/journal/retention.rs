@@ -1,14 +1,14 @@
-//! Looking after sealed segments: each gets its `.idx`, and those that are old or too much are removed.
+//! Upkeep of sealed segments: each gets its `.idx`, and those that are too old or too many are removed.
 //!
-//! Runs after a checkpoint, in the checkpointer's thread. It must never touch the segment being written, nor
-//! remove a record that is after the checkpoint.
+//! Input: a durable checkpoint, the limits and the time. Output: index files; removed segments. Never: touches the segment
+//! being written, or removes a record that is after the checkpoint.
 
 use std::io;
 
-use super::dedup::DedupHasher;
 use super::index_file::SegmentIndex;
+use super::reader::JournalFiles;
 use crate::base::disk::Disk;
-use crate::data_dir::{DataDir, seq_in_name};
+use crate::data_dir::DataDir;
 use crate::model::Seq;
 
 /// How long the journal is kept: whichever comes first.
@@ -35,7 +35,7 @@ pub struct Maintained {
     pub oldest: Seq,
 }
 
-/// What a round goes by.
+/// The state that a round starts from.
 #[derive(Clone, Copy, Debug)]
 pub struct Round {
     /// The limits.
@@ -54,46 +54,30 @@ pub struct Round {
 ///
 /// # Errors
 /// What the disk says.
-pub fn maintain(
-    disk: &dyn Disk,
-    dir: &DataDir,
-    hasher: &DedupHasher,
-    round: &Round,
-) -> io::Result<Maintained> {
-    let listing = disk.list(&dir.journal())?;
-    let mut logs: Vec<(Seq, u64)> = listing
-        .iter()
-        .filter_map(|entry| seq_in_name(&entry.name, "log").map(|first| (first, entry.bytes)))
-        .collect();
-    logs.sort_unstable();
-    let mut indices: Vec<Seq> = listing.iter().filter_map(|e| seq_in_name(&e.name, "idx")).collect();
-    indices.sort_unstable();
+pub fn maintain(disk: &dyn Disk, dir: &DataDir, round: &Round) -> io::Result<Maintained> {
+    let files = JournalFiles::list(disk, dir)?;
+    let mut bytes = files.bytes();
+    let JournalFiles { segments, indexes } = files;
 
     let mut done = Maintained::default();
-    for (position, (first, _)) in logs.iter().enumerate() {
-        if *first < round.active_segment && indices.binary_search(first).is_err() {
-            let next_first = logs.get(position + 1).map(|(next_first, _)| *next_first);
-            let (index, stopped) = SegmentIndex::of_segment(disk, dir, *first, next_first, hasher)?;
-            if let Some(stopped) = stopped {
-                // What can be read is kept; the gap shows as a shorter horizon at the next start.
-                let path = dir.segment(*first);
-                log::warn!("{} is damaged at offset {}: {}", path.display(), stopped.offset, stopped.why);
-            }
-            index.write(disk, dir, hasher)?;
+    for (position, (first, _)) in segments.iter().enumerate() {
+        if *first < round.active_segment && indexes.binary_search(first).is_err() {
+            let next_first = segments.get(position + 1).map(|(next_first, _)| *next_first);
+            // What can be read of a damaged one is kept; the gap shows as a shorter horizon at the next start.
+            SegmentIndex::of_segment(disk, dir, *first, next_first)?.index.write(disk, dir)?;
             done.indexed += 1;
         }
     }
 
-    let mut bytes: u64 = logs.iter().map(|(_, bytes)| *bytes).sum();
     let mut kept = 0;
-    for (position, (first, segment_bytes)) in logs.iter().enumerate() {
-        let Some((next_first, _)) = logs.get(position + 1) else { break };
+    for (position, (first, segment_bytes)) in segments.iter().enumerate() {
+        let Some((next_first, _)) = segments.get(position + 1) else { break };
         let applied = next_first.0 - 1 <= round.checkpoint.0;
         if *first >= round.active_segment || !applied {
             break;
         }
         // Without a good index the segment is the only memory of its batches' keys; then it stays.
-        let Some(index) = read_index(disk, dir, *first, hasher)? else { break };
+        let Some(index) = read_index(disk, dir, *first)? else { break };
         let age_ms = round.now_ms.saturating_sub(index.last_received_at_ms);
         if bytes <= round.retention.max_bytes && age_ms <= round.retention.max_age_ms {
             break;
@@ -107,26 +91,21 @@ pub fn maintain(
         done.removed += 1;
         kept = position + 1;
     }
-    for (position, first) in indices.iter().enumerate() {
-        let log_is_gone = logs[kept..].binary_search_by_key(first, |(log, _)| *log).is_err();
-        let ends_before = indices.get(position + 1).copied().unwrap_or(round.active_segment);
-        if log_is_gone && ends_before.0 - 1 <= round.forgotten_through.0 {
+    for (position, first) in indexes.iter().enumerate() {
+        let segment_is_gone = segments[kept..].binary_search_by_key(first, |(segment, _)| *segment).is_err();
+        let ends_before = indexes.get(position + 1).copied().unwrap_or(round.active_segment);
+        if segment_is_gone && ends_before.0 - 1 <= round.forgotten_through.0 {
             disk.remove(&dir.index(*first))?;
         }
     }
     done.bytes = bytes;
-    done.segments = (logs.len() - kept) as u64;
-    done.oldest = logs.get(kept).map_or(Seq::ZERO, |(first, _)| *first);
+    done.segments = (segments.len() - kept) as u64;
+    done.oldest = segments.get(kept).map_or(Seq::ZERO, |(first, _)| *first);
     Ok(done)
 }
 
-fn read_index(
-    disk: &dyn Disk,
-    dir: &DataDir,
-    first: Seq,
-    hasher: &DedupHasher,
-) -> io::Result<Option<SegmentIndex>> {
-    match SegmentIndex::read(disk, &dir.index(first), first, hasher) {
+fn read_index(disk: &dyn Disk, dir: &DataDir, first: Seq) -> io::Result<Option<SegmentIndex>> {
+    match SegmentIndex::read(disk, dir, first) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Ok(None) => {
             // Damaged: removed, so that the next round makes it anew from the segment.

@@ -1,22 +1,23 @@
-//! Reading a segment from front to back: valid records, then the end or the first byte that is not a record.
+//! The bytes of one segment from front to back, for [`super::reader`] alone.
 //!
-//! Comes in: a file of the journal. Goes out: records with their offsets. Nothing is decided here about what an
-//! invalid byte means; that is `recovery`'s.
+//! Input: a file of the journal. Output: valid records with their offsets, then the end or the first byte that does not
+//! begin a record. Never: looks at the numbers of records.
 
 use std::io;
 use std::path::Path;
 
 use memchr::memmem;
 
-use super::format::{HEADER_BYTES, Header, Invalid, MAGIC, Record};
+use super::format::{HEADER_BYTES, Header, Invalid, MAGIC, Record, RecordKey};
 use crate::base::disk::{Disk, DiskFile};
 
 /// How much is read at once. Records may be longer; the buffer then grows for them.
 const READ_BYTES: usize = 1024 * 1024;
 
 /// A segment being read.
-pub struct SegmentReader {
+pub(super) struct SegmentReader {
     file: Box<dyn DiskFile>,
+    key: RecordKey,
     /// Bytes of the file from `offset` on.
     buffer: Vec<u8>,
     /// Where in the file `buffer` begins.
@@ -26,53 +27,36 @@ pub struct SegmentReader {
 }
 
 /// What lies at the reader's position.
-pub enum Step<'a> {
+pub(super) enum Step<'a> {
     /// A valid record.
-    Record {
-        /// Where in the file it begins.
-        offset: u64,
-        /// The record.
-        record: Record<'a>,
-    },
+    Record { offset: u64, record: Record<'a> },
     /// The file ends where a record ends.
-    End {
-        /// Its length.
-        offset: u64,
-    },
-    /// What follows is not a record.
-    Invalid {
-        /// Where in the file it begins.
-        offset: u64,
-        /// Why it is not one.
-        why: Invalid,
-    },
+    End { offset: u64 },
+    /// No valid record begins here.
+    Invalid { offset: u64, why: Invalid },
 }
 
 impl SegmentReader {
-    /// Opens a segment.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn open(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
-        Ok(Self { file: disk.open(path)?, buffer: Vec::new(), offset: 0, cursor: 0 })
+    pub(super) fn open(disk: &dyn Disk, path: &Path, key: RecordKey) -> io::Result<Self> {
+        Ok(Self { file: disk.open(path)?, key, buffer: Vec::new(), offset: 0, cursor: 0 })
     }
 
     /// The record at the reader's position; moves behind it. After anything but a record, it says the same again.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn next_step(&mut self) -> io::Result<Step<'_>> {
+    pub(super) fn next_step(&mut self) -> io::Result<Step<'_>> {
         let offset = self.offset + self.cursor as u64;
         let mut available = self.fill(HEADER_BYTES)?;
         if available == 0 {
             return Ok(Step::End { offset });
         }
-        if let Ok(header) = Header::decode(&self.buffer[self.cursor..]) {
+        if let Ok(header) = Header::decode(&self.buffer[self.cursor..], &self.key) {
             available = self.fill(header.record_bytes as usize)?;
         }
         let start = self.cursor;
         debug_assert_eq!(available, self.buffer.len() - start);
-        match Record::decode(&self.buffer[start..]) {
+        match Record::decode(&self.buffer[start..], &self.key) {
             Ok(record) => {
                 self.cursor = start + record.header.record_bytes as usize;
                 Ok(Step::Record { offset, record })
@@ -99,75 +83,66 @@ impl SegmentReader {
         Ok(self.buffer.len())
     }
 
-    /// The headers of all valid records that begin behind the reader's position, wherever they begin.
+    /// How long the file is.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn records_behind_damage(&self) -> io::Result<Vec<Header>> {
-        let rest = self.rest()?;
-        let mut headers = Vec::new();
-        let mut position = 0;
-        while let Some((start, header)) = find_record(&rest, position + 1) {
-            headers.push(header);
-            position = start + header.record_bytes as usize - 1;
-        }
-        Ok(headers)
+    pub(super) fn file_bytes(&self) -> io::Result<u64> {
+        self.file.len()
     }
 
-    /// Moves to the next valid record behind the reader's position, wherever it begins. `false` where there is none.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn skip_to_next_record(&mut self) -> io::Result<bool> {
-        let Some((start, _)) = find_record(&self.rest()?, 1) else { return Ok(false) };
-        self.offset += (self.cursor + start) as u64;
+    /// The next step is the one at this offset.
+    pub(super) fn seek(&mut self, offset: u64) {
+        self.offset = offset;
         self.cursor = 0;
         self.buffer.clear();
-        Ok(true)
     }
 
-    /// The file from the reader's position on. Read into memory whole: this is asked only where something is wrong.
-    fn rest(&self) -> io::Result<Vec<u8>> {
-        let from = self.offset + self.cursor as u64;
+    /// All whole records at `from` or behind it, wherever they begin: their offsets and headers. Reads the rest of the
+    /// file into memory, so it is for files where something is wrong.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub(super) fn records_from(&self, from: u64) -> io::Result<Vec<(u64, Header)>> {
         let length = self.file.len()?.saturating_sub(from);
         let mut rest = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         let read = self.file.read_at(from, &mut rest)?;
         rest.truncate(read);
-        Ok(rest)
+        let mut found = Vec::new();
+        let mut position = 0;
+        while let Some((start, header)) = find_record(&rest, position, &self.key) {
+            found.push((from + start as u64, header));
+            position = start + header.record_bytes as usize;
+        }
+        Ok(found)
     }
 
-    /// Whether everything from the reader's position on is zero (a file extended by the file system and never
-    /// written, which a power cut leaves).
+    /// Whether the file is all zero from this offset on.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn rest_is_zero(&self) -> io::Result<bool> {
-        let mut position = self.offset + self.cursor as u64;
+    pub(super) fn is_zero_from(&self, mut from: u64) -> io::Result<bool> {
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            let read = self.file.read_at(position, &mut buffer)?;
+            let read = self.file.read_at(from, &mut buffer)?;
             if buffer[..read].iter().any(|byte| *byte != 0) {
                 return Ok(false);
             }
             if read < buffer.len() {
                 return Ok(true);
             }
-            position += read as u64;
+            from += read as u64;
         }
     }
 }
 
-/// Whether bytes that somebody else chose hold what could be taken for the beginning of a record where damage hides the
-/// real ones. By chance they never do: a header's checksum would have to be right.
-pub fn holds_a_header(bytes: &[u8]) -> bool {
-    memmem::find_iter(bytes, &MAGIC).any(|start| Header::decode(&bytes[start..]).is_ok())
-}
-
-/// The first valid record that begins at `from` or behind, and where.
-fn find_record(bytes: &[u8], mut from: usize) -> Option<(usize, Header)> {
+/// The first whole record, with valid names, that begins at `from` or behind it.
+fn find_record(bytes: &[u8], mut from: usize, key: &RecordKey) -> Option<(usize, Header)> {
     while let Some(found) = memmem::find(bytes.get(from..)?, &MAGIC) {
         from += found;
-        if let Ok(record) = Record::decode(&bytes[from..]) {
+        if let Ok(record) = Record::decode(&bytes[from..], key)
+            && record.names().is_ok()
+        {
             return Some((from, record.header));
         }
         from += 1;

@@ -1,7 +1,8 @@
-//! Making a lost window again from the journal.
+//! Counting a lost window again from the journal.
 //!
-//! Comes in: whose window, and up to which record. Goes out: what the journal still knows of it, and whether that is
-//! everything. Reads every retained record once: damage is rare, and exactness is worth the wait.
+//! Input: whose window, and up to which record. Output: the window with all that the journal still holds of it, marked
+//! incomplete where that is not everything. Never: writes a file. Reads every retained record once: damage is rare, and
+//! exactness is worth the wait.
 
 use std::io;
 
@@ -9,9 +10,8 @@ use super::window::{Window, WindowLimits};
 use crate::base::disk::Disk;
 use crate::batch::insights;
 use crate::data_dir::DataDir;
-use crate::journal::recovery::segments;
-use crate::journal::replay::{Replay, ReplaySegment};
-use crate::journal::segment::{SegmentReader, Step};
+use crate::journal::format::Invalid;
+use crate::journal::reader::JournalReader;
 use crate::journal::summary;
 use crate::model::{CustomerId, Seq, WindowId};
 use crate::time;
@@ -31,50 +31,43 @@ pub fn rebuild(
     max_future_ms: u64,
 ) -> io::Result<Window> {
     let mut window = Window::new(customer.clone(), id);
-    let firsts = segments(disk, dir)?;
-    let mut oldest = None;
-    for (position, first) in firsts.iter().copied().enumerate().take_while(|(_, first)| *first <= through) {
-        oldest = oldest.or(Some(first));
-        let next_first = firsts.get(position + 1).copied().filter(|next| *next <= through);
-        let last = next_first.map_or(through, |next| Seq(next.0 - 1));
-        let replay = Replay::new(vec![ReplaySegment { first, last }], Seq(first.0 - 1), last);
-        let visited = replay.visit(disk, dir, |record| {
-            if record.names()?.0 == *customer {
-                for insight in insights(customer, &summary::decode(record.summary())?) {
-                    if insight.window == id {
-                        window.merge(record.header.seq, &insight.keys, &insight.counts, limits);
-                    }
+    // The first record behind the last gap, and when it was received. A gap is legal: a power cut brought a removed
+    // segment back, a repair went on after a loss, an old segment is damaged, or retention removed one just now.
+    let mut begins: Option<(Seq, u64)> = None;
+    let mut next = Seq(1);
+    let mut reader = JournalReader::open(disk, dir)?;
+    while let Some(mut segment) = reader.next_segment()? {
+        if segment.first > through {
+            break;
+        }
+        if segment.first != next {
+            begins = None;
+            window = Window::new(customer.clone(), id);
+        }
+        let path = segment.path.clone();
+        while segment.last < through
+            && let Some(found) = segment.next_record()?
+        {
+            let header = found.record.header;
+            begins = begins.or(Some((header.seq, header.received_at_ms)));
+            if found.customer == *customer {
+                let summary =
+                    summary::decode(found.record.summary()).map_err(|why| why.at(&path, found.offset))?;
+                for insight in insights(customer, &summary).iter().filter(|insight| insight.window == id) {
+                    window.merge(header.seq, &insight.keys, &insight.counts, limits);
                 }
             }
-            Ok(true)
-        });
-        match visited {
-            // A gap (a power cut brought a removed segment back, a repair went on after a loss), a damaged old segment,
-            // or one that upkeep removed just now: the journal reaches back to what follows it.
-            Err(error)
-                if next_first.is_some()
-                    && matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) =>
-            {
-                oldest = None;
-                window = Window::new(customer.clone(), id);
-            }
-            visited => visited?,
+        }
+        next = segment.last.next();
+        if segment.last < through && segment.next_first.is_none_or(|first| first > through) {
+            let (offset, why) = segment.damage().unwrap_or((segment.tail().0, Invalid::Truncated));
+            return Err(segment.invalid_data(offset, why));
         }
     }
     let since_ms = time::start_ms(id.start).saturating_sub(max_future_ms);
-    match oldest {
-        Some(oldest) if reaches_back(disk, dir, oldest, since_ms)? => {}
-        _ => window.mark_incomplete(),
+    // Times of receipt never fall in the journal.
+    if !begins.is_some_and(|(first, received_at_ms)| first == Seq(1) || received_at_ms < since_ms) {
+        window.mark_incomplete();
     }
     Ok(window)
-}
-
-/// Whether every batch received at `ms` or later is in the journal. Times of receipt never fall in it, so its first
-/// record tells.
-fn reaches_back(disk: &dyn Disk, dir: &DataDir, oldest: Seq, ms: u64) -> io::Result<bool> {
-    if oldest == Seq(1) {
-        return Ok(true);
-    }
-    let mut reader = SegmentReader::open(disk, &dir.segment(oldest))?;
-    Ok(matches!(reader.next_step()?, Step::Record { record, .. } if record.header.received_at_ms < ms))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::window::Window;
 use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
-use crate::journal::recovery::StartError;
+use crate::journal::start_error::StartError;
 use crate::model::{Seq, WindowSize};
 
 /// Calls `visit` with the path of every window file.

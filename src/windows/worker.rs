@@ -99,6 +99,8 @@ pub struct Worker {
     unsynced: BTreeSet<CustomerId>,
     /// Nothing is written before this, after a failure.
     retry_at: UnixMs,
+    /// The file that could not be written last, and why.
+    write_error: Option<String>,
     /// A directory could not be synced: no marker is ever acknowledged again, since a later success of the same sync
     /// would prove nothing.
     dirs_in_doubt: bool,
@@ -133,6 +135,7 @@ impl Worker {
             markers_turn: false,
             unsynced: BTreeSet::new(),
             retry_at: 0,
+            write_error: None,
             dirs_in_doubt: false,
             journal_end,
             through: Seq::ZERO,
@@ -436,7 +439,9 @@ impl Worker {
                 true
             }
             Err(error) => {
-                log::warn!("{}: could not be written, will be tried again: {error}", path.display());
+                let reason = format!("cannot write window {}: {error}", path.display());
+                log::warn!("{reason}; it will be tried again");
+                self.write_error = Some(reason);
                 self.metrics.flush_errors.inc();
                 self.retry_at = now + RETRY_MS;
                 false
@@ -466,6 +471,11 @@ impl Worker {
         };
         found.sort_unstable_by_key(|window| window.id().start);
         found
+    }
+
+    /// The window file that could not be written last, and why.
+    pub fn write_error(&self) -> Option<&str> {
+        self.write_error.as_deref()
     }
 
     /// How many windows are resident, and how many of them are dirty.

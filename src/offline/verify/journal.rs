@@ -1,21 +1,21 @@
-//! The journal's part of a check: every record's checksums and order, the checkpoint, the index files.
+//! The journal's part of a check: every record's checksums and order, and the checkpoint.
+//!
+//! Input: a locked data directory. Output: what the journal is known to hold; problems and notes. Never: changes a file.
 
 use std::io;
 
-use super::{Known, Progress, Report};
+use super::{Known, Progress, VerifyReport};
 use crate::base::disk::Disk;
-use crate::data_dir::{DataDir, seq_in_name};
+use crate::data_dir::DataDir;
 use crate::journal::checkpoint::Checkpoint;
-use crate::journal::recovery::segments;
-use crate::journal::replay::ReplaySegment;
-use crate::journal::segment::{SegmentReader, Step};
+use crate::journal::reader::{JournalFiles, JournalReader, JournalSegment, SegmentTail};
 use crate::journal::summary;
 use crate::model::Seq;
 
 pub(super) fn check(
     disk: &dyn Disk,
     dir: &DataDir,
-    report: &mut Report,
+    report: &mut VerifyReport,
     progress: Progress<'_>,
 ) -> io::Result<Known> {
     let checkpoint = match Checkpoint::load(disk, dir)? {
@@ -24,36 +24,24 @@ pub(super) fn check(
             report.notes.push("there is no checkpoint yet".to_owned());
             Seq::ZERO
         }
-        Checkpoint::Damaged => {
+        Checkpoint::Damaged | Checkpoint::OtherVersion(_) => {
             report.problem(&dir.checkpoint(), None, "the checkpoint is damaged");
             Seq::ZERO
         }
     };
     report.checkpoint = checkpoint.0;
-    let firsts = segments(disk, dir)?;
-    let total: u64 = disk
-        .list(&dir.journal())?
-        .iter()
-        .filter(|e| seq_in_name(&e.name, "log").is_some())
-        .map(|e| e.bytes)
-        .sum();
-
-    let mut known = Known {
-        contiguous: Vec::new(),
-        after: Seq::ZERO,
-        since_ms: 0,
-        end: Seq::ZERO,
-        checkpoint,
-        is_readable: true,
-    };
-    for (position, first) in firsts.iter().enumerate() {
-        let next_first = firsts.get(position + 1).copied();
-        check_segment(disk, dir, *first, next_first, &mut known, report, &mut |bytes| {
-            progress(bytes, total)
-        })?;
+    let total = JournalFiles::list(disk, dir)?.bytes();
+    let mut known = Known { after: Seq::ZERO, since_ms: 0, end: Seq::ZERO, checkpoint, is_readable: true };
+    let mut reader = JournalReader::open(disk, dir)?;
+    while let Some(mut segment) = reader.next_segment()? {
+        if report.segments == 0 {
+            report.first_seq = segment.first.0;
+        }
+        report.segments += 1;
+        check_beginning(&segment, &mut known, report);
+        check_records(&mut segment, &mut known, report, &mut |bytes| progress(bytes, total))?;
+        check_end(&segment, &mut known, report)?;
     }
-    report.segments = firsts.len() as u64;
-    report.first_seq = firsts.first().map_or(0, |first| first.0);
     report.last_seq = known.end.0;
     if known.end < checkpoint {
         let what = format!("the journal ends at record {}, before the checkpoint at {checkpoint}", known.end);
@@ -62,85 +50,73 @@ pub(super) fn check(
     Ok(known)
 }
 
-fn check_segment(
-    disk: &dyn Disk,
-    dir: &DataDir,
-    first: Seq,
-    next_first: Option<Seq>,
+/// Reports the records that are missing between the segments read so far and this one.
+fn check_beginning(segment: &JournalSegment, known: &mut Known, report: &mut VerifyReport) {
+    let JournalSegment { first, path, .. } = segment;
+    if known.end.next() == *first {
+        return;
+    }
+    if known.end != Seq::ZERO {
+        let what = format!("records {} to {} are missing before it", known.end.next(), first.0 - 1);
+        if first.0 - 1 <= known.checkpoint.0 {
+            // Windows have them: a power cut brought a removed segment back, or a repair went on after a loss.
+            report.notes.push(format!("{}: {what}; the checkpoint covers them", path.display()));
+        } else {
+            report.problem(path, None, what);
+        }
+    }
+    known.after = Seq(first.0 - 1);
+    known.end = known.after;
+    known.since_ms = 0;
+}
+
+fn check_records(
+    segment: &mut JournalSegment,
     known: &mut Known,
-    report: &mut Report,
+    report: &mut VerifyReport,
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<()> {
-    let path = dir.segment(first);
-    if known.end.next() != first {
-        if known.end != Seq::ZERO {
-            let what = format!("records {} to {} are missing before it", known.end.next(), first.0 - 1);
-            if first.0 - 1 <= known.checkpoint.0 {
-                // Windows have them: a power cut brought a removed segment back, or a repair went on after a loss.
-                report.notes.push(format!("{}: {what}; the checkpoint covers them", path.display()));
-            } else {
-                report.problem(&path, None, what);
-            }
-        }
-        known.contiguous.clear();
-        known.after = Seq(first.0 - 1);
-        known.end = Seq(first.0 - 1);
-        known.since_ms = 0;
-    }
-    let mut reader = SegmentReader::open(disk, &path)?;
+    let path = segment.path.clone();
     let mut done = 0;
-    loop {
-        match reader.next_step()? {
-            Step::End { .. } => break,
-            Step::Invalid { offset, why } => {
-                if next_first == Some(known.end.next()) {
-                    report.notes.push(format!("{}: bytes after the last record", path.display()));
-                } else if next_first.is_none() && is_torn_tail(&reader, known)? {
-                    let what = "a torn tail, which the next start cuts off";
-                    report.notes.push(format!("{}: offset {offset}: {what}", path.display()));
-                } else {
-                    report.problem(&path, Some(offset), why.to_string());
-                    known.is_readable = false;
-                }
-                break;
-            }
-            Step::Record { offset, record } => {
-                let header = record.header;
-                if next_first == Some(header.seq) {
-                    report.notes.push(format!("{}: ends with records that were moved", path.display()));
-                    break;
-                }
-                if header.seq != known.end.next() {
-                    let what = format!("record {} stands where {} should", header.seq, known.end.next());
-                    report.problem(&path, Some(offset), what);
-                    known.is_readable = false;
-                    break;
-                }
-                if let Err(why) = record.names().and_then(|_| summary::decode(record.summary())) {
-                    report.problem(&path, Some(offset), why.to_string());
-                    known.is_readable = false;
-                    break;
-                }
-                if known.end == known.after {
-                    known.since_ms = header.received_at_ms;
-                }
-                known.end = header.seq;
-                report.records += 1;
-                done += u64::from(header.record_bytes);
-                if done >= 1 << 20 {
-                    progress(std::mem::take(&mut done));
-                }
-            }
+    while let Some(found) = segment.next_record()? {
+        let header = found.record.header;
+        if let Err(why) = summary::decode(found.record.summary()) {
+            report.problem(&path, Some(found.offset), why.to_string());
+            known.is_readable = false;
+        }
+        if known.end == known.after {
+            known.since_ms = header.received_at_ms;
+        }
+        known.end = header.seq;
+        report.records += 1;
+        done += u64::from(header.record_bytes);
+        if done >= 1 << 20 {
+            progress(std::mem::take(&mut done));
         }
     }
     progress(done);
-    known.contiguous.push(ReplaySegment { first, last: known.end });
     Ok(())
 }
 
-/// Whether nothing proves that the bad bytes were ever durable.
-fn is_torn_tail(reader: &SegmentReader, known: &Known) -> io::Result<bool> {
-    let missing = known.end.next();
-    Ok(known.checkpoint < missing
-        && reader.records_behind_damage()?.iter().all(|header| header.durable_through < missing))
+fn check_end(segment: &JournalSegment, known: &mut Known, report: &mut VerifyReport) -> io::Result<()> {
+    let path = segment.path.display();
+    match segment.tail() {
+        (_, SegmentTail::Nothing) => {}
+        (_, SegmentTail::Moved) => report.notes.push(format!("{path}: ends with records that were moved")),
+        (_, SegmentTail::Leftover) => report.notes.push(format!("{path}: bytes after the last record")),
+        (offset, SegmentTail::Damage(why)) => {
+            let missing = segment.last.next();
+            let is_torn_tail = segment.next_first.is_none()
+                && known.checkpoint < missing
+                && segment.proven_behind()? < missing;
+            if is_torn_tail {
+                let what = "a torn tail, which the next start cuts off";
+                report.notes.push(format!("{path}: offset {offset}: {what}"));
+            } else {
+                report.problem(&segment.path, Some(offset), why.to_string());
+                known.is_readable = false;
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,19 +1,19 @@
 //! Checking a stopped server's data directory: is every record whole, is every window whole, and do they agree?
 //!
-//! Comes in: a locked data directory. Goes out: a [`Report`]. Nothing is changed. Windows are counted again from the
+//! Comes in: a locked data directory. Goes out: a [`VerifyReport`]. Nothing is changed. Windows are counted again from the
 //! journal as far as it reaches, in as many passes as memory needs.
 
 mod journal;
 mod recount;
 mod windows;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
+use crate::journal::start_error::{StartError, refuse_other_version, refuse_wrong_secret};
 use crate::model::Seq;
 
 /// What a check goes by.
@@ -45,7 +45,7 @@ pub struct Problem {
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct VerifyReport {
     /// Journal segments.
     pub segments: u64,
     /// Records in them.
@@ -72,7 +72,7 @@ pub struct Report {
     pub problems: Vec<Problem>,
 }
 
-impl Report {
+impl VerifyReport {
     /// Whether nothing is wrong. An incomplete window counts as wrong.
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty() && self.incomplete_windows == 0
@@ -89,14 +89,18 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 /// Checks a data directory.
 ///
 /// # Errors
-/// What the disk says. What is wrong with the data is in the report.
+/// What the disk says, or that the directory is of another version or under another secret. What is wrong with the data
+/// is in the report.
 pub fn verify(
     disk: &dyn Disk,
     dir: &DataDir,
     options: &VerifyOptions,
     progress: Progress<'_>,
-) -> io::Result<Report> {
-    let mut report = Report::default();
+) -> Result<VerifyReport, StartError> {
+    refuse_other_version(disk, dir)?;
+    dir.read_secret(disk)?;
+    refuse_wrong_secret(disk, dir)?;
+    let mut report = VerifyReport::default();
     let known = journal::check(disk, dir, &mut report, progress)?;
     let found = windows::check(disk, dir, known.end.max(known.checkpoint), &mut report)?;
     if known.is_readable {
@@ -110,11 +114,9 @@ pub fn verify(
 
 /// What the journal is known to hold.
 struct Known {
-    /// The segments whose records follow each other without a gap up to `end`.
-    contiguous: Vec<crate::journal::replay::ReplaySegment>,
-    /// Records up to here are not in `contiguous`.
+    /// The records from here to `end` are all there.
     after: Seq,
-    /// When the first record of `contiguous` was received.
+    /// When the first of them was received.
     since_ms: u64,
     /// The last record.
     end: Seq,

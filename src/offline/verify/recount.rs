@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use super::windows::FoundWindows;
-use super::{Known, Progress, Report, VerifyOptions};
+use super::{Known, Progress, VerifyOptions, VerifyReport};
 use crate::base::disk::Disk;
 use crate::batch::insights;
 use crate::data_dir::DataDir;
@@ -28,7 +28,7 @@ pub(super) fn check(
     options: &VerifyOptions,
     known: &Known,
     found: &FoundWindows,
-    report: &mut Report,
+    report: &mut VerifyReport,
     progress: Progress<'_>,
 ) -> io::Result<()> {
     let memory: u64 = found.values().map(|window| window.bytes * MEMORY_PER_FILE_BYTE).sum();
@@ -60,11 +60,10 @@ fn count(
     let mut counted: HashMap<Key, Window> = HashMap::new();
     let mut unwritten: BTreeMap<Key, Seq> = BTreeMap::new();
     let mut done = 0;
-    Replay::new(known.contiguous.clone(), known.after, known.end).visit(disk, dir, |record| {
-        let seq = record.header.seq;
-        let (customer, _) = record.names()?;
-        for insight in insights(&customer, &summary::decode(record.summary())?) {
-            if partition(&customer, insight.window, passes) != pass {
+    Replay { after: known.after, through: known.end }.visit(disk, dir, |stored| {
+        let (seq, customer) = (stored.record.header.seq, &stored.customer);
+        for insight in insights(customer, &summary::decode(stored.record.summary())?) {
+            if partition(customer, insight.window, passes) != pass {
                 continue;
             }
             let key = (customer.clone(), insight.window);
@@ -76,7 +75,7 @@ fn count(
                 unwritten.insert(key, seq);
             }
         }
-        done += u64::from(record.header.record_bytes);
+        done += u64::from(stored.record.header.record_bytes);
         if done >= 1 << 20 {
             progress(std::mem::take(&mut done), 0);
         }
@@ -92,7 +91,7 @@ fn compare(
     options: &VerifyOptions,
     known: &Known,
     counted: &HashMap<Key, Window>,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> io::Result<()> {
     let mut keys: Vec<&Key> = counted.keys().collect();
     keys.sort_unstable();
@@ -157,7 +156,7 @@ fn missing(
     known: &Known,
     key: &Key,
     through: Seq,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) {
     if is_expired(options, key.1) {
         return;

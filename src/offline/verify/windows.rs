@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{Report, VerifyOptions};
+use super::{VerifyOptions, VerifyReport};
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, window_in_file_name};
 use crate::model::{CustomerId, Seq, WindowId, WindowSize};
@@ -26,7 +26,7 @@ pub(super) fn check(
     disk: &dyn Disk,
     dir: &DataDir,
     end: Seq,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> io::Result<FoundWindows> {
     let mut found = FoundWindows::new();
     window_files::<io::Error>(disk, dir, |path| {
@@ -79,7 +79,7 @@ pub(super) fn check(
 
 /// Holds every hour against its minutes and every day against its hours. Only where everything is written: hours and
 /// days are written at checkpoints.
-pub(super) fn check_sizes_agree(found: &FoundWindows, options: &VerifyOptions, report: &mut Report) {
+pub(super) fn check_sizes_agree(found: &FoundWindows, options: &VerifyOptions, report: &mut VerifyReport) {
     for (fine, coarse) in [(WindowSize::Minute, WindowSize::Hour), (WindowSize::Hour, WindowSize::Day)] {
         if options.retain_windows_days[fine as usize] > 0 {
             continue;

@@ -362,10 +362,10 @@ impl Filesystem for View {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        match self.sim.free_bytes(Path::new(ROOT)) {
-            Ok(bytes) => {
-                let blocks = bytes / u64::from(BLOCK_BYTES);
-                reply.statfs(1 << 40, blocks, blocks, 1 << 30, 1 << 29, BLOCK_BYTES, 255, BLOCK_BYTES);
+        match self.sim.free_space(Path::new(ROOT)) {
+            Ok(free) => {
+                let (blocks, inodes) = (free.bytes / u64::from(BLOCK_BYTES), free.inodes.min(1 << 29));
+                reply.statfs(1 << 40, blocks, blocks, 1 << 30, inodes, BLOCK_BYTES, 255, BLOCK_BYTES);
             }
             Err(error) => reply.error(errno(error)),
         }

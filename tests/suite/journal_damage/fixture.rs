@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 
 use log_analytics::base::disk::Disk;
 use log_analytics::data_dir::DataDir;
-use log_analytics::journal::committer::Fate;
-use log_analytics::journal::format::Record;
-use log_analytics::journal::recovery::StartError;
+use log_analytics::journal::start_error::StartError;
 use log_analytics::model::Seq;
-use log_analytics::offline::verify::{Report, verify};
+use log_analytics::offline::verify::{VerifyReport, verify};
 
 use crate::support::engine::{ROOT, Stop};
 use crate::support::sim_disk::Survival;
@@ -63,7 +61,7 @@ fn fixture_of(workload: &Workload, before: Before) -> World {
     world.start().unwrap();
     for number in 0..6 {
         // Each batch is a group of its own, so each record proves the one before it.
-        assert_eq!(world.submit(&[number]).unwrap(), [Fate::Accepted(Seq(number as u64 + 1))]);
+        assert_eq!(world.submit(&[number]).unwrap(), [Ok(Seq(number as u64 + 1))]);
         if number == 2 && before == Before::HalfCheckpointed || number == 5 && before == Before::Stopped {
             let mut now = world.now;
             assert!(world.engine().shut_down(&mut now).unwrap());
@@ -107,9 +105,10 @@ pub(crate) fn read(world: &World, path: &Path) -> Vec<u8> {
 /// Where the records of a segment begin, and where the last ends.
 pub(crate) fn offsets(bytes: &[u8]) -> Vec<usize> {
     let mut offsets = vec![0];
+    let length = |at: usize| u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
     while offsets[offsets.len() - 1] < bytes.len() {
         let at = offsets[offsets.len() - 1];
-        offsets.push(at + Record::decode(&bytes[at..]).unwrap().header.record_bytes as usize);
+        offsets.push(at + length(at));
     }
     offsets
 }
@@ -133,6 +132,12 @@ pub(crate) enum Outcome {
     Ahead,
     /// Refused: the checkpoint is damaged, or the windows are alone.
     NoJournal,
+    /// Refused: the secret is lost.
+    NoSecret,
+    /// Refused: the secret is another one.
+    WrongSecret,
+    /// Refused: this file is of another version.
+    OtherVersion(String, u64),
 }
 
 /// Starts the engine and returns the outcome. A refusal must change nothing on disk and name the file.
@@ -159,7 +164,10 @@ pub(crate) fn outcome(world: &mut World) -> Outcome {
             }
         }
         Err(Stop::Refused(error)) => {
-            assert!(error.to_string().contains("repair --accept-lost-journal"), "{error}");
+            let says_what_to_do = ["repair --accept-lost-journal", "another --data-dir"]
+                .iter()
+                .any(|remedy| error.to_string().contains(remedy));
+            assert!(says_what_to_do, "{error}");
             assert_eq!(snapshot(world), before, "a refused start changes nothing");
             match error {
                 StartError::Damage { file, offset, .. } => {
@@ -172,6 +180,11 @@ pub(crate) fn outcome(world: &mut World) -> Outcome {
                 StartError::BehindCheckpoint { end, .. } => Outcome::Behind(end.0),
                 StartError::WindowAhead { .. } => Outcome::Ahead,
                 StartError::WindowsWithoutJournal | StartError::CheckpointDamaged => Outcome::NoJournal,
+                StartError::SecretLost(_) => Outcome::NoSecret,
+                StartError::WrongSecret(_) => Outcome::WrongSecret,
+                StartError::OtherVersion { file, version } => {
+                    Outcome::OtherVersion(file.file_name().unwrap().to_str().unwrap().into(), version)
+                }
                 StartError::Io(error) => panic!("{}: {error}", world.label()),
             }
         }
@@ -208,6 +221,6 @@ fn snapshot(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Runs `verify` on the directory as it is.
-pub(crate) fn verified(world: &World) -> Report {
+pub(crate) fn verified(world: &World) -> VerifyReport {
     verify(&world.disk, &DataDir::new(ROOT), &world.verify_options(), &mut |_, _| {}).unwrap()
 }

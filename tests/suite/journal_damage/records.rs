@@ -3,14 +3,15 @@
 use super::fixture::{ALL_BEFORE, Before, Outcome, fixture, goes_on, log, offsets, outcome, read};
 
 /// Where in a record: its name, and its offset from the beginning (`None`: the record's last byte).
-const PLACES: [(&str, Option<usize>); 8] = [
+const PLACES: [(&str, Option<usize>); 9] = [
     ("magic, on the record's boundary", Some(0)),
     ("length", Some(4)),
     ("header checksum", Some(8)),
-    ("payload checksum", Some(16)),
+    ("tag", Some(16)),
+    ("payload checksum", Some(24)),
     ("seq", Some(32)),
     ("durableThrough", Some(40)),
-    ("summary", Some(110)),
+    ("summary", Some(116)),
     ("end of the body", None),
 ];
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use log_analytics::data_dir::DataDir;
-use log_analytics::journal::committer::{Fate, Refusal};
 use log_analytics::offline::repair::repair;
+use log_analytics::outcome::{Outcome, Reason};
 
 use super::fixture::{Before, fixture, log, offsets, read};
-use crate::support::engine::{ROOT, Stop};
+use crate::support::engine::{Answer, ROOT, Stop};
 use crate::support::sim_disk::{EIO, Fault, Op, Survival};
 use crate::support::world::How;
 
@@ -18,7 +18,7 @@ fn a_batch_that_repair_found_in_the_page_cache_is_known_after_a_power_cut() {
         world.model.label += &format!(": {survival:?}");
         world.start_blind().unwrap();
         world.disk.fail(Fault { op: Op::SyncData, path: ".log", skip: 0, times: 1, errno: EIO });
-        assert_eq!(world.submit(&[6]).unwrap(), [Fate::Refused(Refusal::Latched)]);
+        assert_eq!(world.submit(&[6]).unwrap(), [Err(Outcome::Unavailable(Reason::Latched))]);
         world.crash(How::Kill);
         let mut bytes = read(&world, &log(1));
         let second = offsets(&bytes)[1];
@@ -33,7 +33,7 @@ fn a_batch_that_repair_found_in_the_page_cache_is_known_after_a_power_cut() {
         world.disk.power_cut(survival);
         world.start_blind().unwrap();
         // Counted by repair, though the record itself never was on the disk.
-        assert_eq!(world.submit(&[6]).unwrap(), [Fate::Duplicate], "{}", world.label());
+        assert_eq!(world.submit(&[6]).unwrap(), [Err(Outcome::Duplicate)], "{}", world.label());
         // What was lost is new, and what was whole is known.
         let (now, batches) = (world.now, world.model.batches.clone());
         let engine = world.engine();
@@ -41,9 +41,9 @@ fn a_batch_that_repair_found_in_the_page_cache_is_known_after_a_power_cut() {
             let submission = engine.submission(&batches[number], now);
             engine.commit(vec![submission]).unwrap()[0]
         };
-        let fates: Vec<Fate> = (0..6).map(&mut again).collect();
-        let accepted = fates.iter().filter(|fate| matches!(fate, Fate::Accepted(_))).count();
-        let duplicates = fates.iter().filter(|fate| **fate == Fate::Duplicate).count();
+        let fates: Vec<Answer> = (0..6).map(&mut again).collect();
+        let accepted = fates.iter().filter(|fate| fate.is_ok()).count();
+        let duplicates = fates.iter().filter(|fate| **fate == Err(Outcome::Duplicate)).count();
         assert_eq!((accepted, duplicates), (1, 5), "{}: {fates:?}", world.label());
         world.stop();
     }

@@ -105,8 +105,6 @@ fn exchanged_segments_are_refused_at_their_first_byte() {
                 (Before::Stopped, ..) => Outcome::Damage(5, 0),
                 (Before::HalfCheckpointed, 1, 3) => Outcome::Damage(3, 0),
                 (Before::HalfCheckpointed, 1, 5) => Outcome::Cut(vec![5, 6]),
-                // The first of two neighbours seems to end at once, where the other should begin.
-                (_, _, 3 | 5) if other == one + 2 => Outcome::Damage(other, 0),
                 _ => Outcome::Damage(one, 0),
             };
             check_exchanged(&mut world, &wanted);
@@ -137,7 +135,7 @@ fn a_lost_journal_is_refused() {
 #[test]
 fn a_zero_tail_is_cut_without_a_word() {
     for before in ALL_BEFORE {
-        for zeros in [1, 87, 88, 600, 5000] {
+        for zeros in [1, 93, 94, 600, 5000] {
             let mut world = fixture(before);
             world.model.label += &format!(": {zeros} zeros at the end");
             let mut bytes = read(&world, &log(5));
@@ -151,7 +149,7 @@ fn a_zero_tail_is_cut_without_a_word() {
 #[test]
 fn rubbish_at_the_end_is_cut_as_a_torn_tail() {
     for before in ALL_BEFORE {
-        for rubbish in [&b"x"[..], b"LAJ1", &[0xFF; 700]] {
+        for rubbish in [&b"x"[..], b"LAJ2", &[0xFF; 700]] {
             let mut world = fixture(before);
             world.model.label += ": rubbish at the end";
             let mut bytes = read(&world, &log(5));

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use log_analytics::base::disk::Disk;
+use log_analytics::base::sealed::seal_json;
 use log_analytics::data_dir::DataDir;
 use log_analytics::journal::checkpoint::Checkpoint;
 use log_analytics::model::Seq;
+use log_analytics::offline::verify::verify;
 
 use super::fixture::{
     ALL_BEFORE, Before, Outcome, fixture, fixture_with_retention, goes_on, idx, log, outcome, read,
@@ -141,20 +143,51 @@ fn a_damaged_checkpoint_without_a_journal_is_refused() {
 }
 
 #[test]
-fn a_lost_secret_is_made_anew_and_keys_are_known_as_far_as_the_journal_reaches() {
-    for content in [None, Some(&b"short"[..]), Some(&[7; 16][..])] {
-        let mut world = fixture(Before::Stopped);
-        damage(&mut world, &secret(), "lost", content);
-        assert_eq!(outcome(&mut world), Outcome::Exact);
-        goes_on(&mut world);
+fn a_lost_or_other_secret_beside_a_journal_is_refused_and_put_back_it_is_exact() {
+    for before in ALL_BEFORE {
+        for (content, wanted) in [
+            (None, Outcome::NoSecret),
+            (Some(&b"short"[..]), Outcome::NoSecret),
+            (Some(&[7; 16][..]), Outcome::WrongSecret),
+        ] {
+            let mut world = fixture(before);
+            let right = read(&world, &secret());
+            damage(&mut world, &secret(), "lost", content);
+            let mut put_back = world.fork();
+            assert_eq!(outcome(&mut world), wanted, "{}", world.label());
+            let checked = verify(&world.disk, &DataDir::new(ROOT), &world.verify_options(), &mut |_, _| {});
+            assert!(checked.is_err(), "{}: {checked:?}", world.label());
 
-        let mut world = fixture_with_retention(Before::Stopped);
-        damage(&mut world, &secret(), "lost", content);
-        world.workload.options.dedup_keys = 7;
-        world.start().unwrap();
-        assert_eq!(world.engine().horizon(), Seq(4));
-        goes_on(&mut world);
+            put_back.disk.put(&secret(), &right);
+            assert_eq!(outcome(&mut put_back), Outcome::Exact, "{}", put_back.label());
+            goes_on(&mut put_back);
+        }
     }
+}
+
+#[test]
+fn a_secret_is_made_anew_where_there_is_no_journal_yet() {
+    let mut world = fixture(Before::NothingWritten);
+    [1, 3, 5].into_iter().for_each(|first| world.disk.delete(&log(first)));
+    damage(&mut world, &secret(), "lost", None);
+    assert_eq!(outcome(&mut world), Outcome::Lost((1..=6).collect()));
+    goes_on(&mut world);
+}
+
+#[test]
+fn another_format_version_is_refused_by_the_file_that_has_it() {
+    for (first, version) in [(1, 1), (5, 3)] {
+        let mut world = fixture(Before::HalfCheckpointed);
+        let mut bytes = read(&world, &log(first));
+        bytes[3] = b'0' + version;
+        world.disk.put(&log(first), &bytes);
+        let wanted = Outcome::OtherVersion(format!("{first:020}.log"), version.into());
+        assert_eq!(outcome(&mut world), wanted);
+    }
+    let mut world = fixture(Before::Stopped);
+    let other = seal_json("{\"version\":1,\"appliedThrough\":6".to_owned());
+    damage(&mut world, &checkpoint(), "of version 1", Some(other.as_bytes()));
+    assert_eq!(outcome(&mut world), Outcome::OtherVersion("checkpoint.json".into(), 1));
 }
 
 #[test]

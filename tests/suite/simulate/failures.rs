@@ -1,11 +1,12 @@
 //! Disks that fail once, at one place: what is refused, what latches, and what is left after the restart.
 
-use log_analytics::data_dir::DataDir;
-use log_analytics::journal::committer::{Fate, Refusal};
+use std::sync::Arc;
+
 use log_analytics::journal::retention::{self, Retention, Round};
 use log_analytics::model::Seq;
+use log_analytics::outcome::{Outcome, Reason};
 
-use crate::support::engine::{ROOT, Stop};
+use crate::support::engine::Stop;
 use crate::support::sim_disk::{EIO, ENOSPC, Fault, Op, Survival};
 use crate::support::workloads::{self, Workload};
 use crate::support::world::{End, How, World};
@@ -128,7 +129,7 @@ fn a_segment_with_a_record_that_the_checkpoint_has_not_passed_is_not_removed() {
         let mut world = World::new(&workload, 1);
         world.start().unwrap();
         for number in 0..6 {
-            assert_eq!(world.submit(&[number]).unwrap(), [Fate::Accepted(Seq(number as u64 + 1))]);
+            assert_eq!(world.submit(&[number]).unwrap(), [Ok(Seq(number as u64 + 1))]);
         }
         // A round of an engine stays below the segment that was written to at its checkpoint. One that is told of a
         // checkpoint further back does not rely on that.
@@ -139,8 +140,8 @@ fn a_segment_with_a_record_that_the_checkpoint_has_not_passed_is_not_removed() {
             forgotten_through: Seq::ZERO,
             now_ms: world.now + 1,
         };
-        let (disk, dir, hasher) = (world.disk.clone(), DataDir::new(ROOT), world.engine().hasher);
-        let done = retention::maintain(&disk, &dir, &hasher, &round).unwrap();
+        let (disk, dir) = (world.disk.clone(), Arc::clone(&world.engine().dir));
+        let done = retention::maintain(&disk, &dir, &round).unwrap();
         assert_eq!((done.removed, done.oldest), (checkpoint, Seq(checkpoint + 1)));
     }
 }
@@ -159,7 +160,7 @@ fn a_short_write_is_cut_back_before_it_is_refused() {
                 let numbers: Vec<usize> = (0..world.model.batches.len()).collect();
                 for number in numbers {
                     let fates = world.submit(&[number]).unwrap();
-                    if fates == [Fate::Refused(Refusal::DiskFull)] {
+                    if fates == [Err(Outcome::Unavailable(Reason::DiskFull))] {
                         refused += 1;
                         // Refused for good: whatever survives now, the batch does not turn up.
                         world.crash(How::PowerCut(survival));
@@ -167,7 +168,7 @@ fn a_short_write_is_cut_back_before_it_is_refused() {
                         assert!(started.is_ok(), "{}: {started:?}", world.label());
                         assert_eq!(world.model.standings[number].counted, 0, "{}", world.label());
                     } else {
-                        assert!(matches!(fates[..], [Fate::Accepted(_)]), "{}: {fates:?}", world.label());
+                        assert!(matches!(fates[..], [Ok(_)]), "{}: {fates:?}", world.label());
                     }
                 }
                 world.crash(How::Kill);
@@ -193,11 +194,11 @@ fn a_cut_back_that_fails_latches() {
                     }
                     let fates = world.submit(&[number]).unwrap();
                     if number == skip as usize {
-                        assert_eq!(fates, [Fate::Refused(Refusal::Latched)], "{}", world.label());
+                        assert_eq!(fates, [Err(Outcome::Unavailable(Reason::Latched))], "{}", world.label());
                     }
                 }
                 let fates = world.submit(&[0]).unwrap();
-                assert_eq!(fates, [Fate::Refused(Refusal::Latched)], "{}", world.label());
+                assert_eq!(fates, [Err(Outcome::Unavailable(Reason::Latched))], "{}", world.label());
                 survives_restarts(&mut world);
             }
         }
@@ -214,7 +215,11 @@ fn a_full_disk_refuses_and_goes_on_without_a_restart_when_space_returns() {
                 world.disk.set_full(true);
                 for _ in 0..3 {
                     let fates = world.submit(&[number]).unwrap();
-                    assert!(matches!(fates[..], [Fate::Refused(_)]), "{}: {fates:?}", world.label());
+                    assert!(
+                        matches!(fates[..], [Err(Outcome::Unavailable(_))]),
+                        "{}: {fates:?}",
+                        world.label()
+                    );
                     // Windows cannot be written either, and are not lost.
                     world.now += 2_000;
                     let now = world.now;
@@ -229,7 +234,7 @@ fn a_full_disk_refuses_and_goes_on_without_a_restart_when_space_returns() {
                     world.engine().turn(worker, usize::MAX, true, now).unwrap();
                 }
                 let fates = world.submit(&[number]).unwrap();
-                let taken = matches!(fates[..], [Fate::Accepted(_) | Fate::Conflict]);
+                let taken = matches!(fates[..], [Ok(_) | Err(Outcome::Conflict)]);
                 assert!(taken, "{}: {fates:?}", world.label());
             }
             assert_eq!(world.live(), End::Done, "{}", world.label());
@@ -244,10 +249,24 @@ fn below_the_least_free_space_nothing_is_taken_and_windows_are_still_written() {
     world.start().unwrap();
     world.submit(&[0]).unwrap();
     world.disk.set_free_bytes(1000);
-    assert_eq!(world.submit(&[1]).unwrap(), [Fate::Refused(Refusal::DiskFull)]);
+    assert_eq!(world.submit(&[1]).unwrap(), [Err(Outcome::Unavailable(Reason::DiskFull))]);
     let mut now = world.now;
     assert!(world.engine().shut_down(&mut now).unwrap());
     world.disk.set_free_bytes(u64::MAX);
+    assert_eq!(world.live(), End::Done);
+    world.run(&[]);
+}
+
+#[test]
+fn week_07_a_disk_without_inodes_is_as_full_as_one_without_bytes() {
+    let mut world = World::new(&workloads::plain(), 1);
+    world.start().unwrap();
+    world.submit(&[0]).unwrap();
+    world.disk.set_free_inodes(999);
+    assert_eq!(world.submit(&[1]).unwrap(), [Err(Outcome::Unavailable(Reason::DiskFull))]);
+    let mut now = world.now;
+    assert!(world.engine().shut_down(&mut now).unwrap());
+    world.disk.set_free_inodes(1_000);
     assert_eq!(world.live(), End::Done);
     world.run(&[]);
 }
@@ -313,19 +332,19 @@ fn a_journal_that_no_checkpoint_follows_takes_nothing_more_until_one_does() {
             let waiting = world.engine().committer.position().bytes;
             let fates = world.submit(&[number]).unwrap();
             if waiting > 1_500 {
-                assert_eq!(fates, [Fate::Refused(Refusal::Backlog)], "{}", world.label());
+                assert_eq!(fates, [Err(Outcome::Unavailable(Reason::Backlog))], "{}", world.label());
                 refused = Some(number);
                 break;
             }
-            assert!(matches!(fates[..], [Fate::Accepted(_)]), "{}: {fates:?}", world.label());
+            assert!(matches!(fates[..], [Ok(_)]), "{}: {fates:?}", world.label());
         }
         let refused = refused.expect("the batches are more than the limit");
         // What is known already is still said.
-        assert_eq!(world.submit(&[0]).unwrap(), [Fate::Duplicate], "{}", world.label());
+        assert_eq!(world.submit(&[0]).unwrap(), [Err(Outcome::Duplicate)], "{}", world.label());
         let mut now = world.now;
         assert!(world.engine().shut_down(&mut now).unwrap());
         let fates = world.submit(&[refused]).unwrap();
-        assert!(matches!(fates[..], [Fate::Accepted(_)]), "{}: {fates:?}", world.label());
+        assert!(matches!(fates[..], [Ok(_)]), "{}: {fates:?}", world.label());
         assert_eq!(world.live(), End::Done);
         world.crash(CUT_CLEAN);
         world.run(&[]);
@@ -344,11 +363,11 @@ fn windows_that_fill_the_memory_and_cannot_be_written_refuse_batches_until_they_
     let mut refused = None;
     for number in 0..world.model.batches.len() {
         let fates = world.submit(&[number]).unwrap();
-        if fates == [Fate::Refused(Refusal::Backlog)] {
+        if fates == [Err(Outcome::Unavailable(Reason::Backlog))] {
             refused = Some(number);
             break;
         }
-        assert!(matches!(fates[..], [Fate::Accepted(_)]), "{}: {fates:?}", world.label());
+        assert!(matches!(fates[..], [Ok(_)]), "{}: {fates:?}", world.label());
         work_for(&mut world, 1);
     }
     assert!((1..12).contains(&world.disk.faults_met()), "{} faults", world.disk.faults_met());
@@ -356,7 +375,7 @@ fn windows_that_fill_the_memory_and_cannot_be_written_refuse_batches_until_they_
     work_for(&mut world, 30);
     assert_eq!(world.disk.faults_met(), 12);
     let fates = world.submit(&[refused]).unwrap();
-    assert!(matches!(fates[..], [Fate::Accepted(_)]), "{}: {fates:?}", world.label());
+    assert!(matches!(fates[..], [Ok(_)]), "{}: {fates:?}", world.label());
     assert_eq!(world.live(), End::Done);
     assert_eq!(world.starts, 1);
     world.crash(CUT_CLEAN);
@@ -369,12 +388,16 @@ fn a_new_segment_whose_name_could_not_be_synced_takes_nothing() {
     world.start().unwrap();
     let mut next = 0;
     while world.engine().committer.position().bytes < 600 {
-        assert!(matches!(world.submit(&[next]).unwrap()[..], [Fate::Accepted(_)]));
+        assert!(matches!(world.submit(&[next]).unwrap()[..], [Ok(_)]));
         next += 1;
     }
     world.disk.fail(fault(Op::SyncDir, "journal", 0, EIO));
     for number in [next, next, 0] {
-        assert_eq!(world.submit(&[number]).unwrap(), [Fate::Refused(Refusal::Latched)], "{number}");
+        assert_eq!(
+            world.submit(&[number]).unwrap(),
+            [Err(Outcome::Unavailable(Reason::Latched))],
+            "{number}"
+        );
     }
     assert_eq!(world.disk.faults_met(), 1);
     survives_restarts(&mut world);
@@ -405,14 +428,14 @@ fn a_clock_that_goes_back_behind_an_empty_segment_does_not_turn_back_times_of_re
     world.start().unwrap();
     while world.engine().committer.position().bytes < 600 {
         let number = world.engine().committer.position().through.0 as usize;
-        assert!(matches!(world.submit(&[number]).unwrap()[..], [Fate::Accepted(_)]));
+        assert!(matches!(world.submit(&[number]).unwrap()[..], [Ok(_)]));
     }
     let mut now = world.now;
     assert!(world.engine().shut_down(&mut now).unwrap());
     // The next segment is begun and stays empty; the checkpoint has passed all before it.
     world.disk.fail(fault(Op::Write, ".log", 0, ENOSPC));
     let number = world.engine().committer.position().through.0 as usize;
-    assert_eq!(world.submit(&[number]).unwrap(), [Fate::Refused(Refusal::DiskFull)]);
+    assert_eq!(world.submit(&[number]).unwrap(), [Err(Outcome::Unavailable(Reason::DiskFull))]);
     assert_eq!(world.engine().committer.position().active_segment.0, number as u64 + 1);
     world.crash(How::Kill);
     world.now -= 86_400_000;

@@ -15,13 +15,15 @@ use log_analytics::base::latch::Latch;
 use log_analytics::batch::insights;
 use log_analytics::data_dir::{DataDir, customer_dir_name};
 use log_analytics::journal::checkpoint::{Checkpoint, WriteError};
-use log_analytics::journal::committer::{CommitLimits, Committer, Fate, Position, Pressure, Submission};
+use log_analytics::journal::committer::{CommitLimits, Committer, Position, Pressure, Submission};
 use log_analytics::journal::dedup::DedupHasher;
-use log_analytics::journal::recovery::{self, Opening, Report, StartError};
+use log_analytics::journal::recovery::{self, Opening, RecoveryReport};
 use log_analytics::journal::retention::{self, Maintained, Retention, Round};
+use log_analytics::journal::start_error::StartError;
 use log_analytics::journal::summary;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{CustomerId, Question, Seq, WindowSize, WindowStart};
+use log_analytics::outcome::Outcome;
 use log_analytics::time;
 use log_analytics::windows::router::partition;
 use log_analytics::windows::scan;
@@ -42,6 +44,9 @@ pub struct Options {
     pub dedup_keys: usize,
     pub retention: Retention,
 }
+
+/// What a client is told: the number of its record, or why there is none.
+pub type Answer = Result<Seq, Outcome>;
 
 /// Why an engine stopped or did not start.
 #[derive(Debug)]
@@ -84,7 +89,7 @@ pub struct Engine {
     pub dir: Arc<DataDir>,
     pub committer: Committer,
     pub latch: Latch,
-    pub report: Report,
+    pub report: RecoveryReport,
     pub hasher: DedupHasher,
     options: Options,
     workers: Vec<Worker>,
@@ -117,12 +122,11 @@ impl Engine {
         let shared = disk.shared();
         let dir = Arc::new(DataDir::new(ROOT));
         let latch = Latch::new();
-        let secret = dir.prepare(&*shared).map_err(|error| stop(error.into()))?;
-        let hasher = DedupHasher::new(secret);
+        dir.prepare(&*shared).map_err(|error| stop(error.into()))?;
+        let hasher = DedupHasher::new(dir.secret());
         let opened = recovery::open(&Opening {
             disk: &shared,
             dir: &dir,
-            hasher,
             dedup_capacity: options.dedup_keys,
             limits: options.commit,
             latch: &latch,
@@ -153,10 +157,9 @@ impl Engine {
             maintained: Maintained::default(),
         };
         let mut fatal = None;
-        let visited = opened.replay.visit(&*shared, &dir, |record| {
-            let (customer, _) = record.names()?;
-            for insight in insights(&customer, &summary::decode(record.summary())?) {
-                engine.route(Routed { seq: record.header.seq, insight, charge: None });
+        let visited = opened.replay.visit(&*shared, &dir, |found| {
+            for insight in insights(&found.customer, &summary::decode(found.record.summary())?) {
+                engine.route(Routed { seq: found.record.header.seq, insight, charge: None });
             }
             // The channels are bounded: now and then the workers must keep up.
             while engine.queued() > engine.options.queue_length || (engine.queued() > 0 && rng.percent(30)) {
@@ -204,22 +207,25 @@ impl Engine {
         batch.submission(&self.hasher, &self.budget, now)
     }
 
-    /// Commits a group and routes what was accepted. The fates may be told when this returns.
-    pub fn commit(&mut self, mut group: Vec<Submission>) -> Result<Vec<Fate>, Stop> {
+    /// Commits a group and routes what was counted. The answers may be given when this returns.
+    pub fn commit(&mut self, mut group: Vec<Submission>) -> Result<Vec<Answer>, Stop> {
         let pressure = Pressure {
             checkpointed_bytes: self.checkpointed_bytes,
             windows_overfull: self.workers.iter().any(Worker::is_overfull),
         };
-        let fates = self.committer.commit(&mut group, pressure);
+        let outcomes = self.committer.commit(&mut group, pressure);
         self.alive()?;
-        for (submission, fate) in group.into_iter().zip(&fates) {
-            if let Fate::Accepted(seq) = *fate {
+        let mut answers = Vec::new();
+        for (submission, outcome) in group.into_iter().zip(outcomes) {
+            let seq = submission.draft.seq();
+            answers.push(if outcome == Outcome::Counted { Ok(seq) } else { Err(outcome) });
+            if outcome == Outcome::Counted {
                 for insight in submission.insights {
                     self.route(Routed { seq, insight, charge: None });
                 }
             }
         }
-        Ok(fates)
+        Ok(answers)
     }
 
     /// A worker takes some messages and then perhaps writes a window.
@@ -291,7 +297,7 @@ impl Engine {
             now_ms: now,
         };
         // What fails is tried again after the next checkpoint.
-        if let Ok(done) = retention::maintain(&self.disk, &self.dir, &self.hasher, &round) {
+        if let Ok(done) = retention::maintain(&self.disk, &self.dir, &round) {
             self.maintained = Maintained { removed: self.maintained.removed + done.removed, ..done };
         }
         self.alive().map(|()| true)

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use log_analytics::journal::committer::{Fate, Refusal};
 use log_analytics::model::{Seq, WindowId, WindowSize, WindowStart};
+use log_analytics::outcome::{Outcome, Reason};
 
 use super::batches::{Batch, Windows, count_batch, own_path};
+use super::engine::Answer;
 
 /// What is known of one batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,12 +66,12 @@ impl Model {
     }
 
     /// An answer arrives.
-    pub fn answered(&mut self, number: usize, fate: Fate) {
+    pub fn answered(&mut self, number: usize, fate: Answer) {
         let label = self.label.clone();
         let family = self.family(number);
         let keyed = self.batches[number].keyed;
         match fate {
-            Fate::Accepted(seq) => {
+            Ok(seq) => {
                 assert!(seq > self.last_seq, "{label}: record {seq} after {}", self.last_seq);
                 self.last_seq = seq;
                 for other in family.iter().filter(|_| keyed) {
@@ -86,7 +87,7 @@ impl Model {
                     standing.unsettled -= 1;
                 }
             }
-            Fate::Duplicate => {
+            Err(Outcome::Duplicate) => {
                 assert!(keyed, "{label}: batch {number} has no key and is a duplicate");
                 let standing = &mut self.standings[number];
                 assert!(!standing.conflict, "{label}: batch {number} is a duplicate and a conflict");
@@ -98,7 +99,7 @@ impl Model {
                 standing.counted = 1;
                 family.iter().for_each(|other| self.standings[*other].unsettled = 0);
             }
-            Fate::Conflict => {
+            Err(Outcome::Conflict) => {
                 let others: Vec<usize> = family.into_iter().filter(|other| *other != number).collect();
                 let possible = |other: &&usize| {
                     self.standings[**other].counted > 0 || self.standings[**other].unsettled > 0
@@ -116,8 +117,9 @@ impl Model {
                 self.standings[number].conflict = true;
                 self.standings[number].unsettled = 0;
             }
-            Fate::Refused(Refusal::Latched) => {}
-            Fate::Refused(_) => self.standings[number].unsettled -= 1,
+            Err(Outcome::Unavailable(Reason::Latched)) => {}
+            Err(Outcome::Unavailable(_)) => self.standings[number].unsettled -= 1,
+            Err(other) => panic!("{label}: batch {number} is answered {other:?}"),
         }
     }
 

@@ -35,7 +35,12 @@ impl SimDisk {
 
     /// Sets what `free_bytes` returns.
     pub fn set_free_bytes(&self, bytes: u64) {
-        self.state().free_bytes = bytes;
+        self.state().free.bytes = bytes;
+    }
+
+    /// How many files may still be created.
+    pub fn set_free_inodes(&self, inodes: u64) {
+        self.state().free.inodes = inodes;
     }
 
     /// Puts a durable file there, or replaces its content: the damage of tests.

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use log_analytics::base::disk::Disk;
 use log_analytics::data_dir::DataDir;
 use log_analytics::journal::checkpoint::Checkpoint;
-use log_analytics::journal::committer::{Fate, Refusal};
-use log_analytics::journal::recovery::segments;
-use log_analytics::journal::segment::{SegmentReader, Step};
+use log_analytics::journal::reader::JournalReader;
 use log_analytics::model::{CustomerId, Seq};
 use log_analytics::offline::verify::{VerifyOptions, verify};
+use log_analytics::outcome::{Outcome, Reason};
 
 use super::batches::{customer, generate};
-use super::engine::{Engine, ROOT, Stop};
+use super::engine::{Answer, Engine, ROOT, Stop};
 use super::model::Model;
 use super::rng::Rng;
 use super::sim_disk::{Chance, SimDisk, Survival};
@@ -204,7 +203,7 @@ impl World {
             })
             .collect();
         let fates = self.submit(&known)?;
-        assert!(fates.iter().all(|fate| *fate == Fate::Duplicate), "{}: {fates:?}", self.label());
+        assert!(fates.iter().all(|fate| *fate == Err(Outcome::Duplicate)), "{}: {fates:?}", self.label());
         Ok(())
     }
 
@@ -312,7 +311,7 @@ impl World {
     }
 
     /// Sends these batches as one group and takes the answers.
-    pub fn submit(&mut self, numbers: &[usize]) -> Result<Vec<Fate>, Stop> {
+    pub fn submit(&mut self, numbers: &[usize]) -> Result<Vec<Answer>, Stop> {
         let now = self.now;
         let engine = self.engine.as_mut().unwrap();
         let group =
@@ -321,8 +320,8 @@ impl World {
         let fates = engine.commit(group)?;
         for (number, fate) in numbers.iter().zip(&fates) {
             self.model.answered(*number, *fate);
-            self.stats.refused += u64::from(matches!(fate, Fate::Refused(_)));
-            self.stats.duplicates += u64::from(*fate == Fate::Duplicate);
+            self.stats.refused += u64::from(matches!(fate, Err(Outcome::Unavailable(_))));
+            self.stats.duplicates += u64::from(*fate == Err(Outcome::Duplicate));
         }
         Ok(fates)
     }
@@ -335,7 +334,7 @@ impl World {
             self.now += 1_000;
             let number = open[0];
             let fates = self.submit(&[number])?;
-            assert_eq!(fates, [Fate::Refused(Refusal::Latched)], "{}", self.label());
+            assert_eq!(fates, [Err(Outcome::Unavailable(Reason::Latched))], "{}", self.label());
             for worker in 0..self.engine().partitions() {
                 let now = self.now;
                 self.engine().turn(worker, usize::MAX, true, now)?;
@@ -428,12 +427,12 @@ impl World {
     fn check_times(&mut self) {
         let dir = Arc::clone(&self.engine().dir);
         let mut latest = 0;
-        for first in segments(&self.disk, &dir).unwrap() {
-            let mut reader = SegmentReader::open(&self.disk, &dir.segment(first)).unwrap();
-            while let Step::Record { record, .. } = reader.next_step().unwrap() {
-                let received_at_ms = record.header.received_at_ms;
-                assert!(received_at_ms >= latest, "{}: time falls at {}", self.label(), record.header.seq);
-                latest = received_at_ms;
+        let mut reader = JournalReader::open(&self.disk, &dir).unwrap();
+        while let Some(mut segment) = reader.next_segment().unwrap() {
+            while let Some(found) = segment.next_record().unwrap() {
+                let header = found.record.header;
+                assert!(header.received_at_ms >= latest, "{}: time falls at {}", self.label(), header.seq);
+                latest = header.received_at_ms;
             }
         }
     }

@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use log_analytics::base::disk::{DirEntry, Disk, DiskFile};
+use log_analytics::base::disk::{DirEntry, Disk, DiskFile, FileIdentity, FreeSpace};
 
 use super::rng::Rng;
 pub use faults::{Chance, EIO, ENOSPC, Fault, Op};
@@ -31,7 +31,7 @@ pub struct State {
     crash_after: Option<u64>,
     off: bool,
     epoch: u64,
-    pub free_bytes: u64,
+    pub free: FreeSpace,
     full: bool,
     pub faults: Vec<Fault>,
     pub chance: Option<Chance>,
@@ -71,7 +71,7 @@ impl SimDisk {
             crash_after: None,
             off: false,
             epoch: 0,
-            free_bytes: u64::MAX,
+            free: FreeSpace { bytes: u64::MAX, inodes: u64::MAX },
             full: false,
             faults: Vec::new(),
             chance: None,
@@ -367,9 +367,18 @@ impl Disk for SimDisk {
         Ok(state.dir(node)?.live.iter().map(entry).collect())
     }
 
-    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
         let state = self.state();
         state.reading()?;
-        Ok(state.free_bytes)
+        state.find(path)?;
+        Ok(state.free)
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<FileIdentity> {
+        let state = self.state();
+        state.reading()?;
+        let node = state.find(path)? as u64;
+        // Inodes are given again; when a file was born tells it from the one before.
+        Ok(FileIdentity { device: 1, inode: node % 64, born: node })
     }
 }

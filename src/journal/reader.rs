@@ -1,0 +1,250 @@
+//! The only walk over the journal: segment after segment, record after record, with damage as a value.
+//!
+//! Input: the journal's directory. Output: [`JournalSegment`]s, each with the records that are whole and in their
+//! place, then how the segment ends. Never: changes a file, or decides what damage means; `recovery`, `verify`,
+//! `repair` and the others decide that for themselves.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+
+use super::format::{Header, Invalid, Record, RecordKey};
+use super::segment::{SegmentReader, Step};
+use crate::base::disk::Disk;
+use crate::data_dir::{DataDir, seq_in_name};
+use crate::model::{BatchId, CustomerId, Seq};
+
+/// What lies in the journal's directory, by ascending seq.
+#[derive(Clone, Debug, Default)]
+pub struct JournalFiles {
+    /// The first seq of every segment, and its length in bytes.
+    pub segments: Vec<(Seq, u64)>,
+    /// The first seq of every index file.
+    pub indexes: Vec<Seq>,
+}
+
+impl JournalFiles {
+    /// Lists the directory.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn list(disk: &dyn Disk, dir: &DataDir) -> io::Result<Self> {
+        let mut files = Self::default();
+        for entry in disk.list(&dir.journal())? {
+            // Record numbers begin at 1, so a file of seq 0 is not ours.
+            let seq = |ending| seq_in_name(&entry.name, ending).filter(|first| first.0 > 0);
+            if let Some(first) = seq("log") {
+                files.segments.push((first, entry.bytes));
+            } else if let Some(first) = seq("idx") {
+                files.indexes.push(first);
+            }
+        }
+        files.segments.sort_unstable();
+        files.indexes.sort_unstable();
+        Ok(files)
+    }
+
+    /// The first seqs of all segments.
+    pub fn firsts(&self) -> Vec<Seq> {
+        self.segments.iter().map(|(first, _)| *first).collect()
+    }
+
+    /// Bytes in all segments.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|(_, bytes)| bytes).sum()
+    }
+}
+
+/// Walks over segments. See the module.
+pub struct JournalReader<'a> {
+    disk: &'a dyn Disk,
+    dir: &'a DataDir,
+    /// The first seqs of the segments that are still to come.
+    firsts: VecDeque<Seq>,
+}
+
+impl<'a> JournalReader<'a> {
+    /// Reads all segments there are.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn open(disk: &'a dyn Disk, dir: &'a DataDir) -> io::Result<Self> {
+        Ok(Self::of_segments(disk, dir, &JournalFiles::list(disk, dir)?.firsts()))
+    }
+
+    /// Reads from the segment on that holds the record after `after`, or from the oldest if that is later.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn open_after(disk: &'a dyn Disk, dir: &'a DataDir, after: Seq) -> io::Result<Self> {
+        let firsts = JournalFiles::list(disk, dir)?.firsts();
+        let start = firsts.iter().rposition(|first| *first <= after.next()).unwrap_or(0);
+        Ok(Self::of_segments(disk, dir, &firsts[start..]))
+    }
+
+    /// Reads these segments, which follow one another.
+    pub fn of_segments(disk: &'a dyn Disk, dir: &'a DataDir, firsts: &[Seq]) -> Self {
+        Self { disk, dir, firsts: firsts.iter().copied().collect() }
+    }
+
+    /// The next segment. One that was removed since the directory was listed is skipped; the numbers of the records
+    /// then show a gap.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn next_segment(&mut self) -> io::Result<Option<JournalSegment>> {
+        while let Some(first) = self.firsts.pop_front() {
+            match JournalSegment::open(self.disk, self.dir, first, self.firsts.front().copied()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                opened => return opened.map(Some),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A record in its place, with its names read.
+pub struct JournalRecord<'a> {
+    /// Where in the segment it begins.
+    pub offset: u64,
+    /// The record.
+    pub record: Record<'a>,
+    /// Whose batch it holds.
+    pub customer: CustomerId,
+    /// The batch's id.
+    pub batch_id: BatchId,
+}
+
+/// What follows the last record of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SegmentTail {
+    /// Nothing: the file ends there.
+    Nothing,
+    /// The record that the next segment begins with: recovery wrote it again there.
+    Moved,
+    /// Something else, though the next segment holds the next record.
+    Leftover,
+    /// Bytes that are not the next record.
+    Damage(Invalid),
+}
+
+/// One segment. Its records end where the next segment begins, where the file ends, or at the first damage.
+pub struct JournalSegment {
+    /// Its first seq, and its name.
+    pub first: Seq,
+    /// The first seq of the segment after it.
+    pub next_first: Option<Seq>,
+    /// The last record that was read; below `first` before the first one.
+    pub last: Seq,
+    /// Its file.
+    pub path: PathBuf,
+    /// How long the file was when it was opened.
+    pub file_bytes: u64,
+    reader: SegmentReader,
+    end: Option<(u64, SegmentTail)>,
+}
+
+impl JournalSegment {
+    /// Opens one segment.
+    ///
+    /// # Errors
+    /// What the disk says, `NotFound` included.
+    pub fn open(disk: &dyn Disk, dir: &DataDir, first: Seq, next_first: Option<Seq>) -> io::Result<Self> {
+        let path = dir.segment(first);
+        let reader = SegmentReader::open(disk, &path, RecordKey::new(dir.secret()))?;
+        let file_bytes = reader.file_bytes()?;
+        let last = Seq(first.0 - 1);
+        Ok(Self { first, next_first, last, path, file_bytes, reader, end: None })
+    }
+
+    /// The next record; `None` at the end, which [`JournalSegment::tail`] describes.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn next_record(&mut self) -> io::Result<Option<JournalRecord<'_>>> {
+        if self.end.is_some() {
+            return Ok(None);
+        }
+        let is_complete = self.next_first == Some(self.last.next());
+        let (offset, why) = match self.reader.next_step()? {
+            Step::End { offset } => {
+                self.end = Some((offset, SegmentTail::Nothing));
+                return Ok(None);
+            }
+            Step::Invalid { offset, why } => (offset, why),
+            Step::Record { offset, record } if record.header.seq != self.last.next() => {
+                (offset, Invalid::Content("the record's seq is not the next one"))
+            }
+            Step::Record { offset, .. } if is_complete => {
+                self.end = Some((offset, SegmentTail::Moved));
+                return Ok(None);
+            }
+            Step::Record { offset, record } => match record.names() {
+                Ok((customer, batch_id)) => {
+                    self.last = record.header.seq;
+                    return Ok(Some(JournalRecord { offset, record, customer, batch_id }));
+                }
+                Err(why) => (offset, why),
+            },
+        };
+        let tail = if is_complete { SegmentTail::Leftover } else { SegmentTail::Damage(why) };
+        self.end = Some((offset, tail));
+        Ok(None)
+    }
+
+    /// Where the records end and what follows them there. Only after the last record.
+    pub fn tail(&self) -> (u64, SegmentTail) {
+        self.end.expect("the segment was read to its end")
+    }
+
+    /// The damage at the end, if there is any, and where it begins. Only after the last record.
+    pub fn damage(&self) -> Option<(u64, Invalid)> {
+        match self.tail() {
+            (offset, SegmentTail::Damage(why)) => Some((offset, why)),
+            _ => None,
+        }
+    }
+
+    /// The records between the end of this segment and the beginning of the next. Only after the last record.
+    pub fn gap(&self) -> Option<(Seq, Seq)> {
+        let missing = self.last.next();
+        self.next_first.filter(|next| missing < *next).map(|next| (missing, next))
+    }
+
+    /// An error that names file and offset.
+    pub fn invalid_data(&self, offset: u64, why: Invalid) -> io::Error {
+        why.at(&self.path, offset)
+    }
+
+    /// After damage: the highest seq that whole records behind it prove durable; zero where there are none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn proven_behind(&self) -> io::Result<Seq> {
+        let headers = self.reader.records_from(self.tail().0)?;
+        let proven = headers.iter().map(|(_, header): &(u64, Header)| header.durable_through);
+        Ok(proven.max().unwrap_or(Seq::ZERO))
+    }
+
+    /// After damage: whether all that follows is zero (a file that the file system extended and a power cut left so).
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn is_zero_behind(&self) -> io::Result<bool> {
+        self.reader.is_zero_from(self.tail().0)
+    }
+
+    /// After damage: goes on with the first whole record behind it, whatever its number. `false` where there is none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn skip_damage(&mut self) -> io::Result<bool> {
+        let Some((offset, header)) = self.reader.records_from(self.tail().0)?.into_iter().next() else {
+            return Ok(false);
+        };
+        self.reader.seek(offset);
+        self.last = Seq(header.seq.0 - 1);
+        self.end = None;
+        Ok(true)
+    }
+}

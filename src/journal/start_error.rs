@@ -1,0 +1,187 @@
+//! Why a start is refused, in words that say what to do, and the check that a directory is one this program can read.
+//!
+//! Input: a data directory. Output: [`StartError`]. Never: changes a file.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::Checkpoint;
+use super::format::{HEADER_BYTES, Header, Invalid, RecordKey, version};
+use super::reader::JournalFiles;
+use crate::base::disk::Disk;
+use crate::data_dir::{DataDir, FORMAT_VERSION, OpenError};
+use crate::model::Seq;
+
+/// Why a start is refused. Everything is left as it was.
+#[derive(Debug)]
+pub enum StartError {
+    /// The disk failed.
+    Io(io::Error),
+    /// The file of the secret is lost, though there is a journal.
+    SecretLost(PathBuf),
+    /// This segment was written under another secret.
+    WrongSecret(PathBuf),
+    /// This file was written by another version of the program.
+    OtherVersion {
+        /// The file.
+        file: PathBuf,
+        /// The version of its format.
+        version: u64,
+    },
+    /// A record that was durable cannot be read.
+    Damage {
+        /// The segment.
+        file: PathBuf,
+        /// Where in it the bad record begins.
+        offset: u64,
+        /// What is wrong with it.
+        why: Invalid,
+    },
+    /// Records that were durable are in no segment.
+    Gap {
+        /// The first record that is missing.
+        from: Seq,
+        /// The first record that is there again.
+        to: Seq,
+    },
+    /// The journal ends before the checkpoint: part of it was lost.
+    BehindCheckpoint {
+        /// The journal's last record.
+        end: Seq,
+        /// What the checkpoint says was durable.
+        checkpoint: Seq,
+    },
+    /// A window holds records that the journal does not have.
+    WindowAhead {
+        /// The window's file.
+        file: PathBuf,
+        /// The last record merged into it.
+        applied_through: Seq,
+        /// The journal's last record.
+        end: Seq,
+    },
+    /// There are windows, but neither journal nor checkpoint.
+    WindowsWithoutJournal,
+    /// There is neither a journal nor a checkpoint that can be read.
+    CheckpointDamaged,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Io(error) => write!(f, "{error}"),
+            StartError::OtherVersion { file, version } => write!(
+                f,
+                "{} has format version {version}; this program reads version {FORMAT_VERSION} alone. Start with another \
+                 --data-dir; to carry the batches over, print them with the program that wrote them (`log-analytics \
+                 batches cat`) and send them to this one",
+                file.display()
+            ),
+            StartError::SecretLost(file) => write!(
+                f,
+                "{} is missing or damaged, and without the secret the journal's records cannot be told from forged \
+                 ones. Put the file back from a backup of this directory, or go on from the windows alone with \
+                 `log-analytics repair --accept-lost-journal`",
+                file.display()
+            ),
+            StartError::WrongSecret(file) => write!(
+                f,
+                "{} was written under another secret. Put back the file `secret` that belongs to it. If that is lost, \
+                 remove the wrong one and go on from the windows alone with \
+                 `log-analytics repair --accept-lost-journal`",
+                file.display()
+            ),
+            lost => {
+                lost.describe_loss(f)?;
+                f.write_str(
+                    ". Restore the data directory from a backup, or go on from what there is with \
+                     `log-analytics repair --accept-lost-journal`",
+                )
+            }
+        }
+    }
+}
+
+impl StartError {
+    fn describe_loss(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Damage { file, offset, why } => {
+                write!(f, "{} is damaged at offset {offset}: {why}", file.display())
+            }
+            StartError::Gap { from, to } => {
+                write!(f, "the journal has no records {from} to {}", to.0.saturating_sub(1))
+            }
+            StartError::BehindCheckpoint { end, checkpoint } => write!(
+                f,
+                "the journal ends at record {end}, but the checkpoint is at {checkpoint}: journal files were lost"
+            ),
+            StartError::WindowAhead { file, applied_through, end } => write!(
+                f,
+                "{} holds record {applied_through}, but the journal ends at {end}: journal files were lost",
+                file.display()
+            ),
+            StartError::WindowsWithoutJournal => {
+                f.write_str("there are windows but no journal and no checkpoint: journal files were lost")
+            }
+            _ => f.write_str("checkpoint.json is damaged and there is no journal: journal files were lost"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        StartError::Io(error)
+    }
+}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Io(error) => StartError::Io(error),
+            OpenError::SecretLost(file) => StartError::SecretLost(file),
+        }
+    }
+}
+
+/// Refuses a directory whose checkpoint or segments are of another format version.
+///
+/// # Errors
+/// [`StartError::OtherVersion`], or what the disk says.
+pub fn refuse_other_version(disk: &dyn Disk, dir: &DataDir) -> Result<(), StartError> {
+    if let Checkpoint::OtherVersion(version) = Checkpoint::load(disk, dir)? {
+        return Err(StartError::OtherVersion { file: dir.checkpoint(), version });
+    }
+    for first in JournalFiles::list(disk, dir)?.firsts() {
+        let file = dir.segment(first);
+        let found = version(&read_header(disk, &file)?);
+        if let Some(version) = found.filter(|version| *version != FORMAT_VERSION) {
+            return Err(StartError::OtherVersion { file, version: version.into() });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a directory with a segment whose first record was written under another secret.
+///
+/// # Errors
+/// [`StartError::WrongSecret`], or what the disk says.
+pub fn refuse_wrong_secret(disk: &dyn Disk, dir: &DataDir) -> Result<(), StartError> {
+    let key = RecordKey::new(dir.secret());
+    for first in JournalFiles::list(disk, dir)?.firsts() {
+        let file = dir.segment(first);
+        if Header::decode(&read_header(disk, &file)?, &key) == Err(Invalid::WrongSecret) {
+            return Err(StartError::WrongSecret(file));
+        }
+    }
+    Ok(())
+}
+
+fn read_header(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let mut header = vec![0; HEADER_BYTES];
+    let read = disk.open(path)?.read_at(0, &mut header)?;
+    header.truncate(read);
+    Ok(header)
+}
