@@ -17,8 +17,8 @@
 //!                             build ─▶ LogEntry
 //! ```
 //!
-//! Formats are data: rows of [`known`], [`json::names`](json), [`json::products`](json) and the tables of variables and
-//! directives in [`format`](mod@format). [`template`] is the one engine behind all text formats.
+//! Formats are data: rows of `known`, `json::names`, `json::products` and the tables of variables and directives in
+//! `format`. `template` is the one engine behind all text formats.
 //!
 //! # What no client can do
 //!

@@ -88,7 +88,7 @@ impl<'a> Agent<'a> {
     pub(super) fn read(text: &'a str) -> Agent<'a> {
         let bytes = text.as_bytes();
         let mut agent = Agent { text, pieces: Vec::with_capacity(24), signs: Signs::default() };
-        let mut words = Words { bytes, covered: 0, signs: Signs::default() };
+        let mut words = Words { bytes, covered: 0, android: None, signs: Signs::default() };
         let mut current: Option<Piece> = None;
         let (mut depth, mut comment) = (0u32, 0u8);
         let mut at = 0;
@@ -150,6 +150,8 @@ struct Words<'a> {
     bytes: &'a [u8],
     /// Where the entry found last ends: a key of several words covers the words after its first.
     covered: usize,
+    /// The comment that said `Android`; the device's model follows there (`Android 7.0; M bot 60 Build/NRD90M`).
+    android: Option<u8>,
     signs: Signs,
 }
 
@@ -166,8 +168,9 @@ impl Words<'_> {
             return;
         }
         let product = word.split(|&byte| byte == b'/').next().unwrap_or(word);
+        let model = piece.comment > 0 && self.android == Some(piece.comment) && product.len() == word.len();
         let like = is_said_to_be_like(self.bytes, start);
-        let bot = !like && has_bot_word(product);
+        let bot = !like && !model && has_bot_word(product);
         let mut found = false;
         for at in glued_products(self.bytes, start, end) {
             let Some(hit) = table::find(self.bytes, at) else { continue };
@@ -176,11 +179,15 @@ impl Words<'_> {
             if hit.entry.rank == RANK_NOISE {
                 piece.noise |= piece.is_empty() && at == start;
                 self.signs.note(hit.entry);
+                if hit.entry.is_android() {
+                    self.android = Some(piece.comment);
+                }
                 continue;
             }
             // `TikTokSpider` is not what `tiktok*` stands for.
-            let other = bot && at == start && hit.entry.class.is_for_people() && hit.len < product.len();
-            if !like && !other {
+            let people = hit.entry.class.is_for_people();
+            let other = bot && at == start && people && hit.len < product.len();
+            if !like && !other && (people || !model) {
                 self.signs.note(hit.entry);
                 if hit.entry.rank > piece.rank() {
                     piece.hit = Some((hit.entry, at));
