@@ -5,6 +5,7 @@ pub mod allocator;
 pub mod clock;
 pub mod disk;
 pub mod inflight;
+pub(crate) mod labelled;
 pub mod latch;
 pub mod memory;
 pub mod random;
