@@ -13,6 +13,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::base::sync::lock;
 use crate::model::{WindowId, WindowSize};
 use crate::time;
 
@@ -129,7 +130,8 @@ metrics! {
         body_bytes: IntCounter = "ingestion_body_bytes_total", "Decoded body bytes of accepted batches";
         duplicates: IntCounter = "ingestion_duplicates_total", "Batches that were counted already";
         rejects: IntCounterVec(&["reason"]) = "ingestion_rejects_total", "Batches not taken, by reason";
-        truncated: IntCounter = "ingestion_truncated_total", "Paths and agents cut to their limit";
+        altered_fields: IntCounterVec(&["field"]) =
+            "altered_fields_total", "Fields cut, read with odd bytes replaced, or left out as unreadable, by field";
         late_seconds: Histogram(AGE_BUCKETS) =
             "ingestion_entry_age_seconds", "Age of minute windows when a batch adds to them";
         inflight_bytes: CountGauge = "inflight_bytes", "Bytes held by batches between arrival and merge";
@@ -200,7 +202,7 @@ metrics! {
         evicted: IntCounter = "windows_evicted_total", "Windows dropped from memory";
         quarantined: IntCounter = "windows_quarantined_total", "Damaged window files found";
         incomplete: IntCounter = "windows_incomplete_total", "Damaged windows not counted again in full";
-        overflowed_entries: IntCounter = "windows_other_entries_total", "Entries that went to (other)";
+        folded_keys: IntCounter = "windows_folded_keys_total", "Keys of full windows that were folded into (other)";
     }
 }
 
@@ -288,7 +290,7 @@ impl Metrics {
     pub fn raise_connection_events(&self, event: &str, total: u64) {
         // Two scrapes at once must not both add what is missing.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let _guard = ONE_AT_A_TIME.lock();
+        let _guard = lock(&ONE_AT_A_TIME);
         let counter = self.connection_events.with_label_values(&[event]);
         counter.inc_by(total.saturating_sub(counter.get()));
     }

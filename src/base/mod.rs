@@ -4,6 +4,7 @@
 pub mod allocator;
 pub mod clock;
 pub mod disk;
+pub(crate) mod hex;
 pub mod inflight;
 pub(crate) mod labelled;
 pub mod latch;
@@ -12,3 +13,5 @@ pub mod random;
 pub mod sealed;
 pub mod secret;
 pub mod shutdown;
+pub(crate) mod sync;
+pub(crate) mod token;

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::sync::{PoisonError, RwLock};
+use std::sync::RwLock;
 use std::time::Duration;
 
 use prometheus::HistogramVec;
@@ -14,6 +14,7 @@ use ureq::Agent;
 
 use super::credentials;
 use crate::base::disk::Disk;
+use crate::base::sync;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// For one request: above the longest question, which ClickHouse itself ends earlier.
@@ -103,7 +104,7 @@ impl ClickHouse {
         if let Some(file) = &self.credentials_file {
             let user = credentials::user(disk, file)
                 .map_err(|error| format!("--clickhouse-credentials-file: {error}"))?;
-            *self.user.write().unwrap_or_else(PoisonError::into_inner) = Some(user);
+            *sync::write(&self.user) = Some(user);
         }
         Ok(())
     }
@@ -155,7 +156,7 @@ impl ClickHouse {
         for (name, value) in parameters {
             request = request.query(format!("param_{name}"), escaped(value));
         }
-        let user = self.user.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let user = sync::read(&self.user).clone();
         if let Some((user, password)) = user {
             request = request.header("x-clickhouse-user", user).header("x-clickhouse-key", password);
         }

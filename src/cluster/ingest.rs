@@ -67,8 +67,9 @@ impl ClusterIntake {
     pub fn new(parts: IntakeParts) -> Self {
         let IntakeParts { store, events, limits, store_timeout, probe, metrics } = parts;
         let ingest_metrics = IngestMetrics::new(&metrics);
-        // How a body is divided over cores changes no result, and is not written down.
-        let limits = Limits { parallel_from_bytes: Limits::default().parallel_from_bytes, ..limits };
+        // The others are the same for every process, or change no result.
+        let Limits { max_entries, keep_query, .. } = limits;
+        let limits = Limits { max_entries, keep_query, ..Limits::default() };
         Self { store, events, limits, store_timeout, probe, metrics, ingest_metrics }
     }
 

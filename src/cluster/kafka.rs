@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -16,6 +16,7 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 
 use super::credentials;
 use crate::base::disk::Disk;
+use crate::base::sync;
 
 /// Records wait so long for others to be sent with.
 const LINGER_MS: &str = "2";
@@ -242,13 +243,13 @@ impl EventLog {
     }
 
     fn writer(&self) -> Arc<Writer> {
-        Arc::clone(&self.writer.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&sync::read(&self.writer))
     }
 
     /// An idempotent producer that has met a fatal error (a broker forgot it, say) never writes again.
     fn replace_if_broken(&self, broken: &Arc<Writer>) {
         let Some((code, reason)) = broken.client().fatal_error() else { return };
-        let mut current = self.writer.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = sync::write(&self.writer);
         if !Arc::ptr_eq(&current, broken) {
             return;
         }

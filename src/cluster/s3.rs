@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use prometheus::HistogramVec;
@@ -18,6 +18,7 @@ use ureq::http::{HeaderMap, Response};
 use super::credentials;
 use super::records::METADATA_PREFIX;
 use crate::base::disk::Disk;
+use crate::base::sync;
 
 /// How long a signed request may be on its way.
 const SIGNED_FOR: Duration = Duration::from_secs(300);
@@ -165,7 +166,7 @@ impl ObjectStore {
             }
             None => Credentials::from_env(),
         };
-        *self.credentials.write().unwrap_or_else(PoisonError::into_inner) = credentials.map(Arc::new);
+        *sync::write(&self.credentials) = credentials.map(Arc::new);
         Ok(())
     }
 
@@ -311,7 +312,7 @@ impl ObjectStore {
     }
 
     fn credentials(&self) -> Option<Arc<Credentials>> {
-        self.credentials.read().unwrap_or_else(PoisonError::into_inner).clone()
+        sync::read(&self.credentials).clone()
     }
 
     /// Signs and sends one request. Its URL carries the signature and is never shown.

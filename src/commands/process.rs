@@ -32,7 +32,7 @@ use crate::http::Handler;
 use crate::http::ingest::Ingest;
 use crate::http::reading::Reading;
 use crate::http::routes::{Roles, Routes};
-use crate::http::server::{self, ConnectionStats, Front, FrontLimits};
+use crate::http::server::{self, ConnectionStats, Front, Listen};
 use crate::http::tokens::Tokens;
 use crate::metrics::Metrics;
 
@@ -54,7 +54,7 @@ pub(super) struct Process {
 pub(super) struct Listening {
     name: &'static str,
     routes: Arc<Routes>,
-    fronts: Vec<Box<dyn Front>>,
+    front: Box<dyn Front>,
     /// For people and scripts: `http://127.0.0.1:8080`.
     address: String,
     shutdown_timeout: Duration,
@@ -119,27 +119,21 @@ impl Process {
         };
         signals.start()?;
         let limits = descriptors::fit(bounds.front, needs);
-        // Each listener has an equal share of the connections.
-        let share = limits.max_connections.div_ceil(server.listen.len());
-        let (mut fronts, mut addresses) = (Vec::new(), Vec::new());
-        for listen in &server.listen {
-            let limits = FrontLimits { max_connections: share, ..limits.clone() };
-            let handler = Arc::clone(&routes) as Arc<dyn Handler>;
-            let front = server::start(server.http_server, listen, limits, handler, Arc::clone(&connections))
-                .map_err(|error| format!("--listen {listen}: {error}"))?;
-            addresses.push(match front.local_addr() {
-                Some(address) => format!("http://{address}"),
-                None => listen.to_string(),
-            });
-            fronts.push(front);
-        }
+        let handler = Arc::clone(&routes) as Arc<dyn Handler>;
+        let front = server::start(server.http_server, &server.listen, limits, handler, connections)
+            .map_err(|error| format!("--listen {error}"))?;
+        let url = |address: &Listen| match address {
+            Listen::Tcp(address) => format!("http://{address}"),
+            Listen::Unix(_) => address.to_string(),
+        };
+        let addresses: Vec<_> = front.addresses().iter().map(url).collect();
         let address = addresses.join(", ");
         log::info!("listening on {address}");
-        if server.trust_network && !server.listen.iter().all(server::Listen::is_loopback) {
+        if server.trust_network && !server.listen.iter().all(Listen::is_loopback) {
             log::warn!("--trust-network: anyone who reaches {address} can act as any customer");
         }
         let shutdown_timeout = server.shutdown_timeout.0;
-        Ok(Listening { name, routes, fronts, address, shutdown_timeout, is_ready, stop_asked })
+        Ok(Listening { name, routes, front, address, shutdown_timeout, is_ready, stop_asked })
     }
 }
 
@@ -170,8 +164,8 @@ impl Listening {
         let mut stopping =
             Stopping { is_finished: true, deadline: clock::monotonic() + self.shutdown_timeout };
         self.routes.drain();
-        self.fronts.iter().for_each(|front| front.stop());
-        stopping.is_finished = self.fronts.iter().all(|front| front.join(stopping.left()));
+        self.front.stop();
+        stopping.is_finished = self.front.join(stopping.left());
         stopping
     }
 }

@@ -32,6 +32,7 @@ use crate::base::disk::Disk;
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::base::shutdown::{Joined, spawn};
+use crate::base::sync::lock;
 use crate::batch::{Encoding, Format, insights};
 use crate::data_dir::DataDir;
 use crate::intake::{CheckedBatch, Health, Intake};
@@ -250,7 +251,7 @@ impl Engine {
             return false;
         }
         let _ = self.to_committer.send(ToCommitter::Stop);
-        let mut threads = self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut threads = lock(&self.threads);
         threads.drain(..).all(|thread| thread.join_until(deadline))
     }
 }
@@ -423,11 +424,8 @@ impl Engine {
 
 /// Roughly how long a summary will be in its record.
 fn summary_bytes(summary: &Summary) -> usize {
-    let counts: usize =
-        summary.minutes.iter().map(|(_, counts)| counts.by_path.len() + counts.by_agent.len()).sum();
-    let keys: usize =
-        summary.keys.paths.iter().chain(summary.keys.agents.iter()).map(|key| 4 + key.len()).sum();
-    16 + keys + summary.minutes.len() * 16 + counts * 8
+    let counts: usize = summary.minutes.iter().map(|(_, counts)| counts.bytes()).sum();
+    summary.keys.bytes() + counts
 }
 
 /// A question that no window answers.

@@ -8,6 +8,7 @@ use std::sync::RwLock;
 
 use super::Head;
 use crate::base::disk::Disk;
+use crate::base::sync;
 
 /// The shortest token that is accepted: 16 characters are what a person could still guess at leisure.
 const MIN_TOKEN_BYTES: usize = 16;
@@ -42,7 +43,7 @@ impl Tokens {
         let Some(file) = &self.file else { return Ok(None) };
         let tokens = read(disk, file)?;
         let count = tokens.len();
-        *self.valid.write().unwrap_or_else(std::sync::PoisonError::into_inner) = tokens;
+        *sync::write(&self.valid) = tokens;
         Ok(Some((file, count)))
     }
 
@@ -60,7 +61,7 @@ impl Tokens {
         let (Some(value), None) = (values.next(), values.next()) else { return false };
         let Some((scheme, token)) = value.split_once(' ') else { return false };
         let token = token.trim_start();
-        let valid = self.valid.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let valid = sync::read(&self.valid);
         // Every token is looked at to its end, so that the time tells nothing.
         let found = valid.iter().fold(false, |found, known| found | same(known.as_bytes(), token.as_bytes()));
         scheme.eq_ignore_ascii_case("bearer") && found

@@ -27,5 +27,6 @@ mod report;
 mod scenarios;
 mod summarize;
 mod support;
+mod week_04;
 mod week_08;
 mod window_retention;
