@@ -261,10 +261,9 @@ impl Engine {
 
 fn report_recovery(report: &RecoveryReport, metrics: &Metrics) {
     let torn_bytes = report.torn_bytes.unwrap_or(0);
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    metrics.rewritten_records.set(signed(report.rewritten));
-    metrics.torn_bytes.set(signed(torn_bytes));
-    metrics.checkpoint_seq.set(signed(report.checkpoint.0));
+    metrics.rewritten_records.set(report.rewritten);
+    metrics.torn_bytes.set(torn_bytes);
+    metrics.checkpoint_seq.set(report.checkpoint.0);
     log::info!(
         "journal: records to {}, checkpoint {}, {} to replay, {} made durable again, {torn_bytes} torn bytes cut",
         report.end,
@@ -300,9 +299,8 @@ fn replay(shared: &Shared, replay: &Replay, to_workers: &[Sender<ToWorker>]) -> 
     if answers.iter().count() < to_workers.len() {
         return Err(gone());
     }
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let took = began.elapsed();
-    shared.metrics.replayed_records.set(signed(replay.records()));
+    shared.metrics.replayed_records.set(replay.records());
     shared.metrics.replay_seconds.set(took.as_secs_f64());
     if replay.records() > 0 {
         log::info!("replayed {} records in {} ms", replay.records(), took.as_millis());
@@ -354,13 +352,12 @@ impl Health for Engine {
     fn report(&self) {
         for (number, worker) in self.to_workers.iter().enumerate() {
             let label = number.to_string();
-            self.shared.metrics.queue_depth.with_label_values(&[&label]).set(worker.len() as i64);
+            self.shared.metrics.queue_depth.with_label_values(&[&label]).set(worker.len() as u64);
         }
-        self.shared.metrics.latched.set(i64::from(self.shared.latch.is_closed()));
+        self.shared.metrics.latched.set(u64::from(self.shared.latch.is_closed()));
         if let Ok(free) = self.shared.disk.free_space(self.shared.dir.root()) {
-            let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-            self.shared.metrics.disk_free_bytes.set(signed(free.bytes));
-            self.shared.metrics.disk_free_inodes.set(signed(free.inodes));
+            self.shared.metrics.disk_free_bytes.set(free.bytes);
+            self.shared.metrics.disk_free_inodes.set(free.inodes);
         }
     }
 }

@@ -9,6 +9,7 @@ use super::errors::Problem;
 use super::{Body, BodyError, Head, Response, remedy};
 use crate::base::clock;
 use crate::base::inflight::{Budget, Charge};
+use crate::base::labelled::labelled;
 use crate::base::random;
 use crate::batch::{self, Altered, DecodeError, Encoding, Format};
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
@@ -29,6 +30,24 @@ pub struct Ingest {
     pub metrics: Arc<Metrics>,
 }
 
+labelled! {
+    /// Why a batch is not taken, besides every [`Reason`] of a 503.
+    enum RejectReason {
+        Invalid "invalid"
+        TooSlow "too_slow"
+        NoLength "no_length"
+        TooLarge "too_large"
+        Unsupported "unsupported"
+        Duplicate "duplicate"
+        Conflict "conflict"
+        /// The client's upload stood still while others needed its memory.
+        Stalled "stalled"
+        /// The client went away before its body had come.
+        Aborted "aborted"
+        Other "other"
+    }
+}
+
 /// An answer other than 202, and the batch it is about where that is known.
 pub struct Refused {
     /// What is wrong.
@@ -42,14 +61,14 @@ pub struct Refused {
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         let reason = match problem.status {
-            400 => "invalid",
-            408 => "too_slow",
-            411 => "no_length",
-            413 => "too_large",
-            415 => "unsupported",
-            _ => "other",
+            400 => RejectReason::Invalid,
+            408 => RejectReason::TooSlow,
+            411 => RejectReason::NoLength,
+            413 => RejectReason::TooLarge,
+            415 => RejectReason::Unsupported,
+            _ => RejectReason::Other,
         };
-        Self { problem, batch_id: None, reason }
+        Self { problem, batch_id: None, reason: reason.label() }
     }
 }
 
@@ -127,11 +146,19 @@ impl Ingest {
             Outcome::Duplicate => {
                 self.metrics.duplicates.inc();
                 let batch_id = Some(labels.batch_id);
-                Err(Refused { problem: Problem::duplicate(), batch_id, reason: "duplicate" })
+                Err(Refused {
+                    problem: Problem::duplicate(),
+                    batch_id,
+                    reason: RejectReason::Duplicate.label(),
+                })
             }
             Outcome::Conflict => {
                 let batch_id = Some(labels.batch_id);
-                Err(Refused { problem: Problem::conflict(), batch_id, reason: "conflict" })
+                Err(Refused {
+                    problem: Problem::conflict(),
+                    batch_id,
+                    reason: RejectReason::Conflict.label(),
+                })
             }
             Outcome::Unavailable(reason) => Err(reason.into()),
         }
@@ -152,7 +179,7 @@ impl Ingest {
                     "the upload stood still while others needed its memory (--max-inflight-bytes): try again",
                 ),
                 batch_id: None,
-                reason: "stalled",
+                reason: RejectReason::Stalled.label(),
             },
             BodyError::TooSlow => Problem::http(408, "the body came too slowly").into(),
             BodyError::Malformed(what) => Problem::bad_batch(*what).into(),
@@ -160,7 +187,7 @@ impl Ingest {
             BodyError::Disconnected(error) => {
                 let problem =
                     Problem::bad_batch(format!("the connection ended before the body did: {error}"));
-                Refused { problem, batch_id: None, reason: "aborted" }
+                Refused { problem, batch_id: None, reason: RejectReason::Aborted.label() }
             }
         }
     }

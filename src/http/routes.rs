@@ -9,7 +9,7 @@ use std::time::Instant;
 use prometheus::{Histogram, IntCounter};
 
 use super::errors::Problem;
-use super::ingest::{Ingest, Refused};
+use super::ingest::{Ingest, Refused, RejectReason};
 use super::reading::Reading;
 use super::stats::ConnectionStats;
 use super::tokens::Tokens;
@@ -146,8 +146,9 @@ impl Routes {
     ) -> Self {
         let accepted = Accepted::of(&metrics);
         // There from the start, or an alert would not see the first.
-        for reason in Reason::ALL {
-            metrics.rejects.with_label_values(&[reason.label()]);
+        let reasons = Reason::ALL.iter().map(|reason| reason.label());
+        for reason in reasons.chain(RejectReason::ALL.iter().map(|reason| reason.label())) {
+            metrics.rejects.with_label_values(&[reason]);
         }
         Self {
             ingest,
@@ -243,14 +244,14 @@ impl Routes {
 
     fn render_metrics(&self) -> Vec<u8> {
         let metrics = &self.metrics;
-        metrics.ready.set(i64::from(self.ready().is_ok()));
-        metrics.inflight_bytes.set(self.ingest.budget.used_bytes() as i64);
-        metrics.queries.running.set(self.reading.running() as i64);
+        metrics.ready.set(u64::from(self.ready().is_ok()));
+        metrics.inflight_bytes.set(self.ingest.budget.used_bytes() as u64);
+        metrics.queries.running.set(self.reading.running() as u64);
         if let Some(opened) = self.opened.get() {
             opened.health.report();
         }
         let stats = &self.connections;
-        metrics.connections.set(stats.open.load(Ordering::Relaxed) as i64);
+        metrics.connections.set(stats.open.load(Ordering::Relaxed));
         for (event, counter) in [
             ("accepted", &stats.accepted_total),
             ("rejected", &stats.rejected_total),

@@ -267,7 +267,7 @@ impl Committer {
         self.segment.bytes += written_bytes;
         self.bytes += written_bytes;
         self.metrics.group_batches.observe(parts.len() as f64);
-        self.metrics.segment_bytes.set(i64::try_from(self.segment.bytes).unwrap_or(i64::MAX));
+        self.metrics.segment_bytes.set(self.segment.bytes);
         Ok(())
     }
 
