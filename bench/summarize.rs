@@ -64,7 +64,9 @@ fn typed_parse<'b, E: Deserialize<'b>>(body: &'b [u8], format: Format) -> usize 
             .into_iter::<E>()
             .map(|entry| usize::from(black_box(entry).is_ok()))
             .sum(),
-        Format::JsonArray => serde_json::from_slice::<Vec<E>>(body).expect("generated entries are valid").len(),
+        Format::JsonArray => {
+            serde_json::from_slice::<Vec<E>>(body).expect("generated entries are valid").len()
+        }
     }
 }
 

@@ -24,7 +24,8 @@ pub(crate) struct Template {
 impl Template {
     /// Bodies of so many entries.
     pub(crate) fn all(entries: usize, paths: usize, agents: usize) -> Vec<Template> {
-        let lines = Shape { entries: BODIES * entries, minutes: 1, paths, agents, fields: Fields::Bare }.ndjson();
+        let lines =
+            Shape { entries: BODIES * entries, minutes: 1, paths, agents, fields: Fields::Bare }.ndjson();
         let lines: Vec<&[u8]> = lines.trim_ascii_end().split(|byte| *byte == b'\n').collect();
         let template = |lines: &[&[u8]]| {
             let mut bytes = vec![b'['];
