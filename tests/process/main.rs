@@ -16,6 +16,7 @@ mod hostile_http;
 mod hostile_limits;
 mod import;
 mod ingest_contract;
+mod known_batches;
 mod lost_and_damaged;
 mod openapi;
 mod overload;
