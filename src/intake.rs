@@ -4,7 +4,8 @@
 //! behind it is the local [`crate::engine`] or a cluster.
 
 use crate::base::inflight::Charge;
-use crate::batch::{Encoding, Format, VisitorKey};
+use crate::base::secret::Subkey;
+use crate::batch::{Encoding, Format};
 use crate::model::{BatchId, CustomerId, Summary};
 pub use crate::outcome::{Outcome, Reason};
 
@@ -48,6 +49,13 @@ pub trait Intake: Health {
     /// Takes one batch; returns when its outcome is durable.
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome;
 
-    /// The key under which clients are hashed before they are counted.
-    fn visitor_key(&self) -> VisitorKey;
+    /// What became of the batch of this name and body, if it came before: asked of batches that today's limits refuse.
+    fn known(&self, customer: &CustomerId, batch_id: &BatchId, body: &[u8]) -> Option<Outcome>;
+
+    /// The latest time of receipt of any batch, in milliseconds: where the clock is before it, the clock is wrong. Zero
+    /// where that is not known.
+    fn last_received_at_ms(&self) -> u64;
+
+    /// What clients are hashed under.
+    fn visitor_key(&self) -> Subkey;
 }

@@ -58,6 +58,8 @@ reasons! {
     Starting "starting" "the server is starting: try again"
     /// The server is stopping.
     Stopping "stopping" "the server is stopping: try again"
+    /// An entry is ahead of the clock, and the clock is before the last batch that was received.
+    ClockBehind "clock_behind" "the server's clock is behind the time of its last batch: it must be set, then try again"
     /// The object store of a cluster cannot be reached.
     ObjectStore "object_store" "the object store cannot be reached: try again"
     /// The event stream of a cluster cannot be reached.

@@ -31,13 +31,14 @@ use crate::base::clock;
 use crate::base::disk::Disk;
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
+use crate::base::secret::Subkey;
 use crate::base::shutdown::{Joined, spawn};
 use crate::base::sync::lock;
-use crate::batch::{Encoding, Format, VisitorKey, insights};
+use crate::batch::{Encoding, Format, insights, visitor_key};
 use crate::data_dir::DataDir;
 use crate::intake::{CheckedBatch, Health, Intake};
 use crate::journal::committer::{CommitLimits, Position, Pressure, Submission};
-use crate::journal::dedup::DedupHasher;
+use crate::journal::dedup::{DedupHasher, DedupKey};
 use crate::journal::format::{BodyCoding, Draft, Parts};
 use crate::journal::recovery::{self, Opening, RecoveryReport};
 use crate::journal::replay::Replay;
@@ -45,7 +46,7 @@ use crate::journal::retention::Retention;
 use crate::journal::start_error::StartError;
 use crate::journal::summary;
 use crate::metrics::Metrics;
-use crate::model::{CustomerId, Question, Summary, WindowId, WindowSize, WindowStart};
+use crate::model::{BatchId, CustomerId, Question, Summary, WindowId, WindowSize, WindowStart};
 use crate::outcome::{Outcome, Reason};
 use crate::windows::router::partition;
 use crate::windows::scan;
@@ -98,11 +99,12 @@ struct Shared {
     dir: Arc<DataDir>,
     options: EngineOptions,
     hasher: DedupHasher,
-    visitor_key: VisitorKey,
     latch: Latch,
     metrics: Arc<Metrics>,
     /// [`Position::bytes`] at the last finished checkpoint.
     checkpointed_bytes: AtomicU64,
+    /// The latest time of receipt in the journal.
+    last_received_at_ms: AtomicU64,
     /// Which workers cannot write what they hold.
     overfull: Vec<AtomicBool>,
 }
@@ -120,6 +122,7 @@ impl Shared {
 enum ToCommitter {
     Commit { submission: Submission, answer: waiting::OutcomeSender },
     Mark { id: MarkerId, answer: Sender<Position> },
+    AskKnown { key: DedupKey, fingerprint: u128, answer: Sender<Option<Outcome>> },
     Stop,
 }
 
@@ -166,7 +169,6 @@ impl Engine {
         let EngineParts { disk, dir, latch, metrics } = parts;
         dir.prepare(&*disk)?;
         let hasher = DedupHasher::new(dir.secret());
-        let visitor_key = VisitorKey::derived_from(dir.secret().as_bytes());
         let opened = recovery::open(&Opening {
             disk: &disk,
             dir: &dir,
@@ -182,10 +184,10 @@ impl Engine {
             disk,
             dir,
             hasher,
-            visitor_key,
             latch,
             metrics,
             checkpointed_bytes: AtomicU64::new(0),
+            last_received_at_ms: AtomicU64::new(opened.committer.last_received_at_ms()),
             overfull: (0..options.partitions).map(|_| AtomicBool::new(false)).collect(),
             options,
         });
@@ -309,10 +311,6 @@ fn replay(shared: &Shared, replay: &Replay, to_workers: &[Sender<ToWorker>]) -> 
 }
 
 impl Intake for Engine {
-    fn visitor_key(&self) -> VisitorKey {
-        self.shared.visitor_key
-    }
-
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome {
         let metrics = &self.shared.metrics;
         let (entries, body_bytes) = (batch.summary.entries, batch.body.len());
@@ -335,6 +333,23 @@ impl Intake for Engine {
             }
         }
         outcome
+    }
+
+    fn known(&self, customer: &CustomerId, batch_id: &BatchId, body: &[u8]) -> Option<Outcome> {
+        let key = self.shared.hasher.key(customer, batch_id);
+        let (answer, known) = bounded(1);
+        let ask = ToCommitter::AskKnown { key, fingerprint: xxh3_128(body), answer };
+        let _ = self.to_committer.send(ask);
+        // The committer drops questions that come after the stop.
+        known.recv().unwrap_or(Some(Outcome::Unavailable(Reason::Stopping)))
+    }
+
+    fn last_received_at_ms(&self) -> u64 {
+        self.shared.last_received_at_ms.load(Ordering::Relaxed)
+    }
+
+    fn visitor_key(&self) -> Subkey {
+        visitor_key(self.shared.dir.secret())
     }
 }
 

@@ -4,14 +4,16 @@
 //! body whose headers refuse it.
 
 use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::errors::Problem;
+use super::params::Params;
 use super::{Body, BodyError, Head, Response, remedy};
 use crate::base::clock;
 use crate::base::inflight::{Budget, Charge};
 use crate::base::labelled::labelled;
 use crate::base::random;
-use crate::batch::{self, Altered, DecodeError, Encoding, Format};
+use crate::batch::{self, Altered, BatchError, DecodeError, Encoding, Format};
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
@@ -78,11 +80,28 @@ impl From<Reason> for Refused {
     }
 }
 
-/// What the headers say.
+/// The time that a batch is received at.
+struct Now {
+    /// That of the clock, or of the last batch, whichever is later: records do not go back in time.
+    latest_ms: u64,
+    /// The clock is before the last batch, so that it must be wrong.
+    clock_is_behind: bool,
+}
+
+impl Now {
+    fn of(intake: &dyn Intake) -> Self {
+        let (clock_ms, last_ms) = (clock::now_ms(), intake.last_received_at_ms());
+        Self { latest_ms: clock_ms.max(last_ms), clock_is_behind: clock_ms < last_ms }
+    }
+}
+
+/// What the request says of its body.
 struct Labels {
     customer: CustomerId,
     batch_id: BatchId,
     server_made_id: bool,
+    /// `?dedup=body`: the batch is named after its body once that is decoded.
+    dedup_by_body: bool,
     format: Format,
     encoding: Encoding,
 }
@@ -99,7 +118,7 @@ impl Ingest {
         intake: &dyn Intake,
         request_id: &str,
     ) -> Result<Response, Refused> {
-        let labels = labels(head)?;
+        let mut labels = labels(head)?;
         let mut charge = Charge::new(&self.budget);
         let raw = body.read(self.max_body_bytes, &mut charge).map_err(|error| self.body_refused(&error))?;
         let decoded = batch::decode(labels.encoding, raw, self.max_body_bytes, &mut charge).map_err(
@@ -112,13 +131,15 @@ impl Ingest {
                 DecodeError::Busy => Refused::from(Reason::Busy),
             },
         )?;
-        let received_at_ms = clock::now_ms();
+        if labels.dedup_by_body {
+            labels.batch_id = body_id(&decoded);
+        }
+        let now = Now::of(intake);
         let limits = batch::Limits { visitors: intake.visitor_key(), ..self.limits.clone() };
-        let summarized =
-            batch::summarize(&decoded, labels.format, &limits, received_at_ms).map_err(|error| {
-                let remedy = remedy::for_batch(&decoded, labels.format);
-                Problem::bad_batch(with_remedy(error.to_string(), remedy))
-            })?;
+        let summarized = match batch::summarize(&decoded, labels.format, &limits, now.latest_ms) {
+            Ok(summarized) => summarized,
+            Err(error) => return Err(self.content_refused(labels, &decoded, intake, &error, &now)),
+        };
         let counted = Counted {
             entries: summarized.summary.entries,
             windows: summarized.summary.minutes.len(),
@@ -132,7 +153,7 @@ impl Ingest {
             body: &decoded,
             coded: (labels.encoding != Encoding::Identity).then_some((labels.encoding, raw)),
             summary: summarized.summary,
-            received_at_ms,
+            received_at_ms: now.latest_ms,
             charge,
         });
         match outcome {
@@ -143,25 +164,44 @@ impl Ingest {
                 }
                 Ok(accepted(request_id, &labels.batch_id, &counted))
             }
+            outcome => Err(self.not_counted(outcome, labels.batch_id)),
+        }
+    }
+
+    /// The answer to a batch that was not counted now.
+    fn not_counted(&self, outcome: Outcome, batch_id: BatchId) -> Refused {
+        let (problem, reason) = match outcome {
             Outcome::Duplicate => {
                 self.metrics.duplicates.inc();
-                let batch_id = Some(labels.batch_id);
-                Err(Refused {
-                    problem: Problem::duplicate(),
-                    batch_id,
-                    reason: RejectReason::Duplicate.label(),
-                })
+                (Problem::duplicate(), RejectReason::Duplicate)
             }
-            Outcome::Conflict => {
-                let batch_id = Some(labels.batch_id);
-                Err(Refused {
-                    problem: Problem::conflict(),
-                    batch_id,
-                    reason: RejectReason::Conflict.label(),
-                })
-            }
-            Outcome::Unavailable(reason) => Err(reason.into()),
+            Outcome::Conflict => (Problem::conflict(), RejectReason::Conflict),
+            Outcome::Unavailable(reason) => return reason.into(),
+            Outcome::Counted => unreachable!("a counted batch is answered 202"),
+        };
+        Refused { problem, batch_id: Some(batch_id), reason: reason.label() }
+    }
+
+    /// The answer to a batch whose content is refused: if it was counted before, that, whatever today's limits say.
+    fn content_refused(
+        &self,
+        labels: Labels,
+        body: &[u8],
+        intake: &dyn Intake,
+        error: &BatchError,
+        now: &Now,
+    ) -> Refused {
+        let known =
+            if labels.server_made_id { None } else { intake.known(&labels.customer, &labels.batch_id, body) };
+        let format = labels.format;
+        if let Some(outcome) = known {
+            return self.not_counted(outcome, labels.batch_id);
         }
+        if now.clock_is_behind && error.is_ahead_of_the_clock() {
+            return Reason::ClockBehind.into();
+        }
+        let remedy = remedy::for_batch(body, format);
+        Problem::bad_batch(with_remedy(error.to_string(), remedy)).into()
     }
 
     fn body_refused(&self, error: &BodyError) -> Refused {
@@ -230,9 +270,18 @@ fn accepted(request_id: &str, batch_id: &BatchId, counted: &Counted) -> Response
 /// Reads and checks the headers of a batch.
 fn labels(head: &Head) -> Result<Labels, Problem> {
     let customer = customer(head)?;
+    let params = Params::of(head, &["dedup"])?;
+    let dedup_by_body = match params.get("dedup") {
+        None => false,
+        Some("body") => true,
+        Some(_) => return Err(Problem::bad_batch("dedup must be body")),
+    };
     let (batch_id, server_made_id) = match only(head, "idempotency-key")? {
+        Some(_) if dedup_by_body => {
+            return Err(Problem::bad_batch("idempotency-key and dedup=body exclude each other"));
+        }
         Some(key) => (batch_id(key)?, false),
-        None => (BatchId::new(&random::ulid()).expect("a ULID is visible ASCII"), true),
+        None => (BatchId::new(&random::ulid()).expect("a ULID is visible ASCII"), !dedup_by_body),
     };
     let content_type = only(head, "content-type")?.unwrap_or_default();
     let format = Format::from_content_type(content_type).ok_or_else(|| {
@@ -243,7 +292,7 @@ fn labels(head: &Head) -> Result<Labels, Problem> {
     let encoding = only(head, "content-encoding")?.unwrap_or("identity");
     let encoding = Encoding::from_name(encoding)
         .ok_or_else(|| Problem::http(415, "content-encoding must be identity, gzip or zstd"))?;
-    Ok(Labels { customer, batch_id, server_made_id, format, encoding })
+    Ok(Labels { customer, batch_id, server_made_id, dedup_by_body, format, encoding })
 }
 
 /// The customer a request is for.
@@ -263,6 +312,11 @@ fn only<'a>(head: &'a Head, name: &'static str) -> Result<Option<&'a str>, Probl
         (value, None) => Ok(value),
         (_, Some(_)) => Err(Problem::bad_batch(format!("{name} comes more than once"))),
     }
+}
+
+/// The name of a batch that is told from others by its body alone.
+fn body_id(body: &[u8]) -> BatchId {
+    BatchId::new(&format!("{:032x}", xxh3_128(body))).expect("hexadecimal digits are visible ASCII")
 }
 
 /// A key as a bare token, or as the string of structured field values (RFC 9651, section 3.3.3).

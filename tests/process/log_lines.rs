@@ -1,17 +1,16 @@
 //! The log reader under mutated lines and format strings, on stable Rust (the same check that the coverage-guided fuzzer in
 //! `tests/fuzz/` makes), and what `import --dry-run` tells of a log.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 
-#[path = "fuzz/checks/lines.rs"]
+#[path = "../fuzz/checks/lines.rs"]
 mod lines;
-mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use proptest::prelude::*;
-use support::server::run;
+
+use crate::support::server::run;
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/cases")
