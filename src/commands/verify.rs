@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Failure, lock, progress};
 use crate::base::clock;
 use crate::base::disk::RealDisk;
-use crate::batch::Limits;
+use crate::batch::MAX_FUTURE_MS;
 use crate::config::{Bytes, DataDirArg, RetainWindowsArg};
 use crate::data_dir::DataDir;
 use crate::offline::verify::{VerifyOptions, VerifyReport, verify};
@@ -39,7 +39,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let _lock = lock(&RealDisk, &dir)?;
     let options = VerifyOptions {
         recount_bytes: args.recount_bytes.0,
-        max_future_ms: Limits::default().max_future_ms,
+        max_future_ms: MAX_FUTURE_MS,
         retain_windows_days: args.retain.retain_windows_days.0,
         now_ms: clock::now_ms(),
     };

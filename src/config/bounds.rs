@@ -11,7 +11,7 @@ use crate::http::server::FrontLimits;
 use crate::journal::committer::{CommitLimits, MAX_UNCHECKPOINTED_BYTES, SEGMENT_BYTES};
 use crate::journal::retention::Retention;
 use crate::query::QueryLimits;
-use crate::windows::window::WindowLimits;
+use crate::windows::fold::WindowLimits;
 use crate::windows::worker::{FLUSH_INTERVAL_MS, WorkerLimits};
 
 /// See the module.
@@ -34,7 +34,7 @@ impl Bounds {
         let Config { server, batch, .. } = config;
         let batch_limits = batch::Limits {
             max_entries: batch.max_entries,
-            overlong: batch::Overlong::Truncate,
+            keep_query: batch.keep_query,
             ..batch::Limits::default()
         };
         Self {
@@ -46,7 +46,7 @@ impl Bounds {
             max_body_bytes: batch.max_body_bytes.size(),
             max_inflight_bytes: batch.max_inflight_bytes.size(),
             query: QueryLimits::default(),
-            engine: engine_options(config, batch_limits.max_future_ms),
+            engine: engine_options(config),
             batch: batch_limits,
             #[cfg(feature = "cluster")]
             cluster: ClusterLimits::default(),
@@ -68,7 +68,7 @@ impl Bounds {
     }
 }
 
-fn engine_options(config: &Config, max_future_ms: u64) -> EngineOptions {
+fn engine_options(config: &Config) -> EngineOptions {
     let Config { journal, windows, retain, .. } = config;
     EngineOptions {
         partitions: windows.partitions,
@@ -84,7 +84,7 @@ fn engine_options(config: &Config, max_future_ms: u64) -> EngineOptions {
             window: WindowLimits::default(),
             max_resident_bytes: windows.max_resident_bytes.size() / windows.partitions,
             flush_interval_ms: FLUSH_INTERVAL_MS,
-            max_future_ms,
+            max_future_ms: batch::MAX_FUTURE_MS,
         },
         dedup_keys: journal.dedup_keys,
         retention: Retention {

@@ -145,6 +145,10 @@ pub struct BatchArgs {
         value_parser = within(1_usize, 10_000_000)
     )]
     pub max_entries: usize,
+    /// Keep the query string of paths, which is cut off otherwise: it tells users apart that no count should, and may hold
+    /// tokens
+    #[arg(long, env = "LOG_ANALYTICS_KEEP_QUERY")]
+    pub keep_query: bool,
     /// Memory for batches in progress; while it is used up, batches get 503
     #[arg(
         long,
@@ -290,7 +294,7 @@ mod tests {
     #[test]
     fn defaults_are_valid_and_are_those_of_the_design() {
         let bounds = bounds(&[]).unwrap();
-        assert_eq!(bounds.batch, batch::Limits { overlong: batch::Overlong::Truncate, ..Default::default() });
+        assert_eq!(bounds.batch, batch::Limits::default());
         assert_eq!(bounds.front, FrontLimits::default());
         assert_eq!((bounds.max_body_bytes, bounds.max_inflight_bytes), (2 << 20, 96 << 20));
         assert_eq!(bounds.engine.worker.max_resident_bytes, quarter_of_memory().size() / 8);

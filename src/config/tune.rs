@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Bounds, Bytes, Span};
+use crate::dimension::{PATH, USER_AGENT};
 
 #[derive(Clone, Debug, Default, Args)]
 pub struct TuneArgs {
@@ -37,10 +38,10 @@ const TABLE: &[(&str, Setter)] = &[
         bytes(text).map(|bytes| bounds.engine.commit.max_uncheckpointed_bytes = bytes.0)
     }),
     ("max_window_agents", |bounds, text| {
-        count(text).map(|count| bounds.engine.worker.window.max_agents = count)
+        count(text).map(|count| bounds.engine.worker.window.by[USER_AGENT].max_keys = count)
     }),
     ("max_window_paths", |bounds, text| {
-        count(text).map(|count| bounds.engine.worker.window.max_paths = count)
+        count(text).map(|count| bounds.engine.worker.window.by[PATH].max_keys = count)
     }),
     ("queue_length", |bounds, text| count(text).map(|count| bounds.engine.queue_length = count)),
     ("segment_bytes", |bounds, text| bytes(text).map(|bytes| bounds.engine.commit.segment_bytes = bytes.0)),

@@ -427,11 +427,8 @@ impl Engine {
 
 /// Roughly how long a summary will be in its record.
 fn summary_bytes(summary: &Summary) -> usize {
-    let counts: usize =
-        summary.minutes.iter().map(|(_, counts)| counts.by_path.len() + counts.by_agent.len()).sum();
-    let keys: usize =
-        summary.keys.paths.iter().chain(summary.keys.agents.iter()).map(|key| 4 + key.len()).sum();
-    16 + keys + summary.minutes.len() * 16 + counts * 8
+    let counts: usize = summary.minutes.iter().map(|(_, counts)| counts.bytes()).sum();
+    summary.keys.bytes() + counts
 }
 
 /// A question that no window answers.

@@ -10,10 +10,11 @@ use super::{Body, BodyError, Head, Response, remedy};
 use crate::base::clock;
 use crate::base::inflight::{Budget, Charge};
 use crate::base::random;
-use crate::batch::{self, DecodeError, Encoding, Format};
+use crate::batch::{self, Altered, DecodeError, Encoding, Format};
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Options of `POST /logs`.
@@ -94,7 +95,11 @@ impl Ingest {
                 let remedy = remedy::for_batch(&decoded, labels.format);
                 Problem::bad_batch(with_remedy(error.to_string(), remedy))
             })?;
-        let (entries, windows) = (summarized.summary.entries, summarized.summary.minutes.len());
+        let counted = Counted {
+            entries: summarized.summary.entries,
+            windows: summarized.summary.minutes.len(),
+            altered: summarized.altered,
+        };
         let outcome = intake.take(CheckedBatch {
             customer: &labels.customer,
             batch_id: &labels.batch_id,
@@ -108,8 +113,11 @@ impl Ingest {
         });
         match outcome {
             Outcome::Counted => {
-                self.metrics.truncated.inc_by(u64::from(summarized.truncated));
-                Ok(accepted(request_id, &labels.batch_id, entries, windows))
+                for (field, entries) in counted.altered.counts() {
+                    let altered = &self.metrics.altered_fields;
+                    altered.with_label_values(&[field.name()]).inc_by(u64::from(entries));
+                }
+                Ok(accepted(request_id, &labels.batch_id, &counted))
             }
             Outcome::Duplicate => {
                 self.metrics.duplicates.inc();
@@ -160,7 +168,15 @@ fn with_remedy(error: String, remedy: Option<&str>) -> String {
     }
 }
 
-fn accepted(request_id: &str, batch_id: &BatchId, entries: u32, windows: usize) -> Response {
+/// What the answer says of a counted batch.
+struct Counted {
+    entries: u32,
+    /// Distinct minutes.
+    windows: usize,
+    altered: Altered,
+}
+
+fn accepted(request_id: &str, batch_id: &BatchId, counted: &Counted) -> Response {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Accepted<'a> {
@@ -168,8 +184,13 @@ fn accepted(request_id: &str, batch_id: &BatchId, entries: u32, windows: usize) 
         batch_id: &'a str,
         entries: u32,
         windows: usize,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        altered: BTreeMap<&'static str, u32>,
     }
-    let body = Accepted { request_id, batch_id: batch_id.as_str(), entries, windows };
+    let Counted { entries, windows, altered } = counted;
+    let altered = altered.counts().map(|(field, entries)| (field.name(), entries)).collect();
+    let body =
+        Accepted { request_id, batch_id: batch_id.as_str(), entries: *entries, windows: *windows, altered };
     let body = serde_json::to_vec(&body).expect("plain strings are written into memory");
     Response::new(202, "application/json", body)
 }

@@ -25,7 +25,7 @@ use super::json_line::{self, Fields};
 use super::ncsa::{self, Quoted};
 use super::stamp::{self, Stamps};
 use crate::base::token;
-use crate::batch::Limits;
+use crate::batch::{MAX_AGENT_BYTES, MAX_PATH_BYTES};
 
 /// A longer line is bad without a look at it: the largest request heads that servers take are 64 KiB.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -76,8 +76,6 @@ pub enum Read {
 #[derive(Clone, Debug)]
 pub struct LineReader {
     keep_query: bool,
-    max_path_bytes: usize,
-    max_agent_bytes: usize,
     stamps: Stamps,
     request: Vec<u8>,
     agent: Vec<u8>,
@@ -88,16 +86,7 @@ pub struct LineReader {
 impl LineReader {
     /// A reader that keeps query strings or drops them.
     pub fn new(keep_query: bool) -> Self {
-        let limits = Limits::default();
-        Self {
-            keep_query,
-            max_path_bytes: limits.max_path_bytes,
-            max_agent_bytes: limits.max_agent_bytes,
-            stamps: Stamps::default(),
-            request: Vec::new(),
-            agent: Vec::new(),
-            cut: 0,
-        }
+        Self { keep_query, stamps: Stamps::default(), request: Vec::new(), agent: Vec::new(), cut: 0 }
     }
 
     /// Appends the entry of a line to `body`, with a line end.
@@ -173,11 +162,11 @@ impl LineReader {
         body.extend_from_slice(b"\",\"method\":\"");
         body.extend_from_slice(method);
         body.extend_from_slice(b"\",\"path\":\"");
-        self.cut += u64::from(append_text(path, self.max_path_bytes, body));
+        self.cut += u64::from(append_text(path, MAX_PATH_BYTES, body));
         body.extend_from_slice(b"\",\"userAgent\":\"");
         // Servers write `-` for a header that was not sent.
         if agent != b"-" {
-            self.cut += u64::from(append_text(agent, self.max_agent_bytes, body));
+            self.cut += u64::from(append_text(agent, MAX_AGENT_BYTES, body));
         }
         body.extend_from_slice(b"\"}\n");
         Ok(())
@@ -239,7 +228,7 @@ fn append_odd_text(text: &[u8], max_bytes: usize, body: &mut Vec<u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{Format, reference};
+    use crate::batch::{Format, Limits, reference};
 
     fn read(line: &[u8]) -> Result<String, Bad> {
         let mut body = Vec::new();
@@ -371,7 +360,7 @@ mod tests {
         assert_eq!(reader.append(json.as_bytes(), &mut body), Ok(Read::Entry));
         let taken = reference(&body, Format::Ndjson, &Limits::default(), 1_766_944_987_000).unwrap();
         assert_eq!((taken.summary.entries, reader.cut), (6, 2));
-        let paths: Vec<&str> = taken.summary.keys.paths.iter().collect();
+        let paths: Vec<&str> = taken.summary.keys.tables[crate::dimension::PATH].iter().collect();
         assert!(paths.contains(&"GET /\"\\") && paths.contains(&"GET /\u{fffd}\u{fffd}"), "{paths:?}");
     }
 }

@@ -17,7 +17,7 @@ pub use meter::Meter;
 
 use crate::model::CustomerId;
 pub use crate::model::Question;
-use crate::windows::view::WindowView;
+use crate::windows::view::{Wanted, WindowView};
 
 /// What queries may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,11 +119,17 @@ pub type Visit<'a> = &'a mut dyn FnMut(WindowView<'_>) -> Result<ControlFlow<()>
 /// Where windows come from: the seam on the way out. Behind it is the local [`crate::engine`], or a cluster.
 pub trait WindowSource: Send + Sync {
     /// Visits the windows of one customer and size that start in a range, ascending by start. Everything that was
-    /// acknowledged before the call is in them. Charges `meter` for each.
+    /// acknowledged before the call is in them. A view shows what is `wanted` of its window. Charges `meter` for each.
     ///
     /// # Errors
     /// See [`QueryError`]; what was visited before it is of no use.
-    fn visit(&self, question: &Question, meter: &mut Meter, visit: Visit<'_>) -> Result<(), QueryError>;
+    fn visit(
+        &self,
+        question: &Question,
+        wanted: &Wanted,
+        meter: &mut Meter,
+        visit: Visit<'_>,
+    ) -> Result<(), QueryError>;
 
     /// Every customer that has windows, sorted.
     ///

@@ -15,8 +15,10 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use super::file::Damaged;
+use super::fold::WindowLimits;
 use super::rebuild::rebuild;
-use super::window::{Damaged, Window, WindowLimits};
+use super::window::Window;
 use crate::base::clock::UnixMs;
 use crate::base::disk::{self, Disk};
 use crate::base::inflight::Charge;
@@ -163,10 +165,11 @@ impl Worker {
         }
         let window = Arc::make_mut(&mut resident.window);
         let (bytes, keys) = (window.resident_bytes(), window.keys());
-        let other = window.merge(*seq, &insight.keys, &insight.counts, &self.limits.window);
-        self.resident_bytes += window.resident_bytes() - bytes;
-        self.resident_keys += window.keys() - keys;
-        self.metrics.overflowed_entries.inc_by(other);
+        let folded = window.merge(*seq, &insight.keys, &insight.counts, &self.limits.window);
+        // A fold makes a window smaller.
+        self.resident_bytes = self.resident_bytes + window.resident_bytes() - bytes;
+        self.resident_keys = self.resident_keys + window.keys() - keys;
+        self.metrics.folded_keys.inc_by(folded.keys);
         if !resident.dirty {
             resident.dirty = true;
             if key.1.size == WindowSize::Minute {

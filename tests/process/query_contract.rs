@@ -104,7 +104,7 @@ fn an_answer_has_windows_in_the_shape_of_their_files() {
     assert_eq!(answer.header("cache-control"), Some("private, no-cache"));
     let window = |start: &str, requests: u32, paths: Value, agents: Value| {
         json!({"customerId": "acme", "windowStart": start, "windowSize": "minute", "requests": requests,
-            "requestsByPath": paths, "requestsByUserAgent": agents, "appliedThrough": 1})
+            "requestsByPath": paths, "requestsByUserAgent": agents})
     };
     let expected = json!({
         "customerId": "acme", "windowSize": "minute",

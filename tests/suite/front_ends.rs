@@ -161,7 +161,7 @@ fn an_address_that_is_taken_is_named_and_the_others_are_free_again() {
         let error = server::start(kind, &listen, FrontLimits::default(), handler, Arc::default());
         let error = error.err().unwrap().to_string();
         assert!(error.starts_with(&format!("{taken}: ")), "{error}");
-        TestFront::start_on(kind, &[free.clone()], FrontLimits::default()).stop();
+        TestFront::start_on(kind, std::slice::from_ref(&free), FrontLimits::default()).stop();
     }
     drop(held);
 }

@@ -18,9 +18,9 @@ use crate::cluster::kafka::Kafka;
 use crate::cluster::names::summaries_of;
 use crate::cluster::records::{InsightEvent, RecordCounts, SummaryObject};
 use crate::cluster::s3::ObjectStore;
+use crate::dimension::OTHER;
 use crate::model::{CustomerId, WindowStart};
 use crate::time;
-use crate::windows::window::OTHER;
 
 /// Versions of reconciled windows begin here; the window job's stay below.
 const RECONCILED: u64 = 1 << 40;

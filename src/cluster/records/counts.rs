@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::KeyTable;
+use crate::model::{KeyCounts, KeyTable};
 
 /// Keys and their counts, ascending by key, distinct, counts above zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub struct RecordCounts(Vec<(Box<str>, u32)>);
 
 impl RecordCounts {
     /// The counts of a summary, whose indices ascend as its keys do.
-    pub fn of(keys: &KeyTable, counts: &[(u32, u32)]) -> Self {
-        Self(counts.iter().map(|(index, count)| (keys.get(*index).into(), *count)).collect())
+    pub fn of(keys: &KeyTable, counts: &KeyCounts) -> Self {
+        Self(counts.rows.iter().map(|row| (keys.get(row.index).into(), row.requests)).collect())
     }
 
     /// The keys and their counts, ascending by key.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{RecordError, parse, text, to_json};
-use crate::batch::{Encoding, Format, Limits, Overlong};
+use crate::batch::{Encoding, Format, Limits};
 use crate::cluster::names;
 use crate::model::{BatchId, CustomerId};
 
@@ -20,9 +20,9 @@ pub struct BatchEvent {
     pub entries: u32,
     /// Length of the decoded body.
     pub body_bytes: u32,
-    /// In milliseconds. Entries may be later by `limits.max_future_ms`.
+    /// In milliseconds. Entries may be up to a day later.
     pub received_at_ms: u64,
-    /// What it was checked against. `parallel_from_bytes` changes no result and is not written.
+    /// What it was checked against; of them only those are written that are settings.
     pub limits: Limits,
 }
 
@@ -49,11 +49,7 @@ struct WireEvent {
 #[serde(rename_all = "camelCase")]
 struct WireLimits {
     max_entries: usize,
-    max_minutes: usize,
-    max_path_bytes: usize,
-    max_agent_bytes: usize,
-    max_future_ms: u64,
-    overlong: Overlong,
+    keep_query: bool,
 }
 
 impl BatchEvent {
@@ -64,9 +60,7 @@ impl BatchEvent {
 
     /// The value of its record.
     pub fn encode(&self) -> Vec<u8> {
-        let Limits {
-            max_entries, max_minutes, max_path_bytes, max_agent_bytes, max_future_ms, overlong, ..
-        } = self.limits;
+        let Limits { max_entries, keep_query, .. } = self.limits;
         to_json(&WireEvent {
             customer_id: self.customer.clone(),
             batch_id: self.batch_id.clone(),
@@ -77,14 +71,7 @@ impl BatchEvent {
             entries: self.entries,
             body_bytes: self.body_bytes,
             received_at: self.received_at_ms,
-            limits: WireLimits {
-                max_entries,
-                max_minutes,
-                max_path_bytes,
-                max_agent_bytes,
-                max_future_ms,
-                overlong,
-            },
+            limits: WireLimits { max_entries, keep_query },
         })
     }
 
@@ -94,8 +81,7 @@ impl BatchEvent {
     /// See [`RecordError`].
     pub fn decode(value: &[u8]) -> Result<Self, RecordError> {
         let wire: WireEvent = parse(value)?;
-        let WireLimits { max_entries, max_minutes, max_path_bytes, max_agent_bytes, max_future_ms, overlong } =
-            wire.limits;
+        let WireLimits { max_entries, keep_query } = wire.limits;
         let event = Self {
             customer: wire.customer_id,
             batch_id: wire.batch_id,
@@ -105,15 +91,7 @@ impl BatchEvent {
             entries: wire.entries,
             body_bytes: wire.body_bytes,
             received_at_ms: wire.received_at,
-            limits: Limits {
-                max_entries,
-                max_minutes,
-                max_path_bytes,
-                max_agent_bytes,
-                max_future_ms,
-                overlong,
-                ..Limits::default()
-            },
+            limits: Limits { max_entries, keep_query, ..Limits::default() },
         };
         if event.entries == 0 || event.body_bytes == 0 {
             return Err(RecordError::Field("entries or bodyBytes"));

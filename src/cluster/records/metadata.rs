@@ -34,18 +34,7 @@ impl BatchEvent {
             ("entries", self.entries.to_string()),
             ("fingerprint", self.fingerprint.write().into()),
             ("format", self.format.write().into()),
-            (
-                "limits",
-                format!(
-                    "max-entries={},max-minutes={},max-path-bytes={},max-agent-bytes={},max-future-ms={},overlong={}",
-                    limits.max_entries,
-                    limits.max_minutes,
-                    limits.max_path_bytes,
-                    limits.max_agent_bytes,
-                    limits.max_future_ms,
-                    limits.overlong.write()
-                ),
-            ),
+            ("limits", format!("max-entries={},keep-query={}", limits.max_entries, limits.keep_query)),
             ("received-at", self.received_at_ms.write().into()),
             ("schema-version", SCHEMA_VERSION.to_string()),
         ]
@@ -94,11 +83,7 @@ fn limits(text: &str) -> Option<Limits> {
     let mut value = |name: &str| parts.next()?.strip_prefix(name)?.strip_prefix('=');
     let limits = Limits {
         max_entries: value("max-entries")?.parse().ok()?,
-        max_minutes: value("max-minutes")?.parse().ok()?,
-        max_path_bytes: value("max-path-bytes")?.parse().ok()?,
-        max_agent_bytes: value("max-agent-bytes")?.parse().ok()?,
-        max_future_ms: value("max-future-ms")?.parse().ok()?,
-        overlong: Text::read(value("overlong")?)?,
+        keep_query: value("keep-query")?.parse().ok()?,
         ..Limits::default()
     };
     parts.next().is_none().then_some(limits)

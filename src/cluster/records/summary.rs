@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BatchEvent, RecordCounts, RecordError, parse, text, to_json};
 use crate::cluster::names;
+use crate::dimension::{PATH, USER_AGENT};
 use crate::model::{BatchId, CustomerId, Summary, WindowStart};
 
 /// One minute window of one batch.
@@ -91,9 +92,9 @@ impl SummaryObject {
     pub fn of(event: &BatchEvent, summary: &Summary) -> Self {
         let windows = summary.minutes.iter().map(|(start, counts)| WindowCounts {
             start: *start,
-            requests: counts.requests,
-            by_path: RecordCounts::of(&summary.keys.paths, &counts.by_path),
-            by_agent: RecordCounts::of(&summary.keys.agents, &counts.by_agent),
+            requests: counts.requests(),
+            by_path: RecordCounts::of(&summary.keys.tables[PATH], &counts.by[PATH]),
+            by_agent: RecordCounts::of(&summary.keys.tables[USER_AGENT], &counts.by[USER_AGENT]),
         });
         Self {
             customer: event.customer.clone(),
