@@ -1,7 +1,7 @@
-//! `POST /logs`: from a request to a checked batch, and from what became of it to an answer.
+//! `POST /logs`: from a request to a checked batch, and from its outcome to an answer.
 //!
-//! Checks come in this order: headers, then the body's length and coding, then every entry. Nothing is read of a
-//! body whose headers refuse it.
+//! Input: head, body and an [`Intake`]. Output: an answer. Checks come in this order: headers, then the body's length and
+//! coding, then every entry. Never: a read of a body whose headers are refused.
 
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
@@ -20,15 +20,12 @@ use crate::model::{BatchId, CustomerId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What ingestion goes by, from `Config`.
+/// Options of `POST /logs`.
 pub struct Ingest {
-    /// What a batch may be.
     pub limits: batch::Limits,
-    /// The largest body, as it comes and decoded.
+    /// The largest body, both as sent and decoded.
     pub max_body_bytes: usize,
-    /// The budget of bytes in flight.
     pub budget: Arc<Budget>,
-    /// Where outcomes are counted.
     pub metrics: Arc<Metrics>,
 }
 
@@ -50,13 +47,12 @@ labelled! {
     }
 }
 
-/// An answer other than 202, and the batch it is about where that is known.
+/// An answer other than 202.
 pub struct Refused {
-    /// What is wrong.
     pub problem: Problem,
-    /// Named in the answer.
+    /// The batch that was counted under the same key.
     pub batch_id: Option<BatchId>,
-    /// The label in `rejects`.
+    /// The label of `log_analytics_ingestion_rejects_total`.
     pub reason: &'static str,
 }
 
@@ -95,7 +91,7 @@ impl Now {
     }
 }
 
-/// What the request says of its body.
+/// The headers of a batch, checked.
 struct Labels {
     customer: CustomerId,
     batch_id: BatchId,
@@ -305,12 +301,12 @@ pub fn customer(head: &Head) -> Result<CustomerId, Problem> {
         .ok_or_else(|| Problem::bad_batch("x-customer-id must be 1 to 128 visible ASCII characters"))
 }
 
-/// The value of a header that may come once.
+/// The value of a header that may occur once.
 fn only<'a>(head: &'a Head, name: &'static str) -> Result<Option<&'a str>, Problem> {
     let mut values = head.all(name);
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
-        (_, Some(_)) => Err(Problem::bad_batch(format!("{name} comes more than once"))),
+        (_, Some(_)) => Err(Problem::bad_batch(format!("{name} is given more than once"))),
     }
 }
 
@@ -319,7 +315,7 @@ fn body_id(body: &[u8]) -> BatchId {
     BatchId::new(&format!("{:032x}", xxh3_128(body))).expect("hexadecimal digits are visible ASCII")
 }
 
-/// A key as a bare token, or as the string of structured field values (RFC 9651, section 3.3.3).
+/// Reads a key: a bare token, or a string of structured field values (RFC 9651, section 3.3.3).
 fn batch_id(value: &str) -> Result<BatchId, Problem> {
     let unquoted = match value.strip_prefix('"') {
         None => Some(value.to_owned()),
@@ -330,7 +326,7 @@ fn batch_id(value: &str) -> Result<BatchId, Problem> {
         .ok_or_else(|| Problem::bad_batch("idempotency-key must be 1 to 255 visible ASCII characters"))
 }
 
-/// What stands between the quotes; `rest` begins behind the first one.
+/// The text between the quotes; `rest` begins behind the first one.
 fn unquote(rest: &str) -> Option<String> {
     let mut key = String::with_capacity(rest.len());
     let mut chars = rest.chars();
