@@ -1,8 +1,10 @@
-//! The log reader under any lines; what must hold is in `tests/fuzz/checks/lines.rs`.
+//! The log reader under any lines and any format string; what must hold is in `tests/fuzz/checks/lines.rs`.
 #![no_main]
 
-#[allow(dead_code, reason = "the other target calls the rest")]
 #[path = "../checks/lines.rs"]
 mod lines;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| lines::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    lines::check(bytes);
+    lines::check_format(bytes);
+});
