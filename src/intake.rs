@@ -4,6 +4,7 @@
 //! behind it is the local [`crate::engine`] or a cluster.
 
 use crate::base::inflight::Charge;
+use crate::base::secret::Subkey;
 use crate::batch::{Encoding, Format};
 use crate::model::{BatchId, CustomerId, Summary};
 pub use crate::outcome::{Outcome, Reason};
@@ -47,4 +48,14 @@ pub trait Health: Send + Sync {
 pub trait Intake: Health {
     /// Takes one batch; returns when its outcome is durable.
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome;
+
+    /// What became of the batch of this name and body, if it came before: asked of batches that today's limits refuse.
+    fn known(&self, customer: &CustomerId, batch_id: &BatchId, body: &[u8]) -> Option<Outcome>;
+
+    /// The latest time of receipt of any batch, in milliseconds: where the clock is before it, the clock is wrong. Zero
+    /// where that is not known.
+    fn last_received_at_ms(&self) -> u64;
+
+    /// What clients are hashed under.
+    fn visitor_key(&self) -> Subkey;
 }

@@ -50,15 +50,16 @@ reasons! {
     Busy "busy" "too many bytes are in flight (--max-inflight-bytes): try again"
     /// The disk has less than `--min-free-bytes`, or a write failed and was taken back.
     DiskFull "disk_full" "the disk is full (--min-free-bytes): try again when there is space"
-    /// More than `--max-uncheckpointed-bytes` of journal, or twice `--max-resident-bytes` of windows, wait to be written
-    /// to window files.
-    Backlog "backlog" "too much waits to be written to window files (--max-uncheckpointed-bytes): try again"
+    /// More than 2 GiB of journal, or twice `--max-resident-bytes` of windows, wait to be written to window files.
+    Backlog "backlog" "too much waits to be written to window files: try again"
     /// A sync failed: see [`crate::base::latch`].
     Latched "latched" "the journal stopped after a disk error: the server must be restarted"
     /// The server is starting.
     Starting "starting" "the server is starting: try again"
     /// The server is stopping.
     Stopping "stopping" "the server is stopping: try again"
+    /// An entry is ahead of the clock, and the clock is before the last batch that was received.
+    ClockBehind "clock_behind" "the server's clock is behind the time of its last batch: it must be set, then try again"
     /// The object store of a cluster cannot be reached.
     ObjectStore "object_store" "the object store cannot be reached: try again"
     /// The event stream of a cluster cannot be reached.

@@ -1,6 +1,6 @@
 //! Bytes in flight: one ceiling on the memory that batches may hold between arrival and merge.
 //!
-//! Input: what bodies and records need. Output: a [`Charge`], or [`Exhausted`]. A charge grows in steps of
+//! Input: the bytes that bodies and records need. Output: a [`Charge`], or [`Exhausted`]. A charge grows in steps of
 //! [`STEP_BYTES`] as a body arrives or decodes, travels with the batch, and is released when it is dropped. The body's
 //! part ends with the answer; the record's part shrinks to what the insights hold once the record is durable, and ends
 //! with the merge of the last of them.
@@ -31,13 +31,12 @@ const SILENCE_TIMEOUT: Duration = Duration::from_millis(150);
 /// How often a charge looks for an upload that has become silent.
 const RECLAIM_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The budget all charges are taken from.
 #[derive(Debug)]
 pub struct Budget {
     max_bytes: usize,
     used_bytes: AtomicUsize,
     uploads: Mutex<Vec<Arc<Upload>>>,
-    /// Charges that wait for bytes.
+    /// Charges that wait for bytes now.
     waiting: AtomicUsize,
     freed: Condvar,
 }
@@ -47,7 +46,6 @@ pub struct Budget {
 pub struct Exhausted;
 
 impl Budget {
-    /// A budget of this many bytes.
     pub fn new(max_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             max_bytes,
@@ -101,7 +99,7 @@ impl Budget {
     fn give_back(&self, bytes: usize) {
         self.used_bytes.fetch_sub(bytes, Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) > 0 {
-            // With the lock, so that whoever has just found too few is waiting by now.
+            // With the lock: a thread that has just found too few bytes holds it until it waits.
             drop(lock(&self.uploads));
             self.freed.notify_all();
         }
@@ -123,7 +121,7 @@ const ASKED: u8 = 2;
 /// The upload ends, and its bytes will be given back.
 const GAVE_WAY: u8 = 3;
 
-/// The uploads of one connection, one after the other, as the threads that need bytes see them.
+/// The upload that a connection reads, as threads that need bytes see it. One for all uploads of a connection.
 #[derive(Debug)]
 pub struct Upload {
     epoch: Instant,

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod disk;
 pub(crate) mod hex;
 pub mod inflight;
+pub(crate) mod labelled;
 pub mod latch;
 pub mod memory;
 pub mod random;

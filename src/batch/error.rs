@@ -95,6 +95,13 @@ pub enum ItemError {
     TextAfterItem,
 }
 
+impl BatchError {
+    /// Whether a right clock might take the batch.
+    pub fn is_ahead_of_the_clock(&self) -> bool {
+        matches!(self, Self::Item { error: ItemError::TooFarAhead { .. }, .. })
+    }
+}
+
 impl fmt::Display for BatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,8 +3,8 @@
 //! Input: settings. Output: constants and plain values that every way of reading a batch goes by.
 
 use serde::{Deserialize, Serialize};
-use siphasher::sip::SipHasher13;
-use std::hash::Hasher;
+
+use crate::base::secret::{Secret, Subkey};
 
 /// The longest path or route that is counted; a longer one is cut. Browsers and proxies cut URLs at 2 to 8 KiB.
 pub const MAX_PATH_BYTES: usize = 2_048;
@@ -37,8 +37,8 @@ pub struct Limits {
     pub keep_query: bool,
     /// Bodies of at least this many bytes are divided over the rayon pool.
     pub parallel_from_bytes: usize,
-    /// What clients are hashed with.
-    pub visitors: VisitorKey,
+    /// What clients are hashed under: [`visitor_key`].
+    pub visitors: Subkey,
 }
 
 impl Default for Limits {
@@ -48,7 +48,7 @@ impl Default for Limits {
             max_minutes: MAX_MINUTES,
             keep_query: false,
             parallel_from_bytes: PARALLEL_FROM_BYTES,
-            visitors: VisitorKey::FIXED,
+            visitors: fixed_visitor_key(),
         }
     }
 }
@@ -61,40 +61,14 @@ impl Limits {
 }
 
 /// The key under which clients are hashed, so that a window does not give away who was there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct VisitorKey([u8; 16]);
-
-impl VisitorKey {
-    /// The key of `summarize`, which has no data directory: equal files give equal results everywhere, and the hashes
-    /// of its output protect nobody's address.
-    pub const FIXED: VisitorKey = VisitorKey([0; 16]);
-
-    /// The key of a data directory or a cluster, made from its secret.
-    pub fn derived_from(secret: &[u8; 16]) -> VisitorKey {
-        let half = |name: &[u8]| {
-            let mut hasher = SipHasher13::new_with_key(secret);
-            hasher.write(name);
-            hasher.finish().to_le_bytes()
-        };
-        let mut key = [0; 16];
-        key[..8].copy_from_slice(&half(b"log-analytics visitors, first half"));
-        key[8..].copy_from_slice(&half(b"log-analytics visitors, second half"));
-        VisitorKey(key)
-    }
-
-    /// The hash of a visitor: a client, as 16 address bytes or a name, and its user agent.
-    pub fn hash(&self, client: &[u8], user_agent: &str) -> u64 {
-        let mut hasher = SipHasher13::new_with_key(&self.0);
-        hasher.write(client);
-        hasher.write(user_agent.as_bytes());
-        hasher.finish()
-    }
+pub fn visitor_key(secret: &Secret) -> Subkey {
+    secret.subkey("visitors")
 }
 
-impl std::fmt::Debug for VisitorKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("VisitorKey")
-    }
+/// The key of what has no data directory, such as `summarize`: equal files give equal results everywhere. The hashes protect
+/// nobody's address then.
+pub fn fixed_visitor_key() -> Subkey {
+    visitor_key(&Secret::from_file(&[0; 16]).expect("a secret has sixteen bytes"))
 }
 
 /// How the entries of a body are strung together.
@@ -116,23 +90,5 @@ impl Format {
         } else {
             (name.contains("json") && !name.contains("json-seq")).then_some(Self::JsonArray)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn visitors_hash_by_key_client_and_agent() {
-        let keys =
-            [VisitorKey::FIXED, VisitorKey::derived_from(&[7; 16]), VisitorKey::derived_from(&[8; 16])];
-        let mut hashes: Vec<u64> = keys.iter().map(|key| key.hash(&[1; 16], "curl")).collect();
-        hashes.push(VisitorKey::FIXED.hash(&[2; 16], "curl"));
-        hashes.push(VisitorKey::FIXED.hash(&[1; 16], "wget"));
-        assert_eq!(hashes[0], VisitorKey::FIXED.hash(&[1; 16], "curl"));
-        hashes.sort_unstable();
-        hashes.dedup();
-        assert_eq!(hashes.len(), 5);
     }
 }

@@ -39,7 +39,10 @@ pub use decode::{DecodeError, Encoding, decode};
 pub use entry::Entry;
 pub use error::{BatchError, ItemError, ItemPlace};
 pub use field::{Altered, Field};
-pub use limits::{Format, Limits, MAX_AGENT_BYTES, MAX_FUTURE_MS, MAX_MINUTES, MAX_PATH_BYTES, VisitorKey};
+pub use limits::{
+    Format, Limits, MAX_AGENT_BYTES, MAX_FUTURE_MS, MAX_MINUTES, MAX_PATH_BYTES, fixed_visitor_key,
+    visitor_key,
+};
 pub use number::Number;
 pub use raw::{RawEntry, RawText, RawValue};
 pub use summarize::{insights, windows};

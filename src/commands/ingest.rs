@@ -9,9 +9,9 @@ use clap::Args;
 use super::Failure;
 use super::descriptors::Needs;
 use super::process::Process;
-use crate::cluster::ingest::ClusterIntake;
+use crate::cluster::ingest::{ClusterIntake, IntakeParts};
 use crate::cluster::kafka::{CLIENT_DESCRIPTORS, EventLog, Kafka};
-use crate::cluster::metrics::{IngestMetrics, store_seconds};
+use crate::cluster::metrics::store_seconds;
 use crate::cluster::probe::{Check, Probe, store_check};
 use crate::cluster::s3::ObjectStore;
 use crate::config::{BatchArgs, Config, KafkaArgs, ServerArgs, StoreArgs};
@@ -48,14 +48,14 @@ pub(super) fn run(args: &IngestArgs, in_force: &str) -> Result<ExitCode, Failure
     let stream = Check { reason: Reason::Stream, look: Box::new(move || checked.check(CHECK_TIMEOUT)) };
     let (probe, _probing) =
         Probe::start(vec![store_check(Arc::clone(&store)), stream]).map_err(|error| error.to_string())?;
-    let intake = Arc::new(ClusterIntake::new(
-        Arc::clone(&store),
-        Arc::clone(&events),
-        process.bounds.batch.clone(),
-        limits.store_timeout,
+    let intake = Arc::new(ClusterIntake::new(IntakeParts {
+        store: Arc::clone(&store),
+        events: Arc::clone(&events),
+        limits: process.bounds.batch.clone(),
+        store_timeout: limits.store_timeout,
         probe,
-        IngestMetrics::new(&process.metrics),
-    ));
+        metrics: Arc::clone(&process.metrics),
+    }));
     let health = Arc::clone(&intake) as Arc<dyn Health>;
     // Each request has a connection to the object store while it is answered.
     let needs = Needs { reserved: CLIENT_DESCRIPTORS, per_request: 1 };

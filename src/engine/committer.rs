@@ -4,6 +4,7 @@
 //! gives an outcome before the insights of its group are in the channels.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -41,6 +42,7 @@ impl CommitterThread {
 
     /// Runs until told to stop, or until nobody can send any more.
     pub(super) fn run(mut self) {
+        self.report();
         while let Ok(message) = self.messages.recv() {
             let mut next = Some(message);
             let mut group_bytes = 0;
@@ -61,6 +63,9 @@ impl CommitterThread {
                         let _ = worker.send(ToWorker::Mark(id));
                     }
                     let _ = answer.send(position);
+                }
+                Some(ToCommitter::AskKnown { key, fingerprint, answer }) => {
+                    let _ = answer.send(self.committer.known(key, fingerprint));
                 }
                 Some(ToCommitter::Stop) => break,
                 Some(ToCommitter::Commit { .. }) | None => {}
@@ -110,13 +115,13 @@ impl CommitterThread {
     }
 
     fn report(&self) {
+        self.shared.last_received_at_ms.store(self.committer.last_received_at_ms(), Ordering::Relaxed);
         let Position { through, bytes, horizon, dedup_keys, .. } = self.committer.position();
-        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let metrics = &self.shared.metrics;
-        metrics.dedup_keys.set(signed(dedup_keys as u64));
-        metrics.dedup_horizon_seq.set(signed(horizon.after.0));
-        metrics.dedup_horizon_timestamp.set(signed(horizon.since_ms.unwrap_or(0) / 1000));
-        metrics.checkpoint_lag.set(signed(through.0) - metrics.checkpoint_seq.get());
+        metrics.dedup_keys.set(dedup_keys as u64);
+        metrics.dedup_horizon_seq.set(horizon.after.0);
+        metrics.dedup_horizon_timestamp.set(horizon.since_ms.unwrap_or(0) / 1000);
+        metrics.checkpoint_lag.set(through.0.saturating_sub(metrics.checkpoint_seq.get()));
         let since = bytes.saturating_sub(self.shared.pressure().checkpointed_bytes);
         if since >= self.shared.options.checkpoint_bytes {
             let _ = self.poke.try_send(());

@@ -31,13 +31,14 @@ use crate::base::clock;
 use crate::base::disk::Disk;
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
+use crate::base::secret::Subkey;
 use crate::base::shutdown::{Joined, spawn};
 use crate::base::sync::lock;
-use crate::batch::{Encoding, Format, insights};
+use crate::batch::{Encoding, Format, insights, visitor_key};
 use crate::data_dir::DataDir;
 use crate::intake::{CheckedBatch, Health, Intake};
 use crate::journal::committer::{CommitLimits, Position, Pressure, Submission};
-use crate::journal::dedup::DedupHasher;
+use crate::journal::dedup::{DedupHasher, DedupKey};
 use crate::journal::format::{BodyCoding, Draft, Parts};
 use crate::journal::recovery::{self, Opening, RecoveryReport};
 use crate::journal::replay::Replay;
@@ -45,7 +46,7 @@ use crate::journal::retention::Retention;
 use crate::journal::start_error::StartError;
 use crate::journal::summary;
 use crate::metrics::Metrics;
-use crate::model::{CustomerId, Question, Summary, WindowId, WindowSize, WindowStart};
+use crate::model::{BatchId, CustomerId, Question, Summary, WindowId, WindowSize, WindowStart};
 use crate::outcome::{Outcome, Reason};
 use crate::windows::router::partition;
 use crate::windows::scan;
@@ -102,6 +103,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// [`Position::bytes`] at the last finished checkpoint.
     checkpointed_bytes: AtomicU64,
+    /// The latest time of receipt in the journal.
+    last_received_at_ms: AtomicU64,
     /// Which workers cannot write what they hold.
     overfull: Vec<AtomicBool>,
 }
@@ -119,6 +122,7 @@ impl Shared {
 enum ToCommitter {
     Commit { submission: Submission, answer: waiting::OutcomeSender },
     Mark { id: MarkerId, answer: Sender<Position> },
+    AskKnown { key: DedupKey, fingerprint: u128, answer: Sender<Option<Outcome>> },
     Stop,
 }
 
@@ -183,6 +187,7 @@ impl Engine {
             latch,
             metrics,
             checkpointed_bytes: AtomicU64::new(0),
+            last_received_at_ms: AtomicU64::new(opened.committer.last_received_at_ms()),
             overfull: (0..options.partitions).map(|_| AtomicBool::new(false)).collect(),
             options,
         });
@@ -258,10 +263,9 @@ impl Engine {
 
 fn report_recovery(report: &RecoveryReport, metrics: &Metrics) {
     let torn_bytes = report.torn_bytes.unwrap_or(0);
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    metrics.rewritten_records.set(signed(report.rewritten));
-    metrics.torn_bytes.set(signed(torn_bytes));
-    metrics.checkpoint_seq.set(signed(report.checkpoint.0));
+    metrics.rewritten_records.set(report.rewritten);
+    metrics.torn_bytes.set(torn_bytes);
+    metrics.checkpoint_seq.set(report.checkpoint.0);
     log::info!(
         "journal: records to {}, checkpoint {}, {} to replay, {} made durable again, {torn_bytes} torn bytes cut",
         report.end,
@@ -297,9 +301,8 @@ fn replay(shared: &Shared, replay: &Replay, to_workers: &[Sender<ToWorker>]) -> 
     if answers.iter().count() < to_workers.len() {
         return Err(gone());
     }
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let took = began.elapsed();
-    shared.metrics.replayed_records.set(signed(replay.records()));
+    shared.metrics.replayed_records.set(replay.records());
     shared.metrics.replay_seconds.set(took.as_secs_f64());
     if replay.records() > 0 {
         log::info!("replayed {} records in {} ms", replay.records(), took.as_millis());
@@ -331,6 +334,23 @@ impl Intake for Engine {
         }
         outcome
     }
+
+    fn known(&self, customer: &CustomerId, batch_id: &BatchId, body: &[u8]) -> Option<Outcome> {
+        let key = self.shared.hasher.key(customer, batch_id);
+        let (answer, known) = bounded(1);
+        let ask = ToCommitter::AskKnown { key, fingerprint: xxh3_128(body), answer };
+        let _ = self.to_committer.send(ask);
+        // The committer drops questions that come after the stop.
+        known.recv().unwrap_or(Some(Outcome::Unavailable(Reason::Stopping)))
+    }
+
+    fn last_received_at_ms(&self) -> u64 {
+        self.shared.last_received_at_ms.load(Ordering::Relaxed)
+    }
+
+    fn visitor_key(&self) -> Subkey {
+        visitor_key(self.shared.dir.secret())
+    }
 }
 
 impl Health for Engine {
@@ -347,13 +367,12 @@ impl Health for Engine {
     fn report(&self) {
         for (number, worker) in self.to_workers.iter().enumerate() {
             let label = number.to_string();
-            self.shared.metrics.queue_depth.with_label_values(&[&label]).set(worker.len() as i64);
+            self.shared.metrics.queue_depth.with_label_values(&[&label]).set(worker.len() as u64);
         }
-        self.shared.metrics.latched.set(i64::from(self.shared.latch.is_closed()));
+        self.shared.metrics.latched.set(u64::from(self.shared.latch.is_closed()));
         if let Ok(free) = self.shared.disk.free_space(self.shared.dir.root()) {
-            let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-            self.shared.metrics.disk_free_bytes.set(signed(free.bytes));
-            self.shared.metrics.disk_free_inodes.set(signed(free.inodes));
+            self.shared.metrics.disk_free_bytes.set(free.bytes);
+            self.shared.metrics.disk_free_inodes.set(free.inodes);
         }
     }
 }

@@ -23,6 +23,12 @@ impl Escape {
         }
     }
 
+    /// Whether every escape begins with a backslash.
+    #[inline]
+    pub(super) fn is_by_backslash(self) -> bool {
+        matches!(self, Self::None | Self::Backslash | Self::Quote | Self::Json)
+    }
+
     /// Appends the text without its escapes.
     pub(super) fn undo(self, text: &[u8], out: &mut Vec<u8>) {
         match self {

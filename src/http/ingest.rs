@@ -1,55 +1,72 @@
-//! `POST /logs`: from a request to a checked batch, and from what became of it to an answer.
+//! `POST /logs`: from a request to a checked batch, and from its outcome to an answer.
 //!
-//! Checks come in this order: headers, then the body's length and coding, then every entry. Nothing is read of a
-//! body whose headers refuse it.
+//! Input: head, body and an [`Intake`]. Output: an answer. Checks come in this order: headers, then the body's length and
+//! coding, then every entry. Never: a read of a body whose headers are refused.
 
 use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::errors::Problem;
+use super::params::Params;
 use super::{Body, BodyError, Head, Response, remedy};
 use crate::base::clock;
 use crate::base::inflight::{Budget, Charge};
+use crate::base::labelled::labelled;
 use crate::base::random;
-use crate::batch::{self, Altered, DecodeError, Encoding, Format};
+use crate::batch::{self, Altered, BatchError, DecodeError, Encoding, Format};
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What ingestion goes by, from `Config`.
+/// Options of `POST /logs`.
 pub struct Ingest {
-    /// What a batch may be.
     pub limits: batch::Limits,
-    /// The largest body, as it comes and decoded.
+    /// The largest body, both as sent and decoded.
     pub max_body_bytes: usize,
-    /// The budget of bytes in flight.
     pub budget: Arc<Budget>,
-    /// Where outcomes are counted.
     pub metrics: Arc<Metrics>,
 }
 
-/// An answer other than 202, and the batch it is about where that is known.
+labelled! {
+    /// Why a batch is not taken, besides every [`Reason`] of a 503.
+    enum RejectReason {
+        Invalid "invalid"
+        TooSlow "too_slow"
+        NoLength "no_length"
+        TooLarge "too_large"
+        Unsupported "unsupported"
+        Duplicate "duplicate"
+        Conflict "conflict"
+        /// The client's upload stood still while others needed its memory.
+        Stalled "stalled"
+        /// The client went away before its body had come.
+        Aborted "aborted"
+        Other "other"
+    }
+}
+
+/// An answer other than 202.
 pub struct Refused {
-    /// What is wrong.
     pub problem: Problem,
-    /// Named in the answer.
+    /// The batch that was counted under the same key.
     pub batch_id: Option<BatchId>,
-    /// The label in `rejects`.
+    /// The label of `log_analytics_ingestion_rejects_total`.
     pub reason: &'static str,
 }
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         let reason = match problem.status {
-            400 => "invalid",
-            408 => "too_slow",
-            411 => "no_length",
-            413 => "too_large",
-            415 => "unsupported",
-            _ => "other",
+            400 => RejectReason::Invalid,
+            408 => RejectReason::TooSlow,
+            411 => RejectReason::NoLength,
+            413 => RejectReason::TooLarge,
+            415 => RejectReason::Unsupported,
+            _ => RejectReason::Other,
         };
-        Self { problem, batch_id: None, reason }
+        Self { problem, batch_id: None, reason: reason.label() }
     }
 }
 
@@ -59,11 +76,28 @@ impl From<Reason> for Refused {
     }
 }
 
-/// What the headers say.
+/// The time that a batch is received at.
+struct Now {
+    /// That of the clock, or of the last batch, whichever is later: records do not go back in time.
+    latest_ms: u64,
+    /// The clock is before the last batch, so that it must be wrong.
+    clock_is_behind: bool,
+}
+
+impl Now {
+    fn of(intake: &dyn Intake) -> Self {
+        let (clock_ms, last_ms) = (clock::now_ms(), intake.last_received_at_ms());
+        Self { latest_ms: clock_ms.max(last_ms), clock_is_behind: clock_ms < last_ms }
+    }
+}
+
+/// The headers of a batch, checked.
 struct Labels {
     customer: CustomerId,
     batch_id: BatchId,
     server_made_id: bool,
+    /// `?dedup=body`: the batch is named after its body once that is decoded.
+    dedup_by_body: bool,
     format: Format,
     encoding: Encoding,
 }
@@ -80,7 +114,7 @@ impl Ingest {
         intake: &dyn Intake,
         request_id: &str,
     ) -> Result<Response, Refused> {
-        let labels = labels(head)?;
+        let mut labels = labels(head)?;
         let mut charge = Charge::new(&self.budget);
         let raw = body.read(self.max_body_bytes, &mut charge).map_err(|error| self.body_refused(&error))?;
         let decoded = batch::decode(labels.encoding, raw, self.max_body_bytes, &mut charge).map_err(
@@ -93,12 +127,15 @@ impl Ingest {
                 DecodeError::Busy => Refused::from(Reason::Busy),
             },
         )?;
-        let received_at_ms = clock::now_ms();
-        let summarized =
-            batch::summarize(&decoded, labels.format, &self.limits, received_at_ms).map_err(|error| {
-                let remedy = remedy::for_batch(&decoded, labels.format);
-                Problem::bad_batch(with_remedy(error.to_string(), remedy))
-            })?;
+        if labels.dedup_by_body {
+            labels.batch_id = body_id(&decoded);
+        }
+        let now = Now::of(intake);
+        let limits = batch::Limits { visitors: intake.visitor_key(), ..self.limits.clone() };
+        let summarized = match batch::summarize(&decoded, labels.format, &limits, now.latest_ms) {
+            Ok(summarized) => summarized,
+            Err(error) => return Err(self.content_refused(labels, &decoded, intake, &error, &now)),
+        };
         let counted = Counted {
             entries: summarized.summary.entries,
             windows: summarized.summary.minutes.len(),
@@ -112,7 +149,7 @@ impl Ingest {
             body: &decoded,
             coded: (labels.encoding != Encoding::Identity).then_some((labels.encoding, raw)),
             summary: summarized.summary,
-            received_at_ms,
+            received_at_ms: now.latest_ms,
             charge,
         });
         match outcome {
@@ -123,17 +160,44 @@ impl Ingest {
                 }
                 Ok(accepted(request_id, &labels.batch_id, &counted))
             }
+            outcome => Err(self.not_counted(outcome, labels.batch_id)),
+        }
+    }
+
+    /// The answer to a batch that was not counted now.
+    fn not_counted(&self, outcome: Outcome, batch_id: BatchId) -> Refused {
+        let (problem, reason) = match outcome {
             Outcome::Duplicate => {
                 self.metrics.duplicates.inc();
-                let batch_id = Some(labels.batch_id);
-                Err(Refused { problem: Problem::duplicate(), batch_id, reason: "duplicate" })
+                (Problem::duplicate(), RejectReason::Duplicate)
             }
-            Outcome::Conflict => {
-                let batch_id = Some(labels.batch_id);
-                Err(Refused { problem: Problem::conflict(), batch_id, reason: "conflict" })
-            }
-            Outcome::Unavailable(reason) => Err(reason.into()),
+            Outcome::Conflict => (Problem::conflict(), RejectReason::Conflict),
+            Outcome::Unavailable(reason) => return reason.into(),
+            Outcome::Counted => unreachable!("a counted batch is answered 202"),
+        };
+        Refused { problem, batch_id: Some(batch_id), reason: reason.label() }
+    }
+
+    /// The answer to a batch whose content is refused: if it was counted before, that, whatever today's limits say.
+    fn content_refused(
+        &self,
+        labels: Labels,
+        body: &[u8],
+        intake: &dyn Intake,
+        error: &BatchError,
+        now: &Now,
+    ) -> Refused {
+        let known =
+            if labels.server_made_id { None } else { intake.known(&labels.customer, &labels.batch_id, body) };
+        let format = labels.format;
+        if let Some(outcome) = known {
+            return self.not_counted(outcome, labels.batch_id);
         }
+        if now.clock_is_behind && error.is_ahead_of_the_clock() {
+            return Reason::ClockBehind.into();
+        }
+        let remedy = remedy::for_batch(body, format);
+        Problem::bad_batch(with_remedy(error.to_string(), remedy)).into()
     }
 
     fn body_refused(&self, error: &BodyError) -> Refused {
@@ -151,7 +215,7 @@ impl Ingest {
                     "the upload stood still while others needed its memory (--max-inflight-bytes): try again",
                 ),
                 batch_id: None,
-                reason: "stalled",
+                reason: RejectReason::Stalled.label(),
             },
             BodyError::TooSlow => Problem::http(408, "the body came too slowly").into(),
             BodyError::Malformed(what) => Problem::bad_batch(*what).into(),
@@ -159,7 +223,7 @@ impl Ingest {
             BodyError::Disconnected(error) => {
                 let problem =
                     Problem::bad_batch(format!("the connection ended before the body did: {error}"));
-                Refused { problem, batch_id: None, reason: "aborted" }
+                Refused { problem, batch_id: None, reason: RejectReason::Aborted.label() }
             }
         }
     }
@@ -202,9 +266,18 @@ fn accepted(request_id: &str, batch_id: &BatchId, counted: &Counted) -> Response
 /// Reads and checks the headers of a batch.
 fn labels(head: &Head) -> Result<Labels, Problem> {
     let customer = customer(head)?;
+    let params = Params::of(head, &["dedup"])?;
+    let dedup_by_body = match params.get("dedup") {
+        None => false,
+        Some("body") => true,
+        Some(_) => return Err(Problem::bad_batch("dedup must be body")),
+    };
     let (batch_id, server_made_id) = match only(head, "idempotency-key")? {
+        Some(_) if dedup_by_body => {
+            return Err(Problem::bad_batch("idempotency-key and dedup=body exclude each other"));
+        }
         Some(key) => (batch_id(key)?, false),
-        None => (BatchId::new(&random::ulid()).expect("a ULID is visible ASCII"), true),
+        None => (BatchId::new(&random::ulid()).expect("a ULID is visible ASCII"), !dedup_by_body),
     };
     let content_type = only(head, "content-type")?.unwrap_or_default();
     let format = Format::from_content_type(content_type).ok_or_else(|| {
@@ -215,7 +288,7 @@ fn labels(head: &Head) -> Result<Labels, Problem> {
     let encoding = only(head, "content-encoding")?.unwrap_or("identity");
     let encoding = Encoding::from_name(encoding)
         .ok_or_else(|| Problem::http(415, "content-encoding must be identity, gzip or zstd"))?;
-    Ok(Labels { customer, batch_id, server_made_id, format, encoding })
+    Ok(Labels { customer, batch_id, server_made_id, dedup_by_body, format, encoding })
 }
 
 /// The customer a request is for.
@@ -228,16 +301,21 @@ pub fn customer(head: &Head) -> Result<CustomerId, Problem> {
         .ok_or_else(|| Problem::bad_batch("x-customer-id must be 1 to 128 visible ASCII characters"))
 }
 
-/// The value of a header that may come once.
+/// The value of a header that may occur once.
 fn only<'a>(head: &'a Head, name: &'static str) -> Result<Option<&'a str>, Problem> {
     let mut values = head.all(name);
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
-        (_, Some(_)) => Err(Problem::bad_batch(format!("{name} comes more than once"))),
+        (_, Some(_)) => Err(Problem::bad_batch(format!("{name} is given more than once"))),
     }
 }
 
-/// A key as a bare token, or as the string of structured field values (RFC 9651, section 3.3.3).
+/// The name of a batch that is told from others by its body alone.
+fn body_id(body: &[u8]) -> BatchId {
+    BatchId::new(&format!("{:032x}", xxh3_128(body))).expect("hexadecimal digits are visible ASCII")
+}
+
+/// Reads a key: a bare token, or a string of structured field values (RFC 9651, section 3.3.3).
 fn batch_id(value: &str) -> Result<BatchId, Problem> {
     let unquoted = match value.strip_prefix('"') {
         None => Some(value.to_owned()),
@@ -248,7 +326,7 @@ fn batch_id(value: &str) -> Result<BatchId, Problem> {
         .ok_or_else(|| Problem::bad_batch("idempotency-key must be 1 to 255 visible ASCII characters"))
 }
 
-/// What stands between the quotes; `rest` begins behind the first one.
+/// The text between the quotes; `rest` begins behind the first one.
 fn unquote(rest: &str) -> Option<String> {
     let mut key = String::with_capacity(rest.len());
     let mut chars = rest.chars();

@@ -1,6 +1,7 @@
-//! The way in for the program: which front end, how to start it, and what it is started with.
+//! The entry point: starts a front end.
 //!
-//! Input: addresses, limits and a handler. Output: a running [`Front`]. The only file that knows both front ends.
+//! Input: addresses, limits and a handler. Output: a running [`Front`]. Never: what only one of the
+//! front ends needs. The only file that knows both.
 
 use std::io;
 use std::str::FromStr;
@@ -12,17 +13,16 @@ pub use super::listen::Listen;
 pub use super::stats::ConnectionStats;
 
 use super::Handler;
-use super::guarded::Guarded;
+use super::guarded::GuardedFront;
 use super::socket::Listener;
 use super::tiny::TinyFront;
 
-/// Which front end serves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FrontKind {
-    /// Ours, with every rule of the HTTP contract.
+    /// Our own, with every rule of the HTTP contract.
     #[default]
     Guarded,
-    /// tiny_http: the functional contract only, for a trusted loopback.
+    /// tiny_http: for a trusted loopback.
     Tiny,
 }
 
@@ -53,11 +53,11 @@ pub fn start(
     limits.check().map_err(|rule| io::Error::new(io::ErrorKind::InvalidInput, rule))?;
     let bind = |listen: &Listen| {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{listen}: {error}"));
-        Listener::bind(listen, limits.backlog).map_err(named)
+        Listener::bind(listen).map_err(named)
     };
     let listeners = listen.iter().map(bind).collect::<io::Result<Vec<_>>>()?;
     Ok(match kind {
-        FrontKind::Guarded => Box::new(Guarded::start(listeners, limits, handler, stats)?),
+        FrontKind::Guarded => Box::new(GuardedFront::start(listeners, limits, handler, stats)?),
         FrontKind::Tiny => Box::new(TinyFront::start(listeners, limits, handler, stats)?),
     })
 }

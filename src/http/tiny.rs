@@ -9,31 +9,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use tiny_http::{Header, Server, StatusCode};
+use tiny_http::{Header, Method, Server, StatusCode};
 
 use super::contained;
-use super::crew::Crew;
-use super::encode::{self, Form};
+use super::encode::{self, AnswerForm};
 use super::limits::FrontLimits;
 use super::listen::Listen;
 use super::socket::{Listener, UnixFile};
-use super::stats::{ConnectionStats, Held, count};
+use super::stats::{ConnectionStats, GaugeGuard, count};
 use super::target::split_target;
+use super::thread_group::ThreadGroup;
 use super::{Body, BodyError, Front, Handler, Head, Request, Response};
 use crate::base::clock::now_ms;
 use crate::base::inflight::Charge;
 use crate::base::shutdown::end_process;
 use crate::base::sync::lock;
 
-/// Threads that answer the requests of one address: what waits for a commit is rarely more.
+/// Threads that answer the requests of one address: more rarely wait for a commit at once.
 const WORKERS: usize = 64;
 /// A request with more of its body unread is leaked and not dropped: tiny_http allocates what is unread to drop it.
 const MAX_DROPPED_BYTES: usize = 64 << 20;
 
+/// The largest buffer that a worker keeps from one request to the next.
+const KEPT_BUFFER_BYTES: usize = 64 * 1024;
+
 /// A running tiny_http front end.
 pub(crate) struct TinyFront {
     addresses: Vec<Listen>,
-    crew: Arc<Crew>,
+    thread_group: Arc<ThreadGroup>,
     stopping: Arc<AtomicBool>,
     servers: Mutex<Vec<Arc<TinyServer>>>,
 }
@@ -44,8 +47,7 @@ struct TinyServer {
     _file: Option<UnixFile>,
 }
 
-/// What all worker threads share.
-struct Shared {
+struct TinyContext {
     limits: FrontLimits,
     handler: Arc<dyn Handler>,
     stats: Arc<ConnectionStats>,
@@ -65,11 +67,11 @@ impl TinyFront {
         end_process_where_accepting_panics();
         let front = Self {
             addresses: listeners.iter().map(Listener::address).collect::<io::Result<_>>()?,
-            crew: Arc::default(),
+            thread_group: Arc::default(),
             stopping: Arc::default(),
             servers: Mutex::default(),
         };
-        let shared = Arc::new(Shared { limits, handler, stats });
+        let shared = Arc::new(TinyContext { limits, handler, stats });
         for listener in listeners {
             let (listener, file) = listener.into_tiny_http();
             let server = Server::from_listener(listener, None).map_err(io::Error::other)?;
@@ -80,7 +82,7 @@ impl TinyFront {
                 let stopping = Arc::clone(&front.stopping);
                 let stack = shared.limits.thread_stack_bytes;
                 let work = move || work(&shared, &server.server, &stopping);
-                front.crew.spawn(format!("tiny-{number}"), stack, work)?;
+                front.thread_group.spawn(format!("tiny-{number}"), stack, work)?;
             }
         }
         Ok(front)
@@ -94,8 +96,8 @@ impl Front for TinyFront {
 
     fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        // Requests that wait already come before the call that ends a worker. The last worker drops the server, which
-        // closes its socket.
+        // Requests that already wait are answered before the calls that end the workers. The last worker drops the
+        // server, which closes its socket.
         for server in lock(&self.servers).drain(..) {
             (0..WORKERS).for_each(|_| server.server.unblock());
         }
@@ -103,7 +105,7 @@ impl Front for TinyFront {
 
     fn join(&self, within: Duration) -> bool {
         self.stop();
-        self.crew.join(within)
+        self.thread_group.join(within)
     }
 }
 
@@ -113,8 +115,8 @@ impl Drop for TinyFront {
     }
 }
 
-/// tiny_http's accept thread panics where a socket cannot be duplicated, for want of descriptors, and then its port is
-/// closed while the process lives.
+/// tiny_http's accept thread panics where it cannot duplicate a socket, because descriptors ran out. Without this its
+/// port would be closed while the process lives.
 fn end_process_where_accepting_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -132,8 +134,8 @@ fn accepts_no_more(reason: &str) -> ! {
     end_process(&format!("tiny_http accepts no more connections: {reason}; restart the server"))
 }
 
-fn work(shared: &Shared, server: &Server, stopping: &AtomicBool) {
-    let _threads = Held::new(&shared.stats, |stats| &stats.threads);
+fn work(shared: &TinyContext, server: &Server, stopping: &AtomicBool) {
+    let _threads = GaugeGuard::new(&shared.stats, |stats| &stats.threads);
     let mut buffer = Vec::new();
     loop {
         match server.recv() {
@@ -142,32 +144,35 @@ fn work(shared: &Shared, server: &Server, stopping: &AtomicBool) {
             Err(error) => accepts_no_more(&error.to_string()),
         }
         buffer.clear();
-        buffer.shrink_to(shared.limits.kept_buffer_bytes);
+        buffer.shrink_to(KEPT_BUFFER_BYTES);
     }
 }
 
 /// Answers one request.
-fn exchange(shared: &Shared, mut inner: tiny_http::Request, buffer: &mut Vec<u8>) {
+fn exchange(shared: &TinyContext, mut inner: tiny_http::Request, buffer: &mut Vec<u8>) {
     let head = head(&inner);
     let length = inner.body_length();
-    let mut body = TinyBody { inner: &mut inner, buffer, asked: false, taken_bytes: 0 };
+    let mut body = TinyBody { inner: &mut inner, buffer, asked: false, reading: false, taken_bytes: 0 };
     let response = match &head {
         Ok(head) => contained::handle(&*shared.handler, &shared.stats, Request { head, body: &mut body }),
         Err(text) => contained::refuse(&*shared.handler, &shared.stats, None, 400, text),
     };
     let unread = length.unwrap_or(0).saturating_sub(body.taken_bytes);
+    let client_waits = !body.reading && head.is_ok_and(|head| head.first("expect").is_some());
     let sent = if unread > MAX_DROPPED_BYTES {
         count(&shared.stats.leaked_requests_total);
         answer_and_leak(inner, &response)
+    } else if client_waits {
+        answer_before_the_body(inner, response)
     } else {
-        answer(inner, response)
+        answer(inner.method() == &Method::Head, inner.into_writer(), &response)
     };
     if let Err(error) = sent {
         log::debug!("answer not sent: {error}");
     }
 }
 
-/// The head as the handler knows it. tiny_http has dropped whatever it did not understand.
+/// The head in the form of the seam.
 fn head(request: &tiny_http::Request) -> Result<Head, &'static str> {
     let (path, query) = split_target(request.url())?;
     let header = |header: &Header| {
@@ -181,8 +186,19 @@ fn head(request: &tiny_http::Request) -> Result<Head, &'static str> {
     })
 }
 
-/// Answers through tiny_http, which adds date and length, and then drops the request with what is left of it.
-fn answer(inner: tiny_http::Request, response: Response) -> io::Result<()> {
+/// Answers with `connection: close`, which tiny_http cannot say itself, and without which later connections may wait
+/// behind idle ones. Its writer comes after the rest of the body.
+fn answer(head_only: bool, mut writer: impl Write, response: &Response) -> io::Result<()> {
+    let form = AnswerForm { head_only, close: true, say_keep_alive: false, now: now_ms() };
+    let (mut bytes, send_body) = encode::head(response, form);
+    if send_body {
+        bytes.extend_from_slice(&response.body);
+    }
+    writer.write_all(&bytes).and_then(|()| writer.flush())
+}
+
+/// Answers, through tiny_http, a client that waits for `100 Continue` before it sends its body.
+fn answer_before_the_body(inner: tiny_http::Request, response: Response) -> io::Result<()> {
     let headers =
         response.headers.iter().filter_map(|(name, value)| Header::from_bytes(*name, value.as_str()).ok());
     let (status, length) = (StatusCode(response.status), response.body.len());
@@ -191,17 +207,12 @@ fn answer(inner: tiny_http::Request, response: Response) -> io::Result<()> {
     inner.respond(answer.with_chunked_threshold(usize::MAX))
 }
 
-/// Answers a request that must not be dropped. Only an upgrade gives the socket away without dropping the unread body;
-/// its interim answer is one that every client skips, and the real one follows it.
+/// Answers a request that must not be dropped. Only an upgrade gives the socket away without reading the rest of the body;
+/// every client skips its interim answer, and the real one follows it.
 fn answer_and_leak(inner: tiny_http::Request, response: &Response) -> io::Result<()> {
-    let head_only = inner.method() == &tiny_http::Method::Head;
-    let form = Form { head_only, close: true, say_keep_alive: false, now: now_ms() };
-    let (mut bytes, send_body) = encode::head(response, form);
-    if send_body {
-        bytes.extend_from_slice(&response.body);
-    }
+    let head_only = inner.method() == &Method::Head;
     let mut stream = inner.upgrade("none", tiny_http::Response::empty(100));
-    let sent = stream.write_all(&bytes).and_then(|()| stream.flush());
+    let sent = answer(head_only, &mut stream, response);
     // One socket and tiny_http's thread for it, until the process ends.
     std::mem::forget(stream);
     sent
@@ -212,6 +223,8 @@ struct TinyBody<'a> {
     inner: &'a mut tiny_http::Request,
     buffer: &'a mut Vec<u8>,
     asked: bool,
+    /// `100 Continue` was sent, if the client waits for it.
+    reading: bool,
     taken_bytes: usize,
 }
 
@@ -231,6 +244,7 @@ impl Body for TinyBody<'_> {
         // One byte more than allowed tells that a chunked body is too large.
         let wanted = length.unwrap_or(limit_bytes.saturating_add(1));
         charge.grow_to(wanted).map_err(|_| BodyError::Busy)?;
+        self.reading = true;
         let read = self.inner.as_reader().take(wanted as u64).read_to_end(self.buffer);
         self.taken_bytes = self.buffer.len();
         match read {

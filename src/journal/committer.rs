@@ -167,6 +167,20 @@ impl Committer {
         }
     }
 
+    /// The latest time of receipt in the journal.
+    pub fn last_received_at_ms(&self) -> u64 {
+        self.received_at_ms
+    }
+
+    /// What became of the batch with this key and fingerprint, if it is durable.
+    pub fn known(&self, key: DedupKey, fingerprint: u128) -> Option<Outcome> {
+        if self.latch.is_closed() {
+            return Some(Outcome::Unavailable(Reason::Latched));
+        }
+        let known = self.dedup.get(key)?.fingerprint();
+        (known == fingerprint).then_some(Outcome::Duplicate)
+    }
+
     /// Commits a group: one write, one sync. Outcomes come in the order of the group; the drafts of counted batches have
     /// ascending numbers.
     pub fn commit(&mut self, group: &mut [Submission], pressure: Pressure) -> Vec<Outcome> {
@@ -267,7 +281,7 @@ impl Committer {
         self.segment.bytes += written_bytes;
         self.bytes += written_bytes;
         self.metrics.group_batches.observe(parts.len() as f64);
-        self.metrics.segment_bytes.set(i64::try_from(self.segment.bytes).unwrap_or(i64::MAX));
+        self.metrics.segment_bytes.set(self.segment.bytes);
         Ok(())
     }
 

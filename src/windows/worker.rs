@@ -195,7 +195,7 @@ impl Worker {
         let mut dirty = false;
         let window = match self.disk.read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.metrics.created(key.1);
+                self.metrics.count_created(key.1);
                 Window::new(key.0.clone(), key.1)
             }
             Err(error) if error.raw_os_error() == Some(EIO) => {
@@ -488,9 +488,9 @@ impl Worker {
 
     /// Shows what is resident in the metrics.
     pub fn report(&self) {
-        self.metrics.resident_windows.set(self.windows.len() as i64);
-        self.metrics.resident_keys.set(self.resident_keys as i64);
-        self.metrics.resident_bytes.set(self.resident_bytes as i64);
+        self.metrics.resident_windows.set(self.windows.len() as u64);
+        self.metrics.resident_keys.set(self.resident_keys as u64);
+        self.metrics.resident_bytes.set(self.resident_bytes as u64);
     }
 }
 

@@ -17,7 +17,17 @@ const ROLES: [(&str, &[&str]); 4] = [
     ("ingest", &["--listen", "127.0.0.1:0", "--s3", "http://127.0.0.1:1/bucket", "--kafka", "127.0.0.1:1"]),
     (
         "summarize-worker",
-        &["--listen", "127.0.0.1:0", "--s3", "http://127.0.0.1:1/bucket", "--kafka", "127.0.0.1:1"],
+        // A Kafka client that finds no broker gives up after its timeout, which a clean stop waits for.
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--s3",
+            "http://127.0.0.1:1/bucket",
+            "--kafka",
+            "127.0.0.1:1",
+            "--tune",
+            "kafka_timeout=2s",
+        ],
     ),
     ("query", &["--listen", "127.0.0.1:0", "--clickhouse", "http://127.0.0.1:1"]),
     (

@@ -248,10 +248,9 @@ fn one_of_64_clients_with_the_same_batch_is_answered_202() {
         std::thread::scope(|scope| {
             for _ in 0..64 {
                 scope.spawn(|| {
-                    let mut client = server.client();
-                    client.get("/healthz", &[]).unwrap();
+                    // A connection that stays open could make others wait: tiny_http cannot hold bursts of them.
                     together.wait();
-                    match client.post("acme", "same", &one("/")).unwrap().status {
+                    match server.client().post("acme", "same", &one("/")).unwrap().status {
                         202 => accepted.fetch_add(1, Ordering::Relaxed),
                         409 => duplicates.fetch_add(1, Ordering::Relaxed),
                         other => panic!("answered {other}"),

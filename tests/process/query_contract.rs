@@ -85,7 +85,7 @@ fn bad_questions_are_refused_with_what_is_wrong() {
     let answer = client.send("POST", &target, ACME, Some(b"{}")).unwrap();
     refused(&answer, 405, "HTTP_405", "GET, HEAD");
     assert_eq!(answer.header("allow"), Some("GET, HEAD"));
-    refused(&get(&mut client, "/aggregates/"), 404, "HTTP_404", "nothing here");
+    refused(&get(&mut client, "/aggregates/"), 404, "HTTP_404", "no such URL");
 }
 
 #[test]

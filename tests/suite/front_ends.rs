@@ -186,6 +186,7 @@ fn a_request_in_flight_is_answered_before_the_server_stops() {
         front.front.stop();
         assert!(!front.front.join(Duration::from_millis(50)), "it must not end before the request");
         front.handler.open_gate();
-        assert_eq!(client.answer(false).unwrap().status, 200);
+        let answer = client.answer(false).unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
     });
 }

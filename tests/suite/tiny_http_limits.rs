@@ -4,7 +4,7 @@
 //! | sent to tiny_http | effect | with our front end on it | `guarded` |
 //! |---|---|---|---|
 //! | `Content-Length` of 2^62, body never sent | allocates it when the request is dropped: the process aborts | answered, leaked and counted | 413, closed |
-//! | a burst of keep-alive connections | some wait until another one closes | the same | all answered |
+//! | a burst of keep-alive connections | some wait until another one closes | the same, but answers say `connection: close` | all answered |
 //! | more connections than descriptors | accepts nothing for ever after | the process ends with a message | survived |
 //! | a head of any size | held in memory whole | the same | 431 |
 //! | a head of any slowness | waited for | the same | 408 |
@@ -12,8 +12,8 @@
 //! | two `Content-Length` | the first one counts | the same | 400 |
 //! | any `Transfer-Encoding` | read as chunked | the same | 400 or 501 |
 //! | trailers behind a chunked body | malformed, and answered once more as a request: Go's clients get 400 | the same | ignored |
-//! | HTTP/1.0 with `Connection: keep-alive` | kept open without saying so: `ab -k` hangs | the same | kept, and said |
-//! | `Upgrade: h2c` | closed after the answer without saying so: Java's default client times out | the same | ignored |
+//! | requests behind an answer with `connection: close` | answered, and the connection stays open: `ab -k` hangs | the same | closed |
+//! | `Upgrade: h2c` | the connection ends after the answer: Java's default client times out | the same | ignored |
 //! | a reset before it is accepted | a panic in a thread | the same | counted |
 //!
 //! Rows that end or exhaust a process run in a child process: the test starts its own program again.
@@ -218,21 +218,40 @@ fn trailers_make_a_chunked_body_malformed() {
 }
 
 #[test]
-fn connections_are_kept_and_closed_without_saying_so() {
+fn connections_stay_open_and_end_without_saying_so() {
     let front = TestFront::start(FrontKind::Tiny, FrontLimits::default());
-    let mut old = Client::connect(front.addr());
-    old.send("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-    assert_eq!(old.answer(false).unwrap().header("connection"), None);
-    old.stream.set_read_timeout(Some(ms(300))).unwrap();
-    assert_eq!(old.end(), End::Silent, "it is kept");
+    let mut ab = Client::connect(front.addr());
+    for _ in 0..2 {
+        ab.send("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        assert_eq!(ab.answer(false).unwrap().header("connection"), Some("close"));
+    }
+    ab.stream.set_read_timeout(Some(ms(300))).unwrap();
+    assert_eq!(ab.end(), End::Silent, "it stays open");
     let mut java = Client::connect(front.addr());
     java.send(
         "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
          HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
     );
-    assert_eq!(java.answer(false).unwrap().header("connection"), None);
+    assert_eq!(java.answer(false).unwrap().status, 200);
     assert_eq!(java.end(), End::Closed);
-    drop(old);
+    drop(ab);
+    front.stop();
+}
+
+#[test]
+fn our_front_end_tells_a_burst_to_close_and_so_answers_it() {
+    let front = TestFront::start(FrontKind::Tiny, FrontLimits::default());
+    let addr = front.addr();
+    let burst: Vec<_> = (0..64)
+        .map(|_| {
+            let client = move || {
+                let answer = once(addr, GET).unwrap();
+                assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+            };
+            std::thread::Builder::new().spawn(client).unwrap()
+        })
+        .collect();
+    burst.into_iter().for_each(|thread| thread.join().unwrap());
     front.stop();
 }
 

@@ -116,7 +116,7 @@ impl<'a> Agent<'a> {
                 _ => {
                     let end = bytes[at..]
                         .iter()
-                        .position(|&byte| ends_word(byte))
+                        .position(|&byte| ENDS_WORD[usize::from(byte)])
                         .map_or(bytes.len(), |len| at + len);
                     let inside = if depth == 0 { 0 } else { comment };
                     let piece = current.get_or_insert_with(|| Piece::new(at, inside));
@@ -141,9 +141,17 @@ impl<'a> Agent<'a> {
     }
 }
 
-fn ends_word(byte: u8) -> bool {
-    matches!(byte, b' ' | b'(' | b')' | b'[' | b']' | b';' | b',' | b'|' | b'"' | b'<' | b'>' | b'{' | b'}')
-}
+/// The bytes that end a word.
+const ENDS_WORD: [bool; 256] = {
+    let mut ends = [false; 256];
+    let bytes = b" ()[];,|\"<>{}";
+    let mut at = 0;
+    while at < bytes.len() {
+        ends[bytes[at] as usize] = true;
+        at += 1;
+    }
+    ends
+};
 
 /// What the words read so far tell.
 struct Words<'a> {
@@ -170,11 +178,13 @@ impl Words<'_> {
         let product = word.split(|&byte| byte == b'/').next().unwrap_or(word);
         let model = piece.comment > 0 && self.android == Some(piece.comment) && product.len() == word.len();
         let like = is_said_to_be_like(self.bytes, start);
-        let bot = !like && !model && has_bot_word(product);
-        let mut found = false;
+        let bot = || !like && !model && has_bot_word(product);
+        // An entry that covers the whole product needs no look at its letters.
+        let (mut found, mut whole) = (false, false);
         for at in glued_products(self.bytes, start, end) {
             let Some(hit) = table::find(self.bytes, at) else { continue };
             found = true;
+            whole |= at == start && hit.len >= product.len();
             self.covered = self.covered.max(at + hit.len);
             if hit.entry.rank == RANK_NOISE {
                 piece.noise |= piece.is_empty() && at == start;
@@ -186,7 +196,7 @@ impl Words<'_> {
             }
             // `TikTokSpider` is not what `tiktok*` stands for.
             let people = hit.entry.class.is_for_people();
-            let other = bot && at == start && people && hit.len < product.len();
+            let other = people && at == start && !whole && bot();
             if !like && !other && (people || !model) {
                 self.signs.note(hit.entry);
                 if hit.entry.rank > piece.rank() {
@@ -197,7 +207,7 @@ impl Words<'_> {
         if !found && is_mail(product) {
             piece.link.get_or_insert(start);
             self.signs.address = true;
-        } else if bot {
+        } else if !whole && bot() {
             piece.bot.get_or_insert(start);
             self.signs.bot = true;
         }

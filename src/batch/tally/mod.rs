@@ -15,9 +15,9 @@ use super::agent::{self, Class};
 use super::entry::Entry;
 use super::field::{Altered, FieldSet};
 use super::intern::{BLOCK, Interner};
-use super::limits::VisitorKey;
 use super::rules;
 use super::scan::Short;
+use crate::base::secret::Subkey;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, PATH, TEXT_COUNT, TEXTS, USER_AGENT};
 use crate::measures::{Measures, Visitors, saturating_sum};
 use crate::model::WindowStart;
@@ -43,7 +43,7 @@ pub(super) struct Tally {
     pub(super) minutes: Vec<Minute>,
     /// By dimension.
     pub(super) by: [KeyTally; DIMENSION_COUNT],
-    visitor_key: VisitorKey,
+    visitor_key: Subkey,
     /// Short methods as they were sent, packed, and their numbers. A few occur in nearly all entries.
     known_methods: [(u64, u32); METHODS],
     rows: HashMap<WindowStart, u32, RandomState>,
@@ -144,7 +144,7 @@ const NO_MINUTE: WindowStart = WindowStart(u32::MAX);
 impl Tally {
     /// An empty tally for entries that take this many bytes of a body. A guess at what they will need saves
     /// growing again and again; for a small batch that would be most of the work.
-    pub(super) fn for_bytes(bytes: usize, visitor_key: VisitorKey) -> Self {
+    pub(super) fn for_bytes(bytes: usize, visitor_key: Subkey) -> Self {
         let keys = (bytes / 256).clamp(16, 512);
         Self {
             altered: Altered::default(),
@@ -205,7 +205,7 @@ impl Tally {
         if let Some(micros) = entry.duration_micros {
             sample.set_duration(micros);
         }
-        let client = entry.client.map(|client| self.visitor_key.hash(client.as_bytes(), entry.user_agent));
+        let client = entry.client.map(|client| self.visitor_hash(client.as_bytes(), entry.user_agent));
         let mut texts = [NO_KEY; TEXT_COUNT];
         for (text, key) in entry.texts.into_iter().enumerate() {
             texts[text] = key.map_or(NO_KEY, |key| self.texts[text].intern(key, 0));
@@ -266,11 +266,16 @@ impl Tally {
         } else {
             let hash = match entry.client {
                 Client::Unknown => return,
-                Client::Ip(address) => self.visitor_key.hash(&address, self.agents.get(entry.agent).0),
+                Client::Ip(address) => self.visitor_hash(&address, self.agents.get(entry.agent).0),
                 Client::Hashed(hash) => hash,
             };
             self.minutes[row as usize].visitors.insert(hash);
         }
+    }
+
+    /// The hash of what tells visitors apart: address bytes or a name, and the user agent.
+    fn visitor_hash(&self, client: &[u8], user_agent: &str) -> u64 {
+        self.visitor_key.hash64(&[client, user_agent.as_bytes()])
     }
 
     /// The family of an agent, and whether it is a robot.

@@ -13,7 +13,7 @@ use rdkafka::message::OwnedMessage;
 
 use super::summarizing::{SummarizeError, summarize};
 use crate::base::shutdown::{self, Joined};
-use crate::cluster::metrics::WorkerMetrics;
+use crate::cluster::metrics::{DeadReason, WorkerMetrics};
 use crate::cluster::records::{BatchEvent, SummaryObject};
 use crate::cluster::retry::Backoff;
 use crate::cluster::s3::ObjectStore;
@@ -40,11 +40,7 @@ pub(super) enum RecordOutcome {
         repeated: bool,
     },
     /// It can never be processed.
-    Dead {
-        /// In metrics.
-        label: &'static str,
-        why: String,
-    },
+    Dead { reason: DeadReason, why: String },
 }
 
 impl RecordOutcome {
@@ -57,7 +53,7 @@ impl RecordOutcome {
                 metrics.insights.inc_by(insights.len() as u64);
                 metrics.repeated.inc_by(u64::from(*repeated));
             }
-            Self::Dead { label, .. } => metrics.dead.with_label_values(&[label]).inc(),
+            Self::Dead { reason, .. } => metrics.dead.with_label_values(&[reason.label()]).inc(),
         }
     }
 }
@@ -136,13 +132,18 @@ impl CrewShared {
     fn process(&self, value: &[u8], stopping: &AtomicBool) -> Option<RecordOutcome> {
         let event = match BatchEvent::decode(value) {
             Ok(event) => event,
-            Err(error) => return Some(RecordOutcome::Dead { label: "undecodable", why: error.to_string() }),
+            Err(error) => {
+                let reason = DeadReason::Undecodable;
+                return Some(RecordOutcome::Dead { reason, why: error.to_string() });
+            }
         };
         let mut backoff = Backoff::within(STORE_TIMEOUT);
         loop {
             match summarize(&self.store, &event) {
                 Ok((summary, repeated)) => return Some(self.encode(summary, repeated)),
-                Err(SummarizeError::Never { label, why }) => return Some(RecordOutcome::Dead { label, why }),
+                Err(SummarizeError::Never { reason, why }) => {
+                    return Some(RecordOutcome::Dead { reason, why });
+                }
                 Err(SummarizeError::Retry(error)) => {
                     if stopping.load(Ordering::Relaxed) || !backoff.wait() {
                         log::warn!("batch {} of {}: {error}", event.batch_id, event.customer);
@@ -161,7 +162,7 @@ impl CrewShared {
             let bytes = insight.key.len() + insight.value.len();
             if bytes > self.max_record_bytes {
                 let why = format!("an insight of {bytes} bytes is larger than --kafka-max-record-bytes");
-                return RecordOutcome::Dead { label: "too_large", why };
+                return RecordOutcome::Dead { reason: DeadReason::TooLarge, why };
             }
             insights.push(insight);
         }

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::inflight::{Budget, Charge};
 use crate::batch::{self, DecodeError, Limits};
+use crate::cluster::metrics::DeadReason;
 use crate::cluster::names;
 use crate::cluster::records::{BatchEvent, SummaryObject};
 use crate::cluster::s3::{ObjectStore, Put, StoreError};
@@ -22,15 +23,11 @@ pub(super) enum SummarizeError {
     /// A later try may succeed.
     Retry(StoreError),
     /// It never will: the record goes to the dead letters.
-    Never {
-        /// In metrics.
-        label: &'static str,
-        why: String,
-    },
+    Never { reason: DeadReason, why: String },
 }
 
-fn never(label: &'static str, why: impl fmt::Display) -> SummarizeError {
-    SummarizeError::Never { label, why: why.to_string() }
+fn never(reason: DeadReason, why: impl fmt::Display) -> SummarizeError {
+    SummarizeError::Never { reason, why: why.to_string() }
 }
 
 /// What the store refuses (a permission, a bucket) an operator can mend; no record is dropped meanwhile.
@@ -50,13 +47,15 @@ pub(super) fn summarize(
 ) -> Result<(SummaryObject, bool), SummarizeError> {
     let body = fetch(store, event)?;
     let limits = Limits { parallel_from_bytes: usize::MAX, ..event.limits.clone() };
-    let summarized = batch::summarize(&body, event.format, &limits, event.received_at_ms)
-        .map_err(|error| never("refused", format!("the body is not what the ingest took: {error}")))?;
+    let summarized =
+        batch::summarize(&body, event.format, &limits, event.received_at_ms).map_err(|error| {
+            never(DeadReason::Refused, format!("the body is not what the ingest took: {error}"))
+        })?;
     drop(body);
     let summary = SummaryObject::of(event, &summarized.summary);
     if summary.entries != event.entries {
         let why = format!("{} entries, not {}", summary.entries, event.entries);
-        return Err(never("refused", why));
+        return Err(never(DeadReason::Refused, why));
     }
     let key = names::summary_key(&event.customer, &event.batch_id);
     match store.put_if_absent(&key, &summary.clone().encode(), &[])? {
@@ -92,8 +91,10 @@ fn fetch(store: &ObjectStore, event: &BatchEvent) -> Result<Vec<u8>, SummarizeEr
     let limit_bytes = u64::from(event.body_bytes) + CODING_OVERHEAD_BYTES;
     let raw = match store.get(&event.raw_key(), limit_bytes) {
         Ok(Some(raw)) => raw,
-        Ok(None) => return Err(never("missing", format!("there is no object {}", event.raw_key()))),
-        Err(error @ StoreError::TooLarge { .. }) => return Err(never("altered", error)),
+        Ok(None) => {
+            return Err(never(DeadReason::Missing, format!("there is no object {}", event.raw_key())));
+        }
+        Err(error @ StoreError::TooLarge { .. }) => return Err(never(DeadReason::Altered, error)),
         Err(error) => return Err(error.into()),
     };
     // Memory is bounded by the group's bytes; decoding is bounded by the event's.
@@ -101,12 +102,15 @@ fn fetch(store: &ObjectStore, event: &BatchEvent) -> Result<Vec<u8>, SummarizeEr
     let decoded = match batch::decode(event.encoding, &raw, body_bytes, &mut charge) {
         Ok(decoded) => decoded,
         Err(error @ (DecodeError::TooLarge { .. } | DecodeError::Undecodable { .. })) => {
-            return Err(never("altered", error));
+            return Err(never(DeadReason::Altered, error));
         }
         Err(DecodeError::Busy) => unreachable!("the budget has no end"),
     };
     if decoded.len() != body_bytes || xxh3_128(&decoded) != event.fingerprint {
-        return Err(never("altered", format!("{} is not the body that was taken", event.raw_key())));
+        return Err(never(
+            DeadReason::Altered,
+            format!("{} is not the body that was taken", event.raw_key()),
+        ));
     }
     Ok(decoded.into_owned())
 }

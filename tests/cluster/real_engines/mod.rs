@@ -99,9 +99,11 @@ impl Both {
             loop {
                 let target = format!("/aggregates?from={from}&to={to}&window={size}&limit=700{more}{next}");
                 let mut page = get(target)?;
-                // Which records a window has seen is counted differently.
+                // Which records a window has seen is counted differently, and the cluster's records hold requests by path
+                // and user agent alone: robots and measures are not in them yet.
                 for window in page["windows"].as_array_mut().unwrap() {
-                    window.as_object_mut().unwrap().remove("appliedThrough");
+                    let window = window.as_object_mut().unwrap();
+                    window.retain(|name, _| name != "appliedThrough" && !name.starts_with("robots"));
                 }
                 let cursor = page["next"].as_str().map(|next| format!("&next={next}"));
                 answers.push(page);

@@ -147,7 +147,7 @@ impl Batch {
                     second,
                     path,
                     rng.index(AGENTS.len()),
-                    (number % 3 > 0).then_some(&mut others),
+                    (!number.is_multiple_of(3)).then_some(&mut others),
                 )
             })
             .collect();

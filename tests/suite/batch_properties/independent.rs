@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use log_analytics::batch::{
-    Field, Format, Limits, MAX_AGENT_BYTES, MAX_PATH_BYTES, Summarized, VisitorKey, agent, insights,
+    Field, Format, Limits, MAX_AGENT_BYTES, MAX_PATH_BYTES, Summarized, agent, fixed_visitor_key, insights,
 };
 use log_analytics::dimension::{DIMENSIONS, PATH, TEXT_COUNT, TEXTS, USER_AGENT, text_field};
 use log_analytics::measures::{Cell, CellKind, Visitors};
@@ -193,7 +193,7 @@ fn see(item: &Value, limits: &Limits) -> Option<Seen> {
         status: whole(Field::STATUS, 999.0).map(|status| status as u16),
         bytes: whole(Field::RESPONSE_BYTES, (1_u64 << 40) as f64).map(|bytes| bytes as u64),
         micros: micros.map(|seconds| (seconds * 1e6).round() as u64),
-        visitor: client.map(|client| VisitorKey::FIXED.hash(&client, &user_agent)),
+        visitor: client.map(|client| fixed_visitor_key().hash64(&[&client, user_agent.as_bytes()])),
     })
 }
 
