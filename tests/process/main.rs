@@ -6,6 +6,7 @@
 mod crash;
 mod dashboard;
 mod deploy;
+mod dry_run;
 mod failing_disk;
 mod forged_records;
 mod formats;

@@ -1,7 +1,6 @@
-//! The log reader under any lines; what must hold is in `tests/fuzz/checks/lines.rs`.
+//! The log reader under any format string and lines; what must hold is in `tests/fuzz/checks/lines.rs`.
 #![no_main]
 
-#[allow(dead_code, reason = "the other target calls the rest")]
 #[path = "../checks/lines.rs"]
 mod lines;
 

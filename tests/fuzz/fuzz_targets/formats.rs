@@ -1,8 +1,0 @@
-//! The log reader under any format string and lines; what must hold is in `tests/fuzz/checks/lines.rs`.
-#![no_main]
-
-#[allow(dead_code, reason = "the other target calls the rest")]
-#[path = "../checks/lines.rs"]
-mod lines;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| lines::check_format(bytes));
