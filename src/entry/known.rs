@@ -1,5 +1,5 @@
 //! The text formats that are told apart line by line. A format is a row: its name, its line in nginx's syntax with the
-//! variables of `format::variables`, and how its writer escapes texts. `tests/formats` has an example of each.
+//! variables of `format::variables`, and how its writer escapes texts. `tests/examples.rs` has an example of each.
 //!
 //! Input: a line. Output: its fields, by the first row that it fits. Never: a line whose reading depends on other lines.
 //!

@@ -6,6 +6,7 @@
 mod crash;
 mod dashboard;
 mod deploy;
+mod dry_run;
 mod failing_disk;
 mod forged_records;
 mod formats;
@@ -17,7 +18,6 @@ mod hostile_limits;
 mod import;
 mod ingest_contract;
 mod known_batches;
-mod log_lines;
 mod lost_and_damaged;
 mod openapi;
 mod overload;

@@ -18,6 +18,8 @@ mod hostile_slow;
 mod hostile_table;
 mod journal_damage;
 mod layers;
+mod log_lines;
+mod mutation;
 mod request_reader;
 mod seeds;
 mod simulate;

@@ -41,8 +41,8 @@ run dir = {root}/run
 [mon]
 mon data = {mon_data}
 mon cluster log file = /dev/null
-mon data avail crit = 1
-mon data avail warn = 2
+mon data avail crit = 0
+mon data avail warn = 0
 
 [osd]
 osd data = {osd_data}

@@ -1,5 +1,5 @@
 //! What must hold of the log reader for every input: it never panics, its entries are well-formed, and a log that is read in
-//! two regions gives what the whole gives. Called by the fuzzer and, on stable Rust, by `tests/log_lines.rs`.
+//! two regions gives what the whole gives. Called by the fuzzer and, on stable Rust, by `tests/suite/log_lines.rs`.
 
 use log_analytics::entry::{Format, LineSplitter, Outcome, Reader, ReaderOptions, write_ndjson};
 
@@ -51,8 +51,9 @@ fn lines(body: &[u8], portion: usize) -> Vec<Vec<u8>> {
     lines
 }
 
-/// Panics where something does not hold of the lines.
+/// Panics where something does not hold of the lines, or of the first one as the format of the others.
 pub(crate) fn check(body: &[u8]) {
+    check_format(body);
     let want = lines(body, usize::MAX);
     for portion in [1, 7] {
         assert_eq!(lines(body, portion), want, "in portions of {portion}");
@@ -61,8 +62,7 @@ pub(crate) fn check(body: &[u8]) {
     check_with(&ReaderOptions { timezone, keep_query: true, ..ReaderOptions::default() }, body);
 }
 
-/// Panics where something does not hold of a format string, the first line, and lines, those behind it.
-pub(crate) fn check_format(bytes: &[u8]) {
+fn check_format(bytes: &[u8]) {
     let (text, body) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
     let Ok(text) = std::str::from_utf8(text) else { return };
     match text.parse::<Format>() {
