@@ -19,7 +19,7 @@ pub struct Problem {
 }
 
 /// Seconds a client should wait after a 503.
-pub const RETRY_AFTER_SECONDS: &str = "1";
+pub(crate) const RETRY_AFTER_SECONDS: &str = "1";
 
 impl Problem {
     /// 400: the batch or its headers are invalid.

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Options of `POST /logs`.
-pub struct Ingest {
+pub(crate) struct Ingest {
     pub limits: batch::Limits,
     /// The largest body, both as sent and decoded.
     pub max_body_bytes: usize,
@@ -48,7 +48,7 @@ labelled! {
 }
 
 /// An answer other than 202.
-pub struct Refused {
+pub(crate) struct Refused {
     pub problem: Problem,
     /// The batch that was counted under the same key.
     pub batch_id: Option<BatchId>,
@@ -107,7 +107,7 @@ impl Ingest {
     ///
     /// # Errors
     /// Everything that is not 202.
-    pub fn handle(
+    pub(crate) fn handle(
         &self,
         head: &Head,
         body: &mut dyn Body,
@@ -295,7 +295,7 @@ fn labels(head: &Head) -> Result<Labels, Problem> {
 ///
 /// # Errors
 /// 400 where the header is missing, repeated or not a customer id.
-pub fn customer(head: &Head) -> Result<CustomerId, Problem> {
+pub(crate) fn customer(head: &Head) -> Result<CustomerId, Problem> {
     let value = only(head, "x-customer-id")?.ok_or_else(|| Problem::bad_batch("x-customer-id is missing"))?;
     CustomerId::new(value)
         .ok_or_else(|| Problem::bad_batch("x-customer-id must be 1 to 128 visible ASCII characters"))

@@ -8,24 +8,24 @@
 mod contained;
 mod dashboard;
 mod encode;
-pub mod errors;
+pub(crate) mod errors;
 pub mod guarded;
-pub mod ingest;
-pub mod limits;
-pub mod listen;
+pub(crate) mod ingest;
+pub(crate) mod limits;
+pub(crate) mod listen;
 mod negotiate;
 mod openapi;
 mod params;
 pub mod reading;
 mod remedy;
-pub mod routes;
+pub(crate) mod routes;
 pub mod server;
 mod socket;
-pub mod stats;
+pub(crate) mod stats;
 mod target;
 mod thread_group;
 mod tiny;
-pub mod tokens;
+pub(crate) mod tokens;
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ use crate::query::WindowSource;
 /// The longest request id that is echoed, in characters.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
-pub struct Routes {
+pub(crate) struct Routes {
     ingest: Ingest,
     reading: Reading,
     tokens: Tokens,
@@ -39,7 +39,7 @@ pub struct Routes {
 }
 
 /// The work of a process: all of it, or one role of a cluster.
-pub struct Roles {
+pub(crate) struct Roles {
     /// Takes batches; `None` where the process takes none.
     pub intake: Option<Arc<dyn Intake>>,
     /// Gives windows; `None` where the process has none.
@@ -137,7 +137,7 @@ fn method_label(method: &str) -> &'static str {
 
 impl Routes {
     /// Routes that answer only health and metrics until [`Routes::open`].
-    pub fn new(
+    pub(crate) fn new(
         ingest: Ingest,
         reading: Reading,
         tokens: Tokens,
@@ -163,17 +163,17 @@ impl Routes {
     }
 
     /// Recovery is done: batches go here, windows come from there.
-    pub fn open(&self, roles: Roles) {
+    pub(crate) fn open(&self, roles: Roles) {
         assert!(self.opened.set(roles).is_ok(), "recovery is done once");
     }
 
     /// The server is stopping: `/readyz` says so, and no batch is taken any more.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
     /// The gateway's and the operators' tokens, to be read again on SIGHUP.
-    pub fn tokens(&self) -> [&Tokens; 2] {
+    pub(crate) fn tokens(&self) -> [&Tokens; 2] {
         [&self.tokens, self.reading.operators()]
     }
 
