@@ -153,7 +153,7 @@ impl Sender {
     }
 
     fn connect(&self, index: usize) -> Connection {
-        let stream = TcpStream::connect(self.options.authority()).unwrap();
+        let stream = connect(&self.options);
         stream.set_nodelay(true).unwrap();
         stream.set_nonblocking(true).unwrap();
         epoll::add(&self.poll, &stream, EventData::new_u64(index as u64), EventFlags::IN).unwrap();
@@ -335,11 +335,18 @@ impl Sender {
     }
 }
 
+/// Connects to the server, or ends the process where nobody listens.
+fn connect(options: &Options) -> TcpStream {
+    TcpStream::connect(options.authority()).unwrap_or_else(|error| {
+        eprintln!("load: cannot connect to {}: {error}", options.authority());
+        std::process::exit(1)
+    })
+}
+
 fn main() {
     let options = Options::parse();
     assert!(options.connections >= options.threads && options.threads > 0 && options.entries > 0);
-    let idle: Vec<TcpStream> =
-        (0..options.idle_connections).map(|_| TcpStream::connect(options.authority()).unwrap()).collect();
+    let idle: Vec<TcpStream> = (0..options.idle_connections).map(|_| connect(&options)).collect();
     let share = |number: usize| (options.connections + number) / options.threads;
     let senders: Vec<Sender> =
         (0..options.threads).map(|number| Sender::new(&options, number as u64, share(number))).collect();

@@ -16,12 +16,12 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use log_analytics::base::disk::{RealDisk, replace_file};
 use log_analytics::batch::{Format, Limits, insights, summarize};
 use log_analytics::model::{CustomerId, Insight, Seq};
-use log_analytics::windows::window::{Window, WindowLimits};
+use log_analytics::windows::fold::WindowLimits;
+use log_analytics::windows::window::Window;
 
 /// 2026-01-01T00:00:00Z.
 const NOW_MS: u64 = 1_767_225_600_000;
-const LIMITS: WindowLimits =
-    WindowLimits { max_paths: usize::MAX, max_agents: usize::MAX, max_key_bytes: usize::MAX };
+const LIMITS: WindowLimits = WindowLimits::NONE;
 
 /// The minute of a batch of this many entries.
 fn insight(entries: usize) -> Insight {

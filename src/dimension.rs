@@ -71,7 +71,7 @@ pub const PATH: usize = 0;
 pub const USER_AGENT: usize = 1;
 
 /// All dimensions, in the order in which windows show them. The numbers of keys are what a busy site has of each, and
-/// what a person still reads; the bytes divide [`WINDOW_KEY_BYTES`].
+/// what a person still reads; the bytes divide 16 MiB.
 pub const DIMENSIONS: [Dimension; DIMENSION_COUNT] = [
     Dimension {
         name: "path",

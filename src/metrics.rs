@@ -1,17 +1,26 @@
-//! Every metric of the program, in one table.
+//! Every metric of the program, in one table: type, name, help, and labels or buckets. The help is the field's
+//! documentation as well.
 //!
-//! The first six names are those of the system this one succeeds, so that its dashboards carry over. A [`Metrics`]
-//! owns its registry: two of them (tests) do not mix. Nothing is decided here.
+//! Input: what the program counts. Output: Prometheus text. Never: a decision. A [`Metrics`] owns its registry, so that two
+//! of them (in tests) do not mix. Names of the system that this one succeeds are kept, so that its dashboards carry over.
 
-use std::sync::{Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::Mutex;
 
+use prometheus::core::{AtomicU64, Collector, GenericGauge, GenericGaugeVec};
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+    TextEncoder,
 };
 
+use crate::base::sync::lock;
 use crate::model::{WindowId, WindowSize};
 use crate::time;
+
+/// A gauge of a number that is never negative.
+pub type CountGauge = GenericGauge<AtomicU64>;
+/// One for each value of a label.
+pub type CountGaugeVec = GenericGaugeVec<AtomicU64>;
 
 /// The stream between committer and window workers, as the succeeded system named it.
 const STREAM: &str = "partial_insight";
@@ -23,160 +32,217 @@ const AGE_BUCKETS: &[f64] =
     &[60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0, 2_592_000.0, 7_776_000.0];
 /// Batches in a group.
 const GROUP_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+const REQUEST_LABELS: &[&str] = &["method", "path", "status", "error_code"];
+
+/// Names of labels.
+type Names = &'static [&'static str];
+/// Labels that never change, with their values.
+type Labels = &'static [(&'static str, &'static str)];
+type Buckets = &'static [f64];
+
+/// A type of metric.
+pub(crate) trait Metric: Collector + Clone + 'static {
+    type Options: Default;
+
+    fn make(name: String, help: &str, options: Self::Options) -> prometheus::Result<Self>;
+
+    /// Makes a metric and registers it.
+    fn register(registry: &Registry, name: &str, help: &str, options: Self::Options) -> Self {
+        let made = Self::make(format!("log_analytics_{name}"), help, options);
+        // Names and labels are constants; a wrong one fails every test.
+        let metric = made.expect("metric names and labels are well formed");
+        registry.register(Box::new(metric.clone())).expect("metric names are distinct");
+        metric
+    }
+}
+
+/// How each type is made.
+macro_rules! types {
+    ($($type:ident ($options:ty = $given:pat_param) |$name:ident, $help:ident| $make:expr;)*) => {$(
+        impl Metric for $type {
+            type Options = $options;
+
+            fn make($name: String, $help: &str, $given: Self::Options) -> prometheus::Result<Self> {
+                $make
+            }
+        }
+    )*};
+}
+
+types! {
+    IntCounter(Labels = labels) |name, help| IntCounter::with_opts(opts(name, help, labels));
+    CountGauge(Labels = labels) |name, help| CountGauge::with_opts(opts(name, help, labels));
+    Gauge(Labels = labels) |name, help| Gauge::with_opts(opts(name, help, labels));
+    IntCounterVec(Names = names) |name, help| IntCounterVec::new(Opts::new(name, help), names);
+    CountGaugeVec(Names = names) |name, help| CountGaugeVec::new(Opts::new(name, help), names);
+    Histogram(Buckets = buckets) |name, help| {
+        Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
+    };
+    HistogramVec((Names, Buckets) = (names, buckets)) |name, help| {
+        HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), names)
+    };
+}
+
+fn opts(name: String, help: &str, labels: Labels) -> Opts {
+    labels.iter().fold(Opts::new(name, help), |opts, (label, value)| opts.const_label(*label, *value))
+}
+
+/// Declares a group of metrics. The help is the documentation of the field.
+macro_rules! metrics {
+    ($(#[$about:meta])* struct $group:ident {
+        $($field:ident: $type:ident $(($($options:expr),+))? = $name:literal, $help:literal;)*
+    }) => {
+        $(#[$about])*
+        #[derive(Clone)]
+        pub struct $group {
+            $(#[doc = $help] pub $field: $type,)*
+        }
+
+        impl $group {
+            pub(crate) fn register(registry: &prometheus::Registry) -> Self {
+                Self {
+                    $($field: <$type as $crate::metrics::Metric>::register(
+                        registry, $name, $help, $crate::metrics::metrics!(@options $($($options),+)?)
+                    ),)*
+                }
+            }
+        }
+    };
+    (@options) => { Default::default() };
+    (@options $one:expr) => { $one };
+    (@options $one:expr, $other:expr) => { ($one, $other) };
+}
+pub(crate) use metrics;
+
+metrics! {
+    /// What every process measures.
+    struct ProcessMetrics {
+        build: CountGauge(&[("version", env!("CARGO_PKG_VERSION"))]) = "build_info", "Always 1";
+        http_requests: IntCounterVec(REQUEST_LABELS) = "http_http_requests_total", "Requests answered";
+        http_latency: HistogramVec(REQUEST_LABELS, LATENCY_BUCKETS) =
+            "http_request_latency", "Seconds from request to answer";
+        connections: CountGauge = "http_connections", "Open connections";
+        connection_events: IntCounterVec(&["event"]) =
+            "http_connection_events_total", "What became of connections; see `raise_connection_events`";
+        batches: IntCounterVec(&["error_code"]) =
+            "ingestion_batch_ingested_total", "Batches by outcome; an empty error_code is 202";
+        entries: IntCounter = "ingestion_entries_total", "Entries of accepted batches";
+        body_bytes: IntCounter = "ingestion_body_bytes_total", "Decoded body bytes of accepted batches";
+        duplicates: IntCounter = "ingestion_duplicates_total", "Batches that were counted already";
+        rejects: IntCounterVec(&["reason"]) = "ingestion_rejects_total", "Batches not taken, by reason";
+        altered_fields: IntCounterVec(&["field"]) =
+            "altered_fields_total", "Fields cut, read with odd bytes replaced, or left out as unreadable, by field";
+        late_seconds: Histogram(AGE_BUCKETS) =
+            "ingestion_entry_age_seconds", "Age of minute windows when a batch adds to them";
+        inflight_bytes: CountGauge = "inflight_bytes", "Bytes held by batches between arrival and merge";
+        insights_published: IntCounter(&[("stream_id", STREAM)]) =
+            "stream_partial_insight_published_total", "Insights given to the workers";
+        insights_consumed: IntCounter(&[("stream_id", STREAM), ("error_code", "")]) =
+            "stream_partial_insight_consumed_total", "Insights merged by the workers";
+        queue_depth: CountGaugeVec(&["partition"]) = "stream_queue_depth", "Messages waiting for a worker";
+        checkpoint_seconds: Histogram(LATENCY_BUCKETS) = "checkpoint_seconds", "Seconds from marker to file";
+        checkpoint_seq: CountGauge = "checkpoint_seq", "The last record that the checkpoint covers";
+        checkpoint_lag: CountGauge = "checkpoint_lag_records", "Records after the checkpoint";
+        disk_free_bytes: CountGauge = "disk_free_bytes", "Bytes free on the data directory's disk";
+        disk_free_inodes: CountGauge =
+            "disk_free_inodes", "Files that may still be created on the data directory's disk";
+        journal_bytes: CountGauge = "journal_bytes", "Bytes of journal on disk";
+        journal_segments: CountGauge = "journal_segments", "Segments on disk";
+        dedup_keys: CountGauge = "dedup_keys", "Keys that the deduplication index holds";
+        dedup_horizon_seq: CountGauge =
+            "dedup_horizon_seq", "Batches up to this record may be unknown to deduplication";
+        dedup_horizon_timestamp: CountGauge =
+            "dedup_horizon_timestamp_seconds", "Retries of batches received before this may be counted again; 0: none";
+        replayed_records: CountGauge = "recovery_replayed_records", "Records replayed at start";
+        replay_seconds: Gauge = "recovery_replay_seconds", "Seconds that the replay took";
+        rewritten_records: CountGauge = "recovery_rewritten_records", "Records made durable again at start";
+        torn_bytes: CountGauge = "recovery_torn_bytes", "Bytes of a torn tail that the start cut off the journal";
+        latched: CountGauge = "journal_latched", "1 after a failed sync, until the restart";
+        ready: CountGauge = "ready", "1 while /readyz answers 200";
+    }
+}
+
+metrics! {
+    /// What the committer measures.
+    struct JournalMetrics {
+        append_seconds: Histogram(LATENCY_BUCKETS) = "journal_append_seconds", "Seconds to write a group";
+        sync_seconds: Histogram(LATENCY_BUCKETS) = "journal_sync_seconds", "Seconds to sync a group";
+        group_batches: Histogram(GROUP_BUCKETS) = "journal_group_batches", "Batches in a group";
+        segment_bytes: CountGauge = "journal_segment_bytes", "Bytes in the segment being written";
+        segments_begun: IntCounter = "journal_segments_begun_total", "Segments begun";
+        write_errors: IntCounter = "journal_write_errors_total", "Groups cut back after a failed write";
+    }
+}
+
+metrics! {
+    /// What queries measure.
+    struct QueryMetrics {
+        resident_windows: IntCounter(&[("source", "memory")]) = "query_windows_read_total", "Windows that queries read";
+        file_windows: IntCounter(&[("source", "file")]) = "query_windows_read_total", "Windows that queries read";
+        file_bytes: IntCounter = "query_bytes_read_total", "Bytes of window files that queries read";
+        seconds: HistogramVec(&["path"], LATENCY_BUCKETS) = "query_seconds", "Seconds that a query ran";
+        refused: IntCounterVec(&["reason"]) = "query_refused_total", "Queries without an answer";
+        running: CountGauge = "queries_running", "Queries that run now";
+    }
+}
+
+metrics! {
+    /// What all window workers measure together.
+    struct AllWindowMetrics {
+        created: IntCounterVec(&["bucket_id"]) =
+            "aggregation_window_aggregate_created_total", "Windows created, by bucket";
+        resident_windows: CountGaugeVec(&["partition"]) = "windows_resident", "Windows in memory";
+        resident_keys: CountGaugeVec(&["partition"]) = "windows_resident_keys", "Keys in memory";
+        resident_bytes: CountGaugeVec(&["partition"]) =
+            "windows_resident_bytes", "Bytes of windows in memory, roughly";
+        flush_seconds: Histogram(LATENCY_BUCKETS) = "windows_flush_seconds", "Seconds to write one window file";
+        flushed_bytes: IntCounter = "windows_flushed_bytes_total", "Bytes of window files written";
+        flush_errors: IntCounter = "windows_flush_errors_total", "Window files that could not be written";
+        loaded: IntCounter = "windows_loaded_total", "Windows read back from their file";
+        evicted: IntCounter = "windows_evicted_total", "Windows dropped from memory";
+        quarantined: IntCounter = "windows_quarantined_total", "Damaged window files found";
+        incomplete: IntCounter = "windows_incomplete_total", "Damaged windows not counted again in full";
+        folded_keys: IntCounter = "windows_folded_keys_total", "Keys of full windows that were folded into (other)";
+    }
+}
 
 /// All metrics.
 pub struct Metrics {
     registry: Registry,
-    /// `log_analytics_http_http_requests_total{method,path,status,error_code}`.
-    pub http_requests: IntCounterVec,
-    /// `log_analytics_http_request_latency`, same labels, in seconds.
-    pub http_latency: HistogramVec,
-    /// `log_analytics_ingestion_batch_ingested_total{error_code}`: `error_code` empty for 202.
-    pub batches: IntCounterVec,
-    /// Entries of accepted batches.
-    pub entries: IntCounter,
-    /// Decoded body bytes of accepted batches.
-    pub body_bytes: IntCounter,
-    /// Batches answered 409.
-    pub duplicates: IntCounter,
-    /// Batches refused, by reason.
-    pub rejects: IntCounterVec,
-    /// Fields of entries that were cut, read with odd bytes replaced, or left out because they could not be read.
-    pub altered_fields: IntCounterVec,
-    /// How old entries are when they come, by minute window.
-    pub late_seconds: Histogram,
-    /// Bytes held by batches between arrival and merge.
-    pub inflight_bytes: IntGauge,
-    /// Open connections; filled from the front end when metrics are asked for, as is the next.
-    pub connections: IntGauge,
-    /// What became of connections, by event; see [`Metrics::raise_connection_events`].
-    connection_events: Mutex<IntCounterVec>,
-    /// Insights given to the workers.
-    pub insights_published: IntCounter,
-    /// Insights merged by the workers.
-    pub insights_consumed: IntCounter,
-    /// Messages waiting in each worker's channel.
-    pub queue_depth: IntGaugeVec,
-    /// The journal's.
+    process: ProcessMetrics,
     pub journal: JournalMetrics,
-    /// The reading side's.
     pub queries: QueryMetrics,
-    /// Windows created, by bucket.
-    windows_created: IntCounterVec,
-    windows: WindowTable,
-    /// Seconds a checkpoint took from marker to file.
-    pub checkpoint_seconds: Histogram,
-    /// The last checkpoint.
-    pub checkpoint_seq: IntGauge,
-    /// Records after the last checkpoint.
-    pub checkpoint_lag: IntGauge,
-    /// Bytes that may still be written to the data directory's disk.
-    pub disk_free_bytes: IntGauge,
-    /// Files that may still be created there.
-    pub disk_free_inodes: IntGauge,
-    /// Bytes of journal on disk.
-    pub journal_bytes: IntGauge,
-    /// Segments on disk.
-    pub journal_segments: IntGauge,
-    /// Keys the deduplication index holds.
-    pub dedup_keys: IntGauge,
-    /// Batches up to this seq may be unknown to deduplication.
-    pub dedup_horizon_seq: IntGauge,
-    /// Retries of batches received before this (Unix seconds) may be counted again; 0 while nothing was forgotten.
-    pub dedup_horizon_timestamp: IntGauge,
-    /// Records replayed at start.
-    pub replayed_records: IntGauge,
-    /// Seconds the replay took.
-    pub replay_seconds: Gauge,
-    /// Records written again at start because they were not known durable.
-    pub rewritten_records: IntGauge,
-    /// Bytes cut off the journal as a torn tail at start.
-    pub torn_bytes: IntGauge,
-    /// 1 while the journal takes nothing more: see the log.
-    pub latched: IntGauge,
-    /// 1 while `/readyz` answers 200.
-    pub ready: IntGauge,
+    windows: AllWindowMetrics,
 }
 
-/// What the committer measures.
-#[derive(Clone)]
-pub struct JournalMetrics {
-    /// Seconds to write a group.
-    pub append_seconds: Histogram,
-    /// Seconds to sync it.
-    pub sync_seconds: Histogram,
-    /// Batches in a group.
-    pub group_batches: Histogram,
-    /// Bytes in the segment being written.
-    pub segment_bytes: IntGauge,
-    /// Segments begun.
-    pub segments_begun: IntCounter,
-    /// Groups that could not be written and were cut back.
-    pub write_errors: IntCounter,
-}
-
-/// What queries measure.
-#[derive(Clone)]
-pub struct QueryMetrics {
-    /// Windows answered from memory.
-    pub resident_windows: IntCounter,
-    /// Windows read from their files.
-    pub file_windows: IntCounter,
-    /// Bytes of those files.
-    pub file_bytes: IntCounter,
-    /// Seconds a query ran once it had its turn, by path.
-    pub seconds: HistogramVec,
-    /// Queries that were not answered, by what they ran into.
-    pub refused: IntCounterVec,
-    /// Queries that run now.
-    pub running: IntGauge,
-}
-
-struct WindowTable {
-    resident_windows: IntGaugeVec,
-    resident_keys: IntGaugeVec,
-    resident_bytes: IntGaugeVec,
-    flush_seconds: Histogram,
-    flushed_bytes: IntCounter,
-    flush_errors: IntCounter,
-    loaded: IntCounter,
-    evicted: IntCounter,
-    quarantined: IntCounter,
-    incomplete: IntCounter,
-    overflowed_entries: IntCounter,
-}
-
-/// What one window worker measures.
+/// What one window worker measures; what is not its own is counted for all of them.
 #[derive(Clone)]
 pub struct WindowMetrics {
-    created: IntCounterVec,
-    /// Windows in memory.
-    pub resident_windows: IntGauge,
-    /// Keys in memory.
-    pub resident_keys: IntGauge,
-    /// Bytes of windows in memory, roughly.
-    pub resident_bytes: IntGauge,
-    /// Seconds to write one window's file.
-    pub flush_seconds: Histogram,
-    /// Bytes of window files written.
-    pub flushed_bytes: IntCounter,
-    /// Window files that could not be written and stayed dirty.
-    pub flush_errors: IntCounter,
-    /// Windows read back from their file.
-    pub loaded: IntCounter,
-    /// Windows dropped from memory.
-    pub evicted: IntCounter,
-    /// Damaged window files found.
-    pub quarantined: IntCounter,
-    /// Windows that could not be counted again in full.
-    pub incomplete: IntCounter,
-    /// Entries that went to `(other)`.
-    pub overflowed_entries: IntCounter,
+    all: AllWindowMetrics,
+    pub resident_windows: CountGauge,
+    pub resident_keys: CountGauge,
+    pub resident_bytes: CountGauge,
+}
+
+impl Deref for Metrics {
+    type Target = ProcessMetrics;
+
+    fn deref(&self) -> &ProcessMetrics {
+        &self.process
+    }
+}
+
+impl Deref for WindowMetrics {
+    type Target = AllWindowMetrics;
+
+    fn deref(&self) -> &AllWindowMetrics {
+        &self.all
+    }
 }
 
 impl WindowMetrics {
     /// Counts a new window in its bucket: `minute-03`, `hour-18`, `day-28`.
-    pub fn created(&self, window: WindowId) {
+    pub fn count_created(&self, window: WindowId) {
         let stamp = time::format_start(window.start);
         let number = match window.size {
             WindowSize::Minute => &stamp[14..16],
@@ -187,45 +253,6 @@ impl WindowMetrics {
     }
 }
 
-/// Makes metrics and registers them.
-pub(crate) struct Table<'a>(&'a Registry);
-
-impl Table<'_> {
-    pub(crate) fn add<C: prometheus::core::Collector + Clone + 'static>(
-        &self,
-        made: prometheus::Result<C>,
-    ) -> C {
-        // Names and labels are constants of this file; a wrong one fails every test.
-        let collector = made.expect("metric names and labels are well formed");
-        self.0.register(Box::new(collector.clone())).expect("metric names are distinct");
-        collector
-    }
-
-    pub(crate) fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.add(IntCounter::new(format!("log_analytics_{name}"), help))
-    }
-
-    pub(crate) fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.add(IntGauge::new(format!("log_analytics_{name}"), help))
-    }
-
-    pub(crate) fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        let opts = HistogramOpts::new(format!("log_analytics_{name}"), help).buckets(buckets.to_vec());
-        self.add(Histogram::with_opts(opts))
-    }
-
-    pub(crate) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.add(IntCounterVec::new(Opts::new(format!("log_analytics_{name}"), help), labels))
-    }
-
-    pub(crate) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.add(IntGaugeVec::new(Opts::new(format!("log_analytics_{name}"), help), labels))
-    }
-}
-
-/// The labels of a request.
-const REQUEST_LABELS: &[&str] = &["method", "path", "status", "error_code"];
-
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -233,164 +260,45 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A table of zeros.
+    /// All of them at zero.
     pub fn new() -> Self {
         let registry = Registry::new();
-        let t = Table(&registry);
-        let latency =
-            HistogramOpts::new("log_analytics_http_request_latency", "Seconds from request to answer")
-                .buckets(LATENCY_BUCKETS.to_vec());
-        let http_latency = t.add(HistogramVec::new(latency, REQUEST_LABELS));
-        let published = t.counters(
-            "stream_partial_insight_published_total",
-            "Insights given to the workers",
-            &["stream_id"],
-        );
-        let consumed = t.counters(
-            "stream_partial_insight_consumed_total",
-            "Insights merged by the workers",
-            &["stream_id", "error_code"],
-        );
-        let build = t.gauges("build_info", "Always 1", &["version"]);
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        Self {
-            http_requests: t.counters("http_http_requests_total", "Requests answered", REQUEST_LABELS),
-            http_latency,
-            batches: t.counters(
-                "ingestion_batch_ingested_total",
-                "Batches by outcome; an empty error_code is 202",
-                &["error_code"],
-            ),
-            entries: t.counter("ingestion_entries_total", "Entries of accepted batches"),
-            body_bytes: t.counter("ingestion_body_bytes_total", "Decoded body bytes of accepted batches"),
-            duplicates: t.counter("ingestion_duplicates_total", "Batches that were counted already"),
-            rejects: t.counters("ingestion_rejects_total", "Batches not taken, by reason", &["reason"]),
-            altered_fields: t.counters(
-                "altered_fields_total",
-                "Fields cut, read with odd bytes replaced, or left out as unreadable, by field",
-                &["field"],
-            ),
-            late_seconds: t.histogram(
-                "ingestion_entry_age_seconds",
-                "Age of minute windows when a batch adds to them",
-                AGE_BUCKETS,
-            ),
-            inflight_bytes: t.gauge("inflight_bytes", "Bytes held by batches between arrival and merge"),
-            connections: t.gauge("http_connections", "Open connections"),
-            connection_events: Mutex::new(t.counters(
-                "http_connection_events_total",
-                "What became of connections",
-                &["event"],
-            )),
-            insights_published: published.with_label_values(&[STREAM]),
-            insights_consumed: consumed.with_label_values(&[STREAM, ""]),
-            queue_depth: t.gauges("stream_queue_depth", "Messages waiting for a worker", &["partition"]),
-            journal: JournalMetrics {
-                append_seconds: t.histogram("journal_append_seconds", "Writing a group", LATENCY_BUCKETS),
-                sync_seconds: t.histogram("journal_sync_seconds", "Syncing a group", LATENCY_BUCKETS),
-                group_batches: t.histogram("journal_group_batches", "Batches in a group", GROUP_BUCKETS),
-                segment_bytes: t.gauge("journal_segment_bytes", "Bytes in the segment being written"),
-                segments_begun: t.counter("journal_segments_begun_total", "Segments begun"),
-                write_errors: t.counter("journal_write_errors_total", "Groups cut back after a failed write"),
-            },
-            queries: {
-                let read = t.counters("query_windows_read_total", "Windows queries looked at", &["source"]);
-                let seconds = HistogramOpts::new("log_analytics_query_seconds", "Seconds a query ran")
-                    .buckets(LATENCY_BUCKETS.to_vec());
-                QueryMetrics {
-                    resident_windows: read.with_label_values(&["memory"]),
-                    file_windows: read.with_label_values(&["file"]),
-                    file_bytes: t.counter("query_bytes_read_total", "Bytes of window files queries read"),
-                    seconds: t.add(HistogramVec::new(seconds, &["path"])),
-                    refused: t.counters("query_refused_total", "Queries without an answer", &["reason"]),
-                    running: t.gauge("queries_running", "Queries that run now"),
-                }
-            },
-            windows_created: t.counters(
-                "aggregation_window_aggregate_created_total",
-                "Windows created, by bucket",
-                &["bucket_id"],
-            ),
-            windows: WindowTable {
-                resident_windows: t.gauges("windows_resident", "Windows in memory", &["partition"]),
-                resident_keys: t.gauges("windows_resident_keys", "Keys in memory", &["partition"]),
-                resident_bytes: t.gauges(
-                    "windows_resident_bytes",
-                    "Bytes in memory, roughly",
-                    &["partition"],
-                ),
-                flush_seconds: t.histogram(
-                    "windows_flush_seconds",
-                    "Writing one window file",
-                    LATENCY_BUCKETS,
-                ),
-                flushed_bytes: t.counter("windows_flushed_bytes_total", "Bytes of window files written"),
-                flush_errors: t
-                    .counter("windows_flush_errors_total", "Window files that could not be written"),
-                loaded: t.counter("windows_loaded_total", "Windows read back from their file"),
-                evicted: t.counter("windows_evicted_total", "Windows dropped from memory"),
-                quarantined: t.counter("windows_quarantined_total", "Damaged window files found"),
-                incomplete: t
-                    .counter("windows_incomplete_total", "Damaged windows not counted again in full"),
-                overflowed_entries: t.counter("windows_other_entries_total", "Entries that went to (other)"),
-            },
-            checkpoint_seconds: t.histogram("checkpoint_seconds", "From marker to file", LATENCY_BUCKETS),
-            checkpoint_seq: t.gauge("checkpoint_seq", "The last record the checkpoint covers"),
-            checkpoint_lag: t.gauge("checkpoint_lag_records", "Records after the checkpoint"),
-            disk_free_bytes: t.gauge("disk_free_bytes", "Bytes free on the data directory's disk"),
-            disk_free_inodes: t.gauge("disk_free_inodes", "Files that may still be created there"),
-            journal_bytes: t.gauge("journal_bytes", "Bytes of journal on disk"),
-            journal_segments: t.gauge("journal_segments", "Segments on disk"),
-            dedup_keys: t.gauge("dedup_keys", "Keys the deduplication index holds"),
-            dedup_horizon_seq: t.gauge("dedup_horizon_seq", "Batches up to this record may be unknown"),
-            dedup_horizon_timestamp: t.gauge(
-                "dedup_horizon_timestamp_seconds",
-                "A retry of a batch received before this may be counted again; 0: none",
-            ),
-            replayed_records: t.gauge("recovery_replayed_records", "Records replayed at start"),
-            replay_seconds: t
-                .add(Gauge::new("log_analytics_recovery_replay_seconds", "How long the replay took")),
-            rewritten_records: t.gauge("recovery_rewritten_records", "Records made durable again at start"),
-            torn_bytes: t.gauge("recovery_torn_bytes", "Bytes cut off the journal at start"),
-            latched: t.gauge("journal_latched", "1 after a failed sync, until the restart"),
-            ready: t.gauge("ready", "1 while /readyz answers 200"),
+        let metrics = Self {
+            process: ProcessMetrics::register(&registry),
+            journal: JournalMetrics::register(&registry),
+            queries: QueryMetrics::register(&registry),
+            windows: AllWindowMetrics::register(&registry),
             registry,
-        }
+        };
+        metrics.build.set(1);
+        metrics
     }
 
     /// The metrics of one window worker.
     pub fn worker(&self, partition: usize) -> WindowMetrics {
         let partition = partition.to_string();
-        let labels = &[partition.as_str()];
-        let table = &self.windows;
+        let of = |gauges: &CountGaugeVec| gauges.with_label_values(&[&partition]);
         WindowMetrics {
-            created: self.windows_created.clone(),
-            resident_windows: table.resident_windows.with_label_values(labels),
-            resident_keys: table.resident_keys.with_label_values(labels),
-            resident_bytes: table.resident_bytes.with_label_values(labels),
-            flush_seconds: table.flush_seconds.clone(),
-            flushed_bytes: table.flushed_bytes.clone(),
-            flush_errors: table.flush_errors.clone(),
-            loaded: table.loaded.clone(),
-            evicted: table.evicted.clone(),
-            quarantined: table.quarantined.clone(),
-            incomplete: table.incomplete.clone(),
-            overflowed_entries: table.overflowed_entries.clone(),
+            resident_windows: of(&self.windows.resident_windows),
+            resident_keys: of(&self.windows.resident_keys),
+            resident_bytes: of(&self.windows.resident_bytes),
+            all: self.windows.clone(),
         }
     }
 
     /// Raises the counter of one connection event to a total that the front end keeps. Totals only grow.
     pub fn raise_connection_events(&self, event: &str, total: u64) {
         // Two scrapes at once must not both add what is missing.
-        let counters = self.connection_events.lock().unwrap_or_else(PoisonError::into_inner);
-        let counter = counters.with_label_values(&[event]);
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _guard = lock(&ONE_AT_A_TIME);
+        let counter = self.connection_events.with_label_values(&[event]);
         counter.inc_by(total.saturating_sub(counter.get()));
     }
 
-    /// Where further metrics are added, each once.
+    /// Where further groups are registered, each once.
     #[cfg(feature = "cluster")]
-    pub(crate) fn table(&self) -> Table<'_> {
-        Table(&self.registry)
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// All metrics as Prometheus text.
@@ -416,7 +324,7 @@ mod tests {
         metrics.batches.with_label_values(&["ING_1001"]).inc();
         let minute = WindowId { size: WindowSize::Minute, start: WindowStart(29_449_083) };
         for size in WindowSize::ALL {
-            metrics.worker(0).created(WindowId { size, start: minute.start.floor(size) });
+            metrics.worker(0).count_created(WindowId { size, start: minute.start.floor(size) });
         }
         let text = String::from_utf8(metrics.render()).unwrap();
         for line in [

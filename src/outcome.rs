@@ -50,9 +50,8 @@ reasons! {
     Busy "busy" "too many bytes are in flight (--max-inflight-bytes): try again"
     /// The disk has less than `--min-free-bytes`, or a write failed and was taken back.
     DiskFull "disk_full" "the disk is full (--min-free-bytes): try again when there is space"
-    /// More than `--max-uncheckpointed-bytes` of journal, or twice `--max-resident-bytes` of windows, wait to be written
-    /// to window files.
-    Backlog "backlog" "too much waits to be written to window files (--max-uncheckpointed-bytes): try again"
+    /// More than 2 GiB of journal, or twice `--max-resident-bytes` of windows, wait to be written to window files.
+    Backlog "backlog" "too much waits to be written to window files: try again"
     /// A sync failed: see [`crate::base::latch`].
     Latched "latched" "the journal stopped after a disk error: the server must be restarted"
     /// The server is starting.

@@ -155,6 +155,13 @@ pub fn format_rfc3339(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{second:02}Z", of_day / 60, of_day % 60)
 }
 
+/// An instant to the millisecond, `2025-12-28T18:03:07.250Z`.
+#[must_use]
+pub fn format_instant(ms: u64) -> String {
+    let seconds = format_rfc3339(ms);
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), ms % 1_000)
+}
+
 /// An instant as HTTP headers carry it (IMF-fixdate of RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[must_use]
 pub fn format_http_date(ms: u64) -> String {

@@ -7,7 +7,8 @@
 use std::fmt;
 
 use super::field::Field;
-use super::limits::{MAX_FUTURE_MS, MAX_METHOD_BYTES};
+use super::limits::MAX_FUTURE_MS;
+use crate::base::token::MAX_METHOD_BYTES;
 use crate::time;
 
 /// Why a body is not a batch. `Display` is the description the client gets.

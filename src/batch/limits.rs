@@ -2,10 +2,10 @@
 //!
 //! Input: settings. Output: constants and plain values that every way of reading a batch goes by.
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::secret::{Secret, Subkey};
 
-/// The longest method, in bytes. No method in use comes near it.
-pub(super) const MAX_METHOD_BYTES: usize = 32;
 /// The longest path or route that is counted; a longer one is cut. Browsers and proxies cut URLs at 2 to 8 KiB.
 pub const MAX_PATH_BYTES: usize = 2_048;
 /// The longest user agent that is read; a longer one is cut.
@@ -72,7 +72,8 @@ pub fn fixed_visitor_key() -> Subkey {
 }
 
 /// How the entries of a body are strung together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// One JSON array of objects.
     JsonArray,

@@ -13,11 +13,12 @@ use super::entry::Entry;
 use super::error::ItemError;
 use super::field::{Field, FieldSet};
 use super::limits::{
-    Limits, MAX_AGENT_BYTES, MAX_CLIENT_BYTES, MAX_DURATION_SECONDS, MAX_FUTURE_MS, MAX_METHOD_BYTES,
-    MAX_PATH_BYTES, MAX_RESPONSE_BYTES, MAX_STATUS,
+    Limits, MAX_AGENT_BYTES, MAX_CLIENT_BYTES, MAX_DURATION_SECONDS, MAX_FUTURE_MS, MAX_PATH_BYTES,
+    MAX_RESPONSE_BYTES, MAX_STATUS,
 };
 use super::number::Number;
 use super::raw::{RawEntry, RawText, RawValue};
+use crate::base::token;
 use crate::dimension::{TEXT_COUNT, text_field};
 use crate::time::{self, TimeError};
 
@@ -217,7 +218,7 @@ fn text_of<'e, T>(value: &'e RawValue<'_>, read: impl FnOnce(&'e str) -> Optiona
 /// The trimmed, upper-cased method.
 pub(super) fn method(text: &str) -> Result<Cow<'_, str>, ItemError> {
     let method = text.trim();
-    if !(1..=MAX_METHOD_BYTES).contains(&method.len()) || !method.bytes().all(is_token) {
+    if !token::is_method(method.as_bytes()) {
         return Err(ItemError::NotAMethod);
     }
     if method.bytes().any(|b| b.is_ascii_lowercase()) {
@@ -311,11 +312,6 @@ impl<T> Optional<T> {
 #[inline(always)]
 fn cut(text: &str, max_bytes: usize) -> (&str, bool) {
     if text.len() <= max_bytes { (text, false) } else { (&text[..text.floor_char_boundary(max_bytes)], true) }
-}
-
-/// `tchar` of RFC 9110, section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// `str::trim`, with a short cut for the usual text that begins and ends with a visible ASCII character.

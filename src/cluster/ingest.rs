@@ -27,6 +27,7 @@ use super::s3::{ObjectStore, Put, StoreError};
 use crate::base::secret::Subkey;
 use crate::batch::{Encoding, Limits};
 use crate::intake::{CheckedBatch, Health, Intake, Outcome, Reason};
+use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
 use crate::time;
 
@@ -38,12 +39,25 @@ pub struct ClusterIntake {
     /// Time for the object store to take a batch, with all tries.
     store_timeout: Duration,
     probe: Probe,
-    metrics: IngestMetrics,
+    metrics: Arc<Metrics>,
+    ingest_metrics: IngestMetrics,
+}
+
+/// What a [`ClusterIntake`] works with.
+pub struct IntakeParts {
+    pub store: Arc<ObjectStore>,
+    pub events: Arc<EventLog>,
+    /// What batches were checked against.
+    pub limits: Limits,
+    /// Time for the object store to take a batch, with all tries.
+    pub store_timeout: Duration,
+    pub probe: Probe,
+    pub metrics: Arc<Metrics>,
 }
 
 /// What the object store holds under the batch's id now.
-enum Held {
-    /// This batch, and nobody else's attempt put it there.
+enum HeldBatch {
+    /// This batch, and no earlier attempt put it there.
     Ours(BatchEvent),
     /// This batch, from before.
     Same(BatchEvent),
@@ -52,19 +66,13 @@ enum Held {
 }
 
 impl ClusterIntake {
-    /// Takes batches checked against `limits`.
-    pub fn new(
-        store: Arc<ObjectStore>,
-        events: Arc<EventLog>,
-        limits: Limits,
-        store_timeout: Duration,
-        probe: Probe,
-        metrics: IngestMetrics,
-    ) -> Self {
-        // The others are the same for every process, or decide nothing that is written down.
+    pub fn new(parts: IntakeParts) -> Self {
+        let IntakeParts { store, events, limits, store_timeout, probe, metrics } = parts;
+        let ingest_metrics = IngestMetrics::new(&metrics);
+        // The others are the same for every process, or change no result.
         let Limits { max_entries, keep_query, .. } = limits;
         let limits = Limits { max_entries, keep_query, ..Limits::default() };
-        Self { store, events, limits, store_timeout, probe, metrics }
+        Self { store, events, limits, store_timeout, probe, metrics, ingest_metrics }
     }
 
     fn event_of(&self, batch: &CheckedBatch<'_>) -> BatchEvent {
@@ -82,7 +90,7 @@ impl ClusterIntake {
     }
 
     /// Has the object store hold the batch, or finds out what it holds instead.
-    fn store(&self, event: BatchEvent, id_by: MadeBy, body: &[u8]) -> Result<Held, Reason> {
+    fn store(&self, event: BatchEvent, id_by: MadeBy, body: &[u8]) -> Result<HeldBatch, Reason> {
         let key = names::raw_key(&event.customer, &event.batch_id);
         let metadata = event.metadata(id_by);
         let mut backoff = Backoff::within(self.store_timeout);
@@ -90,10 +98,10 @@ impl ClusterIntake {
         let mut lost_answer = false;
         loop {
             let error = match self.store.put_if_absent(&key, body, &metadata) {
-                Ok(Put::Stored) => return Ok(Held::Ours(event)),
+                Ok(Put::Stored) => return Ok(HeldBatch::Ours(event)),
                 Ok(Put::Exists) => match self.found(&key, &event) {
-                    Ok(Some(Held::Same(first))) if lost_answer && first == event => {
-                        return Ok(Held::Ours(event));
+                    Ok(Some(HeldBatch::Same(first))) if lost_answer && first == event => {
+                        return Ok(HeldBatch::Ours(event));
                     }
                     Ok(Some(held)) => return Ok(held),
                     // It was there, and is gone: the next try puts it there.
@@ -110,16 +118,16 @@ impl ClusterIntake {
                 log::warn!("batch {} of {}: {error}", event.batch_id, event.customer);
                 return Err(Reason::ObjectStore);
             }
-            self.metrics.store_retries.inc();
+            self.ingest_metrics.store_retries.inc();
         }
     }
 
     /// Compares what is there with what came.
-    fn found(&self, key: &str, event: &BatchEvent) -> Result<Option<Held>, StoreError> {
+    fn found(&self, key: &str, event: &BatchEvent) -> Result<Option<HeldBatch>, StoreError> {
         let Some(metadata) = self.store.head(key)? else { return Ok(None) };
         match BatchEvent::from_metadata(event.batch_id.clone(), |name| metadata.get(name)) {
-            Ok((first, _)) if first.fingerprint == event.fingerprint => Ok(Some(Held::Same(first))),
-            Ok(_) => Ok(Some(Held::Other)),
+            Ok((first, _)) if first.fingerprint == event.fingerprint => Ok(Some(HeldBatch::Same(first))),
+            Ok(_) => Ok(Some(HeldBatch::Other)),
             Err(error) => {
                 // Somebody else writes into the bucket. To guess would be to count twice or never.
                 Err(StoreError::Refused { status: 200, message: format!("{key} is not of ours: {error}") })
@@ -146,9 +154,9 @@ impl Intake for ClusterIntake {
             Err(reason) => return Outcome::Unavailable(reason),
         };
         let (event, outcome) = match held {
-            Held::Ours(event) => (event, Outcome::Counted),
-            Held::Same(event) => (event, Outcome::Duplicate),
-            Held::Other => return Outcome::Conflict,
+            HeldBatch::Ours(event) => (event, Outcome::Counted),
+            HeldBatch::Same(event) => (event, Outcome::Duplicate),
+            HeldBatch::Other => return Outcome::Conflict,
         };
         if let Err(reason) = self.emit(&event) {
             return Outcome::Unavailable(reason);
@@ -162,7 +170,7 @@ impl Intake for ClusterIntake {
                     self.metrics.late_seconds.observe(age_ms as f64 / 1_000.0);
                 }
             }
-            _ => self.metrics.emitted_again.inc(),
+            _ => self.ingest_metrics.emitted_again.inc(),
         }
         outcome
     }
@@ -182,7 +190,7 @@ impl Intake for ClusterIntake {
         }
         // As for any batch that is found there: whoever was first may have died before its event was emitted.
         let emitted = self.emit(&event);
-        self.metrics.emitted_again.inc();
+        self.ingest_metrics.emitted_again.inc();
         Some(emitted.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate))
     }
 

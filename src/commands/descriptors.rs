@@ -32,12 +32,9 @@ pub(super) fn fit(limits: FrontLimits, needs: Needs) -> FrontLimits {
     let fitted = fitted(&limits, limit - reserved, needs.per_request);
     if fitted != limits {
         log::warn!(
-            "at most {limit} files may be open (ulimit -n): --max-connections is cut from {} to {}, \
-             --max-turned-away from {} to {}",
+            "at most {limit} files may be open (ulimit -n): --max-connections is cut from {} to {}",
             limits.max_connections,
             fitted.max_connections,
-            limits.max_turned_away,
-            fitted.max_turned_away
         );
     }
     fitted
@@ -47,10 +44,10 @@ pub(super) fn fit(limits: FrontLimits, needs: Needs) -> FrontLimits {
 /// wait to be seen out as are being seen out.
 fn fitted(limits: &FrontLimits, descriptors: u64, per_request: usize) -> FrontLimits {
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    let max_turned_away = limits.max_turned_away.min((descriptors / 8).max(1));
-    let left = descriptors.saturating_sub(2 * max_turned_away) / (1 + per_request);
+    let max_rejections = limits.max_rejections.min((descriptors / 8).max(1));
+    let left = descriptors.saturating_sub(2 * max_rejections) / (1 + per_request);
     let max_connections = limits.max_connections.min(left.max(1));
-    FrontLimits { max_connections, max_turned_away, ..limits.clone() }
+    FrontLimits { max_connections, max_rejections, ..limits.clone() }
 }
 
 #[cfg(test)]
@@ -59,7 +56,7 @@ mod tests {
 
     #[test]
     fn few_descriptors_cut_connections_and_many_do_not() {
-        let limits = FrontLimits { max_connections: 512, max_turned_away: 128, ..FrontLimits::default() };
+        let limits = FrontLimits { max_connections: 512, max_rejections: 128, ..FrontLimits::default() };
         for (descriptors, per_request, expected) in [
             (1_024, 0, (512, 128)),
             (768, 0, (576 - 64, 96)),
@@ -70,7 +67,7 @@ mod tests {
             (0, 1, (1, 1)),
         ] {
             let fitted = fitted(&limits, descriptors, per_request);
-            assert_eq!((fitted.max_connections, fitted.max_turned_away), expected, "{descriptors}");
+            assert_eq!((fitted.max_connections, fitted.max_rejections), expected, "{descriptors}");
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn run(args: &RepairArgs) -> Result<ExitCode, Failure> {
     let _lock = lock(&RealDisk, &dir)?;
     // What goes wrong with single files is logged as the server would.
     let _ = simplelog::WriteLogger::init(log::LevelFilter::Warn, simplelog::Config::default(), io::stderr());
-    let limits = Config::defaults().engine_options().worker;
+    let limits = Config::defaults().bounds().map_err(Failure::Usage)?.engine.worker;
     let repaired =
         repair(&RealDisk::shared(), &dir, limits, clock::now_ms()).map_err(|error| error.to_string())?;
     println!(

@@ -12,7 +12,7 @@ use super::{Failure, parse_time};
 use crate::base::clock;
 use crate::base::disk::RealDisk;
 use crate::client::Base;
-use crate::config::Span;
+use crate::config::{DataDirArg, Span};
 use crate::data_dir::DataDir;
 use crate::model::{CustomerId, WindowSize, WindowStart};
 use crate::report::asked::Asked;
@@ -20,35 +20,33 @@ use crate::report::stored::Stored;
 use crate::report::{Look, Report, Wanted, render_customers};
 use crate::time;
 
-/// Where from, and what of it.
 #[derive(Args)]
-#[command(group(clap::ArgGroup::new("source").required(true)))]
 pub(super) struct ReportArgs {
-    /// Read the windows of this data directory; a server may be running on it, then they are about a second old
-    #[arg(long, value_name = "DIR", group = "source")]
-    data_dir: Option<PathBuf>,
-    /// Ask this server: http://HOST:PORT or unix:PATH
-    #[arg(long, value_name = "URL", group = "source", requires = "customer")]
+    #[command(flatten)]
+    data: DataDirArg,
+    /// Ask this server instead of reading --data-dir: http://HOST:PORT or unix:PATH
+    #[arg(long, value_name = "URL", requires = "customer")]
     url: Option<Base>,
-    /// Whose requests; without it a data directory's only customer, or a table of all
+    /// Customer to show; without it the only customer of --data-dir, or a table of all
     #[arg(long, env = "LOG_ANALYTICS_CUSTOMER", value_name = "ID", value_parser = parse_customer)]
     customer: Option<CustomerId>,
-    /// From this time on (RFC 3339)
+    /// Show windows from this time on (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Option<u64>,
-    /// Before this time (RFC 3339)
+    /// Show windows before this time (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     to: Option<u64>,
-    /// Instead of --from: this long back from now, such as 45m, 24h or 7d; begun windows count
+    /// Instead of --from: show this much time back from now, such as 45m, 24h or 7d; the window that contains the start is
+    /// included
     #[arg(long, value_name = "TIME", conflicts_with = "from")]
     last: Option<Span>,
-    /// A row for each minute, hour or day; without it the finest of them that fits a screen
+    /// Show a row for each minute, hour or day; without it the finest that fits a screen
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     window: Option<WindowSize>,
-    /// Paths and families shown
+    /// Paths and clients shown
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = parse_top)]
     top: usize,
-    /// With --url: file with the token that the server or its gateway asks for
+    /// With --url: file with the token that the server or its gateway wants
     #[arg(long, env = "LOG_ANALYTICS_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
@@ -70,13 +68,12 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     }
     let look = Look { top: args.top, columns: columns() };
     let mut unread = Vec::new();
-    let text = match (&args.url, &args.data_dir) {
-        (Some(url), _) => from_server(args, url, look)?,
-        (None, Some(dir)) => from_files(args, &DataDir::new(dir), look, &mut unread)?,
-        (None, None) => return Err(Failure::Usage("--data-dir or --url is needed".to_owned())),
+    let text = match &args.url {
+        Some(url) => from_server(args, url, look)?,
+        None => from_files(args, &DataDir::new(&args.data.data_dir), look, &mut unread)?,
     };
     match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough.
+        // The reader closed the pipe.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.to_string().into()),
         _ => {}
     }
@@ -119,7 +116,7 @@ fn from_files(
     unread: &mut Vec<String>,
 ) -> Result<String, Failure> {
     if !dir.windows().is_dir() {
-        return Err(format!("{}: no data directory of log-analytics", dir.root().display()).into());
+        return Err(format!("no log-analytics data in {}", dir.root().display()).into());
     }
     let stored = Stored { disk: &RealDisk, dir };
     let mut read = |customer: &CustomerId| -> Result<Report, Failure> {

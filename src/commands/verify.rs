@@ -7,7 +7,8 @@ use clap::Args;
 use super::{Failure, lock, progress};
 use crate::base::clock;
 use crate::base::disk::RealDisk;
-use crate::config::{Bytes, DataDirArg, RetainDays, Span};
+use crate::batch::MAX_FUTURE_MS;
+use crate::config::{Bytes, DataDirArg, RetainWindowsArg};
 use crate::data_dir::DataDir;
 use crate::offline::verify::{VerifyOptions, VerifyReport, verify};
 
@@ -22,12 +23,9 @@ pub(super) struct VerifyArgs {
     /// Memory for recounting; more windows than fit take several passes over the journal
     #[arg(long, value_name = "BYTES", default_value = "512MiB")]
     recount_bytes: Bytes,
-    /// What `serve` was told
-    #[arg(long, env = "LOG_ANALYTICS_MAX_FUTURE", value_name = "TIME", default_value = "24h")]
-    max_future: Span,
-    /// What `serve` was told
-    #[arg(long, env = "LOG_ANALYTICS_RETAIN_WINDOWS_DAYS", value_name = "DAYS", default_value = "0")]
-    retain_windows_days: RetainDays,
+    // Must equal that of `serve`.
+    #[command(flatten)]
+    retain: RetainWindowsArg,
 }
 
 /// Problems and notes are printed up to this many; the rest is counted.
@@ -41,8 +39,8 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let _lock = lock(&RealDisk, &dir)?;
     let options = VerifyOptions {
         recount_bytes: args.recount_bytes.0,
-        max_future_ms: args.max_future.ms(),
-        retain_windows_days: args.retain_windows_days.0,
+        max_future_ms: MAX_FUTURE_MS,
+        retain_windows_days: args.retain.retain_windows_days.0,
         now_ms: clock::now_ms(),
     };
     let bar = progress::bytes(0, "journal");

@@ -46,7 +46,7 @@ impl CheckpointerThread {
         done: Sender<bool>,
         checkpoint: Seq,
     ) -> Self {
-        shared.metrics.checkpoint_seq.set(checkpoint.0 as i64);
+        shared.metrics.checkpoint_seq.set(checkpoint.0);
         Self {
             shared,
             to_committer,
@@ -100,7 +100,7 @@ impl CheckpointerThread {
         }
         self.shared.checkpointed_bytes.store(position.bytes, Ordering::Relaxed);
         let metrics = &self.shared.metrics;
-        metrics.checkpoint_seq.set(i64::try_from(position.through.0).unwrap_or(i64::MAX));
+        metrics.checkpoint_seq.set(position.through.0);
         metrics.checkpoint_lag.set(0);
         metrics.checkpoint_seconds.observe(began.elapsed().as_secs_f64());
         self.upkeep(&position);
@@ -140,8 +140,8 @@ impl CheckpointerThread {
         };
         match retention::maintain(&*shared.disk, &shared.dir, &round) {
             Ok(done) => {
-                shared.metrics.journal_bytes.set(i64::try_from(done.bytes).unwrap_or(i64::MAX));
-                shared.metrics.journal_segments.set(i64::try_from(done.segments).unwrap_or(i64::MAX));
+                shared.metrics.journal_bytes.set(done.bytes);
+                shared.metrics.journal_segments.set(done.segments);
                 if done.removed > 0 {
                     log::info!("removed {} old journal segments", done.removed);
                 }

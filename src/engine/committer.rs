@@ -117,12 +117,11 @@ impl CommitterThread {
     fn report(&self) {
         self.shared.last_received_at_ms.store(self.committer.last_received_at_ms(), Ordering::Relaxed);
         let Position { through, bytes, horizon, dedup_keys, .. } = self.committer.position();
-        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let metrics = &self.shared.metrics;
-        metrics.dedup_keys.set(signed(dedup_keys as u64));
-        metrics.dedup_horizon_seq.set(signed(horizon.after.0));
-        metrics.dedup_horizon_timestamp.set(signed(horizon.since_ms.unwrap_or(0) / 1000));
-        metrics.checkpoint_lag.set(signed(through.0) - metrics.checkpoint_seq.get());
+        metrics.dedup_keys.set(dedup_keys as u64);
+        metrics.dedup_horizon_seq.set(horizon.after.0);
+        metrics.dedup_horizon_timestamp.set(horizon.since_ms.unwrap_or(0) / 1000);
+        metrics.checkpoint_lag.set(through.0.saturating_sub(metrics.checkpoint_seq.get()));
         let since = bytes.saturating_sub(self.shared.pressure().checkpointed_bytes);
         if since >= self.shared.options.checkpoint_bytes {
             let _ = self.poke.try_send(());

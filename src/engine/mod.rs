@@ -33,6 +33,7 @@ use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::base::secret::Subkey;
 use crate::base::shutdown::{Joined, spawn};
+use crate::base::sync::lock;
 use crate::batch::{Encoding, Format, insights, visitor_key};
 use crate::data_dir::DataDir;
 use crate::intake::{CheckedBatch, Health, Intake};
@@ -52,7 +53,18 @@ use crate::windows::scan;
 use crate::windows::window::Window;
 use crate::windows::worker::{MarkerId, Routed, Worker, WorkerLimits};
 
-/// What the engine goes by, from `Config`.
+/// Messages that may wait for one worker: enough for a worker to go on during the flush of a large window.
+pub const QUEUE_LENGTH: usize = 1_024;
+/// Batches written and synced together: as many as may wait while the group before is synced.
+pub const MAX_GROUP_BATCHES: usize = 1_024;
+/// Bytes written and synced together (one batch may be larger): a slow disk still answers within a second.
+pub const MAX_GROUP_BYTES: usize = 16 << 20;
+/// Time between checkpoints: hour and day files are as old as that, and a restart replays no more than that.
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// Journal bytes between checkpoints: about a second of replay.
+pub const CHECKPOINT_BYTES: u64 = 1 << 30;
+
+/// Engine options.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Window workers.
@@ -244,17 +256,16 @@ impl Engine {
             return false;
         }
         let _ = self.to_committer.send(ToCommitter::Stop);
-        let mut threads = self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut threads = lock(&self.threads);
         threads.drain(..).all(|thread| thread.join_until(deadline))
     }
 }
 
 fn report_recovery(report: &RecoveryReport, metrics: &Metrics) {
     let torn_bytes = report.torn_bytes.unwrap_or(0);
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    metrics.rewritten_records.set(signed(report.rewritten));
-    metrics.torn_bytes.set(signed(torn_bytes));
-    metrics.checkpoint_seq.set(signed(report.checkpoint.0));
+    metrics.rewritten_records.set(report.rewritten);
+    metrics.torn_bytes.set(torn_bytes);
+    metrics.checkpoint_seq.set(report.checkpoint.0);
     log::info!(
         "journal: records to {}, checkpoint {}, {} to replay, {} made durable again, {torn_bytes} torn bytes cut",
         report.end,
@@ -290,9 +301,8 @@ fn replay(shared: &Shared, replay: &Replay, to_workers: &[Sender<ToWorker>]) -> 
     if answers.iter().count() < to_workers.len() {
         return Err(gone());
     }
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let took = began.elapsed();
-    shared.metrics.replayed_records.set(signed(replay.records()));
+    shared.metrics.replayed_records.set(replay.records());
     shared.metrics.replay_seconds.set(took.as_secs_f64());
     if replay.records() > 0 {
         log::info!("replayed {} records in {} ms", replay.records(), took.as_millis());
@@ -357,13 +367,12 @@ impl Health for Engine {
     fn report(&self) {
         for (number, worker) in self.to_workers.iter().enumerate() {
             let label = number.to_string();
-            self.shared.metrics.queue_depth.with_label_values(&[&label]).set(worker.len() as i64);
+            self.shared.metrics.queue_depth.with_label_values(&[&label]).set(worker.len() as u64);
         }
-        self.shared.metrics.latched.set(i64::from(self.shared.latch.is_closed()));
+        self.shared.metrics.latched.set(u64::from(self.shared.latch.is_closed()));
         if let Ok(free) = self.shared.disk.free_space(self.shared.dir.root()) {
-            let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-            self.shared.metrics.disk_free_bytes.set(signed(free.bytes));
-            self.shared.metrics.disk_free_inodes.set(signed(free.inodes));
+            self.shared.metrics.disk_free_bytes.set(free.bytes);
+            self.shared.metrics.disk_free_inodes.set(free.inodes);
         }
     }
 }

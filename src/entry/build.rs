@@ -67,7 +67,9 @@ impl Builder {
         rules: Rules,
     ) -> Result<LogEntry<'a>, Skip> {
         self.arena.clear();
-        let mut draft = Draft { builder: self, message, text: simdutf8::basic::from_utf8(message).ok() };
+        let text = simdutf8::basic::from_utf8(message).ok();
+        let has_backslash = memchr::memchr(b'\\', message).is_some();
+        let mut draft = Draft { builder: self, message, text, has_backslash };
         let received_at_micros = draft.received_at(found, rules)?;
         let requested = draft.requested(found, rules)?;
         let who = draft.who(found);
@@ -141,6 +143,8 @@ struct Draft<'b, 'a> {
     message: &'a [u8],
     /// The message, if it is all UTF-8.
     text: Option<&'a str>,
+    /// Most lines have none, and then nothing in them is escaped.
+    has_backslash: bool,
 }
 
 impl<'a> Draft<'_, 'a> {
@@ -351,7 +355,8 @@ impl<'a> Draft<'_, 'a> {
         let whole = value.span.of(self.message);
         let start = value.span.start as usize + whole.len() - whole.trim_ascii_start().len();
         let bytes = whole.trim_ascii();
-        if !value.escape.changes(bytes) {
+        let may_change = self.has_backslash || !value.escape.is_by_backslash();
+        if !(may_change && value.escape.changes(bytes)) {
             // A format may cut a character in two.
             let is_text = match self.text {
                 Some(valid) => valid.get(start..start + bytes.len()).is_some(),

@@ -76,7 +76,7 @@ fn of_words(words: &[Range<usize>], text: &[u8]) -> Who {
     let (first, second, third) = (word(0), word(1), word(2));
     let client_at = |place: usize| words.get(place).cloned();
     let vhost = Who { client: client_at(1), host: client_at(0) };
-    if words.len() > 1 && is_address(first_of_list(second)) {
+    if words.len() > 1 && is_address(&second[first_of_list(second)]) {
         return vhost;
     }
     // `host - - -`: a virtual host before a client that is not known.
@@ -111,8 +111,16 @@ fn in_brackets(text: &[u8]) -> Who {
     who
 }
 
-fn first_of_list(text: &[u8]) -> &[u8] {
-    memchr(b',', text).map_or(text, |comma| &text[..comma])
+/// The first element of a list that says something.
+fn first_of_list(text: &[u8]) -> Range<usize> {
+    let mut start = 0;
+    while let Some(comma) = memchr(b',', &text[start..]) {
+        if !matches!(text[start..start + comma].trim_ascii(), b"" | b"-") {
+            return start..start + comma;
+        }
+        start += comma + 1;
+    }
+    start..text.len()
 }
 
 /// Whether a word can be a host: a name with dots, or `localhost`; with or without a port.
@@ -143,10 +151,14 @@ fn is_bare_address(word: &[u8]) -> bool {
 /// The part of a client field that is the address or the name: the first of a list, without brackets, port and zone.
 #[inline]
 pub(super) fn address(text: &[u8]) -> Range<usize> {
+    // IPv4 addresses and names alone.
+    if text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'.') {
+        return 0..text.len();
+    }
     let first = first_of_list(text);
-    let start = first.len() - first.trim_ascii_start().len();
-    let end = start + first[start..].trim_ascii_end().len();
-    let inner = &first[start..end];
+    let item = &text[first.clone()];
+    let start = first.start + item.len() - item.trim_ascii_start().len();
+    let inner = item.trim_ascii();
     if inner.first() == Some(&b'[') {
         let close = memchr(b']', inner).unwrap_or(inner.len());
         let zone = memchr(b'%', &inner[..close]).unwrap_or(close);
@@ -243,6 +255,8 @@ mod tests {
             ("[fe80::1%eth0]:80", "fe80::1"),
             ("::ffff:192.0.2.51", "::ffff:192.0.2.51"),
             ("198.51.100.21, 2001:db8::9", "198.51.100.21"),
+            ("-, 203.0.113.7", "203.0.113.7"),
+            ("-,", ""),
             ("client.example.net:1234", "client.example.net"),
             ("[", ""),
             ("", ""),

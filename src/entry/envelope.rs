@@ -12,12 +12,13 @@ use super::template::Template;
 use super::template::matching::Matcher;
 
 /// The envelopes, the most telling first. RFC 3164 leaves the host out where the sender is local.
-const ROWS: [&str; 6] = [
+const ROWS: [&str; 7] = [
     "$time $stream $completeness $inner",
     "$time $stream $completeness:$_ $inner",
     "<$count>$version $_ $_ $_ $_ $_ $structured $inner",
     "$priority$stamp $_: $inner",
     "$priority$stamp $_ $_: $inner",
+    "$_[$count]: $inner",
     "$wall_time\t$_\thttp.log.access$text\t$text\t$inner",
 ];
 
@@ -30,7 +31,7 @@ static ENVELOPES: LazyLock<Vec<Template>> = LazyLock::new(|| {
 #[inline]
 fn may_begin(line: &[u8]) -> bool {
     match line.first() {
-        Some(b'<' | b'A'..=b'Z') => true,
+        Some(b'<' | b'A'..=b'Z' | b'a'..=b'z') => true,
         Some(byte) if byte.is_ascii_digit() => matches!(line.get(4), Some(b'-' | b'/')),
         _ => false,
     }
@@ -59,6 +60,7 @@ mod tests {
             ("2024-12-03T08:00:05.123456+01:00 web1 nginx: the line", Some("the line")),
             ("<190>1 2024-02-10T06:00:01.123Z web1 nginx 811 - - the line", Some("the line")),
             (r#"<190>1 - - - - - [a@1 b="\] \" c"][d] the line"#, Some("the line")),
+            ("haproxy[674]: the line: x", Some("the line: x")),
             ("2024/06/01 10:00:01.541\tinfo\thttp.log.access.log0\thandled request\t{}", Some("{}")),
             ("2024/06/01 10:00:01.541\tinfo\tadmin\tstarted\t{}", None),
             ("192.0.2.1 - - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1", None),

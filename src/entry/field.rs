@@ -119,7 +119,7 @@ const SLOTS: usize = 26;
 
 impl Field {
     /// Its place in [`Found`]; `None` for what is not kept as a text.
-    fn slot(self) -> Option<usize> {
+    pub(super) fn slot(self) -> Option<usize> {
         Some(match self {
             Self::Ignored | Self::DurationPart(_) | Self::TimePiece => return None,
             Self::TimeOrSeconds | Self::DurationWithUnit => return None,
@@ -184,29 +184,40 @@ impl Found {
         self.parts = None;
     }
 
-    /// Takes a text for a field, unless a better one is there: one that says something counts before `-` and an empty
-    /// one, then the lower rank, then the first.
+    /// Takes a text for a field.
     pub(super) fn offer(&mut self, field: Field, value: Value, message: &[u8]) {
         if let Field::DurationPart(unit) = field {
-            let nanos = number::nanos(value.span.of(message), unit);
-            let sum = self.parts.unwrap_or(Some(0));
-            self.parts = Some(sum.zip(nanos).and_then(|(sum, nanos)| sum.checked_add(nanos)));
-            return;
+            self.add_duration(value.span, unit, message);
+        } else if let Some(slot) = field.slot() {
+            let value = match field {
+                Field::Duration(unit) => Value { unit, ..value },
+                _ => value,
+            };
+            self.put(slot, value, message);
         }
-        let Some(slot) = field.slot() else { return };
-        let value = match field {
-            Field::Duration(unit) => Value { unit, ..value },
-            _ => value,
-        };
-        let old = self.values[slot];
-        let is_better = self.present & (1 << slot) == 0 || {
-            let (old_says, new_says) = (!is_absent(old.span.of(message)), !is_absent(value.span.of(message)));
-            new_says && (!old_says || value.rank < old.rank)
-        };
-        if is_better {
+    }
+
+    /// Adds one of several durations.
+    pub(super) fn add_duration(&mut self, span: Span, unit: Unit, message: &[u8]) {
+        let nanos = number::nanos(span.of(message), unit);
+        let sum = self.parts.unwrap_or(Some(0));
+        self.parts = Some(sum.zip(nanos).and_then(|(sum, nanos)| sum.checked_add(nanos)));
+    }
+
+    /// Takes a text for the field of a slot, unless a better one is there: one that says something counts before `-` and an
+    /// empty one, then the lower rank, then the first.
+    #[inline]
+    pub(super) fn put(&mut self, slot: usize, value: Value, message: &[u8]) {
+        if self.present & (1 << slot) == 0 || self.is_better(slot, value, message) {
             self.values[slot] = value;
             self.present |= 1 << slot;
         }
+    }
+
+    fn is_better(&self, slot: usize, value: Value, message: &[u8]) -> bool {
+        let old = self.values[slot];
+        let (old_says, new_says) = (!is_absent(old.span.of(message)), !is_absent(value.span.of(message)));
+        new_says && (!old_says || value.rank < old.rank)
     }
 
     /// Takes from `other` the fields that are not here, those that `may` come from it.
@@ -252,6 +263,11 @@ const TEXT_FIELDS: [Field; 15] = [
 ];
 
 /// Whether a text says that there is none.
+#[inline]
 pub(super) fn is_absent(text: &[u8]) -> bool {
+    // Nearly all texts are seen to say something by their first byte.
+    if text.len() > 1 && text[0] > b' ' {
+        return text[1] <= b' ' && text.trim_ascii() == b"-";
+    }
     matches!(text.trim_ascii(), b"" | b"-")
 }

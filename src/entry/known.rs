@@ -24,7 +24,7 @@ const fn row(name: &'static str, line: &'static str, escape: Escape) -> Row {
     Row { name, line, escape }
 }
 
-const ROWS: [Row; 27] = [
+const ROWS: [Row; 29] = [
     // The Elastic Load Balancing user guide, "Access log entries". What was added behind the protocol may grow.
     row(
         "alb",
@@ -53,10 +53,15 @@ const ROWS: [Row; 27] = [
         r#"$hex_id $_ [$time] $client $_ $_ $_ $_ "$request" $status $_ $bytes $number $millis $number "$http_referer" "$http_user_agent"$more_words"#,
         Escape::Backslash,
     ),
-    // HAProxy's configuration manual, 8.2.3; `$rest` of the HTTPS format (8.2.4) is TLS.
+    // HAProxy's configuration manual, 8.2.3, with and without captured headers; behind the HTTPS format's (8.2.4) stands TLS.
     row(
         "haproxy",
-        r#"$client:$count [$time] $_ $_/$_ $number/$number/$number/$number/$millis $status $bytes $_ $_ $_ $number/$number/$number/$number/$number $number/$number $text"$request"$more_words"#,
+        r#"$client:$count [$time] $_ $_/$_ $number/$number/$number/$number/$millis $status $bytes $_ $_ $_ $number/$number/$number/$number/$number $number/$number {$text} "$request"$more_words"#,
+        Escape::Hash,
+    ),
+    row(
+        "haproxy",
+        r#"$client:$count [$time] $_ $_/$_ $number/$number/$number/$number/$millis $status $bytes $_ $_ $_ $number/$number/$number/$number/$number $number/$number "$request"$more_words"#,
         Escape::Hash,
     ),
     // Envoy's access log usage, "Default format string"; Istio puts details behind the flags and words behind the upstream.
@@ -70,10 +75,15 @@ const ROWS: [Row; 27] = [
         r#"[$time] "$request" $status $_ $text $number $bytes $millis $number "$forwarded" "$http_user_agent" "$_" "$authority" "$_"$more_words"#,
         Escape::None,
     ),
+    row(
+        "envoy",
+        r#"[$time] "$request" $status $_ $number $bytes $millis $number "$forwarded" "$http_user_agent" "$_" "$authority" "$_"$more"#,
+        Escape::None,
+    ),
     // nginx Proxy Manager's `proxy` and `standard`.
     row(
         "nginx-proxy-manager",
-        r#"[$time_local] $_ $text $status - $method $_ $authority "$request_uri" [Client $client] [Length $bytes] [Gzip $_] [Sent-to $_] "$http_user_agent" "$http_referer""#,
+        r#"[$time_local] $_ $text $status - $method $_ $authority "$request_uri" [Client $client] [Length $bytes] [Gzip $_] [Sent-to $text] "$http_user_agent" "$http_referer""#,
         Escape::Backslash,
     ),
     row(
@@ -168,9 +178,22 @@ static FORMATS: LazyLock<Vec<KnownFormat>> = LazyLock::new(|| {
     ROWS.iter().map(compile).collect()
 });
 
+/// The rows that a line may be of, by its first byte.
+static BY_FIRST_BYTE: LazyLock<Vec<Vec<&'static KnownFormat>>> = LazyLock::new(|| {
+    let of_byte = |byte| FORMATS.iter().filter(|format| format.template.may_begin_with(byte)).collect();
+    (0..=u8::MAX).map(of_byte).collect()
+});
+
 /// The rows of all formats, or of one.
 pub(super) fn formats(name: Option<&str>) -> impl Iterator<Item = &'static KnownFormat> {
     FORMATS.iter().filter(move |format| name.is_none_or(|name| format.name == name))
+}
+
+/// The first row that a line fits; then its fields are found.
+#[inline]
+pub(super) fn read(matcher: &mut Matcher, line: &[u8], found: &mut Found) -> Option<&'static KnownFormat> {
+    let formats = &BY_FIRST_BYTE[usize::from(*line.first()?)];
+    formats.iter().copied().find(|format| format.read(matcher, line, found))
 }
 
 /// Names of the formats, each once.

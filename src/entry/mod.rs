@@ -17,8 +17,8 @@
 //!                             build ─▶ LogEntry
 //! ```
 //!
-//! Formats are data: rows of [`known`], [`json::names`](json), [`json::products`](json) and the tables of variables and
-//! directives in [`format`](mod@format). [`template`] is the one engine behind all text formats.
+//! Formats are data: rows of `known`, `json::names`, `json::products` and the tables of variables and directives in
+//! `format`. `template` is the one engine behind all text formats.
 //!
 //! # What no client can do
 //!
@@ -35,6 +35,7 @@ mod format;
 mod json;
 mod known;
 mod lines;
+mod message;
 mod ndjson;
 mod number;
 mod reader;
@@ -52,12 +53,42 @@ pub use diagnose::nearest_format;
 pub use format::{Format, FormatError};
 pub use lines::{LineSplitter, is_utf16};
 pub use ndjson::{format_micros, write_ndjson};
-pub use reader::{Outcome, Reader, ReaderOptions};
+pub use reader::Reader;
 pub use skip::{Skip, SkipTally, SkippedLine};
 pub use time::zone::{UnknownZone, Zone};
 
 /// A longer line is skipped. Servers take request heads of at most some 64 KiB, which JSON's escapes make six times as long.
 pub const MAX_LINE_BYTES: usize = 1 << 20;
+
+/// How a log is read.
+#[derive(Clone, Debug, Default)]
+pub struct ReaderOptions {
+    /// What its lines are.
+    pub format: Format,
+    /// The zone of times without offset.
+    pub timezone: Option<Zone>,
+    /// Query strings stay part of paths.
+    pub keep_query: bool,
+}
+
+/// What became of a line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome<'a> {
+    /// It is an entry.
+    Entry {
+        /// What it says.
+        entry: LogEntry<'a>,
+        /// The name of the format that read it.
+        format: &'static str,
+    },
+    /// It is none.
+    Skipped {
+        /// Why.
+        reason: Skip,
+        /// The line.
+        line: &'a [u8],
+    },
+}
 
 /// One access-log line, read. The texts are as the client sent them, without the log's escapes; nothing is cut to a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -6,51 +6,13 @@
 
 use memchr::{memchr, memmem};
 
-use super::build::{Builder, Rules};
 use super::carry::{Carry, InvalidState};
 use super::client;
-use super::diagnose;
-use super::envelope;
-use super::field::{Field, Found, Value};
-use super::format::{Format, Kind};
-use super::json::JsonReader;
-use super::known;
+use super::message::{Enclosed, MessageReader, Opened};
 use super::skip::Skip;
-use super::template::matching::Matcher;
 use super::time::Partial;
-use super::time::zone::{LocalTimes, Zone};
 use super::w3c::{self, Directive};
-use super::{LogEntry, MAX_LINE_BYTES};
-
-/// How a log is read.
-#[derive(Clone, Debug, Default)]
-pub struct ReaderOptions {
-    /// What its lines are.
-    pub format: Format,
-    /// The zone of times without offset.
-    pub timezone: Option<Zone>,
-    /// Query strings stay part of paths.
-    pub keep_query: bool,
-}
-
-/// What became of a line.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Outcome<'a> {
-    /// It is an entry.
-    Entry {
-        /// What it says.
-        entry: LogEntry<'a>,
-        /// The name of the format that read it.
-        format: &'static str,
-    },
-    /// It is none.
-    Skipped {
-        /// Why.
-        reason: Skip,
-        /// The line.
-        line: &'a [u8],
-    },
-}
+use super::{MAX_LINE_BYTES, Outcome, ReaderOptions};
 
 /// Envelopes within envelopes that are opened.
 const MAX_ENVELOPES: usize = 4;
@@ -58,26 +20,10 @@ const MAX_ENVELOPES: usize = 4;
 /// Reads the lines of one log.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    options: ReaderOptions,
     carry: Carry,
-    tools: Tools,
+    messages: MessageReader,
     /// The lines inside of envelopes, by depth.
     inner: [Vec<u8>; MAX_ENVELOPES],
-}
-
-/// What reads a message; its memory is kept between lines.
-#[derive(Clone, Debug)]
-struct Tools {
-    matcher: Matcher,
-    json: JsonReader,
-    builder: Builder,
-    found: Found,
-}
-
-/// How a message was read: by which format, and by which rules its fields become an entry.
-struct Reading {
-    format: &'static str,
-    rules: Rules,
 }
 
 /// What a message is by itself.
@@ -89,27 +35,11 @@ enum Alone {
     Skipped(Skip),
 }
 
-/// What is inside an envelope.
-struct Enclosed {
-    inner: Value,
-    stream: Option<Value>,
-    /// The rest of the line comes later.
-    is_part: bool,
-    pieces: Option<Partial>,
-}
-
 impl Reader {
     /// A reader for a log from its beginning.
     #[must_use]
     pub fn new(options: ReaderOptions) -> Self {
-        let builder = Builder::new(LocalTimes::new(options.timezone.clone()));
-        let tools = Tools {
-            matcher: Matcher::default(),
-            json: JsonReader::default(),
-            builder,
-            found: Found::default(),
-        };
-        Self { options, carry: Carry::default(), tools, inner: Default::default() }
+        Self { carry: Carry::default(), messages: MessageReader::new(options), inner: Default::default() }
     }
 
     /// A reader that goes on where another one had this [`state`](Self::state).
@@ -155,7 +85,9 @@ impl Reader {
             each(Outcome::Skipped { reason: Skip::TooLong, line });
         } else if text.is_empty() && !line.is_empty() {
             each(Outcome::Skipped { reason: Skip::OnlyNuls, line });
-        } else if let Some(hole) = memmem::rfind(text, b"\0\0") {
+        } else if memchr(0, text).is_some()
+            && let Some(hole) = memmem::rfind(text, b"\0\0")
+        {
             self.broken(text, hole, each);
         } else {
             self.whole(text, each);
@@ -206,32 +138,29 @@ impl Reader {
         if let Some(inner) = self.exported(message) {
             return if inner.is_empty() { Ok(()) } else { self.message(inner, depth, None, each) };
         }
+        let messages = &mut self.messages;
         // What a format string describes may look like an envelope, so it comes first.
-        if !self.options.format.is_auto()
-            && let Ok(reading) = self.tools.given(&self.options, &self.carry, message)
-            && let Ok(entry) = self.tools.builder.build(message, &self.tools.found, reading.rules)
+        let given = messages.given(&self.carry, message);
+        if let Some(Ok(reading)) = &given
+            && messages.emit(message, reading, each).is_ok()
         {
-            each(Outcome::Entry { entry, format: reading.format });
             return Ok(());
         }
-        self.tools.found.clear();
-        self.tools.found.pieces = pieces;
-        let reading = match self.tools.open(message) {
-            Ok(Opened::Envelope(enclosed)) if depth < MAX_ENVELOPES => {
-                return self.enclosed(message, &enclosed, depth, each);
+        let reading = match (messages.open(message, pieces), given) {
+            (Ok(Opened::Envelope(enclosed)), _) => {
+                return if depth < MAX_ENVELOPES {
+                    self.enclosed(message, &enclosed, depth, each)
+                } else {
+                    Err(Skip::NotAccessLog)
+                };
             }
-            Ok(Opened::Envelope(_)) => return Err(Skip::NotAccessLog),
-            _ if !self.options.format.is_auto() => {
-                let reading = self.tools.given(&self.options, &self.carry, message)?;
-                return self.tools.emit(message, &reading, each);
-            }
-            Ok(Opened::Json(reading)) => {
-                Rules { keep_query: self.options.keep_query, ..reading.rules }.of(reading.format)
-            }
-            Ok(Opened::Text) => self.tools.text(&self.options, &self.carry, message)?,
-            Err(skip) => return Err(skip),
+            (_, Some(Err(skip))) => return Err(skip),
+            (_, Some(Ok(_))) => messages.given(&self.carry, message).unwrap_or(Err(Skip::NotTheFormat))?,
+            (Ok(Opened::Json(reading)), None) => reading,
+            (Ok(Opened::Text), None) => messages.text(&self.carry, message)?,
+            (Err(skip), None) => return Err(skip),
         };
-        self.tools.emit(message, &reading, each)
+        messages.emit(message, &reading, each)
     }
 
     /// Reads what is inside an envelope: a whole line, a part of one, or the last part.
@@ -360,126 +289,3 @@ fn trim_nuls(line: &[u8]) -> &[u8] {
     let end = line.iter().rposition(is_text).map_or(start, |last| last + 1);
     &line[start..end]
 }
-
-/// What a message turned out to be.
-enum Opened {
-    Envelope(Enclosed),
-    /// JSON, and its fields are found.
-    Json(Reading),
-    Text,
-}
-
-impl Rules {
-    fn of(self, format: &'static str) -> Reading {
-        Reading { format, rules: self }
-    }
-}
-
-impl Tools {
-    /// Tells envelopes, JSON and text apart.
-    fn open(&mut self, message: &[u8]) -> Result<Opened, Skip> {
-        let trimmed = message.trim_ascii_start();
-        if trimmed[0] == b'{' {
-            let product = self.json.read(message, message.len() - trimmed.len(), &mut self.found)?;
-            if let Some(inner) = self.found.get(Field::Inner) {
-                let is_part = product.name == DOCKER && !inner.span.of(message).ends_with(b"\\n");
-                return Ok(Opened::Envelope(self.enclosed(inner, is_part)));
-            }
-            let rules = Rules { is_utc: product.is_utc, method: product.method, keep_query: false };
-            return Ok(Opened::Json(rules.of(product.name)));
-        }
-        if envelope::open(&mut self.matcher, message, &mut self.found)
-            && let Some(inner) = self.found.get(Field::Inner)
-        {
-            let complete = self.found.get(Field::Completeness);
-            let is_part = complete.is_some_and(|complete| complete.span.of(message) == b"P");
-            return Ok(Opened::Envelope(self.enclosed(inner, is_part)));
-        }
-        Ok(Opened::Text)
-    }
-
-    fn enclosed(&self, inner: Value, is_part: bool) -> Enclosed {
-        Enclosed { inner, stream: self.found.get(Field::Stream), is_part, pieces: self.found.pieces }
-    }
-
-    /// Reads a text by the columns of the log's header, or by the first known format that it fits.
-    fn text(&mut self, options: &ReaderOptions, carry: &Carry, message: &[u8]) -> Result<Reading, Skip> {
-        let rules = Rules { keep_query: options.keep_query, ..Rules::default() };
-        let columns = carry.columns();
-        if let Some(columns) = columns {
-            self.found.clear();
-            if columns.read(message, &mut self.found) {
-                return Ok(Rules { is_utc: true, ..rules }.of(W3C));
-            }
-        }
-        self.found.clear();
-        for format in known::formats(None) {
-            if format.read(&mut self.matcher, message, &mut self.found) {
-                return Ok(rules.of(format.name));
-            }
-        }
-        Err(if columns.is_some() {
-            Skip::NotTheColumns
-        } else {
-            diagnose::reason(&mut self.matcher, message)
-        })
-    }
-
-    /// Reads a message by the format that was given.
-    fn given(&mut self, options: &ReaderOptions, carry: &Carry, message: &[u8]) -> Result<Reading, Skip> {
-        let rules = Rules { keep_query: options.keep_query, ..Rules::default() };
-        let found = &mut self.found;
-        found.clear();
-        let blanks = message.len() - message.trim_ascii_start().len();
-        let is_json = message.get(blanks) == Some(&b'{');
-        match &*options.format.kind {
-            Kind::Auto => Err(Skip::NotTheFormat),
-            Kind::Given(template) => {
-                let fits = self.matcher.read(template, message, found);
-                fits.then(|| rules.of("--format")).ok_or(Skip::NotTheFormat)
-            }
-            Kind::Known(name) => known::formats(Some(name))
-                .find(|format| format.read(&mut self.matcher, message, found))
-                .map(|format| rules.of(format.name))
-                .ok_or(Skip::NotTheFormat),
-            Kind::W3c(columns) => {
-                let columns = columns.as_ref().or(carry.columns()).ok_or(Skip::NotTheColumns)?;
-                let fits = columns.read(message, found);
-                fits.then(|| Rules { is_utc: true, ..rules }.of(W3C)).ok_or(Skip::NotTheColumns)
-            }
-            Kind::Json(_) | Kind::Mapped(_) if !is_json => Err(Skip::NotJson),
-            Kind::Json(name) => {
-                let product = self.json.read(message, blanks, found)?;
-                if name.is_some_and(|name| name != product.name) {
-                    return Err(Skip::NotTheFormat);
-                }
-                Ok(Rules { is_utc: product.is_utc, method: product.method, ..rules }.of(product.name))
-            }
-            Kind::Mapped(mapping) => {
-                let product = self.json.read_mapped(mapping, message, blanks, found)?;
-                Ok(Rules { is_utc: product.is_utc, method: product.method, ..rules }.of("--format"))
-            }
-        }
-    }
-
-    /// Gives the entry of what was found.
-    fn emit(
-        &mut self,
-        message: &[u8],
-        reading: &Reading,
-        each: &mut impl FnMut(Outcome<'_>),
-    ) -> Result<(), Skip> {
-        let built = self.builder.build(message, &self.found, reading.rules);
-        let entry = built.map_err(|skip| match skip {
-            // These are said of JSON; a header may name too few columns for an entry.
-            Skip::NoRequest | Skip::NoTime if reading.format == W3C => Skip::NotAccessLog,
-            skip => skip,
-        })?;
-        each(Outcome::Entry { entry, format: reading.format });
-        Ok(())
-    }
-}
-
-/// The product whose envelopes end whole lines with `\n`.
-const DOCKER: &str = "docker";
-const W3C: &str = "w3c";

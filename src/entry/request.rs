@@ -7,8 +7,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memmem};
 
-/// As the server has it for entries.
-const MAX_METHOD_BYTES: usize = 32;
+use crate::base::token;
 
 /// Method and target of a request line. Targets may hold blanks; HTTP/0.9 has no protocol.
 #[inline]
@@ -46,8 +45,7 @@ pub(super) fn has_protocol(line: &[u8]) -> bool {
 
 /// Whether a text can be a method: a token of HTTP.
 pub(super) fn is_method(text: &str) -> bool {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text != "-" && text.len() <= MAX_METHOD_BYTES && text.bytes().all(is_token)
+    text != "-" && token::is_method(text.as_bytes())
 }
 
 /// What a target asks for.

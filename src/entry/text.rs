@@ -6,6 +6,7 @@
 use memchr::{memchr, memchr2};
 
 use super::field::Escape;
+use crate::base::hex::hex_byte;
 
 impl Escape {
     /// Whether undoing the escapes can change this text.
@@ -20,6 +21,12 @@ impl Escape {
             Self::Form => memchr2(b'%', b'+', text).is_some(),
             Self::Plus => memchr(b'+', text).is_some(),
         }
+    }
+
+    /// Whether every escape begins with a backslash.
+    #[inline]
+    pub(super) fn is_by_backslash(self) -> bool {
+        matches!(self, Self::None | Self::Backslash | Self::Quote | Self::Json)
     }
 
     /// Appends the text without its escapes.
@@ -63,9 +70,7 @@ fn unescape(text: &[u8], mark: u8, undo: impl Fn(&[u8], &mut Vec<u8>) -> Option<
 
 /// Two hex digits at `at`, as a byte; how much was taken.
 fn hex(text: &[u8], at: usize, out: &mut Vec<u8>) -> Option<usize> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    let (high, low) = (digit(*text.get(at)?)?, digit(*text.get(at + 1)?)?);
-    out.push(high * 16 + low);
+    out.push(hex_byte(text.get(at..)?)?);
     Some(at + 2)
 }
 

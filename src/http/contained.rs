@@ -1,24 +1,25 @@
-//! The handler, with its panics contained: one request's bug is one request's 500.
+//! The handler, with its panics contained: a bug met by one request is a 500 for that request.
 //!
-//! In: a handler and what it is asked. Out: always an answer. Used by both front ends.
+//! Input: a handler and a request. Output: an answer. Never: a panic. Used by both front ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::stats::{ConnectionStats, count};
 use super::{Handler, Head, Request, Response};
 
-/// The handler's answer; where it panics, its refusal with 500, and the connection closes.
+/// The handler's answer; 500 where it panics, and then the connection closes.
 pub(crate) fn handle(handler: &dyn Handler, stats: &ConnectionStats, request: Request<'_>) -> Response {
     let head = request.head;
     catch_unwind(AssertUnwindSafe(|| handler.handle(request))).unwrap_or_else(|_| {
         count(&stats.handler_panics_total);
-        let mut response = refuse(handler, stats, Some(head), 500, "the request met a bug in the server");
+        let mut response =
+            refuse(handler, stats, Some(head), 500, "internal error while handling the request");
         response.close = true;
         response
     })
 }
 
-/// The handler's words for a refusal; bare ones where it panics over that too.
+/// The handler's answer to a refused request; plain text where it panics.
 pub(crate) fn refuse(
     handler: &dyn Handler,
     stats: &ConnectionStats,

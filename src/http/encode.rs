@@ -1,27 +1,27 @@
 //! Answers as bytes: status line, the headers every answer has, and the body.
 //!
-//! In: a [`Response`] and what the request decides about its form. Out: bytes for the socket. It must never let
-//! a header value end its line: such a header is left out.
+//! Input: a [`Response`], and how the request wants it sent. Output: bytes for the socket. Never: a header value that
+//! ends its line; such a header is left out.
 
 use super::Response;
 use crate::base::clock::UnixMs;
 use crate::time;
 
-/// What the request and the connection decide about the form of an answer.
+/// How an answer is sent, which depends on the request and the connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Form {
+pub(crate) struct AnswerForm {
     /// The request was HEAD: the body is counted, not sent.
     pub(crate) head_only: bool,
     /// The connection closes after this answer.
     pub(crate) close: bool,
-    /// The client speaks HTTP/1.0 and must be told that the connection stays.
+    /// The client speaks HTTP/1.0 and must be told that the connection stays open.
     pub(crate) say_keep_alive: bool,
     /// The time for the `Date` header.
     pub(crate) now: UnixMs,
 }
 
 /// Status line and headers with the empty line after them, and whether the body follows.
-pub(crate) fn head(response: &Response, form: Form) -> (Vec<u8>, bool) {
+pub(crate) fn head(response: &Response, form: AnswerForm) -> (Vec<u8>, bool) {
     let mut out = Vec::with_capacity(256);
     let mut line = |parts: &[&str]| {
         for part in parts {
@@ -52,7 +52,7 @@ pub(crate) fn head(response: &Response, form: Form) -> (Vec<u8>, bool) {
     (out, !bodyless && !form.head_only && !response.body.is_empty())
 }
 
-/// The usual words for a status code.
+/// The reason phrase.
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn a_value_cannot_end_its_line() {
         let response = Response::new(200, "text/plain", "x").with("x-request-id", "a\r\nset-cookie: b");
-        let form = Form { head_only: false, close: true, say_keep_alive: false, now: 0 };
+        let form = AnswerForm { head_only: false, close: true, say_keep_alive: false, now: 0 };
         let (bytes, body) = head(&response, form);
         let text = String::from_utf8(bytes).unwrap();
         assert!(
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn answers_without_a_body_say_no_length() {
-        let form = Form { head_only: false, close: false, say_keep_alive: true, now: 0 };
+        let form = AnswerForm { head_only: false, close: false, say_keep_alive: true, now: 0 };
         let (bytes, body) = head(&Response::new(304, "text/plain", "x"), form);
         let text = String::from_utf8(bytes).unwrap();
         assert!(

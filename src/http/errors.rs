@@ -9,14 +9,12 @@ use serde::Serialize;
 use super::Response;
 use crate::model::BatchId;
 
-/// What is wrong, as far as a client has to know.
+/// An error answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The status code.
     pub status: u16,
-    /// `ING_…`, `SYS_…` or `HTTP_<status>`.
+    /// `ING_…`, `SYS_…`, `QUO_…` or `HTTP_<status>`.
     pub code: Cow<'static, str>,
-    /// In words, for people.
     pub description: Cow<'static, str>,
 }
 
@@ -24,7 +22,7 @@ pub struct Problem {
 pub const RETRY_AFTER_SECONDS: &str = "1";
 
 impl Problem {
-    /// 400: the batch, or something about it, is not what it should be.
+    /// 400: the batch or its headers are invalid.
     pub fn bad_batch(description: impl Into<Cow<'static, str>>) -> Self {
         Self { status: 400, code: "ING_1000".into(), description: description.into() }
     }
@@ -45,7 +43,7 @@ impl Problem {
         Self { status: 503, code: "SYS_9002".into(), description: description.into() }
     }
 
-    /// 500: a bug.
+    /// 500: a bug in the server.
     pub fn internal() -> Self {
         Self {
             status: 500,
@@ -54,7 +52,7 @@ impl Problem {
         }
     }
 
-    /// Any other status with its usual meaning.
+    /// The error code follows from the status.
     pub fn http(status: u16, description: impl Into<Cow<'static, str>>) -> Self {
         match status {
             400 => Self::bad_batch(description),
@@ -74,11 +72,10 @@ impl Problem {
         }
     }
 
-    /// The answer.
     pub fn response(&self, request_id: &str, batch_id: Option<&BatchId>) -> Response {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
-        struct Body<'a> {
+        struct ErrorBody<'a> {
             request_id: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
             batch_id: Option<&'a str>,
@@ -86,7 +83,7 @@ impl Problem {
             error_code: &'a str,
             error_description: &'a str,
         }
-        let body = Body {
+        let body = ErrorBody {
             request_id,
             batch_id: batch_id.map(BatchId::as_str),
             error_category: self.category(),
@@ -100,6 +97,9 @@ impl Problem {
         }
         if self.status == 409 {
             response = response.with("idempotent-replayed", "true");
+        }
+        if self.status == 415 {
+            response = response.with("accept-encoding", "gzip, zstd");
         }
         if self.status == 401 {
             response = response.with("www-authenticate", "Bearer");

@@ -1,16 +1,17 @@
-//! `POST /logs`: from a request to a checked batch, and from what became of it to an answer.
+//! `POST /logs`: from a request to a checked batch, and from its outcome to an answer.
 //!
-//! Checks come in this order: headers, then the body's length and coding, then every entry. Nothing is read of a
-//! body whose headers refuse it.
+//! Input: head, body and an [`Intake`]. Output: an answer. Checks come in this order: headers, then the body's length and
+//! coding, then every entry. Never: a read of a body whose headers are refused.
 
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::errors::Problem;
 use super::params::Params;
-use super::{Body, BodyError, Head, Response};
+use super::{Body, BodyError, Head, Response, remedy};
 use crate::base::clock;
 use crate::base::inflight::{Budget, Charge};
+use crate::base::labelled::labelled;
 use crate::base::random;
 use crate::batch::{self, Altered, BatchError, DecodeError, Encoding, Format};
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
@@ -19,39 +20,53 @@ use crate::model::{BatchId, CustomerId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What ingestion goes by, from `Config`.
+/// Options of `POST /logs`.
 pub struct Ingest {
-    /// What a batch may be.
     pub limits: batch::Limits,
-    /// The largest body, as it comes and decoded.
+    /// The largest body, both as sent and decoded.
     pub max_body_bytes: usize,
-    /// The budget of bytes in flight.
     pub budget: Arc<Budget>,
-    /// Where outcomes are counted.
     pub metrics: Arc<Metrics>,
 }
 
-/// An answer other than 202, and the batch it is about where that is known.
+labelled! {
+    /// Why a batch is not taken, besides every [`Reason`] of a 503.
+    enum RejectReason {
+        Invalid "invalid"
+        TooSlow "too_slow"
+        NoLength "no_length"
+        TooLarge "too_large"
+        Unsupported "unsupported"
+        Duplicate "duplicate"
+        Conflict "conflict"
+        /// The client's upload stood still while others needed its memory.
+        Stalled "stalled"
+        /// The client went away before its body had come.
+        Aborted "aborted"
+        Other "other"
+    }
+}
+
+/// An answer other than 202.
 pub struct Refused {
-    /// What is wrong.
     pub problem: Problem,
-    /// Named in the answer.
+    /// The batch that was counted under the same key.
     pub batch_id: Option<BatchId>,
-    /// The label in `rejects`.
+    /// The label of `log_analytics_ingestion_rejects_total`.
     pub reason: &'static str,
 }
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         let reason = match problem.status {
-            400 => "invalid",
-            408 => "too_slow",
-            411 => "no_length",
-            413 => "too_large",
-            415 => "unsupported",
-            _ => "other",
+            400 => RejectReason::Invalid,
+            408 => RejectReason::TooSlow,
+            411 => RejectReason::NoLength,
+            413 => RejectReason::TooLarge,
+            415 => RejectReason::Unsupported,
+            _ => RejectReason::Other,
         };
-        Self { problem, batch_id: None, reason }
+        Self { problem, batch_id: None, reason: reason.label() }
     }
 }
 
@@ -76,7 +91,7 @@ impl Now {
     }
 }
 
-/// What the request says of its body.
+/// The headers of a batch, checked.
 struct Labels {
     customer: CustomerId,
     batch_id: BatchId,
@@ -105,7 +120,10 @@ impl Ingest {
         let decoded = batch::decode(labels.encoding, raw, self.max_body_bytes, &mut charge).map_err(
             |error| match error {
                 DecodeError::TooLarge { .. } => Refused::from(Problem::http(413, error.to_string())),
-                DecodeError::Undecodable { .. } => Refused::from(Problem::bad_batch(error.to_string())),
+                DecodeError::Undecodable { .. } => {
+                    let remedy = remedy::for_encoding(raw, labels.encoding);
+                    Problem::bad_batch(with_remedy(error.to_string(), remedy)).into()
+                }
                 DecodeError::Busy => Refused::from(Reason::Busy),
             },
         )?;
@@ -151,13 +169,13 @@ impl Ingest {
         let (problem, reason) = match outcome {
             Outcome::Duplicate => {
                 self.metrics.duplicates.inc();
-                (Problem::duplicate(), "duplicate")
+                (Problem::duplicate(), RejectReason::Duplicate)
             }
-            Outcome::Conflict => (Problem::conflict(), "conflict"),
+            Outcome::Conflict => (Problem::conflict(), RejectReason::Conflict),
             Outcome::Unavailable(reason) => return reason.into(),
             Outcome::Counted => unreachable!("a counted batch is answered 202"),
         };
-        Refused { problem, batch_id: Some(batch_id), reason }
+        Refused { problem, batch_id: Some(batch_id), reason: reason.label() }
     }
 
     /// The answer to a batch whose content is refused: if it was counted before, that, whatever today's limits say.
@@ -171,13 +189,15 @@ impl Ingest {
     ) -> Refused {
         let known =
             if labels.server_made_id { None } else { intake.known(&labels.customer, &labels.batch_id, body) };
+        let format = labels.format;
         if let Some(outcome) = known {
             return self.not_counted(outcome, labels.batch_id);
         }
         if now.clock_is_behind && error.is_ahead_of_the_clock() {
             return Reason::ClockBehind.into();
         }
-        Problem::bad_batch(error.to_string()).into()
+        let remedy = remedy::for_batch(body, format);
+        Problem::bad_batch(with_remedy(error.to_string(), remedy)).into()
     }
 
     fn body_refused(&self, error: &BodyError) -> Refused {
@@ -195,7 +215,7 @@ impl Ingest {
                     "the upload stood still while others needed its memory (--max-inflight-bytes): try again",
                 ),
                 batch_id: None,
-                reason: "stalled",
+                reason: RejectReason::Stalled.label(),
             },
             BodyError::TooSlow => Problem::http(408, "the body came too slowly").into(),
             BodyError::Malformed(what) => Problem::bad_batch(*what).into(),
@@ -203,9 +223,16 @@ impl Ingest {
             BodyError::Disconnected(error) => {
                 let problem =
                     Problem::bad_batch(format!("the connection ended before the body did: {error}"));
-                Refused { problem, batch_id: None, reason: "aborted" }
+                Refused { problem, batch_id: None, reason: RejectReason::Aborted.label() }
             }
         }
+    }
+}
+
+fn with_remedy(error: String, remedy: Option<&str>) -> String {
+    match remedy {
+        Some(remedy) => format!("{error}; {remedy}"),
+        None => error,
     }
 }
 
@@ -253,8 +280,11 @@ fn labels(head: &Head) -> Result<Labels, Problem> {
         None => (BatchId::new(&random::ulid()).expect("a ULID is visible ASCII"), !dedup_by_body),
     };
     let content_type = only(head, "content-type")?.unwrap_or_default();
-    let format = Format::from_content_type(content_type)
-        .ok_or_else(|| Problem::http(415, "content-type must be application/json or application/x-ndjson"))?;
+    let format = Format::from_content_type(content_type).ok_or_else(|| {
+        let known =
+            "content-type must be application/json (an array) or application/x-ndjson (one entry a line)";
+        Problem::http(415, with_remedy(known.to_owned(), remedy::for_content_type(content_type)))
+    })?;
     let encoding = only(head, "content-encoding")?.unwrap_or("identity");
     let encoding = Encoding::from_name(encoding)
         .ok_or_else(|| Problem::http(415, "content-encoding must be identity, gzip or zstd"))?;
@@ -271,12 +301,12 @@ pub fn customer(head: &Head) -> Result<CustomerId, Problem> {
         .ok_or_else(|| Problem::bad_batch("x-customer-id must be 1 to 128 visible ASCII characters"))
 }
 
-/// The value of a header that may come once.
+/// The value of a header that may occur once.
 fn only<'a>(head: &'a Head, name: &'static str) -> Result<Option<&'a str>, Problem> {
     let mut values = head.all(name);
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
-        (_, Some(_)) => Err(Problem::bad_batch(format!("{name} comes more than once"))),
+        (_, Some(_)) => Err(Problem::bad_batch(format!("{name} is given more than once"))),
     }
 }
 
@@ -285,7 +315,7 @@ fn body_id(body: &[u8]) -> BatchId {
     BatchId::new(&format!("{:032x}", xxh3_128(body))).expect("hexadecimal digits are visible ASCII")
 }
 
-/// A key as a bare token, or as the string of structured field values (RFC 9651, section 3.3.3).
+/// Reads a key: a bare token, or a string of structured field values (RFC 9651, section 3.3.3).
 fn batch_id(value: &str) -> Result<BatchId, Problem> {
     let unquoted = match value.strip_prefix('"') {
         None => Some(value.to_owned()),
@@ -296,7 +326,7 @@ fn batch_id(value: &str) -> Result<BatchId, Problem> {
         .ok_or_else(|| Problem::bad_batch("idempotency-key must be 1 to 255 visible ASCII characters"))
 }
 
-/// What stands between the quotes; `rest` begins behind the first one.
+/// The text between the quotes; `rest` begins behind the first one.
 fn unquote(rest: &str) -> Option<String> {
     let mut key = String::with_capacity(rest.len());
     let mut chars = rest.chars();

@@ -1,11 +1,12 @@
-//! Where a front end listens: the address as people write it.
+//! An address to listen on.
+//!
+//! Input: the text of `--listen`. Output: a [`Listen`]. Never: a socket.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a front end listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// A TCP address, v4 or v6. Port 0 takes a free one.
@@ -15,7 +16,7 @@ pub enum Listen {
 }
 
 impl Listen {
-    /// Whether only this machine can reach it: a loopback address or a Unix socket.
+    /// Whether only this machine can connect: a loopback address or a Unix socket.
     pub fn is_loopback(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),

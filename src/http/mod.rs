@@ -1,11 +1,11 @@
 //! The seam between HTTP front ends and the rest of the program: a neutral request, response and handler.
 //!
-//! A front end reads a request head, builds a [`Request`] whose body is read only when the handler asks for
-//! it (so that refusals by header come first and `100-continue` is sent only where a body is wanted), calls
-//! the [`Handler`] and writes the [`Response`]. The handler must never know which front end called it.
+//! Input: requests from a front end. Output: the handler's answers. A front end reads a request's head, calls the
+//! [`Handler`] with a [`Request`], and writes the [`Response`]. It reads the body only when the handler asks for it, so
+//! that refusals by header come first, and `100 Continue` is sent only where a body is wanted. Never: a handler that
+//! depends on the front end that calls it.
 
 mod contained;
-mod crew;
 mod dashboard;
 mod encode;
 pub mod errors;
@@ -17,30 +17,31 @@ mod negotiate;
 mod openapi;
 mod params;
 pub mod reading;
+mod remedy;
 pub mod routes;
 pub mod server;
 mod socket;
 pub mod stats;
 mod target;
-pub mod tiny;
+mod thread_group;
+mod tiny;
 pub mod tokens;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use self::listen::Listen;
 use crate::base::inflight::Charge;
 
 /// The header lines and request line of one request.
 #[derive(Clone, Debug, Default)]
 pub struct Head {
-    /// The method as it was sent (`GET`, `POST`, …).
     pub method: String,
     /// The path part of the request target, before any `?`.
     pub path: String,
     /// The query part of the request target, after the first `?`; empty where there is none.
     pub query: String,
-    /// Names in lower case and values without surrounding white space, in the order of arrival. A value that is
-    /// not UTF-8 is kept with its bytes above 0x7F replaced, so that it fails every check that wants ASCII.
+    /// Names in lower case and values without surrounding white space, in the order of arrival. Bytes of a value that are
+    /// not UTF-8 are replaced by U+FFFD, so that it fails every check that wants ASCII.
     pub headers: Vec<(String, String)>,
 }
 
@@ -56,35 +57,32 @@ impl Head {
     }
 }
 
-/// Why a body could not be read. Each has one answer, see `http::errors`.
+/// Why a body could not be read. Each has one answer.
 #[derive(Debug)]
 pub enum BodyError {
     /// Neither `Content-Length` nor a transfer coding: 411.
     LengthRequired,
     /// More bytes than the limit: 413.
-    TooLarge {
-        /// The limit that was passed.
-        limit_bytes: usize,
-    },
+    TooLarge { limit_bytes: usize },
     /// The bytes in flight are used up: 503.
     Busy,
     /// The server is stopping and reads no more: 503.
     Stopping,
     /// The client sent nothing while others needed the bytes in flight: 503.
     GaveWay,
-    /// It came too slowly: 408.
+    /// It arrived too slowly: 408.
     TooSlow,
     /// The transfer coding is broken: 400.
     Malformed(&'static str),
-    /// The client went away; nobody is left to answer.
+    /// The client closed the connection, or its sending side: 400, which only the latter can read.
     Disconnected(std::io::Error),
 }
 
 /// The body of a request, still in the socket until it is asked for.
 pub trait Body {
-    /// Reads the whole body, without transfer coding but still with its content coding, growing `charge` as
-    /// bytes arrive. The slice lives in the connection's own buffer. A request without a body gives
-    /// [`BodyError::LengthRequired`]; `Content-Length: 0` gives an empty slice. Call it at most once.
+    /// Reads the whole body, without its transfer coding but still with its content coding, and grows `charge` as
+    /// bytes arrive. The slice is part of the connection's buffer. A request without a body gives
+    /// [`BodyError::LengthRequired`]; `Content-Length: 0` gives an empty slice. May be called once.
     ///
     /// # Errors
     /// See [`BodyError`]; after any of them the front end closes the connection once the answer is sent.
@@ -93,18 +91,14 @@ pub trait Body {
 
 /// One request on its way to the handler.
 pub struct Request<'a> {
-    /// Request line and headers.
     pub head: &'a Head,
-    /// The body, unread.
     pub body: &'a mut dyn Body,
 }
 
 /// One answer. The front end adds `Date`, `Content-Length` and `Connection`.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// Status code.
     pub status: u16,
-    /// Headers besides the ones the front end adds.
     pub headers: Vec<(&'static str, String)>,
     /// Body; not sent for HEAD, but counted in `Content-Length`.
     pub body: Vec<u8>,
@@ -113,7 +107,6 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer with a body of this content type.
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
@@ -131,28 +124,26 @@ impl Response {
     }
 }
 
-/// What answers requests. Called from many connection threads at once. A front end calls it for every
-/// well-formed request, and turns a panic inside it into a 500 for that request alone.
+/// Answers requests. A front end calls it from many threads at once, for every well-formed request, and turns a panic
+/// inside it into a 500 for that request.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request.
     fn handle(&self, request: Request<'_>) -> Response;
 
-    /// Answers what a front end must refuse by itself (a malformed head, a deadline, the connection cap): the
-    /// error body, the metrics and the log line are made in one place for all front ends. `status` is one of
-    /// DESIGN's framing answers (400, 408, 413, 414, 417, 431, 500, 501, 503, 505).
+    /// The answer to a request that the front end refuses (a malformed head, a deadline, too many connections): error body,
+    /// metrics and log line are made in one place for all front ends. `status` is 400, 408, 414, 417, 431, 500, 501, 503
+    /// or 505.
     fn refuse(&self, head: Option<&Head>, status: u16, description: &str) -> Response;
 }
 
 /// A running front end.
 pub trait Front: Send + Sync {
-    /// The address it listens on, with the real port; `None` for a Unix socket.
-    fn local_addr(&self) -> Option<SocketAddr>;
+    /// The addresses it listens on, in the order they were given, with their real ports.
+    fn addresses(&self) -> &[Listen];
 
-    /// Stops accepting and closes idle connections. Requests in flight go on, and each is answered with
-    /// `connection: close`. Returns at once; calling it again does nothing.
+    /// Stops accepting and closes idle connections. Requests in flight are still answered, with `connection: close`.
+    /// Returns at once; a second call does nothing.
     fn stop(&self);
 
-    /// Stops, and waits until every thread has ended: `true`, or `false` where `within` was too short (what is
-    /// still running then ends with the process).
+    /// Stops, and waits until every thread has ended; `false` where that takes longer than `within`.
     fn join(&self, within: Duration) -> bool;
 }

@@ -1,4 +1,7 @@
-//! Answers to readers: an entity tag, so that what did not change is not sent again, and gzip where it is asked for.
+//! Answers to GET: an entity tag, so that unchanged content is not sent again, and gzip where the client accepts it.
+//!
+//! Input: the request's head and the content. Output: the answer, 304 where the client has the content. Never: a change
+//! to the content.
 
 use std::io::Write;
 
@@ -25,7 +28,7 @@ pub(super) fn answer(head: &Head, content_type: &str, body: Vec<u8>, speed: Comp
     }
     let zip = body.len() >= MIN_GZIP_BYTES && takes_gzip(head);
     let body = if zip { gzip(&body, speed) } else { body };
-    // Log data is what the content type says, whatever it looks like.
+    // A browser must not guess another type from log data.
     let response = Response::new(200, content_type, body)
         .with("etag", tag)
         .with("vary", VARY)
@@ -33,7 +36,7 @@ pub(super) fn answer(head: &Head, content_type: &str, body: Vec<u8>, speed: Comp
     if zip { response.with("content-encoding", "gzip") } else { response }
 }
 
-/// What an answer depends on besides the target.
+/// The headers that an answer depends on.
 const VARY: &str = "accept-encoding, authorization, x-customer-id";
 
 fn gzip(body: &[u8], speed: Compression) -> Vec<u8> {

@@ -7,7 +7,6 @@ use flate2::Compression;
 
 use super::{Head, Response, negotiate};
 
-/// Answers `GET /openapi.json`.
 pub(super) fn document(head: &Head) -> Response {
     let document = include_str!("openapi.json").replace("{{version}}", env!("CARGO_PKG_VERSION"));
     negotiate::answer(head, "application/json", document.into_bytes(), Compression::fast())

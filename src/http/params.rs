@@ -1,10 +1,12 @@
 //! The query part of a request target as named parameters.
 //!
-//! `%XX` is decoded; `+` stays as it is, so that an offset like `+01:00` need not be encoded. A parameter that is not
-//! known, or comes twice, is refused: whoever mistypes `window` wants to know.
+//! Input: the query part. Output: values by name, or 400. `%XX` is decoded; `+` stays as it is, so that an offset like
+//! `+01:00` need not be encoded. Never: a parameter that is ignored. An unknown or repeated one is refused, so that a
+//! mistyped name is noticed.
 
 use super::Head;
 use super::errors::Problem;
+use crate::base::hex::percent_decoded;
 use crate::time;
 
 /// The parameters of one request.
@@ -22,22 +24,21 @@ impl Params {
                 return Err(bad(format!("unknown parameter {name:?}; known here: {list}")));
             };
             if params.iter().any(|(other, _)| other == name) {
-                return Err(bad(format!("parameter {name} comes more than once")));
+                return Err(bad(format!("parameter {name} is given more than once")));
             }
             params.push((name, decode(value)?));
         }
         Ok(Self(params))
     }
 
-    /// The value of a parameter, if it came.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
     }
 
-    /// An instant that must be there, in milliseconds.
+    /// A required instant, in milliseconds.
     pub(super) fn instant(&self, name: &str) -> Result<u64, Problem> {
         let text = self.get(name).ok_or_else(|| bad(format!("parameter {name} is missing")))?;
-        // A form encodes the blank that may stand for the T as a plus.
+        // A form encodes the blank, which may replace the T, as a plus.
         let text = match text.as_bytes().get(10) {
             Some(b'+') => format!("{} {}", &text[..10], &text[11..]),
             _ => text.to_owned(),
@@ -52,7 +53,7 @@ impl Params {
         })
     }
 
-    /// `true` or `false`; false where the parameter did not come.
+    /// `true` or `false`; false where the parameter is missing.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.get(name) {
             None | Some("false") => Ok(false),
@@ -61,7 +62,7 @@ impl Params {
         }
     }
 
-    /// A number from `least` to `most`, or the default where the parameter did not come. `most_is` explains `most`.
+    /// A number from `least` to `most`, or the default where the parameter is missing. `most_is` explains `most`.
     pub(super) fn number(
         &self,
         name: &str,
@@ -77,28 +78,13 @@ impl Params {
     }
 }
 
-/// 400 with these words.
 pub(super) fn bad(description: impl Into<String>) -> Problem {
     Problem::http(400, description.into())
 }
 
-/// Decodes `%XX`.
 fn decode(text: &str) -> Result<String, Problem> {
     let broken = || bad("the query part of the target is not percent-encoded UTF-8");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let digits = after.first_chunk::<2>().filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok()).ok_or_else(broken)?;
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| broken())?);
-        rest = &after[2..];
-    }
-    String::from_utf8(bytes).map_err(|_| broken())
+    percent_decoded(text.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(broken)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-//! Which request is answered by what, and everything all answers have in common: request id, error shape, metrics and
-//! the log line.
+//! Which request is answered by which module, and what all answers share: request id, error shape, metrics, log line.
+//!
+//! Input: requests from a front end. Output: answers. Never: the work itself, which is that of `ingest`, `reading`,
+//! `dashboard` and `openapi`.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +11,7 @@ use std::time::Instant;
 use prometheus::{Histogram, IntCounter};
 
 use super::errors::Problem;
-use super::ingest::{Ingest, Refused};
+use super::ingest::{Ingest, Refused, RejectReason};
 use super::reading::Reading;
 use super::stats::ConnectionStats;
 use super::tokens::Tokens;
@@ -23,27 +25,25 @@ use crate::query::WindowSource;
 /// The longest request id that is echoed, in characters.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
-/// Answers every request.
 pub struct Routes {
     ingest: Ingest,
     reading: Reading,
     tokens: Tokens,
     metrics: Arc<Metrics>,
     connections: Arc<ConnectionStats>,
-    /// Counters of nearly all answers.
-    accepted: Accepted,
+    /// Counters of most answers.
+    accepted: AcceptedCounters,
     /// Empty until recovery is done.
     opened: OnceLock<Roles>,
     draining: AtomicBool,
 }
 
-/// What a process does: all of it, or one role of a cluster.
+/// The work of a process: all of it, or one role of a cluster.
 pub struct Roles {
-    /// Where batches go; `None` where none are taken.
+    /// Takes batches; `None` where the process takes none.
     pub intake: Option<Arc<dyn Intake>>,
-    /// Where windows come from; `None` where there are none.
+    /// Gives windows; `None` where the process has none.
     pub source: Option<Arc<dyn WindowSource>>,
-    /// Whether the process can do its work.
     pub health: Arc<dyn Health>,
 }
 
@@ -57,14 +57,14 @@ impl Roles {
     }
 }
 
-/// What is counted of a batch that was taken, looked up by its labels once.
-struct Accepted {
+/// The counters of 202, looked up by their labels once.
+struct AcceptedCounters {
     requests: IntCounter,
     latency: Histogram,
     batches: IntCounter,
 }
 
-impl Accepted {
+impl AcceptedCounters {
     fn of(metrics: &Metrics) -> Self {
         let labels = &["POST", Route::Logs.label(), "202", ""];
         Self {
@@ -144,10 +144,11 @@ impl Routes {
         metrics: Arc<Metrics>,
         connections: Arc<ConnectionStats>,
     ) -> Self {
-        let accepted = Accepted::of(&metrics);
-        // There from the start, or an alert would not see the first.
-        for reason in Reason::ALL {
-            metrics.rejects.with_label_values(&[reason.label()]);
+        let accepted = AcceptedCounters::of(&metrics);
+        // They exist from the start; otherwise an alert would miss the first event.
+        let reasons = Reason::ALL.iter().map(|reason| reason.label());
+        for reason in reasons.chain(RejectReason::ALL.iter().map(|reason| reason.label())) {
+            metrics.rejects.with_label_values(&[reason]);
         }
         Self {
             ingest,
@@ -162,13 +163,7 @@ impl Routes {
     }
 
     /// Recovery is done: batches go here, windows come from there.
-    pub fn open(&self, intake: Arc<dyn Intake>, source: Arc<dyn WindowSource>) {
-        let health = Arc::clone(&intake) as Arc<dyn Health>;
-        self.open_roles(Roles { intake: Some(intake), source: Some(source), health });
-    }
-
-    /// The same for a process that does not do everything.
-    pub fn open_roles(&self, roles: Roles) {
+    pub fn open(&self, roles: Roles) {
         assert!(self.opened.set(roles).is_ok(), "recovery is done once");
     }
 
@@ -182,7 +177,7 @@ impl Routes {
         [&self.tokens, self.reading.operators()]
     }
 
-    /// What there is to ask between recovery and the end.
+    /// The roles, between recovery and the stop.
     fn opened(&self) -> Result<&Roles, Reason> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Reason::Stopping);
@@ -227,14 +222,14 @@ impl Routes {
                 }
             }
             Route::Customers => Ok(self.reading.customers(head, self.opened()?.source()?)?),
-            // Neither holds anything of anybody's, so neither asks who it is.
+            // Neither holds a customer's data, so neither needs a token.
             Route::Dashboard | Route::OpenApi => {
                 self.opened()?;
                 Ok(if route == Route::Dashboard { dashboard::page(head) } else { openapi::document(head) })
             }
             Route::Unknown => {
                 self.opened()?;
-                Err(Problem::http(404, "there is nothing here").into())
+                Err(Problem::http(404, "no such URL: see /openapi.json").into())
             }
         }
     }
@@ -249,14 +244,14 @@ impl Routes {
 
     fn render_metrics(&self) -> Vec<u8> {
         let metrics = &self.metrics;
-        metrics.ready.set(i64::from(self.ready().is_ok()));
-        metrics.inflight_bytes.set(self.ingest.budget.used_bytes() as i64);
-        metrics.queries.running.set(self.reading.running() as i64);
+        metrics.ready.set(u64::from(self.ready().is_ok()));
+        metrics.inflight_bytes.set(self.ingest.budget.used_bytes() as u64);
+        metrics.queries.running.set(self.reading.running() as u64);
         if let Some(opened) = self.opened.get() {
             opened.health.report();
         }
         let stats = &self.connections;
-        metrics.connections.set(stats.open.load(Ordering::Relaxed) as i64);
+        metrics.connections.set(stats.open.load(Ordering::Relaxed));
         for (event, counter) in [
             ("accepted", &stats.accepted_total),
             ("rejected", &stats.rejected_total),
@@ -270,7 +265,7 @@ impl Routes {
         metrics.render()
     }
 
-    /// What all answers have in common.
+    /// Adds what all answers share.
     fn finish(
         &self,
         head: Option<&Head>,
@@ -320,7 +315,7 @@ impl Routes {
 const TEXT: &str = "text/plain; charset=utf-8";
 const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The request's own id where it is fit to be echoed, else a new one.
+/// The request's own id where it may be echoed, else a new one.
 fn request_id(head: Option<&Head>) -> String {
     head.and_then(|head| head.first("x-request-id"))
         .filter(|id| {

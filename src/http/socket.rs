@@ -1,11 +1,11 @@
 //! Sockets: TCP or Unix, listening or connected, behind one pair of types.
 //!
-//! In: a [`Listen`]. Out: a [`Listener`] and [`Stream`]s. The file of a Unix socket belongs
-//! to this module: it is made with mode 0660, a dead server's file is replaced, a live server's never, and ours
-//! goes when the listener goes.
+//! Input: a [`Listen`]. Output: a [`Listener`] and [`Stream`]s. The file of a Unix socket belongs to this module: it is
+//! made with mode 0660, replaces the file of a server that has ended, and is removed with the listener. Never: the
+//! removal of a live server's file.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -17,8 +17,11 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::listen::Listen;
 
-/// Mode of a Unix socket: who may connect is decided by its group.
+/// Mode of a Unix socket: members of its group may connect.
 const UNIX_MODE: u32 = 0o660;
+/// Connections that the kernel holds ready until they are accepted; it cuts this to its own limit (`net.core.somaxconn`,
+/// 4096 on a current Linux). With 128, std's value, a burst of 200 loses some for a second.
+const BACKLOG: i32 = 4096;
 
 /// A connected socket.
 #[derive(Debug)]
@@ -63,7 +66,7 @@ impl Stream {
         }
     }
 
-    /// A socket that is already gone needs no shutting down.
+    /// Ignores errors: a socket that is already disconnected needs no shutdown.
     pub(crate) fn shutdown(&self, how: Shutdown) {
         drop(match self {
             Self::Tcp(stream) => stream.shutdown(how),
@@ -76,28 +79,26 @@ impl Stream {
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, _file: UnixFile },
+    Unix { listener: UnixListener, file: UnixFile },
 }
 
 impl Listener {
-    pub(crate) fn bind(listen: &Listen, backlog: u32) -> io::Result<Self> {
-        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+    pub(crate) fn bind(listen: &Listen) -> io::Result<Self> {
         match listen {
             Listen::Tcp(address) => {
                 let listener = TcpListener::bind(address)?;
-                rustix::net::listen(&listener, backlog)?;
+                rustix::net::listen(&listener, BACKLOG)?;
                 Ok(Self::Tcp(listener))
             }
-            Listen::Unix(path) => {
-                bind_unix(path, backlog).map(|(listener, file)| Self::Unix { listener, _file: file })
-            }
+            Listen::Unix(path) => bind_unix(path).map(|(listener, file)| Self::Unix { listener, file }),
         }
     }
 
-    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+    /// The address with its real port.
+    pub(crate) fn address(&self) -> io::Result<Listen> {
         match self {
-            Self::Tcp(listener) => listener.local_addr().ok(),
-            Self::Unix { .. } => None,
+            Self::Tcp(listener) => listener.local_addr().map(Listen::Tcp),
+            Self::Unix { file, .. } => Ok(Listen::Unix(file.path.clone())),
         }
     }
 
@@ -113,7 +114,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept()?;
-                // A connection that was reset in the meantime refuses the option; reading it will tell.
+                // Fails for a connection that was reset meanwhile, which reading it will show.
                 drop(stream.set_nodelay(true));
                 Ok(Stream::Tcp(stream))
             }
@@ -123,12 +124,12 @@ impl Listener {
 }
 
 impl Listener {
-    /// The same socket once more, for tiny_http to own.
-    pub(crate) fn for_tiny_http(&self) -> io::Result<tiny_http::Listener> {
-        Ok(match self {
-            Self::Tcp(listener) => listener.try_clone()?.into(),
-            Self::Unix { listener, .. } => listener.try_clone()?.into(),
-        })
+    /// The socket for tiny_http, and the guard of its file, which must live as long.
+    pub(crate) fn into_tiny_http(self) -> (tiny_http::Listener, Option<UnixFile>) {
+        match self {
+            Self::Tcp(listener) => (listener.into(), None),
+            Self::Unix { listener, file } => (listener.into(), Some(file)),
+        }
     }
 }
 
@@ -141,7 +142,7 @@ impl AsFd for Listener {
     }
 }
 
-/// The file of a Unix socket, removed when this is dropped unless somebody else's has taken its place.
+/// The file of a Unix socket. Dropping it removes the file, unless another socket has replaced it.
 #[derive(Debug)]
 pub(crate) struct UnixFile {
     path: PathBuf,
@@ -160,22 +161,22 @@ fn inode(path: &Path) -> Option<(u64, u64)> {
     path.symlink_metadata().ok().map(|found| (found.dev(), found.ino()))
 }
 
-fn bind_unix(path: &Path, backlog: i32) -> io::Result<(UnixListener, UnixFile)> {
+fn bind_unix(path: &Path) -> io::Result<(UnixListener, UnixFile)> {
     remove_stale(path)?;
     let socket =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // On Linux the file gets the mode the socket has when it is bound, so at no moment is it open to others;
-    // the umask may have taken bits away, which the second call gives back.
+    // On Linux the file gets the mode that the socket has when it is bound, so others can never connect in between. The
+    // umask may clear bits; the second call sets them.
     let mode = Mode::from_raw_mode(UNIX_MODE);
     rustix::fs::fchmod(&socket, mode)?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
     let file = UnixFile { path: path.to_owned(), inode: inode(path) };
     rustix::fs::chmod(path, mode)?;
-    rustix::net::listen(&socket, backlog)?;
+    rustix::net::listen(&socket, BACKLOG)?;
     Ok((UnixListener::from(socket), file))
 }
 
-/// Makes way for a new socket: a file nobody listens on goes, anything else stays and is an error.
+/// Removes a socket's file that no process listens on; any other file stays and is an error.
 fn remove_stale(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -210,9 +211,9 @@ mod tests {
         // std leaves the file behind when its listener goes, as a killed server does.
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists());
-        let first = Listener::bind(&listen, 128).unwrap();
+        let first = Listener::bind(&listen).unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, UNIX_MODE);
-        assert_eq!(Listener::bind(&listen, 128).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(Listener::bind(&listen).unwrap_err().kind(), ErrorKind::AddrInUse);
         UnixStream::connect(&path).unwrap();
         drop(first);
         assert!(!path.exists());
@@ -222,7 +223,7 @@ mod tests {
     fn a_file_that_is_no_socket_is_left_alone() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let listen = Listen::Unix(file.path().to_owned());
-        assert_eq!(Listener::bind(&listen, 128).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(Listener::bind(&listen).unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert!(file.path().exists());
     }
 }

@@ -1,15 +1,17 @@
-//! Tokens of the gateway, who may say whose batch this is, and of operators, who may see every customer's windows.
+//! Tokens of the gateway, which names the customer of a batch, and of operators, who may see every customer's windows.
 //!
-//! A token file holds one token a line, all of them valid, so that a token can be changed without a gap: add the new
-//! one, SIGHUP, change the gateway, remove the old one, SIGHUP. Comparison takes the same time wherever tokens differ.
+//! Input: a token file, and the `authorization` header of requests. Output: whether a request is allowed. A file holds one
+//! token a line, all of them valid, so that a token can be changed without a gap: add the new one, SIGHUP, change the
+//! gateway, remove the old one, SIGHUP. Never: a comparison whose time depends on where tokens differ.
 
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
 use super::Head;
 use crate::base::disk::Disk;
+use crate::base::sync;
 
-/// The shortest token that is accepted: 16 characters are what a person could still guess at leisure.
+/// A shorter token is refused at start: it could be guessed.
 const MIN_TOKEN_BYTES: usize = 16;
 
 /// The tokens of one file.
@@ -19,12 +21,12 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Everybody may.
+    /// Every request is allowed.
     pub fn none() -> Self {
         Self { file: None, valid: RwLock::new(Vec::new()) }
     }
 
-    /// Whoever has a token of this file may.
+    /// Requests with a token of this file are allowed.
     ///
     /// # Errors
     /// In words, naming the file: it cannot be read, holds no token, or one that is too short.
@@ -33,23 +35,24 @@ impl Tokens {
         Ok(Self { file: Some(file.to_owned()), valid })
     }
 
-    /// Reads the file again, where there is one, and says which. On an error the tokens stay as they were.
+    /// Reads the file again, if there is one; returns it and the number of its tokens. After an error the old tokens stay
+    /// valid.
     ///
     /// # Errors
     /// See [`Tokens::load`].
-    pub fn reload(&self, disk: &dyn Disk) -> Result<Option<&Path>, String> {
+    pub fn reload(&self, disk: &dyn Disk) -> Result<Option<(&Path, usize)>, String> {
         let Some(file) = &self.file else { return Ok(None) };
         let tokens = read(disk, file)?;
-        *self.valid.write().unwrap_or_else(std::sync::PoisonError::into_inner) = tokens;
-        Ok(Some(file))
+        let count = tokens.len();
+        *sync::write(&self.valid) = tokens;
+        Ok(Some((file, count)))
     }
 
-    /// Whether there are any: without, everybody may.
+    /// Whether there is a token file; without one every request is allowed.
     pub fn exist(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Whether a request may pass.
     pub fn allow(&self, head: &Head) -> bool {
         if self.file.is_none() {
             return true;
@@ -58,8 +61,8 @@ impl Tokens {
         let (Some(value), None) = (values.next(), values.next()) else { return false };
         let Some((scheme, token)) = value.split_once(' ') else { return false };
         let token = token.trim_start();
-        let valid = self.valid.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Every token is looked at to its end, so that the time tells nothing.
+        let valid = sync::read(&self.valid);
+        // Every token is compared to its end, so that the time reveals nothing.
         let found = valid.iter().fold(false, |found, known| found | same(known.as_bytes(), token.as_bytes()));
         scheme.eq_ignore_ascii_case("bearer") && found
     }

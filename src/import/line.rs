@@ -24,12 +24,11 @@ use memchr::memchr;
 use super::json_line::{self, Fields};
 use super::ncsa::{self, Quoted};
 use super::stamp::{self, Stamps};
+use crate::base::token;
 use crate::batch::{MAX_AGENT_BYTES, MAX_PATH_BYTES};
 
 /// A longer line is bad without a look at it: the largest request heads that servers take are 64 KiB.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
-/// As the server has it.
-const MAX_METHOD_BYTES: usize = 32;
 
 /// Why a line is no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,9 +152,7 @@ impl LineReader {
         keep_query: bool,
         body: &mut Vec<u8>,
     ) -> Result<(), Bad> {
-        let is_method =
-            (1..=MAX_METHOD_BYTES).contains(&method.len()) && method.iter().all(|b| IS_TOKEN[*b as usize]);
-        if !is_method || !is_target(method, target) {
+        if !token::is_method(method) || !is_target(method, target) {
             return Err(Bad::NotARequest);
         }
         let path = match memchr(b'?', target) {
@@ -177,18 +174,6 @@ impl LineReader {
 }
 
 const RECEIVED_AT: &[u8] = b"{\"receivedAt\":\"";
-
-/// `tchar` of RFC 9110, section 5.6.2.
-static IS_TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let tokens = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let mut index = 0;
-    while index < tokens.len() {
-        table[tokens[index] as usize] = true;
-        index += 1;
-    }
-    table
-};
 
 #[inline]
 fn is_target(method: &[u8], target: &[u8]) -> bool {

@@ -36,7 +36,12 @@ pub struct Submission {
     pub charge: Charge,
 }
 
-/// The committer's limits, from `Config`.
+/// Length of a segment: retention removes whole segments, and a start reads the last one.
+pub const SEGMENT_BYTES: u64 = 256 << 20;
+/// Journal after the checkpoint beyond which nothing is taken: twice what lies between two checkpoints.
+pub const MAX_UNCHECKPOINTED_BYTES: u64 = 2 << 30;
+
+/// The committer's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct CommitLimits {
     /// A segment longer than this is sealed before the next group.
@@ -276,7 +281,7 @@ impl Committer {
         self.segment.bytes += written_bytes;
         self.bytes += written_bytes;
         self.metrics.group_batches.observe(parts.len() as f64);
-        self.metrics.segment_bytes.set(i64::try_from(self.segment.bytes).unwrap_or(i64::MAX));
+        self.metrics.segment_bytes.set(self.segment.bytes);
         Ok(())
     }
 

@@ -75,8 +75,8 @@ fn put_totals(out: &mut Vec<u8>, totals: &Totals) {
     put_cells(out, totals.measures.cells());
 }
 
-fn put_cells(out: &mut Vec<u8>, cells: impl ExactSizeIterator<Item = (Cell, u64)>) {
-    put(out, cells.len() as u64);
+fn put_cells(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell, u64)> + Clone) {
+    put(out, cells.clone().count() as u64);
     let mut next = 0;
     for (cell, count) in cells {
         put(out, u64::from(cell.number() - next));

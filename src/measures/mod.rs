@@ -5,7 +5,10 @@
 //! Never: an average, a sample, or anything else that depends on what was merged first.
 
 mod cell;
+mod cell_counts;
 mod visitors;
+
+use cell_counts::CellCounts;
 
 pub use cell::{CELL_COUNT, Cell, CellKind, MAX_BUCKET, MIN_BUCKET, percentile_seconds};
 pub use visitors::{MAX_SPARSE, REGISTERS, Visitors};
@@ -26,30 +29,41 @@ pub struct Measures {
     pub response_bytes: u64,
     /// The durations, in microseconds.
     pub duration_micros: u64,
-    /// Ascending by cell, counts above zero.
-    cells: Vec<(Cell, u64)>,
+    cells: CellCounts,
 }
 
 impl Measures {
     /// Sums without cells.
     pub fn new(response_bytes: u64, duration_micros: u64) -> Self {
-        Self { response_bytes, duration_micros, cells: Vec::new() }
+        Self { response_bytes, duration_micros, cells: CellCounts::default() }
+    }
+
+    /// Sums with these cells, in any order; `None` where one comes twice or counts nothing.
+    pub fn with_cells(
+        response_bytes: u64,
+        duration_micros: u64,
+        mut cells: Vec<(Cell, u64)>,
+    ) -> Option<Self> {
+        cells.sort_unstable();
+        let is_sound = cells.is_sorted_by(|a, b| a.0 < b.0) && cells.iter().all(|(_, count)| *count > 0);
+        let mut measures = Self::new(response_bytes, duration_micros);
+        cells.iter().for_each(|(cell, count)| measures.cells.set(*cell, *count));
+        is_sound.then_some(measures)
     }
 
     /// The counts by status and duration that are above zero, ascending by cell.
-    pub fn cells(&self) -> impl ExactSizeIterator<Item = (Cell, u64)> + Clone {
-        self.cells.iter().copied()
+    pub fn cells(&self) -> impl Iterator<Item = (Cell, u64)> + Clone {
+        self.cells.iter()
     }
 
     /// Adds to a cell.
     pub fn add_cell(&mut self, cell: Cell, count: u64) {
-        if count == 0 {
-            return;
-        }
-        match self.cells.binary_search_by_key(&cell, |(cell, _)| *cell) {
-            Ok(place) => self.cells[place].1 = saturating_sum(self.cells[place].1, count),
-            Err(place) => self.cells.insert(place, (cell, count.min(MAX_SUM))),
-        }
+        self.cells.add(cell, count);
+    }
+
+    /// The counts of all cells of which `of` is true.
+    pub fn sum_of(&self, of: impl Fn(Cell) -> bool) -> u64 {
+        self.cells().filter(|(cell, _)| of(*cell)).fold(0, |sum, (_, count)| saturating_sum(sum, count))
     }
 
     /// Adds all that another has summed.
@@ -63,25 +77,50 @@ impl Measures {
         self.add(row.response_bytes, row.duration_micros, cells);
     }
 
-    fn add(&mut self, bytes: u64, micros: u64, cells: impl ExactSizeIterator<Item = (Cell, u64)> + Clone) {
+    fn add(&mut self, bytes: u64, micros: u64, cells: impl Iterator<Item = (Cell, u64)>) {
         self.response_bytes = saturating_sum(self.response_bytes, bytes);
         self.duration_micros = saturating_sum(self.duration_micros, micros);
         cells.for_each(|(cell, count)| self.add_cell(cell, count));
     }
 
-    /// Whether nothing was summed.
-    pub fn is_empty(&self) -> bool {
-        self.response_bytes == 0 && self.duration_micros == 0 && self.cells.is_empty()
+    /// What of these sums is not in those. `None` where it cannot be told: a sum stays at [`MAX_SUM`], or they are no part
+    /// of these.
+    pub fn without<'m>(&self, taken: impl Iterator<Item = &'m Measures>) -> Option<Measures> {
+        let mut left = self.clone();
+        let counts = self.cells().map(|(_, count)| count);
+        if counts.chain([left.response_bytes, left.duration_micros]).any(|sum| sum == MAX_SUM) {
+            return None;
+        }
+        for part in taken {
+            left.response_bytes = left.response_bytes.checked_sub(part.response_bytes)?;
+            left.duration_micros = left.duration_micros.checked_sub(part.duration_micros)?;
+            for (cell, count) in part.cells() {
+                left.cells.set(cell, left.cells.get(cell).checked_sub(count)?);
+            }
+        }
+        Some(left)
     }
 
-    /// How many cells are above zero.
-    pub fn cell_count(&self) -> usize {
-        self.cells.len()
+    /// Whether all that these count can be in what those count.
+    pub fn is_part_of(&self, whole: &Measures) -> bool {
+        self.response_bytes <= whole.response_bytes
+            && self.duration_micros <= whole.duration_micros
+            && self.cells().all(|(cell, count)| count <= whole.cells.get(cell))
+    }
+
+    /// Whether nothing was summed.
+    pub fn is_empty(&self) -> bool {
+        self.response_bytes == 0 && self.duration_micros == 0 && self.cells.words() == 0
+    }
+
+    /// How many words of 8 bytes the cells take: one each, two for a count of 2^48 and more.
+    pub fn cell_words(&self) -> usize {
+        self.cells.words()
     }
 
     /// The memory behind it.
     pub fn bytes(&self) -> usize {
-        self.cells.capacity() * size_of::<(Cell, u64)>()
+        self.cells.bytes()
     }
 }
 
@@ -95,6 +134,11 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Whether all that these count can be in what those count.
+    pub fn is_part_of(&self, whole: &Totals) -> bool {
+        self.requests <= whole.requests && self.measures.is_part_of(&whole.measures)
+    }
+
     /// Adds all that another has summed.
     pub fn merge(&mut self, other: &Totals) {
         self.requests = saturating_sum(self.requests, other.requests);
@@ -211,6 +255,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_without_a_part_is_the_sum_of_the_others() {
+        let part = |bytes, micros, code, count| {
+            let mut part = Measures::new(bytes, micros);
+            part.add_cell(status(code), count);
+            part
+        };
+        let (first, second) = (part(5, 7, 200, 2), part(1, 0, 404, 3));
+        let mut sum = first.clone();
+        sum.merge(&second);
+        assert_eq!(sum.without([&first].into_iter()), Some(second.clone()));
+        assert_eq!(sum.without([&first, &second].into_iter()), Some(Measures::default()));
+        assert_eq!(first.without([&second].into_iter()), None);
+        assert!(first.is_part_of(&sum) && second.is_part_of(&sum) && Measures::default().is_part_of(&first));
+        assert!(!sum.is_part_of(&first) && !first.is_part_of(&second));
+        assert_eq!(part(0, 0, 200, MAX_SUM).without([&first].into_iter()), None);
+    }
+
+    #[test]
     fn rows_are_read_back_and_add_up_as_their_sums_do() {
         let mut rows = MeasureRows::default();
         rows.push(10, 0, [(status(200), 2), (status(404), 1)]);
@@ -222,6 +284,6 @@ mod tests {
         let cells: Vec<_> = sum.cells().collect();
         assert_eq!(cells, [(status(200), 2), (status(404), 4), (Cell::duration(7), 4)]);
         assert!(rows.get(1).is_empty() && !rows.get(2).is_empty() && !sum.is_empty());
-        assert_eq!((rows.len(), sum.cell_count()), (3, 3));
+        assert_eq!((rows.len(), sum.cell_words()), (3, 3));
     }
 }

@@ -132,7 +132,7 @@ impl KeyCounts {
             }
         }
         let mut measures =
-            MeasureRows::with_capacity(sums.len(), sums.iter().map(Measures::cell_count).sum());
+            MeasureRows::with_capacity(sums.len(), sums.iter().map(Measures::cell_words).sum());
         for sum in &sums {
             // No sum of a batch passes the number of its entries, which has 32 bits.
             let cells = sum.cells().map(|(cell, count)| (cell, count as u32));

@@ -1,6 +1,7 @@
 //! Ranges of time and the windows in them. Pure.
 //!
-//! A window belongs to a range `[from, to)` if its start lies in it. Ranges need not be aligned.
+//! A window belongs to a range `[from, to)` if a part of it lies there, so the window that contains `from` is included.
+//! Ranges need not be aligned.
 
 use std::ops::Range;
 
@@ -28,13 +29,10 @@ impl TimeRange {
         WindowSize::ALL.into_iter().rev().find(suits).unwrap_or(WindowSize::Minute)
     }
 
-    /// From the first start of a window of this size in the range to the first one after it.
+    /// From the window of this size that contains the first instant to the first one that does not begin before the end.
     pub fn starts(self, size: WindowSize) -> Range<WindowStart> {
-        let ceil = |ms: u64| {
-            let minute = time::minute_of(ms).0 + u32::from(!ms.is_multiple_of(MS_PER_MINUTE));
-            WindowStart(minute.next_multiple_of(size.minutes()))
-        };
-        ceil(self.from_ms)..ceil(self.to_ms)
+        let end = time::minute_of(self.to_ms).0 + u32::from(!self.to_ms.is_multiple_of(MS_PER_MINUTE));
+        time::minute_of(self.from_ms).floor(size)..WindowStart(end.next_multiple_of(size.minutes()))
     }
 
     /// The fewest windows that together cover the minutes of the range, each once, in the order of time.
@@ -89,12 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn starts_lie_in_the_range_to_the_millisecond() {
+    fn the_window_that_contains_the_start_is_included() {
         let minute = |text| time::minute_of(time::parse_rfc3339(text).unwrap());
         let starts = range("2025-12-28T18:03:00.001Z", "2025-12-28T19:00:00.001Z").starts(WindowSize::Minute);
-        assert_eq!(starts, minute("2025-12-28T18:04:00Z")..minute("2025-12-28T19:01:00Z"));
+        assert_eq!(starts, minute("2025-12-28T18:03:00Z")..minute("2025-12-28T19:01:00Z"));
         let starts = range("2025-12-28T18:03:00Z", "2025-12-28T19:00:00Z").starts(WindowSize::Hour);
-        assert_eq!(starts, minute("2025-12-28T19:00:00Z")..minute("2025-12-28T19:00:00Z"));
+        assert_eq!(starts, minute("2025-12-28T18:00:00Z")..minute("2025-12-28T19:00:00Z"));
         let all = range("1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z");
         assert_eq!(all.cover(), [(WindowSize::Day, WindowStart(0)..WindowStart(2_932_897 * 1_440))]);
     }

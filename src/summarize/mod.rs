@@ -11,17 +11,20 @@ mod chunks;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use chunks::{Chunk, Chunks, MAX_LINE_BYTES};
 
 pub use chunks::CHUNK_BYTES;
 
+use crate::base::sync::{self, lock};
 use crate::batch::{self, BatchError, Counter, Format, ItemPlace, Limits, Summarized};
-use crate::dimension::{PATH, USER_AGENT};
 use crate::input::{Input, read_more};
-use crate::model::{Counts, CustomerId, Seq, Summary, WindowId, WindowSize, WindowStart};
-use crate::windows::window::{Window, WindowLimits, encode_counts};
+use crate::model::{CustomerId, Seq, Summary, WindowId, WindowSize};
+use crate::windows::fold::WindowLimits;
+use crate::windows::json::{Form, push_window};
+use crate::windows::view::{Wanted, WindowView};
+use crate::windows::window::Window;
 
 /// What to count, and on how many threads.
 #[derive(Clone, Debug)]
@@ -65,26 +68,21 @@ impl Counted {
         if self.windows.is_empty() {
             // The keys of a summary are sorted already.
             for (start, counts) in batch::windows(&self.rest, self.size) {
-                write(self.line(start, &counts).as_bytes())?;
+                let id = WindowId { size: self.size, start };
+                write(self.line(&WindowView::of_counts(id, &self.rest.keys, &counts)).as_bytes())?;
             }
             return Ok(());
         }
         self.merge_rest(Summary::default());
         for window in self.windows.values() {
-            write((window.encode_counts() + "}\n").as_bytes())?;
+            write(self.line(&WindowView::of(window, &Wanted::ALL)).as_bytes())?;
         }
         Ok(())
     }
 
-    fn line(&self, start: WindowStart, counts: &Counts) -> String {
-        let id = WindowId { size: self.size, start };
-        let keys = &self.rest.keys;
-        let map_bytes = keys.bytes();
-        let [paths, agents] = [PATH, USER_AGENT].map(|dimension| {
-            let rows = counts.by[dimension].rows.iter();
-            rows.map(move |row| (keys.tables[dimension].get(row.index), u64::from(row.requests)))
-        });
-        let mut line = encode_counts(&self.customer, id, counts.all.requests, map_bytes, paths, agents);
+    fn line(&self, view: &WindowView<'_>) -> String {
+        let mut line = String::with_capacity(4_096);
+        push_window(&mut line, &self.customer, view, Form::File);
         line.push_str("}\n");
         line
     }
@@ -97,7 +95,7 @@ impl Counted {
             let window = self.windows.entry(id).or_insert_with(|| Window::new(self.customer.clone(), id));
             // There is no journal: what is merged is numbered as it comes.
             self.merged += 1;
-            window.merge(Seq(self.merged), &summary.keys, &counts, &NO_LIMITS);
+            window.merge(Seq(self.merged), &summary.keys, &counts, &WindowLimits::NONE);
         }
     }
 
@@ -107,9 +105,6 @@ impl Counted {
         }
     }
 }
-
-const NO_LIMITS: WindowLimits =
-    WindowLimits { max_paths: usize::MAX, max_agents: usize::MAX, max_key_bytes: usize::MAX };
 
 /// Why there is no result.
 #[derive(Debug)]
@@ -206,7 +201,7 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
         first_failure(input, ends)?;
     }
     let mut counters = counters.into_iter();
-    let mut counted = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut counted = sync::into_inner(counted);
     if let Some(mut first) = counters.next() {
         for mut other in counters.filter_map(|counter| first.merge(counter)) {
             counted.add(other.take());
@@ -214,10 +209,6 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
         counted.add(first.take());
     }
     Ok(counted)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read_failure(input: &Input, error: io::Error) -> Failure {

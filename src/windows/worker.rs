@@ -15,8 +15,10 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use super::file::Damaged;
+use super::fold::WindowLimits;
 use super::rebuild::rebuild;
-use super::window::{Damaged, Window, WindowLimits};
+use super::window::Window;
 use crate::base::clock::UnixMs;
 use crate::base::disk::{self, Disk};
 use crate::base::inflight::Charge;
@@ -39,7 +41,10 @@ pub struct Routed {
     pub charge: Option<Arc<Charge>>,
 }
 
-/// A worker's limits, from `Config`.
+/// How long a minute window may be dirty before it is written: who reads files sees them a second late.
+pub const FLUSH_INTERVAL_MS: u64 = 1_000;
+
+/// A worker's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerLimits {
     /// What one window may remember.
@@ -160,10 +165,11 @@ impl Worker {
         }
         let window = Arc::make_mut(&mut resident.window);
         let (bytes, keys) = (window.resident_bytes(), window.keys());
-        let other = window.merge(*seq, &insight.keys, &insight.counts, &self.limits.window);
-        self.resident_bytes += window.resident_bytes() - bytes;
-        self.resident_keys += window.keys() - keys;
-        self.metrics.overflowed_entries.inc_by(other);
+        let folded = window.merge(*seq, &insight.keys, &insight.counts, &self.limits.window);
+        // A fold makes a window smaller.
+        self.resident_bytes = self.resident_bytes + window.resident_bytes() - bytes;
+        self.resident_keys = self.resident_keys + window.keys() - keys;
+        self.metrics.folded_keys.inc_by(folded.keys);
         if !resident.dirty {
             resident.dirty = true;
             if key.1.size == WindowSize::Minute {
@@ -189,7 +195,7 @@ impl Worker {
         let mut dirty = false;
         let window = match self.disk.read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.metrics.created(key.1);
+                self.metrics.count_created(key.1);
                 Window::new(key.0.clone(), key.1)
             }
             Err(error) if error.raw_os_error() == Some(EIO) => {
@@ -482,9 +488,9 @@ impl Worker {
 
     /// Shows what is resident in the metrics.
     pub fn report(&self) {
-        self.metrics.resident_windows.set(self.windows.len() as i64);
-        self.metrics.resident_keys.set(self.resident_keys as i64);
-        self.metrics.resident_bytes.set(self.resident_bytes as i64);
+        self.metrics.resident_windows.set(self.windows.len() as u64);
+        self.metrics.resident_keys.set(self.resident_keys as u64);
+        self.metrics.resident_bytes.set(self.resident_bytes as u64);
     }
 }
 

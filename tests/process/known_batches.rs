@@ -94,7 +94,7 @@ fn store_with_a_batch_received_at(dir: &std::path::Path, received_at_ms: u64) {
         latch: Latch::new(),
         metrics: Arc::new(Metrics::new()),
     };
-    let engine = Engine::start(parts, Config::defaults().engine_options()).unwrap();
+    let engine = Engine::start(parts, Config::defaults().bounds().unwrap().engine).unwrap();
     let summarized = summarize(&body, Format::JsonArray, &Limits::default(), received_at_ms).unwrap();
     let outcome = engine.take(CheckedBatch {
         customer: &CustomerId::new("acme").unwrap(),

@@ -107,13 +107,16 @@ fn campaign(seed: u64, dir: &Path, disk: &MountedDisk) -> (usize, usize) {
 
 fn flags(rng: &mut Rng) -> Vec<String> {
     let mut flags = Vec::new();
-    let mut set = |flag: &str, value: &str| flags.extend([flag.to_owned(), value.to_owned()]);
-    set("--segment-bytes", rng.pick(&["1KiB", "16KiB", "1MiB"]));
+    let mut set = |flag: &str, value: &str| match flag.strip_prefix("--") {
+        Some(_) => flags.extend([flag.to_owned(), value.to_owned()]),
+        None => flags.extend(["--tune".to_owned(), format!("{flag}={value}")]),
+    };
+    set("segment_bytes", rng.pick(&["1KiB", "16KiB", "1MiB"]));
     set("--max-resident-bytes", rng.pick(&["1KiB", "32KiB", "96MiB"]));
     set("--partitions", &rng.between(1, 16).to_string());
-    set("--flush-interval", rng.pick(&["5ms", "50ms", "1h"]));
-    set("--checkpoint-interval", rng.pick(&["10ms", "100ms", "1h"]));
-    set("--max-group-batches", rng.pick(&["1", "5", "1024"]));
+    set("flush_interval", rng.pick(&["5ms", "50ms", "1h"]));
+    set("checkpoint_interval", rng.pick(&["10ms", "100ms", "1h"]));
+    set("max_group_batches", rng.pick(&["1", "5", "1024"]));
     set("--http-server", rng.pick(&["guarded", "tiny_http"]));
     set("--shutdown-timeout", "300ms");
     flags

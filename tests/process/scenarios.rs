@@ -139,7 +139,14 @@ fn deliver_through(addr: &RwLock<SocketAddr>, done: &AtomicBool, disturb: impl F
 #[test]
 fn counts_are_exact_under_kill_9_with_retrying_clients() {
     let temp = tempfile::tempdir().unwrap();
-    let flags = ["--segment-bytes", "64KiB", "--checkpoint-interval", "50ms", "--flush-interval", "20ms"];
+    let flags = [
+        "--tune",
+        "segment_bytes=64KiB",
+        "--tune",
+        "checkpoint_interval=50ms",
+        "--tune",
+        "flush_interval=20ms",
+    ];
     let server = Server::start(temp.path(), &flags);
     let addr = RwLock::new(server.addr);
     let done = AtomicBool::new(false);

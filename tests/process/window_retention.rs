@@ -54,7 +54,8 @@ fn start(dir: &Path) -> Server {
     fs::create_dir_all(&canary).unwrap();
     let canary = canary.join("20200101T0000Z.json");
     fs::write(&canary, "old").unwrap();
-    let server = Server::start(dir, &["--retain-windows-days", "1,0,0", "--checkpoint-interval", "20ms"]);
+    let server =
+        Server::start(dir, &["--retain-windows-days", "1,0,0", "--tune", "checkpoint_interval=20ms"]);
     let deadline = Instant::now() + Duration::from_secs(60);
     while canary.exists() {
         assert!(Instant::now() < deadline, "old windows are never looked for");

@@ -10,7 +10,7 @@ use log_analytics::metrics::Metrics;
 use log_analytics::model::{
     Counts, CustomerId, Insight, KeyCount, Keys, Seq, WindowId, WindowSize, WindowStart,
 };
-use log_analytics::windows::window::WindowLimits;
+use log_analytics::windows::fold::WindowLimits;
 use log_analytics::windows::worker::{Routed, Worker, WorkerLimits};
 
 #[test]
@@ -19,7 +19,7 @@ fn a_checkpoint_ends_though_minute_windows_are_always_due() {
     let dir = Arc::new(DataDir::new(temp.path()));
     dir.prepare(&RealDisk).unwrap();
     let limits = WorkerLimits {
-        window: WindowLimits { max_paths: 10, max_agents: 10, max_key_bytes: 1_000 },
+        window: WindowLimits::default(),
         max_resident_bytes: 1 << 20,
         flush_interval_ms: 0,
         max_future_ms: 0,

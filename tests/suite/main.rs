@@ -10,6 +10,7 @@ mod agent_truth;
 mod batch_contract;
 mod batch_properties;
 mod checkpoints;
+mod folding;
 mod front_ends;
 mod fuzz_corpus;
 mod hostile_crowds;

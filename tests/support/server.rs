@@ -61,7 +61,8 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         match line.trim().strip_prefix("log-analytics is ready on http://") {
-            Some(addr) => Ok(Server { child, addr: addr.parse().unwrap(), log }),
+            // The first of several addresses.
+            Some(addr) => Ok(Server { child, addr: addr.split(',').next().unwrap().parse().unwrap(), log }),
             None => {
                 child.wait().unwrap();
                 Err(fs::read_to_string(log).unwrap())

@@ -5,11 +5,12 @@
 //! and [`MAX_CACHED_BYTES`]; agents that come again stay. Never: another answer than without it.
 
 use std::hash::BuildHasher;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use foldhash::fast::RandomState;
 
 use super::{Family, MAX_AGENT_BYTES, family};
+use crate::base::sync::lock;
 
 /// Agents a cache holds.
 pub const MAX_CACHED_ENTRIES: usize = SETS * WAYS;
@@ -153,7 +154,7 @@ pub const MAX_IDLE_CACHES: usize = 8;
 
 /// Lends a warm cache for the agents of one batch. The lock is held only to take it and to bring it back.
 pub fn with_cache<T>(look_up: impl FnOnce(&mut FamilyCache) -> T) -> T {
-    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let idle = || lock(&IDLE);
     let mut cache = idle().pop().unwrap_or_default();
     let answer = look_up(&mut cache);
     let mut idle = idle();

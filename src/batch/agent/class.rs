@@ -7,15 +7,17 @@
 //!
 //! 1. The table knows the family. An application or a browser that gives a contact address is a service of its maker
 //!    though: `Pinterest/0.2 (+https://…)`.
-//! 2. The words of the name: a company of language models, *bot*, *monitor*, *uptime*, ….
-//! 3. The words of the name: *http*, *client*, *sdk*, …, unless it claims to be a browser.
-//! 4. The place of the name ([`Found::Signed`](super::rules::Found)); a bot word, an address, `compatible;` in the agent.
-//! 5. A device of a person, or the engine of a browser: an application.
-//! 6. A runtime or a library in the agent: a tool.
+//! 2. The name has a word of a company of language models.
+//! 3. The agent begins with its own name and tells of a device in a hand: an application.
+//! 4. The words of the name: *bot*, *monitor*, *uptime*; *http*, *client*, *sdk*; *browser*.
+//! 5. The name stands where only programs give one ([`Found::Signed`](super::rules::Found)), or the agent has a bot word, an
+//!    address, `compatible;`, or a monitor's word: a bot.
+//! 6. A platform of persons: an application. A runtime or a library: a tool.
 //! 7. None of these: a program. With the version of a library (`name/1.2.3`) a tool, else a bot.
 
 use super::Class;
-use super::scan::Agent;
+use super::address::is_host;
+use super::scan::{Agent, Signs};
 use super::table;
 use super::words::NameWords;
 
@@ -25,11 +27,8 @@ pub fn class_of(family_name: &str) -> Class {
         return class;
     }
     let words = NameWords::of(family_name);
-    table::class_of_product(family_name).or_else(|| words.class()).unwrap_or(if words.tell_a_service() {
-        Class::Bot
-    } else {
-        Class::App
-    })
+    let otherwise = if words.tell_a_service() { Class::Bot } else { Class::App };
+    table::class_of_product(family_name).or_else(|| words.class()).unwrap_or(otherwise)
 }
 
 /// The class of a family that the table knows.
@@ -37,24 +36,33 @@ pub(super) fn of_known(class: Class, agent: &Agent<'_>) -> Class {
     if class.is_for_people() && agent.gives_contact() { Class::Bot } else { class }
 }
 
-/// The class of a family that the table does not know.
-/// `signed`: the name stands where only programs give one.
+/// The class of an agent that says no name.
+pub(super) fn of_nameless(signs: &Signs) -> Class {
+    match signs {
+        Signs { address: true, .. } => Class::Bot,
+        Signs { hand: true, .. } => Class::App,
+        _ => Class::Tool,
+    }
+}
+
+/// The class of a family that the table does not know. `signed`: the name stands where only programs give one.
 pub(super) fn of_unknown(name: &str, signed: bool, agent: &Agent<'_>) -> Class {
     let signs = &agent.signs;
     let is_browser = agent.claims_to_be_a_browser();
-    let compatible = agent.says_compatible();
+    let contact = signs.address || agent.says_compatible();
     let words = NameWords::of(name);
     match words.class() {
+        Some(Class::Ai) => Class::Ai,
         // `Uptime Monitor/2.1 (iPhone; …)` is an application, `Uptimebot/2.1 (iPhone; …)` is not.
-        Some(Class::Bot) if signs.hand && !is_browser && !signs.bot => Class::App,
-        Some(class @ (Class::Ai | Class::Bot)) => class,
-        Some(Class::Tool) if !is_browser || compatible => Class::Tool,
-        _ if signed || signs.bot || signs.address || compatible => Class::Bot,
+        _ if signs.hand && !is_browser && !signs.bot => Class::App,
+        Some(Class::Bot) => Class::Bot,
+        Some(Class::Tool) if signs.address && !agent.links_to_code() => Class::Bot,
+        Some(Class::Tool) if !is_browser || contact => Class::Tool,
+        Some(Class::Browser) if !contact && !signs.bot && !signs.program => Class::Browser,
+        _ if signed || signs.bot || contact || is_host(name.as_bytes()) => Class::Bot,
         _ if !is_browser && agent.more_words_tell_a_bot() => Class::Bot,
-        Some(Class::Browser) if signs.hand || (is_browser && agent.says_an_engine()) => Class::Browser,
-        _ if signs.hand || (is_browser && agent.says_an_engine()) => Class::App,
+        _ if agent.is_on_a_device() => Class::App,
         _ if signs.program || agent.products_tell_a_tool() => Class::Tool,
-        _ if signs.desk && !is_browser => Class::App,
         _ if !is_browser && words.tell_an_application() => Class::App,
         _ if !is_browser && agent.has_library_version() => Class::Tool,
         _ => Class::Bot,
@@ -62,8 +70,30 @@ pub(super) fn of_unknown(name: &str, signed: bool, agent: &Agent<'_>) -> Class {
 }
 
 impl Agent<'_> {
-    fn says_an_engine(&self) -> bool {
-        self.says_product("AppleWebKit") || self.says_product("Gecko") || self.says_product("KHTML")
+    /// Whether it names a device of a person; of a browser's agent, a platform and an engine.
+    fn is_on_a_device(&self) -> bool {
+        if self.signs.hand || !self.claims_to_be_a_browser() {
+            return self.signs.hand || (self.signs.desk && !self.signs.program);
+        }
+        let engines = ["AppleWebKit", "Gecko", "KHTML"];
+        let platform =
+            self.pieces.get(1).is_some_and(|piece| piece.comment == 1 && self.piece_text(piece) != "KHTML");
+        platform && engines.iter().any(|engine| self.says_product(engine))
+    }
+
+    /// Whether its address is the page of a program's source: `+https://github.com/…`.
+    fn links_to_code(&self) -> bool {
+        const PLACES: [&str; 8] = [
+            "github.com",
+            "gitlab.com",
+            "sourceforge.",
+            "bitbucket.org",
+            "pypi.",
+            "npmjs.",
+            "php.net",
+            "codeberg.org",
+        ];
+        PLACES.iter().any(|place| self.text.contains(place))
     }
 
     /// `jetmon/1.0 (Jetpack Site Uptime Monitor by WordPress.com)`.

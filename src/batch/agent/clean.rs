@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::MAX_AGENT_BYTES;
+use crate::base::hex::hex_byte;
 
 /// Times an agent is decoded: proxies encode `%20` again as `%2520`.
 const MAX_DECODINGS: usize = 3;
@@ -55,16 +56,14 @@ fn decoded(text: &str) -> Option<String> {
 fn percent_decoded(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let mut rest = memchr::memchr(b'%', bytes)?;
-    let hex = |at: usize| bytes.get(at).and_then(|&byte| char::from(byte).to_digit(16));
     let mut out = bytes[..rest].to_vec();
     while rest < bytes.len() {
-        let byte = match (bytes[rest], hex(rest + 1), hex(rest + 2)) {
-            (b'%', Some(high), Some(low)) => {
+        let byte = match (bytes[rest], hex_byte(&bytes[rest + 1..])) {
+            (b'%', Some(byte)) => {
                 rest += 2;
-                // Two hexadecimal digits fit a byte.
-                (high * 16 + low) as u8
+                byte
             }
-            (byte, ..) => byte,
+            (byte, _) => byte,
         };
         out.push(byte);
         rest += 1;

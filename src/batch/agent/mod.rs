@@ -203,7 +203,7 @@ pub fn family(user_agent: &str) -> Family {
     }
     let agent = scan::Agent::read(&text);
     match rules::name(&agent) {
-        None => Family::unknown(),
+        None => Family::known(UNKNOWN, class::of_nameless(&agent.signs)),
         Some(rules::Found::Known(name, class)) => Family::known(name, class::of_known(class, &agent)),
         Some(rules::Found::Taken(name)) => Family::taken(name, false, &agent),
         Some(rules::Found::Signed(name)) => Family::taken(name, true, &agent),

@@ -1,7 +1,7 @@
 //! From a place in an agent to the name of the product that stands there.
 //!
-//! In: text that starts with a name. Out: the part of it that is a name: no versions, no ids, no addresses, a few words at
-//! most. Names taken from agents end up as keys of counts, so nothing that differs from visit to visit may be left in them.
+//! Input: text that starts with a name. Output: the part of it that is a name, a few words at most. Never: a version, an id or
+//! an address in it; names taken from agents are keys of counts, so nothing may be left that differs from visit to visit.
 
 use super::MAX_FAMILY_BYTES;
 use super::address::{is_host, is_link};
@@ -16,6 +16,9 @@ const ID_HEX_DIGITS: usize = 8;
 /// A word this long with this many digits is an id.
 const ID_WORD_BYTES: usize = 16;
 const ID_WORD_DIGITS: usize = 5;
+/// A word this long with digits, in which small letters, capitals and digits take turns this often, is an id.
+const RANDOM_WORD_BYTES: usize = 12;
+const RANDOM_WORD_CHANGES: usize = 8;
 /// Letters of a word that a single number behind it is no part of.
 const LONG_WORD_LETTERS: usize = 5;
 /// A longer word is no name whatever is in it; the longest known has 38 bytes.
@@ -141,10 +144,20 @@ fn is_id(word: &str) -> bool {
     if bytes.len() > MAX_WORD_BYTES || (bytes.len() >= ID_WORD_BYTES && digits >= ID_WORD_DIGITS) {
         return true;
     }
-    digits > 0
-        && bytes
-            .split(|byte| !byte.is_ascii_alphanumeric())
-            .any(|part| part.len() >= ID_HEX_DIGITS && part.iter().all(u8::is_ascii_hexdigit))
+    digits > 0 && bytes.split(|byte| !byte.is_ascii_alphanumeric()).any(is_id_part)
+}
+
+/// Letters and digits of an id: hexadecimal, or in no order.
+fn is_id_part(part: &[u8]) -> bool {
+    let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
+    (part.len() >= ID_HEX_DIGITS && part.iter().all(u8::is_ascii_hexdigit))
+        || (part.len() >= RANDOM_WORD_BYTES && digits >= 2 && changes(part) >= RANDOM_WORD_CHANGES)
+}
+
+/// How often small letters, capitals and digits take turns.
+fn changes(word: &[u8]) -> usize {
+    let kind = |byte: u8| (byte.is_ascii_lowercase(), byte.is_ascii_uppercase());
+    word.windows(2).filter(|pair| kind(pair[0]) != kind(pair[1])).count()
 }
 
 /// `deadbeef01234567`, a uuid.
@@ -245,6 +258,8 @@ mod tests {
             ("Experibot-v3", Some("Experibot")),
             ("zebra-v2-bot", Some("zebra-v2-bot")),
             ("TSM-4f1c2ab3", Some("TSM")),
+            ("sp-agent ETSfy24nuLJtoscVI1I0Fw", Some("sp-agent")),
+            ("Lkx-Apache2449TraversalPlugin/0.0.1", Some("Lkx-Apache2449TraversalPlugin")),
             ("9bot/1.0", Some("9bot")),
             ("lemurwebcrawler admin@lemurproject.org", Some("lemurwebcrawler")),
             ("kototoi-crawl@yl.is", Some("kototoi-crawl")),

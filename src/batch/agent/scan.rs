@@ -88,7 +88,7 @@ impl<'a> Agent<'a> {
     pub(super) fn read(text: &'a str) -> Agent<'a> {
         let bytes = text.as_bytes();
         let mut agent = Agent { text, pieces: Vec::with_capacity(24), signs: Signs::default() };
-        let mut words = Words { bytes, covered: 0, signs: Signs::default() };
+        let mut words = Words { bytes, covered: 0, android: None, signs: Signs::default() };
         let mut current: Option<Piece> = None;
         let (mut depth, mut comment) = (0u32, 0u8);
         let mut at = 0;
@@ -116,7 +116,7 @@ impl<'a> Agent<'a> {
                 _ => {
                     let end = bytes[at..]
                         .iter()
-                        .position(|&byte| ends_word(byte))
+                        .position(|&byte| ENDS_WORD[usize::from(byte)])
                         .map_or(bytes.len(), |len| at + len);
                     let inside = if depth == 0 { 0 } else { comment };
                     let piece = current.get_or_insert_with(|| Piece::new(at, inside));
@@ -141,15 +141,25 @@ impl<'a> Agent<'a> {
     }
 }
 
-fn ends_word(byte: u8) -> bool {
-    matches!(byte, b' ' | b'(' | b')' | b'[' | b']' | b';' | b',' | b'|' | b'"' | b'<' | b'>' | b'{' | b'}')
-}
+/// The bytes that end a word.
+const ENDS_WORD: [bool; 256] = {
+    let mut ends = [false; 256];
+    let bytes = b" ()[];,|\"<>{}";
+    let mut at = 0;
+    while at < bytes.len() {
+        ends[bytes[at] as usize] = true;
+        at += 1;
+    }
+    ends
+};
 
 /// What the words read so far tell.
 struct Words<'a> {
     bytes: &'a [u8],
     /// Where the entry found last ends: a key of several words covers the words after its first.
     covered: usize,
+    /// The comment that said `Android`; the device's model follows there (`Android 7.0; M bot 60 Build/NRD90M`).
+    android: Option<u8>,
     signs: Signs,
 }
 
@@ -166,21 +176,28 @@ impl Words<'_> {
             return;
         }
         let product = word.split(|&byte| byte == b'/').next().unwrap_or(word);
+        let model = piece.comment > 0 && self.android == Some(piece.comment) && product.len() == word.len();
         let like = is_said_to_be_like(self.bytes, start);
-        let bot = !like && has_bot_word(product);
-        let mut found = false;
+        let bot = || !like && !model && has_bot_word(product);
+        // An entry that covers the whole product needs no look at its letters.
+        let (mut found, mut whole) = (false, false);
         for at in glued_products(self.bytes, start, end) {
             let Some(hit) = table::find(self.bytes, at) else { continue };
             found = true;
+            whole |= at == start && hit.len >= product.len();
             self.covered = self.covered.max(at + hit.len);
             if hit.entry.rank == RANK_NOISE {
                 piece.noise |= piece.is_empty() && at == start;
                 self.signs.note(hit.entry);
+                if hit.entry.is_android() {
+                    self.android = Some(piece.comment);
+                }
                 continue;
             }
             // `TikTokSpider` is not what `tiktok*` stands for.
-            let other = bot && at == start && hit.entry.class.is_for_people() && hit.len < product.len();
-            if !like && !other {
+            let people = hit.entry.class.is_for_people();
+            let other = people && at == start && !whole && bot();
+            if !like && !other && (people || !model) {
                 self.signs.note(hit.entry);
                 if hit.entry.rank > piece.rank() {
                     piece.hit = Some((hit.entry, at));
@@ -190,7 +207,7 @@ impl Words<'_> {
         if !found && is_mail(product) {
             piece.link.get_or_insert(start);
             self.signs.address = true;
-        } else if bot {
+        } else if !whole && bot() {
             piece.bot.get_or_insert(start);
             self.signs.bot = true;
         }

@@ -1,7 +1,7 @@
 //! The table of known agents: `data/agents/families.tsv`, built into the binary and read once.
 //!
-//! In: bytes and a place where a word starts. Out: the longest entry standing there. It never allocates in a look-up,
-//! and never decides between the entries of one agent: that is `rules`.
+//! Input: bytes and a place where a word starts. Output: the longest entry that stands there. Never: an allocation to find an
+//! entry; a decision between the entries of one agent, which is what `rules` are for.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -118,6 +118,11 @@ impl Entry {
         };
         let family = (family != "=").then_some(family);
         (!key.is_empty()).then_some(Entry { key, only_first, end, family, class, rank, tells })
+    }
+
+    /// Whether it is the platform of which models of devices follow.
+    pub(super) fn is_android(&self) -> bool {
+        self.tells == Some(Trait::Hand) && self.key.starts_with("andr")
     }
 
     fn stands_at(&self, text: &[u8], at: usize) -> bool {

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use super::Class;
 
-/// Whether a word says that a bot asks. `bot` must end a word or be followed by no small letter (`Botulism` is none).
+/// Whether a word says that a bot asks.
 pub(super) fn has_bot_word(word: &[u8]) -> bool {
     (0..word.len()).any(|at| {
         let says = |said: &[u8]| {
@@ -15,9 +15,7 @@ pub(super) fn has_bot_word(word: &[u8]) -> bool {
         };
         // Letter by letter: this runs over every byte of every agent that isn't in the cache.
         match word[at] | 0x20 {
-            b'b' => {
-                says(b"bot") && !word.get(at + 3).is_some_and(u8::is_ascii_lowercase) && !is_cubot(word, at)
-            }
+            b'b' => says(b"bot") && ends_bot(word, at + 3) && !is_cubot(word, at),
             b'c' => says(b"crawl"),
             b's' => match word.get(at + 1).map_or(0, |byte| byte | 0x20) {
                 b'p' => says(b"spider") || says(b"spyder"),
@@ -35,6 +33,16 @@ pub(super) fn has_bot_word(word: &[u8]) -> bool {
             _ => false,
         }
     })
+}
+
+/// Whether a word that says `bot` up to `end` goes on with another word, or not at all: `BotFoo`, but not `Botulism` and
+/// `BOTECH`.
+fn ends_bot(word: &[u8], end: usize) -> bool {
+    match word.get(end) {
+        Some(b'a'..=b'z') => false,
+        Some(b'A'..=b'Z') => word[end - 1] == b't',
+        _ => true,
+    }
 }
 
 /// Cubot makes telephones.
@@ -206,7 +214,7 @@ mod tests {
         for word in ["FooBot", "bot", "foobot2", "Bot.x", "webCrawler", "Fetcher", "botFoo_BOT"] {
             assert!(has_bot_word(word.as_bytes()), "{word}");
         }
-        for word in ["CUBOT_X19", "bottle", "Chrome", "Sabotage", "Prefetch", ""] {
+        for word in ["CUBOT_X19", "bottle", "BOTECH", "Chrome", "Sabotage", "Prefetch", ""] {
             assert!(!has_bot_word(word.as_bytes()), "{word}");
         }
     }

@@ -9,9 +9,9 @@ use crate::model::{KeyCounts, KeyTable};
 
 /// Keys and their counts, ascending by key, distinct, counts above zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts(Vec<(Box<str>, u32)>);
+pub struct RecordCounts(Vec<(Box<str>, u32)>);
 
-impl Counts {
+impl RecordCounts {
     /// The counts of a summary, whose indices ascend as its keys do.
     pub fn of(keys: &KeyTable, counts: &KeyCounts) -> Self {
         Self(counts.rows.iter().map(|row| (keys.get(row.index).into(), row.requests)).collect())
@@ -28,13 +28,13 @@ impl Counts {
     }
 }
 
-impl Serialize for Counts {
+impl Serialize for RecordCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
     }
 }
 
-impl<'de> Deserialize<'de> for Counts {
+impl<'de> Deserialize<'de> for RecordCounts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pairs;
         impl<'de> Visitor<'de> for Pairs {

@@ -24,7 +24,7 @@ const DIRECTIVES: [(char, Field, u8, Class); 29] = [
     ('T', Field::Duration(Unit::Seconds), 2, Class::Number),
     ('f', Field::Ignored, 0, Class::Text),
     ('F', Field::Ignored, 0, Class::Text),
-    ('H', Field::Ignored, 0, Class::Text),
+    ('H', Field::Ignored, 0, Class::Protocol),
     ('k', Field::Ignored, 0, Class::Number),
     ('l', Field::Ignored, 0, Class::Text),
     ('L', Field::Ignored, 0, Class::Text),
@@ -77,6 +77,10 @@ pub(super) fn steps(format: &str) -> Result<Vec<Step>, FormatError> {
     let mut at = 0;
     while let Some(c) = format[at..].chars().next() {
         let rest = &format[at..];
+        fields += usize::from(c == '%');
+        if fields > MAX_FORMAT_FIELDS {
+            return Err(FormatError::new(at, "more than 60 directives"));
+        }
         match c {
             '%' if rest.starts_with("%%") => {
                 steps.push(literal("%"));
@@ -89,10 +93,6 @@ pub(super) fn steps(format: &str) -> Result<Vec<Step>, FormatError> {
             }
             '%' => {
                 let directive = directive(rest).map_err(|error| error.behind(at))?;
-                fields += 1;
-                if fields > MAX_FORMAT_FIELDS {
-                    return Err(FormatError::new(at, "more than 60 directives"));
-                }
                 push(&directive, &mut steps).map_err(|error| error.behind(at))?;
                 at += directive.length;
             }

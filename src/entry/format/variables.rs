@@ -48,7 +48,7 @@ const NGINX: [Variable; 43] = [
     ("server_port", Field::Ignored, 0, Class::Number),
     ("remote_port", Field::Ignored, 0, Class::Number),
     ("gzip_ratio", Field::Ignored, 0, Class::Number),
-    ("server_protocol", Field::Ignored, 0, Class::Text),
+    ("server_protocol", Field::Ignored, 0, Class::Protocol),
     ("scheme", Field::Ignored, 0, Class::Text),
     ("is_args", Field::Ignored, 0, Class::Text),
     ("pipe", Field::Ignored, 0, Class::Text),

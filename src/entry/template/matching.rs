@@ -17,15 +17,15 @@
 //! If a text was tried from some place with all its ends, and the rest fitted behind none, then a later start of the same
 //! text has no end that was not tried: so the earliest failed start of each text is remembered, and no end is tried twice.
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr2, memchr3, memmem};
 
 use super::{Class, FieldStep, MAX_STEPS, Step, Template};
-use crate::entry::field::{Escape, Field, Found, Span, Value};
+use crate::entry::field::{Field, Found, Span, Value};
 use crate::entry::request;
 use crate::entry::time::{self, Moment, Partial};
 
 /// Times that the rest of a line is checked for balanced quotes, at most: each check may read all of the rest.
-const MAX_REST_CHECKS: u32 = 64;
+const MAX_REST_CHECKS: u32 = 16;
 
 /// Matches lines; keeps its memory between them.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub(in crate::entry) struct Matcher {
     failed: Vec<u32>,
     stack: Vec<Open>,
     rest_checks: u32,
+    /// A place, and the first quote from there on; [`usize::MAX`] where there is none.
+    next_quote: (usize, usize),
     furthest: usize,
 }
 
@@ -64,6 +66,7 @@ impl Default for Matcher {
             failed: vec![u32::MAX; MAX_STEPS],
             stack: Vec::with_capacity(MAX_STEPS),
             rest_checks: 0,
+            next_quote: (1, 0),
             furthest: 0,
         }
     }
@@ -92,12 +95,14 @@ impl Matcher {
             if (Walk { matcher: self, steps: &template.steps, line, pass }).run() {
                 return true;
             }
-            let reached_request = template.request_step.is_some_and(|step| self.furthest >= step);
+            let reached = |step: Option<usize>| step.is_some_and(|step| self.furthest >= step);
             pass = match pass {
-                Pass { wants_protocol: true, .. } if reached_request => {
+                Pass { wants_protocol: true, .. } if reached(template.request_step) => {
                     Pass { wants_protocol: false, ..pass }
                 }
-                Pass { heeds_escapes: true, .. } if memmem::find(line, b"\\\"").is_some() => {
+                Pass { heeds_escapes: true, .. }
+                    if reached(template.quoted_step) && memmem::find(line, b"\\\"").is_some() =>
+                {
                     Pass { wants_protocol: template.request_step.is_some(), heeds_escapes: false }
                 }
                 _ => return false,
@@ -106,31 +111,29 @@ impl Matcher {
     }
 
     fn offer(&self, template: &Template, line: &[u8], found: &mut Found) {
-        for (place, step) in template.steps.iter().enumerate() {
-            let Step::Field(step) = step else { continue };
-            let span = self.spans[place];
+        for output in &template.outputs {
+            let value = Value { span: self.spans[output.step], ..output.value };
+            found.put(output.slot, value, line);
+        }
+        for place in &template.times {
+            let Step::Field(step) = &template.steps[*place] else { continue };
+            let span = self.spans[*place];
             match (&step.class, step.field) {
-                (_, Field::Ignored) => {}
                 (Class::Pattern(pattern), _) => {
                     let mut piece = Partial::default();
                     pattern.read(span.of(line), &mut piece);
                     found.pieces = Some(found.pieces.unwrap_or_default().or(piece));
                 }
                 (Class::WallTime, _) => {
-                    found.pieces = time::wall_at_start(span.of(line)).map(|(piece, _)| piece)
+                    found.pieces = time::wall_at_start(span.of(line)).map(|(piece, _)| piece);
                 }
-                (Class::Time | Class::UnixTime, Field::Time) => {
-                    if let Some(moment) = self.moments[place]
+                (_, Field::DurationPart(unit)) => found.add_duration(span, unit, line),
+                _ => {
+                    if let Some(moment) = self.moments[*place]
                         && found.moment.is_none_or(|(rank, _)| step.rank < rank)
                     {
                         found.moment = Some((step.rank, moment));
                     }
-                }
-                (_, field) => {
-                    let escape = step.escape.unwrap_or(template.escape);
-                    let escape = if field == Field::Client { Escape::None } else { escape };
-                    let value = Value { span, rank: step.rank, escape, ..Value::default() };
-                    found.offer(field, value, line);
                 }
             }
         }
@@ -149,6 +152,7 @@ impl Walk<'_> {
     fn run(&mut self) -> bool {
         self.matcher.stack.clear();
         self.matcher.rest_checks = 0;
+        self.matcher.next_quote = (1, 0);
         self.matcher.failed[..self.steps.len()].fill(u32::MAX);
         let (mut place, mut at) = (0, 0);
         loop {
@@ -156,7 +160,7 @@ impl Walk<'_> {
                 None if at == self.line.len() => return true,
                 None => None,
                 Some(Step::Literal(text)) => {
-                    self.line[at..].starts_with(text).then(|| (place + 1, at + text.len()))
+                    stands_at(text, self.line, at).then(|| (place + 1, at + text.len()))
                 }
                 Some(Step::Field(step)) => self.enter(place, step, at),
             };
@@ -230,12 +234,17 @@ impl Walk<'_> {
         loop {
             let quote = from + memchr(b'"', self.line.get(from..)?)?;
             let is_end = !(self.pass.heeds_escapes && self.is_escaped(open.start, quote))
-                && self.follows(open.step + 1, quote + 1)
-                && self.is_allowed(step, open.start, quote);
-            if is_end {
-                return Some(quote);
+                && self.follows(open.step + 1, quote + 1);
+            match step.class {
+                // The first quote ends a word.
+                Class::Word => {
+                    let word = &self.line[open.start..quote];
+                    let is_word = from == open.start && !word.is_empty() && memchr(b' ', word).is_none();
+                    return (is_end && is_word).then_some(quote);
+                }
+                _ if is_end && self.is_allowed(step, open.start, quote) => return Some(quote),
+                _ => from = quote + 1,
             }
-            from = quote + 1;
         }
     }
 
@@ -244,13 +253,18 @@ impl Walk<'_> {
         loop {
             let end = match self.steps.get(open.step + 1) {
                 None => (from <= self.line.len()).then_some(self.line.len())?,
+                Some(Step::Literal(text)) if step.class == Class::Word => {
+                    return self.word_end(text, open);
+                }
                 Some(Step::Literal(text)) => {
-                    let first = from + memchr(text[0], self.line.get(from..)?)?;
-                    if !self.line[first..].starts_with(text) {
-                        from = first + 1;
+                    let last = text.len() - 1;
+                    // The last byte of a literal is the rarer one: a bracket or a bar behind a blank.
+                    let found = from + last + memchr(text[last], self.line.get(from + last..)?)?;
+                    if !stands_at(text, self.line, found - last) {
+                        from = found - last + 1;
                         continue;
                     }
-                    first
+                    found - last
                 }
                 Some(Step::Field(next)) if next.is_quoted => {
                     from + memchr2(b'"', b'-', self.line.get(from..)?)?
@@ -262,6 +276,22 @@ impl Walk<'_> {
             }
             if step.class == Class::Word && end > open.start {
                 return None;
+            }
+            from = end + 1;
+        }
+    }
+
+    /// The next end of a word before a literal; not beyond the first blank or quote.
+    fn word_end(&self, literal: &[u8], open: Open) -> Option<usize> {
+        let mut from = open.from;
+        loop {
+            // The byte at which the word ended before is part of it now.
+            if from > open.start && matches!(self.line.get(from - 1), Some(b' ' | b'"')) {
+                return None;
+            }
+            let end = from + memchr3(literal[0], b' ', b'"', self.line.get(from..)?)?;
+            if end > open.start && stands_at(literal, self.line, end) {
+                return Some(end);
             }
             from = end + 1;
         }
@@ -291,7 +321,7 @@ impl Walk<'_> {
         let rest = &self.line[at..];
         match self.steps.get(place) {
             None => rest.is_empty(),
-            Some(Step::Literal(text)) => rest.starts_with(text),
+            Some(Step::Literal(text)) => stands_at(text, rest, 0),
             Some(Step::Field(step)) => match step.class {
                 Class::More | Class::MoreWords => matches!(rest.first(), None | Some(b' ')),
                 _ => true,
@@ -310,11 +340,13 @@ impl Walk<'_> {
             Class::Status => status(rest).map(|length| at + length),
             Class::Time => self.moment(place, time::at_start(rest), at),
             Class::UnixTime => self.moment(place, time::unix_at_start(rest), at),
+            Class::Protocol => Some(at + protocol(rest)),
             Class::WallTime => time::wall_at_start(rest).map(|(_, length)| at + length),
             Class::Pattern(pattern) => pattern.read(rest, &mut Partial::default()).map(|length| at + length),
+            Class::Between if rest.first() == Some(&b'"') => Some(at),
             Class::Between => {
-                let end = at + memchr(b'"', rest)?;
-                (end == at || !holds_time(&self.line[at..end])).then_some(end)
+                let end = self.next_quote(at)?;
+                (!holds_time(&self.line[at..end])).then_some(end)
             }
             Class::Hex(least) => Some(run(u8::is_ascii_hexdigit)).filter(|end| end - at >= *least),
             Class::OneOf(words) => {
@@ -343,11 +375,28 @@ impl Walk<'_> {
         }
     }
 
+    /// The first quote from `at` on. Asked again and again for places before the same one.
+    fn next_quote(&mut self, at: usize) -> Option<usize> {
+        let (from, quote) = self.matcher.next_quote;
+        if at < from || at > quote {
+            let quote = memchr(b'"', &self.line[at..]).map_or(usize::MAX, |quote| at + quote);
+            self.matcher.next_quote = (at, quote);
+        }
+        Some(self.matcher.next_quote.1).filter(|quote| *quote != usize::MAX)
+    }
+
     fn moment(&mut self, place: usize, read: Option<(Moment, usize)>, at: usize) -> Option<usize> {
         let (moment, length) = read?;
         self.matcher.moments[place] = Some(moment);
         Some(at + length)
     }
+}
+
+/// Whether a literal stands at a place of a line. Most are one or two bytes long, which no call is worth.
+#[inline]
+fn stands_at(literal: &[u8], line: &[u8], at: usize) -> bool {
+    let Some(here) = line.get(at..at + literal.len()) else { return false };
+    here[0] == literal[0] && (literal.len() == 1 || here[1..] == literal[1..])
 }
 
 /// Length of `12`, `0.011`, `+164`, `-1` or `-` at the start of a text.
@@ -379,6 +428,16 @@ fn status(text: &[u8]) -> Option<usize> {
 fn holds_time(text: &[u8]) -> bool {
     let begins = |at: usize| at == 0 || matches!(text[at - 1], b' ' | b'[');
     (0..text.len()).any(|at| text[at].is_ascii_digit() && begins(at) && time::at_start(&text[at..]).is_some())
+}
+
+/// Length of `HTTP/1.1`, `HTTP/2` or `-`; 0 for anything else.
+fn protocol(text: &[u8]) -> usize {
+    match text.strip_prefix(b"HTTP/") {
+        Some([b'0'..=b'9', b'.', b'0'..=b'9', ..]) => 8,
+        Some([b'0'..=b'9', ..]) => 6,
+        Some(_) => 0,
+        None => usize::from(text.first() == Some(&b'-')),
+    }
 }
 
 fn priority(text: &[u8]) -> usize {

@@ -7,7 +7,9 @@ pub(super) mod matching;
 
 use std::sync::Arc;
 
-use super::field::{Escape, Field};
+use memchr::memchr2;
+
+use super::field::{Escape, Field, Unit, Value};
 use super::time::strftime::Pattern;
 
 /// What a field's text may be: where it can end, if it begins here.
@@ -33,6 +35,8 @@ pub(super) enum Class {
     UnixTime,
     /// Caddy's `2006/01/02 15:04:05.000`.
     WallTime,
+    /// `HTTP/1.1`, `-` or nothing.
+    Protocol,
     /// A time by a pattern.
     Pattern(Arc<Pattern>),
     /// Hex digits, at least this many.
@@ -70,13 +74,11 @@ pub(super) struct FieldStep {
     pub(super) class: Class,
     /// It stands in quotes; then `-` may stand alone for it.
     pub(super) is_quoted: bool,
-    /// Its escaping, where it is not the template's.
-    pub(super) escape: Option<Escape>,
 }
 
 impl FieldStep {
     pub(super) fn new(field: Field, rank: u8, class: Class) -> Self {
-        Self { field, rank, class, is_quoted: false, escape: None }
+        Self { field, rank, class, is_quoted: false }
     }
 }
 
@@ -84,12 +86,26 @@ impl FieldStep {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Template {
     steps: Vec<Step>,
-    escape: Escape,
     /// Bytes a line may begin and end with.
     first: ByteSet,
     last: ByteSet,
     /// The step that reads the request line, if one does.
     request_step: Option<usize>,
+    /// The first step in quotes.
+    quoted_step: Option<usize>,
+    /// The steps whose texts are kept as they stand in the line.
+    outputs: Vec<Output>,
+    /// The steps that read a time.
+    times: Vec<usize>,
+}
+
+/// A text of a line that is kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Output {
+    step: usize,
+    slot: usize,
+    /// Its rank, escaping and unit; its place is not known yet.
+    value: Value,
 }
 
 /// Fields of a template at most, so that a line's spans have a bounded place.
@@ -104,15 +120,48 @@ impl Template {
         let last = steps.last().map_or(ByteSet::ALL, last_bytes);
         let is_request = |step: &Step| matches!(step, Step::Field(FieldStep { class: Class::Request, .. }));
         let request_step = steps.iter().position(is_request);
-        Self { steps, escape, first, last, request_step }
+        let is_quoted = |step: &Step| matches!(step, Step::Field(FieldStep { is_quoted: true, .. }));
+        let quoted_step = steps.iter().position(is_quoted);
+        let outputs =
+            steps.iter().enumerate().filter_map(|(place, step)| output(place, step, escape)).collect();
+        let is_time = |place: &usize| match &steps[*place] {
+            Step::Field(step) => {
+                matches!(step.field, Field::Time | Field::TimePiece | Field::DurationPart(_))
+            }
+            Step::Literal(_) => false,
+        };
+        let times = (0..steps.len()).filter(is_time).collect();
+        Self { steps, first, last, request_step, quoted_step, outputs, times }
     }
 
-    /// Whether the first and last bytes of a line let it be one of these.
+    /// Whether a line may begin with this byte.
+    pub(super) fn may_begin_with(&self, byte: u8) -> bool {
+        self.first.has(byte)
+    }
+
+    /// Whether the beginning and the last byte of a line let it be one of these: a check that costs next to nothing.
     #[inline]
     pub(super) fn may_match(&self, line: &[u8]) -> bool {
-        match (line.first(), line.last()) {
-            (Some(first), Some(last)) => self.first.has(*first) && self.last.has(*last),
-            _ => false,
+        let (Some(first), Some(last)) = (line.first(), line.last()) else { return false };
+        if !self.first.has(*first) || !self.last.has(*last) {
+            return false;
+        }
+        let is_short = |length: usize, is: fn(&u8) -> bool| !line.iter().take(length).all(is);
+        match self.steps.first() {
+            Some(Step::Field(FieldStep { class: Class::Time, .. })) => {
+                matches!(line, [_, _, b'/', ..] | [_, _, _, _, b'-', ..])
+            }
+            Some(Step::Field(FieldStep { class: Class::UnixTime, .. })) => !is_short(9, u8::is_ascii_digit),
+            Some(Step::Field(FieldStep { class: Class::Hex(least), .. })) => {
+                !is_short(*least, u8::is_ascii_hexdigit)
+            }
+            Some(Step::Field(FieldStep { class: Class::Word, .. })) => match self.steps.get(1) {
+                Some(Step::Literal(text)) => {
+                    memchr2(text[0], b' ', line).is_some_and(|found| line[found] == text[0])
+                }
+                _ => true,
+            },
+            _ => true,
         }
     }
 
@@ -125,6 +174,19 @@ impl Template {
     pub(super) fn has(&self, wanted: impl Fn(Field) -> bool) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Field(step) if wanted(step.field)))
     }
+}
+
+/// What is kept of a step; times and the parts of a duration are read at once.
+fn output(place: usize, step: &Step, escape: Escape) -> Option<Output> {
+    let Step::Field(step) = step else { return None };
+    if step.field == Field::Time {
+        return None;
+    }
+    // Addresses are never escaped, and zones begin with a percent sign.
+    let escape = if step.field == Field::Client { Escape::None } else { escape };
+    let unit = if let Field::Duration(unit) = step.field { unit } else { Unit::default() };
+    let value = Value { rank: step.rank, escape, unit, ..Value::default() };
+    Some(Output { step: place, slot: step.field.slot()?, value })
 }
 
 fn join_literals(steps: Vec<Step>) -> Vec<Step> {

@@ -3,6 +3,8 @@
 mod cases;
 mod damage;
 mod examples;
+mod hostile;
+mod json_examples;
 mod regions;
 
 use serde_json::Value;

@@ -1,13 +1,19 @@
 //! Chunked transfer coding, decoded in place.
 //!
-//! In: raw bytes in a buffer, cut anywhere. Out: the data, moved to the front over the framing that was between
-//! it. A pure state machine that keeps no bytes of its own: extensions and trailers are checked for form, counted
-//! and forgotten. It must never look at bytes after the end of the body.
+//! Input: raw bytes in a buffer, cut anywhere. Output: the data, moved to the front over the framing between it. A pure
+//! state machine that keeps no bytes: extensions and trailers are checked, counted and dropped. Never: a read past the end
+//! of the body.
 
-use super::head::is_token_byte;
-use crate::http::limits::FrontLimits;
+use crate::base::token::is_token_byte;
 
-/// Framing bytes per byte of data, above `free_framing_bytes`; why is said there.
+/// Bytes of one chunk-size line, extensions included; more is 400.
+const MAX_LINE_BYTES: usize = 4 * 1024;
+/// Bytes of all trailers of a body together; more is 400.
+const MAX_TRAILER_BYTES: usize = 8 * 1024;
+/// Framing bytes that a body may have before its framing is measured against its data.
+const FREE_FRAMING_BYTES: u64 = 64 * 1024;
+/// Framing bytes per byte of data above that; more is 400. Chunks of one byte have five. Only extensions and leading
+/// zeros need more, and they are a way to keep a server busy with nothing.
 const MAX_FRAMING_PER_DATA_BYTE: u64 = 8;
 
 /// Why a body cannot be decoded.
@@ -19,9 +25,10 @@ pub(super) enum ChunkError {
 }
 
 /// What the next byte belongs to, in the words of RFC 9112, section 7.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ChunkedState {
     /// The digits of a chunk size; no digit seen yet where `line_bytes` is 0.
+    #[default]
     Size,
     /// White space behind a size or an extension: only another extension may follow.
     BeforeExtension,
@@ -52,9 +59,8 @@ enum ChunkedState {
 const MALFORMED_SIZE: ChunkError = ChunkError::Malformed("malformed chunk size");
 
 /// Decodes one body.
-#[derive(Debug)]
-pub(super) struct Decoder<'a> {
-    limits: &'a FrontLimits,
+#[derive(Debug, Default)]
+pub(super) struct ChunkDecoder {
     state: ChunkedState,
     /// Bytes left of the chunk, or its size as far as it was read.
     size: u64,
@@ -64,39 +70,27 @@ pub(super) struct Decoder<'a> {
     data_bytes: u64,
 }
 
-/// What one step has done.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Progress {
-    /// Where the raw bytes end that were used up.
+pub(super) struct Decoded {
+    /// The end of the raw bytes that were consumed.
     pub(super) read: usize,
-    /// Where the data ends.
+    /// The end of the data.
     pub(super) written: usize,
     /// The body is complete.
     pub(super) done: bool,
 }
 
-impl<'a> Decoder<'a> {
-    pub(super) fn new(limits: &'a FrontLimits) -> Self {
-        Self {
-            limits,
-            state: ChunkedState::Size,
-            size: 0,
-            line_bytes: 0,
-            trailer_bytes: 0,
-            framing_bytes: 0,
-            data_bytes: 0,
-        }
-    }
-
-    /// Decodes the raw bytes of `buffer[read..]` to `buffer[written..]`; `written` is never above `read`. Uses
-    /// up every byte there is unless the body ends before.
+impl ChunkDecoder {
+    /// Decodes the raw bytes of `buffer[read..]` to `buffer[written..]`; `written` is never above `read`. Consumes every
+    /// byte, unless the body ends before.
     pub(super) fn decode(
         &mut self,
         buffer: &mut [u8],
         mut read: usize,
         mut written: usize,
         limit_bytes: usize,
-    ) -> Result<Progress, ChunkError> {
+    ) -> Result<Decoded, ChunkError> {
         debug_assert!(written <= read);
         while read < buffer.len() && self.state != ChunkedState::Done {
             if self.state == ChunkedState::Data {
@@ -115,13 +109,13 @@ impl<'a> Decoder<'a> {
                 self.framing(byte, limit_bytes as u64)?;
             }
         }
-        Ok(Progress { read, written, done: self.state == ChunkedState::Done })
+        Ok(Decoded { read, written, done: self.state == ChunkedState::Done })
     }
 
     fn framing(&mut self, byte: u8, limit_bytes: u64) -> Result<(), ChunkError> {
         self.framing_bytes += 1;
         let earned = self.data_bytes.saturating_mul(MAX_FRAMING_PER_DATA_BYTE);
-        if self.framing_bytes > earned.saturating_add(self.limits.free_framing_bytes as u64) {
+        if self.framing_bytes > earned.saturating_add(FREE_FRAMING_BYTES) {
             return Err(ChunkError::Malformed("far more chunk framing than data"));
         }
         self.state = match self.state {
@@ -201,7 +195,7 @@ impl<'a> Decoder<'a> {
             self.size = 0;
         }
         let digit = char::from(byte).to_digit(16).unwrap_or(0);
-        // Checked with every digit: a size that cannot be within the limit can never overflow either.
+        // Checked with every digit, so that a size beyond the limit can never overflow.
         self.size = self.size.saturating_mul(16).saturating_add(u64::from(digit));
         if self.data_bytes.saturating_add(self.size) > limit_bytes {
             return Err(ChunkError::TooLarge);
@@ -211,7 +205,7 @@ impl<'a> Decoder<'a> {
 
     fn line(&mut self, state: ChunkedState) -> Result<ChunkedState, ChunkError> {
         self.line_bytes += 1;
-        if self.line_bytes > self.limits.max_chunk_line_bytes {
+        if self.line_bytes > MAX_LINE_BYTES {
             return Err(ChunkError::Malformed("chunk-size line too long"));
         }
         Ok(state)
@@ -219,7 +213,7 @@ impl<'a> Decoder<'a> {
 
     fn trailer(&mut self, state: ChunkedState) -> Result<ChunkedState, ChunkError> {
         self.trailer_bytes += 1;
-        if self.trailer_bytes > self.limits.max_trailer_bytes {
+        if self.trailer_bytes > MAX_TRAILER_BYTES {
             return Err(ChunkError::Malformed("trailers too long"));
         }
         Ok(state)
@@ -237,8 +231,7 @@ mod tests {
 
     fn decode(raw: &str) -> Result<(String, usize), ChunkError> {
         let mut buffer = raw.as_bytes().to_vec();
-        let limits = FrontLimits::default();
-        let progress = Decoder::new(&limits).decode(&mut buffer, 0, 0, 100)?;
+        let progress = ChunkDecoder::default().decode(&mut buffer, 0, 0, 100)?;
         assert!(progress.done, "{raw:?} is not complete");
         Ok((String::from_utf8(buffer[..progress.written].to_vec()).unwrap(), raw.len() - progress.read))
     }
@@ -297,8 +290,7 @@ mod tests {
             "0\r\n\rX",
         ] {
             let mut buffer = raw.as_bytes().to_vec();
-            let limits = FrontLimits::default();
-            let result = Decoder::new(&limits).decode(&mut buffer, 0, 0, 100);
+            let result = ChunkDecoder::default().decode(&mut buffer, 0, 0, 100);
             assert!(matches!(result, Err(ChunkError::Malformed(_))), "{raw:?}: {result:?}");
         }
         assert_eq!(decode("65\r\n"), Err(ChunkError::TooLarge));

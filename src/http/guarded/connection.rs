@@ -8,20 +8,24 @@ use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
 
-use super::head::{Framed, Framing, Refusal};
-use super::reader::{NoHead, Reader, Source, Started};
+use super::head::{BodyFraming, Framing, Refusal};
+use super::reader::{ByteSource, NoRequest, ReceivedHead, RequestReader};
 use super::slots::{Connection, Slots};
 use super::timed::{MAX_WRITE_BYTES, TimedStream};
 use crate::base::clock::{monotonic, now_ms};
 use crate::base::inflight::Charge;
 use crate::http::contained;
-use crate::http::encode::{self, Form};
+use crate::http::encode::{self, AnswerForm};
 use crate::http::limits::FrontLimits;
 use crate::http::stats::ConnectionStats;
 use crate::http::{Body, BodyError, Handler, Request, Response};
 
-/// What all connections have in common.
-pub(super) struct Shared {
+/// A body that the handler did not ask for is read and thrown away up to this size, so that the connection can go on;
+/// with more left it closes.
+const MAX_SKIPPED_BODY_BYTES: u64 = 64 * 1024;
+
+/// What all connections share.
+pub(super) struct ConnectionContext {
     pub(super) limits: FrontLimits,
     pub(super) handler: Arc<dyn Handler>,
     pub(super) stats: Arc<ConnectionStats>,
@@ -29,79 +33,84 @@ pub(super) struct Shared {
 }
 
 /// Serves one connection until it closes.
-pub(super) fn serve(connection: &Connection, shared: &Shared) {
-    let limits = &shared.limits;
+pub(super) fn serve(connection: &Connection, context: &ConnectionContext) {
+    let limits = &context.limits;
     let mut socket = TimedStream::new(&connection.stream, limits);
-    let mut reader = Reader::default();
+    let mut reader = RequestReader::new(limits);
     let mut idle_since = monotonic();
     loop {
-        if shared.slots.draining() {
-            // What has arrived is still served.
+        if context.slots.draining() {
+            // Requests that have already arrived can still be read.
             connection.stream.shutdown(Shutdown::Read);
         }
-        let next = reader.head(&mut socket, limits, idle_since, &mut || connection.begun());
-        let started = match next {
-            Err(NoHead::Closed) => return,
+        let next = reader.head(&mut socket, idle_since, &mut || connection.begun());
+        let after = match next {
+            Err(NoRequest::Closed) => return,
             next if !connection.serve() => return drop(next),
-            Err(NoHead::Refused(refusal)) => {
-                // Whatever is wrong with it, or missing: it is not the client's fault that nothing more is read.
-                let stopping = || Refusal::new(503, "the server is stopping: try again");
-                let refusal = if shared.slots.draining() { stopping() } else { refusal };
-                let head = refusal.head.as_deref();
-                log::debug!("refused {}: {}", refusal.status, refusal.description);
-                let (status, text) = (refusal.status, &refusal.description);
-                let response = contained::refuse(&*shared.handler, &shared.stats, head, status, text);
-                let head_only = head.is_some_and(|head| head.method == "HEAD");
-                let form = Form { head_only, close: true, say_keep_alive: false, now: now_ms() };
-                if respond(&mut socket, &response, form).is_ok() {
-                    connection.linger();
-                    linger(&mut socket, &mut reader, limits);
-                }
-                return;
-            }
-            Ok(started) => started,
+            Err(NoRequest::Refused(refusal)) => refuse(&mut socket, refusal, context),
+            Ok(received) => exchange(&mut socket, &mut reader, &received, context),
         };
-        match exchange(&mut socket, &mut reader, &started, shared) {
-            After::Wait => {}
-            After::Linger => {
+        match after {
+            AfterAnswer::Wait => {}
+            AfterAnswer::Linger => {
                 connection.linger();
-                linger(&mut socket, &mut reader, limits);
-                return;
+                return linger(&mut socket, &mut reader, limits);
             }
-            After::Gone => return,
+            AfterAnswer::Gone => return,
         }
-        reader.finish(limits);
+        reader.finish();
         idle_since = monotonic();
         connection.wait();
     }
 }
 
 /// What follows an answer.
-enum After {
+enum AfterAnswer {
     /// The next request.
     Wait,
-    /// Closing, once the client has had time to see the answer.
+    /// A close, once the client has had time to read the answer.
     Linger,
     /// Nothing: the client is gone.
     Gone,
 }
 
-/// Answers one request.
-fn exchange(socket: &mut TimedStream<'_>, reader: &mut Reader, started: &Started, shared: &Shared) -> After {
-    let limits = &shared.limits;
-    let framing = started.framing;
-    let mut body = SocketBody { socket, reader, started, shared, state: BodyState::Unread };
-    let request = Request { head: &started.head, body: &mut body };
-    let mut response = contained::handle(&*shared.handler, &shared.stats, request);
-    let body_state = body.state;
-    let left = match body_state {
-        BodyState::Read => Left::Nothing,
-        BodyState::Failed => Left::TooMuch,
-        BodyState::Unread => left(reader, framing, limits),
+/// Answers what cannot reach the handler: a head that is malformed, too large or too late.
+fn refuse(socket: &mut TimedStream<'_>, refusal: Refusal, context: &ConnectionContext) -> AfterAnswer {
+    let refusal = if context.slots.draining() {
+        // The server stopped reading; the client did nothing wrong.
+        Refusal::new(503, "the server is stopping: try again")
+    } else {
+        refusal
     };
-    let close = response.close || !framing.keep_alive || left == Left::TooMuch || shared.slots.draining();
-    let form = Form {
-        head_only: started.head.method == "HEAD",
+    let head = refusal.head.as_deref();
+    log::debug!("refused {}: {}", refusal.status, refusal.description);
+    let (status, text) = (refusal.status, &refusal.description);
+    let response = contained::refuse(&*context.handler, &context.stats, head, status, text);
+    let head_only = head.is_some_and(|head| head.method == "HEAD");
+    let form = AnswerForm { head_only, close: true, say_keep_alive: false, now: now_ms() };
+    respond(socket, &response, form).map_or(AfterAnswer::Gone, |()| AfterAnswer::Linger)
+}
+
+/// Answers one request.
+fn exchange(
+    socket: &mut TimedStream<'_>,
+    reader: &mut RequestReader<'_>,
+    received: &ReceivedHead,
+    context: &ConnectionContext,
+) -> AfterAnswer {
+    let framing = received.framing;
+    let mut body = SocketBody { socket, reader, framing, context, state: BodyState::Unread };
+    let request = Request { head: &received.head, body: &mut body };
+    let mut response = contained::handle(&*context.handler, &context.stats, request);
+    let leftover = match body.state {
+        BodyState::Read => Leftover::Nothing,
+        BodyState::Failed => Leftover::TooMuch,
+        BodyState::Unread => leftover(reader, framing),
+    };
+    let close =
+        response.close || !framing.keep_alive || leftover == Leftover::TooMuch || context.slots.draining();
+    let form = AnswerForm {
+        head_only: received.head.method == "HEAD",
         close,
         say_keep_alive: !framing.http_1_1,
         now: now_ms(),
@@ -110,40 +119,40 @@ fn exchange(socket: &mut TimedStream<'_>, reader: &mut Reader, started: &Started
     // The answer may be large; it is not kept while the connection waits.
     response.body = Vec::new();
     match (written, close) {
-        (Err(_), _) => After::Gone,
-        (Ok(()), true) => After::Linger,
-        (Ok(()), false) if left == Left::Skippable => {
-            match reader.skip_body(socket, framing, monotonic() + limits.linger_timeout) {
-                Ok(()) => After::Wait,
-                Err(_) => After::Linger,
+        (Err(_), _) => AfterAnswer::Gone,
+        (Ok(()), true) => AfterAnswer::Linger,
+        (Ok(()), false) if leftover == Leftover::Skippable => {
+            match reader.skip_body(socket, framing, monotonic() + context.limits.linger_timeout) {
+                Ok(()) => AfterAnswer::Wait,
+                Err(_) => AfterAnswer::Linger,
             }
         }
-        (Ok(()), false) => After::Wait,
+        (Ok(()), false) => AfterAnswer::Wait,
     }
 }
 
 /// What the socket still holds of the request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Left {
+enum Leftover {
     Nothing,
-    /// A body nobody asked for, known and small.
+    /// A body that the handler did not ask for, small and of known length.
     Skippable,
     TooMuch,
 }
 
-fn left(reader: &Reader, framing: Framing, limits: &FrontLimits) -> Left {
+fn leftover(reader: &RequestReader<'_>, framing: Framing) -> Leftover {
     match (framing.body, reader.unread_body(framing)) {
-        (Framed::None, _) => Left::Nothing,
-        // Here already, as a client does that does not wait for its `100 Continue`.
-        (Framed::Length(_), Some(0)) => Left::Skippable,
-        // Whether a client that was not told to continue sends its body nobody can know.
-        _ if framing.expect_continue => Left::TooMuch,
-        (_, Some(bytes)) if bytes <= limits.max_skipped_body_bytes as u64 => Left::Skippable,
-        _ => Left::TooMuch,
+        (BodyFraming::None, _) => Leftover::Nothing,
+        // It arrived with the head: the client did not wait for its `100 Continue`.
+        (BodyFraming::Length(_), Some(0)) => Leftover::Skippable,
+        // A client that was not told to continue may send its body or not.
+        _ if framing.expect_continue => Leftover::TooMuch,
+        (_, Some(bytes)) if bytes <= MAX_SKIPPED_BODY_BYTES => Leftover::Skippable,
+        _ => Leftover::TooMuch,
     }
 }
 
-fn respond(socket: &mut TimedStream<'_>, response: &Response, form: Form) -> io::Result<()> {
+fn respond(socket: &mut TimedStream<'_>, response: &Response, form: AnswerForm) -> io::Result<()> {
     let (mut bytes, send_body) = encode::head(response, form);
     if !send_body {
         return socket.write_all(&bytes);
@@ -156,8 +165,8 @@ fn respond(socket: &mut TimedStream<'_>, response: &Response, form: Form) -> io:
     socket.write_all(&response.body)
 }
 
-/// Says that no more will come, and reads what the client is still sending until it has seen that.
-fn linger(socket: &mut TimedStream<'_>, reader: &mut Reader, limits: &FrontLimits) {
+/// Ends the sending side, and throws away what the client still sends until it closes.
+fn linger(socket: &mut TimedStream<'_>, reader: &mut RequestReader<'_>, limits: &FrontLimits) {
     socket.stream().shutdown(Shutdown::Write);
     let until = monotonic() + limits.linger_timeout;
     let scratch = reader.scratch();
@@ -179,34 +188,33 @@ enum BodyState {
 }
 
 /// The body of the request being served.
-struct SocketBody<'a, 'b> {
-    socket: &'a mut TimedStream<'b>,
-    reader: &'a mut Reader,
-    started: &'a Started,
-    shared: &'a Shared,
+struct SocketBody<'a, 's, 'l> {
+    socket: &'a mut TimedStream<'s>,
+    reader: &'a mut RequestReader<'l>,
+    framing: Framing,
+    context: &'a ConnectionContext,
     state: BodyState,
 }
 
-impl Body for SocketBody<'_, '_> {
+impl Body for SocketBody<'_, '_, '_> {
     fn read(&mut self, limit_bytes: usize, charge: &mut Charge) -> Result<&[u8], BodyError> {
         if self.state != BodyState::Unread {
             return Err(BodyError::Malformed("the body was already read"));
         }
-        // Until it has been read to its end; also should this panic.
+        // Until the body has been read to its end, so that a panic on the way counts as a failure too.
         self.state = BodyState::Failed;
-        let Shared { limits, slots, .. } = self.shared;
-        if self.reader.unread_body(self.started.framing) != Some(0) {
+        if self.reader.unread_body(self.framing) != Some(0) {
             charge.arrives_by(self.socket.upload());
         }
-        match self.reader.body(self.socket, self.started, limits, limit_bytes, charge) {
+        match self.reader.body(self.socket, self.framing, limit_bytes, charge) {
             Ok(body) => {
                 charge.has_arrived();
                 self.state = BodyState::Read;
                 Ok(body)
             }
             Err(_) if self.socket.upload().gave_way() => Err(BodyError::GaveWay),
-            // The server has stopped reading, not the client sending.
-            Err(BodyError::Disconnected(_)) if slots.draining() => Err(BodyError::Stopping),
+            // The server has stopped reading; the client may not have stopped sending.
+            Err(BodyError::Disconnected(_)) if self.context.slots.draining() => Err(BodyError::Stopping),
             Err(error) => Err(error),
         }
     }

@@ -1,25 +1,25 @@
 //! Request heads: where one ends, whether it is well formed, and how its body is framed.
 //!
-//! In: bytes as they arrive. Out: a [`Head`] and a [`Framing`], or the [`Refusal`] to send. Stricter than
-//! httparse, because two servers that read one head differently are a way to smuggle requests. It must never do
-//! I/O, and what it decides must not depend on how the bytes were cut into reads: `HeadScan` looks at each byte
-//! once and in order, and the rest is parsed only when the head is complete.
+//! Input: bytes as they arrive. Output: a [`Head`] and a [`Framing`], or the [`Refusal`] to send. Stricter than httparse,
+//! because requests can be smuggled between two servers that read one head differently. Never: I/O, or a decision that
+//! depends on how the bytes were cut into reads. `HeadScan` reads each byte once and in order, and the head is parsed when
+//! it is complete.
 
+use crate::base::token::{MAX_METHOD_BYTES, is_token_byte};
 use crate::http::Head;
-use crate::http::limits::{FrontLimits, MAX_HEADERS};
+use crate::http::limits::FrontLimits;
 use crate::http::target::{is_host, split_target};
 
-/// The longest method anybody implements is far below this; a longer one is 501 (RFC 9112, section 3).
-const MAX_METHOD_BYTES: usize = 32;
+/// Header lines of one request; more is 431. A request with this many is answered.
+const MAX_HEADERS: usize = 100;
 
-/// An answer the front end gives by itself; the connection closes after it.
+/// An answer that the front end gives without asking the handler; the connection closes after it.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    /// Status code.
     pub status: u16,
-    /// What was wrong, for the client.
+    /// For the client.
     pub description: String,
-    /// The head, where it could be read.
+    /// The head, if it could be parsed.
     pub head: Option<Box<Head>>,
 }
 
@@ -33,7 +33,7 @@ fn bad(description: &str) -> Refusal {
     Refusal::new(400, description)
 }
 
-/// How far the search for the end of a head has come.
+/// The search for the end of a head.
 #[derive(Debug, Default)]
 pub(super) struct HeadScan {
     scanned: usize,
@@ -59,7 +59,7 @@ enum HeadPlace {
 }
 
 impl HeadScan {
-    /// Looks at the bytes that are new since the last call: the length of the head once it is complete.
+    /// Reads the bytes that are new since the last call; the length of the head once it is complete.
     pub(super) fn advance(&mut self, bytes: &[u8], limits: &FrontLimits) -> Result<Option<usize>, Refusal> {
         while let Some(&byte) = bytes.get(self.scanned) {
             self.scanned += 1;
@@ -101,8 +101,8 @@ impl HeadScan {
             HeadPlace::LineStart if byte == b'\n' => return Err(bad("a line ends with LF alone")),
             HeadPlace::LineStart => {
                 self.header_lines += 1;
-                if self.header_lines > limits.max_headers {
-                    return Err(Refusal::new(431, format!("more than {} headers", limits.max_headers)));
+                if self.header_lines > MAX_HEADERS {
+                    return Err(Refusal::new(431, format!("more than {} headers", MAX_HEADERS)));
                 }
                 self.go(HeadPlace::Line);
             }
@@ -126,10 +126,10 @@ impl HeadScan {
 
 /// How the body of a request is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framed {
+pub enum BodyFraming {
     /// Neither a length nor a transfer coding: there is no body.
     None,
-    /// `Content-Length`, in bytes; what does not fit 64 bits is `u64::MAX`.
+    /// `Content-Length`, in bytes; a number of more than 64 bits is `u64::MAX`.
     Length(u64),
     /// `Transfer-Encoding: chunked`.
     Chunked,
@@ -138,14 +138,13 @@ pub enum Framed {
 /// What a head says about the connection and the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framing {
-    /// HTTP/1.1, not 1.0.
+    /// HTTP/1.1 or later, not 1.0.
     pub http_1_1: bool,
-    /// The client wants to go on after this request.
+    /// The client wants to send another request.
     pub keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub expect_continue: bool,
-    /// How the body is delimited.
-    pub body: Framed,
+    pub body: BodyFraming,
 }
 
 /// Parses a head that [`HeadScan`] has found complete. A refusal comes with the head where it was readable.
@@ -204,12 +203,12 @@ fn is_http_1_1(version: &str) -> Result<bool, Refusal> {
 fn framing(head: &Head, http_1_1: bool) -> Result<Framing, Refusal> {
     let body = match (one(head, "content-length")?, head.first("transfer-encoding").is_some()) {
         (Some(_), true) => return Err(bad("both content-length and transfer-encoding")),
-        (Some(length), false) => Framed::Length(content_length(length)?),
+        (Some(length), false) => BodyFraming::Length(content_length(length)?),
         (None, true) => {
             transfer_coding(head, http_1_1)?;
-            Framed::Chunked
+            BodyFraming::Chunked
         }
-        (None, false) => Framed::None,
+        (None, false) => BodyFraming::None,
     };
     match one(head, "host")? {
         Some(host) if is_host(host) => {}
@@ -229,11 +228,11 @@ fn framing(head: &Head, http_1_1: bool) -> Result<Framing, Refusal> {
             .any(|token| token.trim().eq_ignore_ascii_case(word))
     };
     let keep_alive = !wish("close") && (http_1_1 || wish("keep-alive"));
-    // An HTTP/1.0 client cannot mean it (RFC 9110, section 10.1.1).
+    // HTTP/1.0 has no expectations (RFC 9110, section 10.1.1).
     Ok(Framing { http_1_1, keep_alive, expect_continue: expect_continue && http_1_1, body })
 }
 
-/// The value of a header that may come once at most.
+/// The value of a header that may occur once.
 fn one<'a>(head: &'a Head, name: &'a str) -> Result<Option<&'a str>, Refusal> {
     let mut values = head.all(name);
     let first = values.next();
@@ -271,11 +270,6 @@ fn transfer_coding(head: &Head, http_1_1: bool) -> Result<(), Refusal> {
         return Err(bad("chunked more than once"));
     }
     Ok(())
-}
-
-/// `tchar` of RFC 9110, section 5.6.2.
-pub(super) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! How slowly a body may come in and an answer may go out.
 //!
 //! Input: when a transfer began, and how many bytes have moved. Output: until when to wait for the next ones. Never: a
-//! limit on the whole transfer, which would punish large ones.
+//! fixed time for the whole transfer, which large ones would exceed.
 
 use std::time::{Duration, Instant};
 
 use crate::base::clock::monotonic;
 use crate::http::limits::FrontLimits;
 
-/// A client that reads an answer steadily is seen to take nothing and then this much at once: the receiving kernel
-/// opens its window again in steps, of 128 KiB on loopback (measured; over a network they are smaller). A wait for
-/// progress must leave time for one step at the lowest rate.
+/// A sender sees a steady reader take nothing for a while and then this much at once, because the receiving kernel opens
+/// its window in steps: 128 KiB on loopback (measured), less over a network. A wait for progress must therefore last as
+/// long as one step takes at the lowest rate.
 const ANSWER_STEP_BYTES: u64 = 128 * 1024;
 
 /// The pace of one transfer.

@@ -1,16 +1,16 @@
 //! One connection's incoming bytes: a single reusable buffer that heads and bodies are read into.
 //!
-//! In: a [`Source`] of bytes with deadlines. Out: heads, bodies, and how reading ended. A body lies right behind
-//! its head in the same buffer, read by length or decoded in place, and is never copied; what a client sent
-//! ahead of time stays behind it for the next request. The buffer grows only with what is charged, and is small
-//! again before the connection waits. It must never read past the end of a body of known length.
+//! Input: a [`ByteSource`] with deadlines. Output: heads and bodies, or why there is none. A body lies right behind its
+//! head in the same buffer, is read by length or decoded in place, and is never copied; what a client sent ahead of time
+//! stays behind it for the next request. The buffer grows only with what is charged, and is small again before the
+//! connection waits. Never: a read past the end of a body of known length.
 
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::time::Instant;
 
-use super::chunked::{ChunkError, Decoder};
-use super::head::{self, Framed, Framing, HeadScan, Refusal};
+use super::chunked::{ChunkDecoder, ChunkError};
+use super::head::{self, BodyFraming, Framing, HeadScan, Refusal};
 use super::pace::Pace;
 use crate::base::clock::monotonic;
 use crate::base::inflight::{Charge, STEP_BYTES};
@@ -19,13 +19,14 @@ use crate::http::{BodyError, Head};
 
 /// The first read of a request asks for this many bytes: a head and a small batch.
 const FIRST_READ_BYTES: usize = 8 * 1024;
-
+/// The largest buffer that a connection keeps while it waits for its next request.
+const KEPT_BUFFER_BYTES: usize = 64 * 1024;
 /// Empty lines that are skipped before a request (RFC 9112, section 2.2): old clients end a body with one, people at a
 /// terminal type some.
 const MAX_EMPTY_LINES: usize = 16;
 
 /// Where bytes come from, and where `100 Continue` goes.
-pub trait Source {
+pub trait ByteSource {
     /// Reads what is there, waiting no longer than `until`. Zero bytes: the client sends no more.
     ///
     /// # Errors
@@ -49,26 +50,24 @@ pub trait Source {
 
 /// Why there is no next request.
 #[derive(Debug)]
-pub enum NoHead {
-    /// The client closed or said nothing for too long: close without an answer.
+pub enum NoRequest {
+    /// The client closed the connection or was silent for too long: close without an answer.
     Closed,
     /// Answer this and close.
     Refused(Refusal),
 }
 
-/// A head and what belongs to it.
 #[derive(Debug)]
-pub struct Started {
-    /// Request line and headers.
+pub struct ReceivedHead {
     pub head: Head,
-    /// What they say about body and connection.
     pub framing: Framing,
 }
 
-/// The buffer. Its bytes up to `filled` are: the head (`head_bytes`), then the body or what has come of it, then
-/// what belongs to the next request.
-#[derive(Debug, Default)]
-pub struct Reader {
+/// The buffer. Its bytes up to `filled` are: the head (`head_bytes`), then the body as far as it has arrived, then the
+/// beginning of the next request.
+#[derive(Debug)]
+pub struct RequestReader<'l> {
+    limits: &'l FrontLimits,
     bytes: Vec<u8>,
     filled: usize,
     head_bytes: usize,
@@ -76,38 +75,34 @@ pub struct Reader {
     end: usize,
 }
 
-impl Reader {
-    /// Reads until a head is complete. `idle_since` is when the connection began to wait; `begun` is called once
-    /// when the first byte is there.
+impl<'l> RequestReader<'l> {
+    pub fn new(limits: &'l FrontLimits) -> Self {
+        Self { limits, bytes: Vec::new(), filled: 0, head_bytes: 0, end: 0 }
+    }
+
+    /// Reads until a head is complete. `idle_since` is when the connection began to wait; `begun` is called once,
+    /// when the first byte has arrived.
     ///
     /// # Errors
-    /// See [`NoHead`].
+    /// See [`NoRequest`].
     pub fn head(
         &mut self,
-        source: &mut dyn Source,
-        limits: &FrontLimits,
+        source: &mut dyn ByteSource,
         idle_since: Instant,
         begun: &mut dyn FnMut(),
-    ) -> Result<Started, NoHead> {
+    ) -> Result<ReceivedHead, NoRequest> {
+        let limits = self.limits;
         let mut scan = HeadScan::default();
         let mut first_byte = None;
         let mut empty_lines = 0;
         loop {
-            while empty_lines < MAX_EMPTY_LINES && self.bytes[..self.filled].starts_with(b"\r\n") {
-                self.skip(2);
-                empty_lines += 1;
-            }
-            // Half an empty line does not begin a request.
-            let half = empty_lines < MAX_EMPTY_LINES && self.bytes[..self.filled] == *b"\r";
-            if self.filled > 0 && !half {
-                // No empty line may follow: it would end the head.
-                empty_lines = MAX_EMPTY_LINES;
+            if self.request_begins(&mut empty_lines) {
                 if first_byte.is_none() {
                     first_byte = Some(monotonic());
                     begun();
                 }
                 let found = scan.advance(&self.bytes[..self.filled], limits);
-                if let Some(length) = found.map_err(NoHead::Refused)? {
+                if let Some(length) = found.map_err(NoRequest::Refused)? {
                     self.head_bytes = length;
                     self.end = length;
                     break;
@@ -116,22 +111,35 @@ impl Reader {
             let until =
                 first_byte.map_or(idle_since + limits.idle_timeout, |first| first + limits.head_timeout);
             let room = self.filled + FIRST_READ_BYTES.min(limits.max_head_bytes);
-            let late = || match first_byte {
-                Some(_) => NoHead::Refused(Refusal::new(408, "the head did not come in time")),
-                None => NoHead::Closed,
-            };
+            let refused = |status, text| Err(NoRequest::Refused(Refusal::new(status, text)));
             match self.fill(room, until, |space| source.read(space, until)) {
+                Ok(1..) => {}
                 Ok(0) if first_byte.is_some() => {
-                    return Err(NoHead::Refused(Refusal::new(400, "the head is not complete")));
+                    return refused(400, "the connection ended before the head did");
                 }
-                Ok(0) => return Err(NoHead::Closed),
-                Ok(_) => {}
-                Err(error) if is_timeout(&error) => return Err(late()),
-                Err(_) => return Err(NoHead::Closed),
+                Err(error) if is_timeout(&error) && first_byte.is_some() => {
+                    return refused(408, "the head did not arrive in time");
+                }
+                Ok(0) | Err(_) => return Err(NoRequest::Closed),
             }
         }
-        let (head, framing) = head::parse(&self.bytes[..self.head_bytes]).map_err(NoHead::Refused)?;
-        Ok(Started { head, framing })
+        let (head, framing) = head::parse(&self.bytes[..self.head_bytes]).map_err(NoRequest::Refused)?;
+        Ok(ReceivedHead { head, framing })
+    }
+
+    /// Skips empty lines; whether there is a byte of a request behind them.
+    fn request_begins(&mut self, empty_lines: &mut usize) -> bool {
+        while *empty_lines < MAX_EMPTY_LINES && self.bytes[..self.filled].starts_with(b"\r\n") {
+            self.skip(2);
+            *empty_lines += 1;
+        }
+        let half_a_line = *empty_lines < MAX_EMPTY_LINES && self.bytes[..self.filled] == *b"\r";
+        let begins = self.filled > 0 && !half_a_line;
+        if begins {
+            // From now on an empty line ends the head.
+            *empty_lines = MAX_EMPTY_LINES;
+        }
+        begins
     }
 
     /// Reads the body of the request whose head was read last.
@@ -140,27 +148,29 @@ impl Reader {
     /// See [`BodyError`].
     pub fn body(
         &mut self,
-        source: &mut dyn Source,
-        started: &Started,
-        limits: &FrontLimits,
+        source: &mut dyn ByteSource,
+        framing: Framing,
         limit_bytes: usize,
         charge: &mut Charge,
     ) -> Result<&[u8], BodyError> {
-        let range = match started.framing.body {
-            Framed::None => return Err(BodyError::LengthRequired),
-            Framed::Length(bytes) => {
+        // A first step is charged before the client is told to continue, so that it is not refused afterwards.
+        let range = match framing.body {
+            BodyFraming::None => return Err(BodyError::LengthRequired),
+            BodyFraming::Length(bytes) => {
                 let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= limit_bytes);
                 let bytes = bytes.ok_or(BodyError::TooLarge { limit_bytes })?;
-                // Nobody is told to go on who would then be refused.
                 charge.grow_to(bytes.min(STEP_BYTES)).map_err(|_| BodyError::Busy)?;
-                self.consent(source, started, self.filled - self.head_bytes < bytes)?;
-                self.sized_body(source, bytes, Pace::of_body(limits), charge)?
+                if framing.expect_continue && self.filled - self.head_bytes < bytes {
+                    source.send_continue().map_err(BodyError::Disconnected)?;
+                }
+                self.sized_body(source, bytes, charge)?
             }
-            Framed::Chunked => {
+            BodyFraming::Chunked => {
                 charge.grow_to(STEP_BYTES).map_err(|_| BodyError::Busy)?;
-                self.consent(source, started, self.filled == self.head_bytes)?;
-                let decoder = Decoder::new(limits);
-                self.chunked_body(source, decoder, limit_bytes, Pace::of_body(limits), charge)?
+                if framing.expect_continue && self.filled == self.head_bytes {
+                    source.send_continue().map_err(BodyError::Disconnected)?;
+                }
+                self.chunked_body(source, limit_bytes, charge)?
             }
         };
         Ok(&self.bytes[range])
@@ -168,14 +178,14 @@ impl Reader {
 
     fn sized_body(
         &mut self,
-        source: &mut dyn Source,
+        source: &mut dyn ByteSource,
         body_bytes: usize,
-        pace: Pace,
         charge: &mut Charge,
     ) -> Result<Range<usize>, BodyError> {
+        let pace = Pace::of_body(self.limits);
         let end = self.head_bytes + body_bytes;
-        // The room is set aside at once, so that growing never moves the body; memory is only used, and was
-        // charged before, where bytes arrive (see `crate::base::allocator` for why that is so again and again).
+        // Address space for all of it, so that growing never moves the body. Memory is used, and was charged before, only
+        // where bytes arrive (`base::allocator` says why that holds for every body).
         self.bytes.reserve_exact(end.saturating_sub(self.bytes.len()));
         while self.filled < end {
             let have = self.filled - self.head_bytes;
@@ -190,12 +200,12 @@ impl Reader {
 
     fn chunked_body(
         &mut self,
-        source: &mut dyn Source,
-        mut decoder: Decoder<'_>,
+        source: &mut dyn ByteSource,
         limit_bytes: usize,
-        pace: Pace,
         charge: &mut Charge,
     ) -> Result<Range<usize>, BodyError> {
+        let pace = Pace::of_body(self.limits);
+        let mut decoder = ChunkDecoder::default();
         let start = self.head_bytes;
         let mut written = start;
         let mut read = start;
@@ -223,20 +233,12 @@ impl Reader {
         }
     }
 
-    /// Tells a client that waits for it to go on, unless part of the body is here already.
-    fn consent(
+    fn fill_body(
         &mut self,
-        source: &mut dyn Source,
-        started: &Started,
-        body_is_missing: bool,
+        source: &mut dyn ByteSource,
+        room: usize,
+        until: Instant,
     ) -> Result<(), BodyError> {
-        if started.framing.expect_continue && body_is_missing {
-            source.send_continue().map_err(BodyError::Disconnected)?;
-        }
-        Ok(())
-    }
-
-    fn fill_body(&mut self, source: &mut dyn Source, room: usize, until: Instant) -> Result<(), BodyError> {
         let filled = self.fill(room, until, |space| source.read_body(space, until));
         match filled {
             Ok(0) => Err(BodyError::Disconnected(ErrorKind::UnexpectedEof.into())),
@@ -253,7 +255,7 @@ impl Reader {
         until: Instant,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        // Also where bytes keep coming: a deadline is for the whole, not for a read.
+        // Also where bytes keep arriving: the deadline is for all of them together.
         if monotonic() >= until {
             return Err(ErrorKind::TimedOut.into());
         }
@@ -265,21 +267,26 @@ impl Reader {
         Ok(count)
     }
 
-    /// Bytes of the body still in the socket: `None` where nobody can know.
-    pub fn unread_body(&self, framing: Framing) -> Option<u64> {
+    /// Bytes of the body that are not in the buffer; `None` where its length is not known.
+    pub(super) fn unread_body(&self, framing: Framing) -> Option<u64> {
         match framing.body {
-            Framed::None => Some(0),
-            Framed::Length(bytes) => Some(bytes.saturating_sub((self.filled - self.head_bytes) as u64)),
-            Framed::Chunked => None,
+            BodyFraming::None => Some(0),
+            BodyFraming::Length(bytes) => Some(bytes.saturating_sub((self.filled - self.head_bytes) as u64)),
+            BodyFraming::Chunked => None,
         }
     }
 
-    /// Skips a body of known length that nobody asked for, so that the next request can be read.
+    /// Skips a body of known length that was not read, so that the next request can be read.
     ///
     /// # Errors
-    /// It did not come in time, or the client is gone.
-    pub fn skip_body(&mut self, source: &mut dyn Source, framing: Framing, until: Instant) -> io::Result<()> {
-        let Framed::Length(bytes) = framing.body else { return Ok(()) };
+    /// It did not arrive in time, or the client is gone.
+    pub(super) fn skip_body(
+        &mut self,
+        source: &mut dyn ByteSource,
+        framing: Framing,
+        until: Instant,
+    ) -> io::Result<()> {
+        let BodyFraming::Length(bytes) = framing.body else { return Ok(()) };
         let mut unread = self.unread_body(framing).unwrap_or(0);
         if unread == 0 {
             self.end = self.head_bytes + usize::try_from(bytes).unwrap_or(self.filled);
@@ -297,21 +304,20 @@ impl Reader {
         Ok(())
     }
 
-    /// Forgets the request, keeps what was sent ahead, and gives back a large buffer.
-    pub fn finish(&mut self, limits: &FrontLimits) {
+    /// Removes the request from the buffer, keeps what was sent ahead, and frees a large buffer.
+    pub fn finish(&mut self) {
         self.skip(self.end);
         (self.head_bytes, self.end) = (0, 0);
-        if self.bytes.capacity() > limits.kept_buffer_bytes {
+        if self.bytes.capacity() > KEPT_BUFFER_BYTES {
             let mut small = Vec::with_capacity(self.filled.max(FIRST_READ_BYTES));
             small.extend_from_slice(&self.bytes[..self.filled]);
             self.bytes = small;
         }
     }
 
-    /// A small buffer for reading what is to be thrown away. What was read is forgotten and its memory given back: it
-    /// is charged no more.
+    /// A small buffer for bytes that are thrown away. The request's buffer is freed, because it is charged no more.
     pub(super) fn scratch(&mut self) -> &mut [u8] {
-        *self = Self { bytes: vec![0; FIRST_READ_BYTES], ..Self::default() };
+        *self = Self { bytes: vec![0; FIRST_READ_BYTES], ..Self::new(self.limits) };
         &mut self.bytes
     }
 
@@ -321,7 +327,7 @@ impl Reader {
     }
 }
 
-/// Where the charging step ends that the byte after `have` is in.
+/// The end of the charging step that the byte after `have` is in.
 fn next_step(have: usize) -> usize {
     (have / STEP_BYTES + 1) * STEP_BYTES
 }

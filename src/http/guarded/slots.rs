@@ -1,22 +1,23 @@
-//! Who is connected, who may be sent away, and which thread serves whom.
+//! All connections, and the pool of threads that serve them.
 //!
-//! In: accepted connections. Out: each of them served by one thread of a pool that grows to the connection cap
-//! and shrinks when there is less to do. At the cap the connection that has waited longest without a complete
-//! head makes room. One whose request is being served is never touched: a connection moves from waiting to
-//! serving by one compare-and-swap, and whoever loses it to the acceptor stops.
+//! Input: accepted connections. Output: each is served by one thread of a pool, which grows to the connection cap and
+//! shrinks when there is less to do. At the cap the connection that has waited longest without a complete head is closed.
+//! Never: the close of a connection whose request is being served. A connection changes from waiting to serving by one
+//! compare-and-swap, and its thread stops where the acceptor was first.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::base::clock::monotonic;
-use crate::http::crew::{Crew, lock};
+use crate::base::sync::{self, lock};
 use crate::http::limits::FrontLimits;
 use crate::http::socket::Stream;
-use crate::http::stats::{ConnectionStats, Held, count};
+use crate::http::stats::{ConnectionStats, GaugeGuard, count};
+use crate::http::thread_group::ThreadGroup;
 
 /// Waiting for the first byte of a request.
 const IDLE: u8 = 0;
@@ -37,13 +38,13 @@ pub(super) struct Connection {
     /// Milliseconds from `epoch` to when it began to wait for a request.
     waiting_since_ms: AtomicU64,
     epoch: Instant,
-    _open: Held,
+    _open: GaugeGuard,
 }
 
 impl Connection {
-    /// A byte of a request has come.
+    /// The first byte of a request has arrived.
     pub(super) fn begun(&self) {
-        // Fails only for an evicted one, which notices when its head is complete.
+        // Fails only if the connection is evicted, which its thread notices when the head is complete.
         let _ = self.swap(IDLE, BEGUN);
     }
 
@@ -52,8 +53,8 @@ impl Connection {
         self.swap(BEGUN, SERVING) || self.swap(IDLE, SERVING)
     }
 
-    /// The request is answered. Ask `draining` only after this: together they make sure that a drain and a
-    /// connection that becomes idle cannot miss each other.
+    /// The request is answered. Check `draining` only after this: then either the drain finds the connection idle, or the
+    /// connection finds the drain.
     pub(super) fn wait(&self) {
         self.since_now();
         self.state.store(IDLE, Ordering::SeqCst);
@@ -74,7 +75,7 @@ impl Connection {
         self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Makes it close, unless a request is being served. Its thread wakes up with the end of the stream.
+    /// Closes the connection, unless a request is being served. Its thread wakes up with the end of the stream.
     fn evict(&self) -> bool {
         let evicted = [IDLE, BEGUN, LINGERING].into_iter().any(|state| self.swap(state, EVICTED));
         if evicted {
@@ -88,32 +89,31 @@ impl Connection {
     }
 }
 
-/// What becomes of a connection that was just accepted.
+/// The fate of a connection that was just accepted.
 pub(super) enum Admission {
     /// A thread has it or will have it.
     Taken,
-    /// Every connection is being served: answer 503. The reason says whether threads or connections ran out.
+    /// All connections are serving requests: answer 503. The error says that threads ran out.
     Refused(Stream, Option<std::io::Error>),
 }
 
-/// All connections and the threads that serve them.
 pub(super) struct Slots {
-    crew: Arc<Crew>,
+    thread_pool: Arc<ThreadGroup>,
     stats: Arc<ConnectionStats>,
     max_connections: usize,
     thread_stack_bytes: usize,
     thread_idle_timeout: Duration,
     epoch: Instant,
     draining: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<SlotsState>,
     work: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct SlotsState {
     next_id: u64,
     open: HashMap<u64, Arc<Connection>>,
-    /// Accepted, but not with a thread yet.
+    /// Accepted, and waiting for a thread.
     queue: VecDeque<Arc<Connection>>,
     threads: usize,
     idle_threads: usize,
@@ -123,9 +123,13 @@ struct State {
 pub(super) type Serve = Arc<dyn Fn(&Connection) + Send + Sync>;
 
 impl Slots {
-    pub(super) fn new(limits: &FrontLimits, crew: &Arc<Crew>, stats: &Arc<ConnectionStats>) -> Arc<Self> {
+    pub(super) fn new(
+        limits: &FrontLimits,
+        threads: &Arc<ThreadGroup>,
+        stats: &Arc<ConnectionStats>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            crew: Arc::clone(crew),
+            thread_pool: Arc::clone(threads),
             stats: Arc::clone(stats),
             max_connections: limits.max_connections,
             thread_stack_bytes: limits.thread_stack_bytes,
@@ -137,7 +141,7 @@ impl Slots {
         })
     }
 
-    /// Gives a new connection to a thread, making room for it where that is needed and possible.
+    /// Gives a new connection to a thread. At the cap it evicts another connection first, if it can.
     pub(super) fn admit(self: &Arc<Self>, stream: Stream, serve: &Serve) -> Admission {
         let mut state = lock(&self.state);
         if state.open.len() >= self.max_connections && !self.make_room(&mut state) {
@@ -151,7 +155,7 @@ impl Slots {
             state: AtomicU8::new(IDLE),
             waiting_since_ms: AtomicU64::new(0),
             epoch: self.epoch,
-            _open: Held::new(&self.stats, |stats| &stats.open),
+            _open: GaugeGuard::new(&self.stats, |stats| &stats.open),
         };
         connection.since_now();
         if state.idle_threads <= state.queue.len()
@@ -159,7 +163,7 @@ impl Slots {
             && let Err(error) = self.add_thread(&mut state, serve)
         {
             count(&self.stats.accept_errors_total);
-            // No thread for it: then as many connections as there are threads is the cap, for now.
+            // For now the cap is the number of threads.
             if state.open.len() >= state.threads && (state.threads == 0 || !self.make_room(&mut state)) {
                 return Admission::Refused(connection.stream, Some(error));
             }
@@ -172,20 +176,21 @@ impl Slots {
         Admission::Taken
     }
 
-    /// Evicts whoever has waited longest, to give back a file descriptor. `false` where nobody can go.
+    /// Evicts the connection that has waited longest, to free a file descriptor; `false` where all are serving requests.
     pub(super) fn evict_one(&self) -> bool {
         self.make_room(&mut lock(&self.state))
     }
 
-    fn make_room(&self, state: &mut State) -> bool {
+    fn make_room(&self, state: &mut SlotsState) -> bool {
         loop {
             let waiting = state.open.values().filter(|connection| connection.evictable());
             let oldest = waiting.min_by_key(|connection| connection.waiting_since_ms.load(Ordering::Relaxed));
             let Some(id) = oldest.map(|connection| connection.id) else { return false };
-            // It may have become busy since; then somebody else is the oldest.
+            // It may have become busy meanwhile; then another one is the oldest.
             if state.open.get(&id).is_some_and(|connection| connection.evict()) {
                 state.open.remove(&id);
-                // One that no thread has yet closes at once, so that a flood holds no more descriptors than threads.
+                // A connection that still waits for a thread closes at once, so that a flood holds no more descriptors
+                // than there are threads.
                 state.queue.retain(|queued| queued.id != id);
                 count(&self.stats.evicted_total);
                 return true;
@@ -193,15 +198,14 @@ impl Slots {
         }
     }
 
-    fn add_thread(self: &Arc<Self>, state: &mut State, serve: &Serve) -> std::io::Result<()> {
+    fn add_thread(self: &Arc<Self>, state: &mut SlotsState, serve: &Serve) -> std::io::Result<()> {
         let slots = Arc::clone(self);
         let serve = Arc::clone(serve);
         let name = format!("conn-{}", state.threads);
-        self.crew.spawn(name, self.thread_stack_bytes, move || {
-            let _threads = Held::new(&slots.stats, |stats| &stats.threads);
+        self.thread_pool.spawn(name, self.thread_stack_bytes, move || {
+            let _threads = GaugeGuard::new(&slots.stats, |stats| &stats.threads);
             while let Some(connection) = slots.next() {
-                // A bug in the front end itself costs the connection that met it, not the thread: the pool
-                // counts on every thread coming back.
+                // A bug in the front end costs this connection, not the thread: the pool expects every thread to return.
                 let served = catch_unwind(AssertUnwindSafe(|| serve(&connection)));
                 if served.is_err() {
                     log::error!("the front end panicked; the connection was closed");
@@ -223,12 +227,12 @@ impl Slots {
             }
             let left = until.saturating_duration_since(monotonic());
             if left.is_zero() || self.draining() {
-                // Together with the decision to end: who sees the count must be able to rely on the thread.
+                // Under the same lock as the decision to end: every thread that is counted takes connections.
                 state.threads -= 1;
                 return None;
             }
             state.idle_threads += 1;
-            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = sync::wait(&self.work, state, left);
             state.idle_threads -= 1;
         }
     }
@@ -238,12 +242,12 @@ impl Slots {
         self.draining.load(Ordering::SeqCst)
     }
 
-    /// Lets idle connections and threads end, and the others when they are done.
+    /// Ends idle connections and threads at once, the others after their request.
     pub(super) fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
         let state = lock(&self.state);
         for connection in state.open.values() {
-            // What has already arrived can still be read and is served; then the stream ends.
+            // A request that has already arrived can still be read and is served; then the stream ends.
             if connection.state.load(Ordering::SeqCst) == IDLE {
                 connection.stream.shutdown(Shutdown::Read);
             }
@@ -252,8 +256,7 @@ impl Slots {
         self.work.notify_all();
     }
 
-    /// Ends the reading of every request, after [`Slots::drain`]: what has not arrived by now is not waited for.
-    /// Answers still go out.
+    /// Ends the reading of every request, after [`Slots::drain`]; answers are still sent.
     pub(super) fn cut(&self) {
         let state = lock(&self.state);
         state.open.values().for_each(|connection| connection.stream.shutdown(Shutdown::Read));

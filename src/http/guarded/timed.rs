@@ -1,6 +1,6 @@
 //! A connected socket on which every wait has an end.
 //!
-//! Input: a stream, and until when to wait. Output: bytes, or why none came. While a body is read, it also looks at
+//! Input: a stream, and until when to wait. Output: bytes, or why there are none. While a body is read, it also looks at
 //! intervals whether the upload must give way to others (`crate::base::inflight`). Never: a wait for longer than it was told.
 
 use std::io::{self, ErrorKind};
@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::pace::Pace;
-use super::reader::Source;
+use super::reader::ByteSource;
 use crate::base::clock::monotonic;
 use crate::base::inflight::{GIVE_WAY_INTERVAL, Upload};
 use crate::http::limits::FrontLimits;
 use crate::http::socket::Stream;
 
-/// The largest write: a blocking write tells nothing of its progress before its end.
+/// The largest write: a blocking write does not report its progress before it ends.
 pub(super) const MAX_WRITE_BYTES: usize = 64 * 1024;
 
 /// Timeouts are set anew only where they differ by this much, and never below it: zero would mean none.
@@ -80,7 +80,7 @@ fn left(until: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left.max(TIMEOUT_STEP)) }
 }
 
-impl Source for TimedStream<'_> {
+impl ByteSource for TimedStream<'_> {
     fn read(&mut self, into: &mut [u8], until: Instant) -> io::Result<usize> {
         loop {
             let wait = left(until)?;

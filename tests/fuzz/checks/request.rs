@@ -7,8 +7,8 @@ use std::time::Instant;
 use log_analytics::base::clock::monotonic;
 use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::http::BodyError;
-use log_analytics::http::guarded::head::Framed;
-use log_analytics::http::guarded::reader::{NoHead, Reader, Source, Started};
+use log_analytics::http::guarded::head::BodyFraming;
+use log_analytics::http::guarded::reader::{ByteSource, NoRequest, ReceivedHead, RequestReader};
 use log_analytics::http::server::FrontLimits;
 
 /// Bodies above this are refused.
@@ -22,7 +22,7 @@ struct Scripted<'a> {
     reads: usize,
 }
 
-impl Source for Scripted<'_> {
+impl ByteSource for Scripted<'_> {
     fn read(&mut self, into: &mut [u8], _until: Instant) -> io::Result<usize> {
         let portion = self.portions[self.reads % self.portions.len()];
         self.reads += 1;
@@ -42,17 +42,17 @@ pub(crate) fn understood(bytes: &[u8], portions: &[usize]) -> Vec<String> {
     let limits = FrontLimits { max_head_bytes: 2_048, max_target_bytes: 512, ..FrontLimits::default() };
     let budget = Budget::new(64 << 20);
     let mut source = Scripted { bytes, portions, reads: 0 };
-    let mut reader = Reader::default();
+    let mut reader = RequestReader::new(&limits);
     let mut events = Vec::new();
     loop {
         let mut begun = 0;
-        let started = match reader.head(&mut source, &limits, monotonic(), &mut || begun += 1) {
+        let started = match reader.head(&mut source, monotonic(), &mut || begun += 1) {
             Ok(started) => started,
-            Err(NoHead::Closed) => {
+            Err(NoRequest::Closed) => {
                 events.push("closed".to_owned());
                 return events;
             }
-            Err(NoHead::Refused(refusal)) => {
+            Err(NoRequest::Refused(refusal)) => {
                 events.push(format!("refused {} {}", refusal.status, refusal.description));
                 return events;
             }
@@ -61,7 +61,7 @@ pub(crate) fn understood(bytes: &[u8], portions: &[usize]) -> Vec<String> {
         obeys_the_rules(&started);
         events.push(format!("{:?} {:?}", started.head, started.framing));
         let mut charge = Charge::new(&budget);
-        match reader.body(&mut source, &started, &limits, LIMIT_BYTES, &mut charge) {
+        match reader.body(&mut source, started.framing, LIMIT_BYTES, &mut charge) {
             Ok(body) => {
                 assert!(body.len() <= LIMIT_BYTES && charge.bytes() >= body.len());
                 events.push(format!("body {body:?}"));
@@ -72,13 +72,13 @@ pub(crate) fn understood(bytes: &[u8], portions: &[usize]) -> Vec<String> {
                 return events;
             }
         }
-        reader.finish(&limits);
+        reader.finish();
     }
 }
 
 /// What must hold of every head that is not refused, told from the header lines alone.
-fn obeys_the_rules(started: &Started) {
-    let Started { head, framing, .. } = started;
+fn obeys_the_rules(started: &ReceivedHead) {
+    let ReceivedHead { head, framing, .. } = started;
     let hosts: Vec<_> = head.all("host").collect();
     assert!(hosts.len() == 1 || (hosts.is_empty() && !framing.http_1_1), "{hosts:?}");
     for host in hosts {
@@ -90,9 +90,9 @@ fn obeys_the_rules(started: &Started) {
     let lengths: Vec<_> = head.all("content-length").collect();
     let codings: Vec<_> = head.all("transfer-encoding").collect();
     match framing.body {
-        Framed::None => assert!(lengths.is_empty() && codings.is_empty()),
-        Framed::Length(_) => assert!(lengths.len() == 1 && codings.is_empty()),
-        Framed::Chunked => {
+        BodyFraming::None => assert!(lengths.is_empty() && codings.is_empty()),
+        BodyFraming::Length(_) => assert!(lengths.len() == 1 && codings.is_empty()),
+        BodyFraming::Chunked => {
             assert!(lengths.is_empty() && codings.len() == 1 && codings[0].eq_ignore_ascii_case("chunked"));
         }
     }

@@ -54,22 +54,25 @@ pub(crate) fn listen() -> String {
 /// and largest sizes come, so that every campaign has them.
 pub(crate) fn flags(rng: &mut Rng, listen: &str, forgets: bool, run: usize, blow: Blow) -> Vec<String> {
     let mut flags: Vec<String> = ["--listen", listen].map(str::to_owned).to_vec();
-    let mut set = |flag: &str, value: &str| flags.extend([flag.to_owned(), value.to_owned()]);
+    let mut set = |flag: &str, value: &str| match flag.strip_prefix("--") {
+        Some(_) => flags.extend([flag.to_owned(), value.to_owned()]),
+        None => flags.extend(["--tune".to_owned(), format!("{flag}={value}")]),
+    };
     let segment = rng.pick(&["1KiB", "16KiB", "64KiB", "1MiB"]);
-    set("--segment-bytes", if run % 4 == 1 { "1KiB" } else { segment });
+    set("segment_bytes", if run % 4 == 1 { "1KiB" } else { segment });
     let partitions = rng.between(1, 16).to_string();
     set("--partitions", ["1", &partitions, "16", &partitions][run % 4]);
     // What a checkpoint needs to be the only one that writes.
     let alone = blow == Blow::KillInCheckpoint;
     let resident = rng.pick(&["1KiB", "32KiB", "1MiB", "96MiB"]);
     set("--max-resident-bytes", if alone { "96MiB" } else { ["1KiB", resident][(run % 3).min(1)] });
-    set("--flush-interval", if alone { "1h" } else { rng.pick(&["5ms", "50ms", "1s", "1h"]) });
+    set("flush_interval", if alone { "1h" } else { rng.pick(&["5ms", "50ms", "1s", "1h"]) });
     let often = [Blow::KillInCheckpoint, Blow::KillAtCheckpoint].contains(&blow);
-    set("--checkpoint-interval", if often { "10ms" } else { rng.pick(&["10ms", "100ms", "1s", "1h"]) });
-    set("--checkpoint-bytes", rng.pick(&["8KiB", "64KiB", "256MiB"]));
+    set("checkpoint_interval", if often { "10ms" } else { rng.pick(&["10ms", "100ms", "1s", "1h"]) });
+    set("checkpoint_bytes", rng.pick(&["8KiB", "64KiB", "256MiB"]));
     set("--raw-batches", rng.pick(&["keep", "keep", "drop"]));
-    set("--max-group-batches", rng.pick(&["1", "5", "1024"]));
-    set("--queue-length", rng.pick(&["1", "16", "1024"]));
+    set("max_group_batches", rng.pick(&["1", "5", "1024"]));
+    set("queue_length", rng.pick(&["1", "16", "1024"]));
     set("--http-server", rng.pick(&["guarded", "guarded", "guarded", "tiny_http"]));
     set("--dedup-keys", "1000000");
     if forgets {

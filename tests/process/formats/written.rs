@@ -17,18 +17,18 @@ pub(crate) const OTHER_BODY: &[u8] =
 
 /// Small segments, and windows with room for a few keys only; nothing is written before the end.
 const FLAGS: [&str; 12] = [
-    "--segment-bytes",
-    "2KiB",
-    "--max-window-paths",
-    "6",
-    "--max-window-agents",
-    "4",
     "--partitions",
     "3",
-    "--checkpoint-interval",
-    "1h",
-    "--flush-interval",
-    "1h",
+    "--tune",
+    "segment_bytes=2KiB",
+    "--tune",
+    "max_window_paths=6",
+    "--tune",
+    "max_window_agents=4",
+    "--tune",
+    "checkpoint_interval=1h",
+    "--tune",
+    "flush_interval=1h",
 ];
 
 const CUSTOMERS: [&str; 3] = ["acme", "50%/day@example.com", "../escape"];

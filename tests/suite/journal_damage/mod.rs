@@ -5,6 +5,7 @@
 //! must not panic, and it must report every count that may be wrong.
 
 mod fixture;
+mod folded;
 mod records;
 mod repair;
 mod segments;

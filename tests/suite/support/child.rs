@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use log_analytics::http::server::FrontLimits;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
+use tempfile::NamedTempFile;
 
 use super::front::TestFront;
 
@@ -17,23 +18,25 @@ const ROLE: &str = "TINY_HTTP_LIMITS_ROLE";
 pub struct Server {
     child: Child,
     pub addr: SocketAddr,
+    stderr: NamedTempFile,
 }
 
 impl Server {
     /// Starts this test program once more for the test of this name, which calls [`be_the_server`]. `role` is `guarded`,
     /// `tiny_http` or `plain` (tiny_http without any code of ours), a space, and its limit of descriptors or `-`.
     pub fn start(test: &str, role: &str) -> Self {
+        let stderr = NamedTempFile::new().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
             .env(ROLE, role)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(stderr.reopen().unwrap())
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let addr = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("listening ")?.parse().ok());
-        Self { child, addr: addr.unwrap() }
+        Self { child, addr: addr.unwrap(), stderr }
     }
 
     pub fn pid(&self) -> u32 {
@@ -47,6 +50,11 @@ impl Server {
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
+    }
+
+    /// What it wrote to standard error.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.stderr.path()).unwrap()
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -72,6 +80,8 @@ pub fn be_the_server() {
         }
         println!("\nlistening {addr}");
     };
+    let logs = simplelog::Config::default();
+    simplelog::WriteLogger::init(simplelog::LevelFilter::Warn, logs, std::io::stderr()).unwrap();
     if let Ok(kind) = kind.parse() {
         let front = TestFront::start(kind, FrontLimits::default());
         announce(front.addr());

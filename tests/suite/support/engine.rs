@@ -30,7 +30,8 @@ use log_analytics::windows::scan;
 use log_analytics::windows::window::Window;
 use log_analytics::windows::worker::{Fatal, RETRY_MS, Routed, Worker, WorkerLimits};
 
-use super::batches::{Batch, Counted, Windows};
+use super::batches::{Batch, Windows};
+use super::lines::Counted;
 use super::rng::Rng;
 use super::sim_disk::SimDisk;
 
@@ -332,7 +333,7 @@ impl Engine {
                 let question = Question { customer: customer.clone(), size, range };
                 for worker in &self.workers {
                     for window in worker.answer(&question) {
-                        windows.insert((customer.clone(), window.id()), counted(&window));
+                        windows.insert((customer.clone(), window.id()), Counted::of(&window));
                     }
                 }
             }
@@ -356,7 +357,7 @@ impl Engine {
                         taken_up.expect("the file is there")
                     }
                 };
-                windows.insert(key, counted(&window));
+                windows.insert(key, Counted::of(&window));
             }
         }
         Ok(windows)
@@ -365,17 +366,5 @@ impl Engine {
     /// All keys of records above this one are known.
     pub fn horizon(&self) -> Seq {
         self.committer.position().horizon.after
-    }
-}
-
-fn counted(window: &Window) -> Counted {
-    assert!(!window.is_incomplete(), "nothing was damaged, and {:?} is incomplete", window.id());
-    let map = |counts: &mut dyn Iterator<Item = (&str, u64)>| {
-        counts.map(|(key, count)| (key.to_owned(), count)).collect()
-    };
-    Counted {
-        requests: window.requests(),
-        paths: map(&mut window.paths()),
-        agents: map(&mut window.agents()),
     }
 }

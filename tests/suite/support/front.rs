@@ -127,10 +127,10 @@ pub struct TestFront {
 impl TestFront {
     /// On a free port of the loopback interface.
     pub fn start(kind: FrontKind, limits: FrontLimits) -> Self {
-        Self::start_on(kind, &"127.0.0.1:0".parse().unwrap(), limits)
+        Self::start_on(kind, &["127.0.0.1:0".parse().unwrap()], limits)
     }
 
-    pub fn start_on(kind: FrontKind, listen: &Listen, limits: FrontLimits) -> Self {
+    pub fn start_on(kind: FrontKind, listen: &[Listen], limits: FrontLimits) -> Self {
         let handler = CountingHandler::new(MAX_INFLIGHT_BYTES);
         let stats = Arc::new(ConnectionStats::default());
         let front = server::start(kind, listen, limits, handler.clone(), stats.clone()).unwrap();
@@ -139,11 +139,15 @@ impl TestFront {
 
     /// On a Unix socket.
     pub fn start_unix(kind: FrontKind, path: PathBuf, limits: FrontLimits) -> Self {
-        Self::start_on(kind, &Listen::Unix(path), limits)
+        Self::start_on(kind, &[Listen::Unix(path)], limits)
     }
 
     pub fn addr(&self) -> SocketAddr {
-        self.front.local_addr().unwrap()
+        let tcp = |address: &Listen| match address {
+            Listen::Tcp(address) => Some(*address),
+            Listen::Unix(_) => None,
+        };
+        self.front.addresses().iter().find_map(tcp).unwrap()
     }
 
     pub fn entries(&self) -> u64 {

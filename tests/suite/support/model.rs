@@ -4,13 +4,16 @@
 //! once or not at all; one that was refused for good does not count. Every batch has a path of its own, so the
 //! windows tell how often each was counted, and then must be that sum exactly.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use log_analytics::dimension::{OTHER, PATH};
 use log_analytics::model::{Seq, WindowId, WindowSize, WindowStart};
 use log_analytics::outcome::{Outcome, Reason};
 
 use super::batches::{Batch, Windows, count_batch, own_path};
 use super::engine::Answer;
+use super::lines::{Counted, Sums};
 
 /// What is known of one batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub struct Model {
     pub label: String,
     pub batches: Vec<Arc<Batch>>,
     pub standings: Vec<Standing>,
-    /// Keys may be lost in `(other)`: then only sums can be compared.
+    /// Keys may be folded: then sums and bounds are compared.
     pub blurred: bool,
     /// The highest record that a client has been told of.
     pub last_seq: Seq,
@@ -137,7 +140,8 @@ impl Model {
         let times = |(number, batch): (usize, &Arc<Batch>)| {
             let start = WindowStart(batch.lines[0].minute).floor(WindowSize::Day);
             let key = (batch.customer.clone(), WindowId { size: WindowSize::Day, start });
-            windows.get(&key).and_then(|day| day.paths.get(&own_path(number))).copied().unwrap_or(0)
+            let path = windows.get(&key).and_then(|day| day.by[PATH].get(&own_path(number)));
+            path.map_or(0, |sums| sums.requests)
         };
         self.batches.iter().enumerate().map(times).collect()
     }
@@ -193,7 +197,7 @@ impl Model {
         }
     }
 
-    /// Where keys are lost in `(other)`: sums are exact all the same, and no key counts more than it should.
+    /// Where keys are folded: sums are exact all the same, and each key counts within its bounds.
     fn check_blurred(&self, windows: &Windows) {
         if self.standings.iter().any(|standing| standing.unsettled > 0) {
             return;
@@ -202,13 +206,18 @@ impl Model {
         assert_eq!(windows.len(), expected.len(), "{}: number of windows", self.label);
         for (key, wanted) in &expected {
             let found = windows.get(key).unwrap_or_else(|| panic!("{}: no window {key:?}", self.label));
-            assert_eq!(found.requests, wanted.requests, "{}: window {key:?}", self.label);
-            for (found, wanted) in [(&found.paths, &wanted.paths), (&found.agents, &wanted.agents)] {
+            let totals =
+                |counted: &Counted| Counted { by: Default::default(), folded: [0; _], ..counted.clone() };
+            assert_eq!(totals(found), totals(wanted), "{}: window {key:?}", self.label);
+            for ((found, wanted), folded) in found.by.iter().zip(&wanted.by).zip(found.folded) {
                 assert_eq!(sum(found), sum(wanted), "{}: window {key:?}", self.label);
-                for (name, count) in found.iter().filter(|(name, _)| *name != "(other)") {
+                let requests =
+                    |of: &BTreeMap<String, Sums>, name| of.get(name).map_or(0, |sums| sums.requests);
+                for name in found.keys().chain(wanted.keys()).filter(|name| *name != OTHER) {
+                    let (shown, exact) = (requests(found, name), requests(wanted, name));
                     assert!(
-                        *count <= wanted.get(name).copied().unwrap_or(0),
-                        "{}: {key:?} {name}",
+                        (shown..=shown + folded).contains(&exact),
+                        "{}: {key:?} {name} counts {shown} of {exact}, folded {folded}",
                         self.label
                     );
                 }
@@ -217,6 +226,9 @@ impl Model {
     }
 }
 
-fn sum(counts: &std::collections::BTreeMap<String, u64>) -> u64 {
-    counts.values().sum()
+fn sum(counts: &BTreeMap<String, Sums>) -> Sums {
+    counts.values().fold(Sums::default(), |mut sum, part| {
+        sum.merge(part);
+        sum
+    })
 }

@@ -2,7 +2,7 @@
 
 use log_analytics::journal::committer::CommitLimits;
 use log_analytics::journal::retention::Retention;
-use log_analytics::windows::window::WindowLimits;
+use log_analytics::windows::fold::WindowLimits;
 use log_analytics::windows::worker::WorkerLimits;
 
 use super::batches::Traffic;
@@ -26,7 +26,7 @@ pub struct Workload {
     pub repeat_percent: u64,
     /// The most that the clock advances in a step; sometimes it goes back.
     pub tick_ms: u64,
-    /// Keys are lost in `(other)`.
+    /// Keys are folded into `(other)`.
     pub blurred: bool,
     /// Operations that fail, per ten thousand,
     pub faults_per_10_000: u64,
@@ -44,7 +44,7 @@ fn worker(max_resident_bytes: usize, window: WindowLimits) -> WorkerLimits {
     WorkerLimits { window, max_resident_bytes, flush_interval_ms: 1_000, max_future_ms: 86_400_000 }
 }
 
-const WIDE: WindowLimits = WindowLimits { max_paths: 50_000, max_agents: 2_000, max_key_bytes: 4 << 20 };
+const WIDE: WindowLimits = WindowLimits::same(50_000, 4 << 20);
 const KEEP: Retention = Retention { max_age_ms: 7 * 86_400_000, max_bytes: 1 << 40 };
 
 /// Six batches, two workers, nothing special.
@@ -121,7 +121,7 @@ pub fn repeats() -> Workload {
 /// Windows that remember few keys.
 pub fn few_keys() -> Workload {
     let mut workload = Workload { name: "few_keys", blurred: true, ..plain() };
-    workload.options.worker.window = WindowLimits { max_paths: 2, max_agents: 2, max_key_bytes: 60 };
+    workload.options.worker.window = WindowLimits::same(2, 60);
     workload.options.worker.max_resident_bytes = 1500;
     workload.traffic.keyless_percent = 0;
     workload.traffic.batches = 8;
@@ -168,8 +168,7 @@ pub fn random(rng: &mut Rng) -> Workload {
     options.retention.max_bytes = rng.pick(&[0, 2_000, 1 << 40]);
     options.retention.max_age_ms = rng.pick(&[0, 1_000, 7 * 86_400_000]);
     if blurred {
-        options.worker.window =
-            WindowLimits { max_paths: 3, max_agents: 2, max_key_bytes: rng.pick(&[20, 100, 1 << 20]) };
+        options.worker.window = WindowLimits::same(3, rng.pick(&[20, 100, 1 << 20]));
     }
     workload
 }

@@ -13,21 +13,24 @@ use super::{Found, is_locale, starts_with};
 
 impl<'a> Agent<'a> {
     /// Whether it says `compatible` as bots do. Internet Explorer says it too.
-    pub(in super::super) fn says_compatible(&self) -> bool {
+    pub(in crate::batch::agent) fn says_compatible(&self) -> bool {
         self.compatible().is_some()
     }
 
-    /// Whether it gives an address to complain at: `+https://…`, a mail address; of an agent that begins with its own name and
-    /// is on no device in a hand, any address.
-    pub(in super::super) fn gives_contact(&self) -> bool {
+    /// Whether it gives an address to complain at: `+https://…`, a mail address, an address behind the platform; of an agent
+    /// that begins with its own name and is on no device in a hand, any address.
+    pub(in crate::batch::agent) fn gives_contact(&self) -> bool {
         if !self.signs.address {
             return false;
         }
         if !self.claims_to_be_a_browser() {
             return !self.signs.hand;
         }
-        let links = self.pieces.iter().filter_map(|piece| Some(&self.text[piece.link?..piece.end]));
-        links.into_iter().any(|link| link.starts_with('+') || is_mail(link.as_bytes()))
+        self.pieces.iter().any(|piece| {
+            let link = piece.link.map(|link| &self.text[link..piece.end]);
+            let behind = piece.comment != 1 && !self.signs.internet_explorer;
+            link.is_some_and(|link| behind || link.starts_with('+') || is_mail(link.as_bytes()))
+        })
     }
 
     /// A product or a segment with a word like `bot`, `crawler` or `spider`.
@@ -74,7 +77,11 @@ impl<'a> Agent<'a> {
         if self.signs.internet_explorer {
             return None;
         }
-        self.pieces.iter().position(|piece| starts_with(self.piece_text(piece), "compatible"))
+        self.pieces.iter().position(|piece| {
+            // `LG NetCast.TV-2013 Compatible (LGE, …)` says something else.
+            let other = piece.comment == 0 && self.text[piece.end..].trim_start().starts_with('(');
+            !other && starts_with(self.piece_text(piece), "compatible")
+        })
     }
 
     /// `compatible; Name/1.0`: the first segment after it that is no platform, if the table does not know it.
@@ -157,17 +164,34 @@ impl<'a> Agent<'a> {
 
     /// A name where only programs sign that drive a browser of a desk: among its platform, or behind all its products.
     pub(super) fn signature(&self) -> Option<Found<'a>> {
-        if !self.signs.desk || self.signs.hand || self.signs.internet_explorer {
+        if self.signs.hand {
             return None;
         }
-        self.among_platform().or_else(|| self.at_the_end()).map(Found::Signed)
+        let name = if self.signs.desk && !self.signs.internet_explorer {
+            self.among_platform().or_else(|| self.at_the_end())
+        } else {
+            self.in_place_of_the_platform()
+        };
+        name.map(Found::Signed)
     }
 
     /// `Mozilla/5.0 (X11; Name; Linux x86_64) AppleWebKit/…`, `Mozilla/5.0 (Name; Windows NT 10.0; …) Gecko/…`.
     fn among_platform(&self) -> Option<&'a str> {
         let webkit = self.says_product("AppleWebKit/");
         let platform = self.pieces.iter().filter(|piece| piece.comment == 1);
-        platform.take(if webkit { usize::MAX } else { 1 }).find_map(|piece| self.signed_by(piece))
+        platform.take(if webkit { usize::MAX } else { 1 }).find_map(|piece| {
+            // `Lumia 640 XL` is a device.
+            let text = self.piece_text(piece);
+            let model = text.contains(' ') && text.contains(|c: char| c.is_ascii_digit());
+            if model { None } else { self.signed_by(piece) }
+        })
+    }
+
+    /// `Mozilla/5.0 (Name) AppleWebKit/537.36 …`: nothing but a name where the platform belongs.
+    fn in_place_of_the_platform(&self) -> Option<&'a str> {
+        let mut platform = self.pieces.iter().filter(|piece| piece.comment == 1);
+        let (only, None) = (platform.next()?, platform.next()) else { return None };
+        if self.says_product("AppleWebKit/") { self.signed_by(only) } else { None }
     }
 
     /// `… Safari/537.36 (Name)`, `… Safari/537.36 Name`, `… Safari/537.36; Name/1.0`: a lone comment, a word without a

@@ -13,7 +13,7 @@ use super::name;
 use super::scan::{Agent, Piece};
 use super::table::{Entry, RANK_BRAND, RANK_ENGINE, RANK_LIBRARY, RANK_NOISE, RANK_SURE};
 
-/// What woothee says when it knows nothing, or only the kind of thing.
+/// What woothee says when it knows nothing, or only the kind of client.
 const WOOTHEE_SAYS_NOTHING: [&str; 4] = ["UNKNOWN", "HTTP Library", "misc crawler", "RSSReader"];
 
 /// A name that a rule found.
@@ -43,6 +43,7 @@ pub(super) fn name<'a>(agent: &Agent<'a>) -> Option<Found<'a>> {
         .or_else(|| agent.lone_product())
         .or_else(|| agent.woothee())
         .or_else(|| agent.best(RANK_NOISE + 1))
+        .or_else(|| agent.netscape())
         .or_else(|| agent.any_product())
 }
 
@@ -168,6 +169,14 @@ impl<'a> Agent<'a> {
             return None;
         }
         Some(Found::Taken(if found.name == "Webview" { "Safari" } else { found.name }))
+    }
+
+    /// `Mozilla/4.04 [en] (X11; I; IRIX 5.3 IP22)`: no product but the first, from before others claimed to be `compatible`.
+    fn netscape(&self) -> Option<Found<'a>> {
+        let version = self.text.strip_prefix("Mozilla/")?;
+        let old = version.starts_with(['1', '2', '3', '4']);
+        let alone = self.pieces.iter().skip(1).all(|piece| piece.comment > 0);
+        if old && alone && !self.says_compatible() { known("Netscape") } else { None }
     }
 
     /// The first name there is.

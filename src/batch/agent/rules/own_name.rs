@@ -6,7 +6,9 @@
 use super::super::Class;
 use super::super::name;
 use super::super::scan::{Agent, Piece};
-use super::super::table::{self, Entry, RANK_DEVICE, RANK_ENGINE, RANK_NOISE, RANK_PRODUCT, RANK_SURE};
+use super::super::table::{
+    self, Entry, RANK_BRAND, RANK_DEVICE, RANK_ENGINE, RANK_NOISE, RANK_PRODUCT, RANK_SURE,
+};
 use super::super::words::{has_bot_word, is_bare_bot_word};
 use super::Found;
 
@@ -81,7 +83,7 @@ impl<'a> Agent<'a> {
         let Some((entry, at)) = first.hit else { return RANK_NOISE };
         if at > first.start {
             // `J2ME/UCWEB7.0`: what is glued to it counts when it is a browser.
-            let counts = entry.rank >= RANK_PRODUCT && entry.class.is_for_people();
+            let counts = entry.rank >= RANK_BRAND && entry.class.is_for_people();
             return if counts { entry.rank } else { RANK_NOISE };
         }
         // `Chrome Privacy Preserving Prefetch Proxy` and `Edge Health Probe` are no browsers.
@@ -116,7 +118,7 @@ impl<'a> Agent<'a> {
     }
 
     /// Whether the agent begins with a name and a version as libraries and command-line tools have them: `name/1.2.3`.
-    pub(in super::super) fn has_library_version(&self) -> bool {
+    pub(in crate::batch::agent) fn has_library_version(&self) -> bool {
         let Some((name, version)) = self.text.split_once('/') else { return false };
         let version = version.split([' ', '(', ';', ',']).next().unwrap_or(version).trim_start_matches('v');
         let parts =

@@ -1,40 +1,33 @@
 //! Threads that are named, counted and joined.
 //!
-//! In: work to run on a thread of its own. Out: whether all of it has ended. A thread that ends joins the one
-//! that ended before it, so at any time at most one ended thread keeps its stack; it must never be left to the
-//! operating system to collect them.
+//! Input: work for new threads. Output: whether all of it has ended. Each thread that ends joins the one that ended
+//! before it, so that at most one ended thread keeps its stack. Never: a thread that is not joined.
 
 use std::collections::HashMap;
 use std::io;
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crate::base::clock::monotonic;
+use crate::base::sync::{lock, wait};
 
-/// A group of threads.
 #[derive(Default)]
-pub(crate) struct Crew {
-    state: Mutex<State>,
+pub(crate) struct ThreadGroup {
+    state: Mutex<ThreadGroupState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct ThreadGroupState {
     next_id: u64,
     running: HashMap<u64, JoinHandle<()>>,
     /// The thread that ended last, not joined yet.
     ended: Option<JoinHandle<()>>,
 }
 
-/// Locks, even where a thread has panicked while holding the lock: the state behind it is kept consistent by
-/// every critical section on its own.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Crew {
+impl ThreadGroup {
     /// Runs `work` on a new thread.
     ///
     /// # Errors
@@ -45,13 +38,13 @@ impl Crew {
         stack_bytes: usize,
         work: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
-        // The lock is held until the handle is stored, so that a thread cannot leave before it has come.
+        // The lock is held until the handle is stored, so that a thread that ends at once finds it.
         let mut state = lock(&self.state);
         let id = state.next_id;
         state.next_id += 1;
-        let crew = Arc::clone(self);
+        let thread_group = Arc::clone(self);
         let run = move || {
-            let _leave = Leave { crew, id };
+            let _leave = ThreadExit { thread_group, id };
             work();
         };
         let handle = Builder::new().name(name).stack_size(stack_bytes).spawn(run)?;
@@ -68,7 +61,7 @@ impl Crew {
             if left.is_zero() {
                 return false;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = wait(&self.changed, state, left);
         }
         let ended = state.ended.take();
         drop(state);
@@ -77,24 +70,24 @@ impl Crew {
     }
 }
 
-/// A panic was already reported by the panic hook, and contained or not by whoever owns the thread's work.
+/// Ignores a panic: the panic hook has reported it, and the work itself decides what it means.
 fn join_quietly(handle: Option<JoinHandle<()>>) {
     if let Some(handle) = handle {
         drop(handle.join());
     }
 }
 
-struct Leave {
-    crew: Arc<Crew>,
+struct ThreadExit {
+    thread_group: Arc<ThreadGroup>,
     id: u64,
 }
 
-impl Drop for Leave {
+impl Drop for ThreadExit {
     fn drop(&mut self) {
-        let mut state = lock(&self.crew.state);
+        let mut state = lock(&self.thread_group.state);
         let own = state.running.remove(&self.id);
         let before = mem::replace(&mut state.ended, own);
-        self.crew.changed.notify_all();
+        self.thread_group.changed.notify_all();
         drop(state);
         join_quietly(before);
     }

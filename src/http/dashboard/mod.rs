@@ -14,15 +14,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Head, Response, negotiate};
 
-const PAGE: &str = include_str!("dashboard/page.html");
-const STYLE: &str = include_str!("dashboard/style.css");
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("style.css");
 /// In the order in which they build on each other.
-const SCRIPTS: [&str; 4] = [
-    include_str!("dashboard/format.js"),
-    include_str!("dashboard/api.js"),
-    include_str!("dashboard/chart.js"),
-    include_str!("dashboard/app.js"),
-];
+const SCRIPTS: [&str; 4] =
+    [include_str!("format.js"), include_str!("api.js"), include_str!("chart.js"), include_str!("app.js")];
 
 /// The page and the policy it comes with.
 struct Assembled {

@@ -1,0 +1,199 @@
+//! Examples of every JSON product, as its documentation or its source has them, and what is read of them.
+
+use super::entry_of;
+use crate::entry::{Outcome, Reader, ReaderOptions, json};
+
+/// Product, line, entry.
+const EXAMPLES: &[(&str, &str, &str)] = &[
+    (
+        "caddy",
+        r#"{"level":"info","ts":"01/Jun/2024:10:00:00 +0000","logger":"http.log.access.log0","msg":"handled request","request":{"remote_ip":"192.0.2.1","client_ip":"192.0.2.1","proto":"HTTP/3.0","method":"GET","host":"example.com","uri":"/common","headers":{"User-Agent":["curl"]}},"duration":"1m2.5s","size":5,"status":200}"#,
+        r#"{"receivedAt":"2024-06-01T10:00:00Z","method":"GET","path":"/common","userAgent":"curl","status":200,"responseBytes":5,"durationSeconds":62.5,"host":"example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "caddy",
+        r#"{"level":"info","ts":1717236004123456789,"logger":"http.log.access.log0","msg":"handled request","request":{"remote_addr":"192.0.2.1:123","method":"GET","host":"[2001:db8::1]:8443","uri":"/nano","headers":{"Referer":[],"User-Agent":["curl","x"]}},"duration":0,"size":5,"status":0}"#,
+        r#"{"receivedAt":"2024-06-01T10:00:04.123456Z","method":"GET","path":"/nano","userAgent":"curl","status":0,"responseBytes":5,"durationSeconds":0,"host":"[2001:db8::1]","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "envoy",
+        r#"{"start_time":"2024-12-30T15:27:41.478Z","method":"POST","path":"/a?b","protocol":"HTTP/2","response_code":200,"response_flags":"-","bytes_received":3,"bytes_sent":44,"duration":12,"x_forwarded_for":"203.0.113.7,10.0.0.1","user_agent":"curl","authority":"App.example.net","downstream_remote_address":"10.0.0.2:123","upstream_service_time":"10","request_id":"x","upstream_host":"1.2.3.4:80"}"#,
+        r#"{"receivedAt":"2024-12-30T15:27:41.478Z","method":"POST","path":"/a","userAgent":"curl","status":200,"responseBytes":44,"durationSeconds":0.012,"host":"app.example.net","clientIp":"203.0.113.7"}"#,
+    ),
+    (
+        "google-cloud",
+        r#"{"httpRequest":{"requestMethod":"GET","requestUrl":"https://www.example.com/g?x=1","requestSize":"100","status":200,"responseSize":"512","userAgent":"curl","remoteIp":"192.0.2.1","serverIp":"10.0.0.1","referer":"https://e.org/","latency":"0.134500s","protocol":"HTTP/2"},"insertId":"x","timestamp":"2024-01-17T22:51:20.460557Z","severity":"INFO","receiveTimestamp":"2024-01-17T22:51:21Z"}"#,
+        r#"{"receivedAt":"2024-01-17T22:51:20.460557Z","method":"GET","path":"/g","userAgent":"curl","status":200,"responseBytes":512,"durationSeconds":0.1345,"host":"www.example.com","referrer":"https://e.org/","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "json",
+        r#"{"requestId":"abc","ip":"192.0.2.1","caller":"-","user":"-","requestTime":"10/Oct/2020:13:55:36 +0000","httpMethod":"GET","resourcePath":"/pets/{id}","status":"200","protocol":"HTTP/1.1","responseLength":"123"}"#,
+        r#"{"receivedAt":"2020-10-10T13:55:36Z","method":"GET","path":"/pets/{id}","userAgent":"","status":200,"responseBytes":123,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "json",
+        r#"{"requestId":"abc","ip":"192.0.2.1","requestTimeEpoch":1602338136123,"requestTime":"10/Oct/2020:13:55:36 +0000","httpMethod":"GET","path":"/pets/7","resourcePath":"/pets/{id}","status":"200","protocol":"HTTP/1.1","responseLength":"123","userAgent":"curl"}"#,
+        r#"{"receivedAt":"2020-10-10T13:55:36Z","method":"GET","path":"/pets/7","userAgent":"curl","status":200,"responseBytes":123,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "azure",
+        r#"{"time":"2021-10-14T22:17:11+00:00","resourceId":"/SUBSCRIPTIONS/X","operationName":"ApplicationGatewayAccess","category":"ApplicationGatewayAccessLog","properties":{"instanceId":"appgw_1","clientIP":"192.0.2.1","clientPort":45057,"httpMethod":"GET","originalRequestUriWithArgs":"\/a?b","requestUri":"\/a","requestQuery":"b","userAgent":"curl","httpStatus":200,"httpVersion":"HTTP\/1.1","receivedBytes":184,"sentBytes":466,"timeTaken":0.034,"sslEnabled":"off","originalHost":"Www.example.com","host":"10.0.0.1"}}"#,
+        r#"{"receivedAt":"2021-10-14T22:17:11Z","method":"GET","path":"/a","userAgent":"curl","status":200,"responseBytes":466,"durationSeconds":0.034,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "azure",
+        r#"{"time":"2021-10-14T22:17:11.123Z","category":"FrontDoorAccessLog","properties":{"trackingReference":"x","httpMethod":"GET","httpVersion":"2.0","requestUri":"https://www.example.com:443/fd?x","hostName":"www.example.com","sni":"x","requestBytes":"1","responseBytes":"100","userAgent":"curl","clientIp":"192.0.2.1","clientPort":"1","timeTaken":"0.250","referer":"","httpStatusCode":"200"}}"#,
+        r#"{"receivedAt":"2021-10-14T22:17:11.123Z","method":"GET","path":"/fd","userAgent":"curl","status":200,"responseBytes":100,"durationSeconds":0.25,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "akamai",
+        r#"{"version":1,"cp":"123456","reqId":"1239f220","reqTimeSec":"1573840000.250","bytes":"4995","cliIP":"128.147.28.68","statusCode":"206","proto":"HTTPS","reqHost":"test.hostname.net","reqMethod":"GET","reqPath":"/path1/file.ext","reqPort":"443","rspContentLen":"5000","rspContentType":"text/html","UA":"Mozilla%2F5.0+%28Macintosh%3B+x%29","tlsOverheadTimeMSec":"0","tlsVersion":"TLSv1","totalBytes":"5100","queryStr":"a=b","referer":"-"}"#,
+        r#"{"receivedAt":"2019-11-15T17:46:40.250Z","method":"GET","path":"/path1/file.ext","userAgent":"Mozilla/5.0 (Macintosh; x)","status":206,"responseBytes":4995,"host":"test.hostname.net","clientIp":"128.147.28.68"}"#,
+    ),
+    (
+        "kong",
+        r#"{"latencies":{"request":515,"kong":58,"proxy":457},"service":{"host":"httpbin.org","path":"/anything"},"request":{"querystring":{},"size":138,"uri":"/log?x","url":"http://localhost:8000/log","headers":{"host":"localhost:9000","accept-encoding":"gzip","user-agent":"HTTPie/2.4.0"},"method":"GET"},"client_ip":"172.19.0.1","response":{"headers":{"server":"x"},"status":200,"size":827},"started_at":1614232642123}"#,
+        r#"{"receivedAt":"2021-02-25T05:57:22.123Z","method":"GET","path":"/log","userAgent":"HTTPie/2.4.0","status":200,"responseBytes":827,"durationSeconds":0.515,"host":"localhost","clientIp":"172.19.0.1"}"#,
+    ),
+    (
+        "pino-http",
+        r#"{"level":30,"time":1531171074631,"pid":657,"hostname":"Davids-MBP-3.fritz.box","req":{"id":1,"method":"GET","url":"/p?q","headers":{"host":"localhost:20000","user-agent":"curl/7.54.0"},"remoteAddress":"::1","remotePort":64},"res":{"statusCode":200,"headers":{}},"responseTime":4.5,"msg":"request completed"}"#,
+        r#"{"receivedAt":"2018-07-09T21:17:54.631Z","method":"GET","path":"/p","userAgent":"curl/7.54.0","status":200,"durationSeconds":0.0045,"host":"localhost","clientIp":"::1"}"#,
+    ),
+    (
+        "tomcat",
+        r#"{"host":"127.0.0.1","logicalUserName":"-","user":"-","time":"[13/Feb/2024:11:57:52 +0100]","request":"GET /docs HTTP/1.1","statusCode":"200","size":"11230"}"#,
+        r#"{"receivedAt":"2024-02-13T10:57:52Z","method":"GET","path":"/docs","userAgent":"","status":200,"responseBytes":11230,"clientIp":"127.0.0.1"}"#,
+    ),
+    (
+        "logback-access",
+        r#"{"@timestamp":"2019-11-03T10:15:30.123+01:00","@version":"1","message":"192.0.2.1 - - [..] \"GET /x HTTP/1.1\" 200 5","method":"GET","protocol":"HTTP/1.1","status_code":200,"requested_url":"GET /x HTTP/1.1","requested_uri":"/x","remote_host":"192.0.2.1","content_length":5,"elapsed_time":12}"#,
+        r#"{"receivedAt":"2019-11-03T09:15:30.123Z","method":"GET","path":"/x","userAgent":"","status":200,"durationSeconds":0.012,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "lograge",
+        r#"{"method":"GET","path":"/users/7","format":"html","controller":"UsersController","action":"show","status":200,"duration":58.33,"view":40.43,"db":15.26,"@timestamp":"2019-11-03T10:15:30Z"}"#,
+        r#"{"receivedAt":"2019-11-03T10:15:30Z","method":"GET","path":"/users/7","userAgent":"","status":200,"durationSeconds":0.05833}"#,
+    ),
+    (
+        "json",
+        r#"{"Timestamp":"2024-01-17T22:51:23Z","SeverityText":"INFO","Body":"x","Attributes":{"http.request.method":"GET","url.path":"/otel","url.query":"a","http.response.status_code":200,"client.address":"192.0.2.1","user_agent.original":"curl"}}"#,
+        r#"{"receivedAt":"2024-01-17T22:51:23Z","method":"GET","path":"/otel","userAgent":"curl","status":200,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "json",
+        r#"{"@timestamp":"2024-01-17T22:51:23Z","event":{"duration":1500000,"kind":"event"},"http":{"request":{"method":"GET"},"response":{"status_code":200,"bytes":77}},"url":{"path":"/b","query":"x","domain":"h.example"},"client":{"address":"192.0.2.1","ip":"192.0.2.1"},"user_agent":{"original":"curl"}}"#,
+        r#"{"receivedAt":"2024-01-17T22:51:23Z","method":"GET","path":"/b","userAgent":"curl","status":200,"responseBytes":77,"durationSeconds":0.0015,"host":"h.example","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "json",
+        r#"{"timestamp":"2018-01-01T00:00:00+0000","client_ip":"192.0.2.1","geo_country":"france","host":"Docs.fastly.com","url":"/en/guides?x","request_method":"GET","request_protocol":"HTTP/2","request_referer":"","request_user_agent":"curl","response_state":"HIT","response_status":200,"response_reason":"OK","response_body_size":123,"fastly_server":"x","fastly_is_edge":true}"#,
+        r#"{"receivedAt":"2018-01-01T00:00:00Z","method":"GET","path":"/en/guides","userAgent":"curl","status":200,"responseBytes":123,"host":"docs.fastly.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "json",
+        r#"{"time":"2024-12-28T18:03:10Z","method":"","path":"","status":400}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:10Z","method":"-","path":"(invalid)","userAgent":"","status":400}"#,
+    ),
+    (
+        "json",
+        r#"{"time":"2024-12-28T18:03:10Z","request_method":"-","request_uri":"-","status":"400"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:10Z","method":"-","path":"(invalid)","userAgent":"","status":400}"#,
+    ),
+    (
+        "json",
+        r#"{"time":"2024-12-28T18:03:10Z","method":"GET","path":"/x","status":"ok","bytes":-1,"request_time":-1}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:10Z","method":"GET","path":"/x","userAgent":""}"#,
+    ),
+    (
+        "json",
+        r#"{"msec":1735408990.123,"method":"GET","uri":"/u","args":"a=b","status":200,"request_time":0.0005,"host":"x.example:8080"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:10.123Z","method":"GET","path":"/u","userAgent":"","status":200,"durationSeconds":0.0005,"host":"x.example"}"#,
+    ),
+    (
+        "json",
+        r#"{"time_local":"28/Dec/2024:18:03:10 +0000","remote_addr":"192.0.2.1","request":"GET /r HTTP/1.1","request_time":1.5,"http_x_forwarded_for":"203.0.113.9"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:10Z","method":"GET","path":"/r","userAgent":"","durationSeconds":1.5,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "json",
+        r#"{"time":1735408990,"method":"GET","path":"/x","duration":"12ms","latency_ms":3}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:10Z","method":"GET","path":"/x","userAgent":"","durationSeconds":0.003}"#,
+    ),
+    (
+        "json",
+        r#"{"time":1735408990,"method":"GET","path":"/x","duration":12}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:10Z","method":"GET","path":"/x","userAgent":""}"#,
+    ),
+    (
+        "json",
+        r#"{"time":1735408990,"method":"GET","path":"/x","duration_ms":"12.5"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:10Z","method":"GET","path":"/x","userAgent":"","durationSeconds":0.0125}"#,
+    ),
+    (
+        "json",
+        r#"{"time":1735408990,"method":"GET","path":"/x","userAgent":["a","b"]}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:10Z","method":"GET","path":"/x","userAgent":"a"}"#,
+    ),
+    (
+        "json",
+        r#"{"remote_addr":"192.0.2.1","time_iso8601":"2024-05-06T08:26:01+03:00","request":"GET /"x HTTP/1.1","http_user_agent":"say "hi"","status":200}"#,
+        r#"{"receivedAt":"2024-05-06T05:26:01Z","method":"GET","path":"/\"x","userAgent":"say \"hi\"","status":200,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "cloudfront",
+        r#"{"date":"2024-02-29","time":"00:00:04.5","cs-method":"GET","cs-uri-stem":"/i","cs(User-Agent)":"Mozilla/5.0%20(X)","sc-status":"200","time-taken":"0.102"}"#,
+        r#"{"receivedAt":"2024-02-29T00:00:04.500Z","method":"GET","path":"/i","userAgent":"Mozilla/5.0 (X)","status":200,"durationSeconds":0.102}"#,
+    ),
+    (
+        "cloudflare",
+        r#"{"ClientRequestMethod":"GET","ClientRequestPath":"/p","ClientRequestURI":"/p?x","EdgeStartTimestamp":1709164801,"EdgeResponseStatus":200,"ClientRequestHost":"A.example"}"#,
+        r#"{"receivedAt":"2024-02-29T00:00:01Z","method":"GET","path":"/p","userAgent":"","status":200,"host":"a.example"}"#,
+    ),
+    (
+        "vercel",
+        r#"{"timestamp":1709164802125,"host":"site.example.net","path":"/v","method":"GET","statusCode":200,"proxy":{"timestamp":1709164802000,"method":"GET","host":"site.example.net","path":"/v?x","userAgent":["curl"],"statusCode":201,"clientIp":"192.0.2.1"}}"#,
+        r#"{"receivedAt":"2024-02-29T00:00:02Z","method":"GET","path":"/v","userAgent":"curl","status":201,"host":"site.example.net","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "entries",
+        r#"{"receivedAt":"2024-12-28T18:03:07.5Z","method":"get","path":"/a?b","userAgent":"x","route":"/{id}","status":"201","responseBytes":12,"durationSeconds":0.5,"host":"Www.example.com:80","referrer":"https://www.example.org/","clientIp":"[2001:db8::1]:443","country":"de","request":"no","url":"/no","bytes":7}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.500Z","method":"GET","path":"/a","userAgent":"x","status":201,"responseBytes":12,"durationSeconds":0.5,"host":"www.example.com","referrer":"https://www.example.org/","clientIp":"2001:db8::1","route":"/{id}","country":"de"}"#,
+    ),
+    (
+        "matomo",
+        r#"{"idsite":1,"ip": "192.0.2.151","host": "www.example.com","path": "/docs/?page=2","status": "200","referrer": "https://www.example.org/","user_agent": "curl","length": 2601,"generation_time_milli": 0.250,"date": "2023-05-04T21:12:06-07:00"}"#,
+        r#"{"receivedAt":"2023-05-05T04:12:06Z","method":"GET","path":"/docs/","userAgent":"curl","status":200,"responseBytes":2601,"host":"www.example.com","referrer":"https://www.example.org/","clientIp":"192.0.2.151"}"#,
+    ),
+    (
+        "traefik",
+        r#"{"ClientAddr":"203.0.113.61:52460","ClientHost":"203.0.113.61","DownstreamContentSize":15,"DownstreamStatus":200,"Duration":10001425284,"OriginStatus":504,"RequestHost":"app.example.com","RequestMethod":"GET","RequestPath":"/check?id=1","StartLocal":"2024-09-12T12:29:21.773360214+02:00","StartUTC":"2024-09-12T10:29:21.773360214Z","request_Referer":"https://www.example.com/","request_User-Agent":"curl/8.6.0","time":"2024-09-12T10:29:31Z"}"#,
+        r#"{"receivedAt":"2024-09-12T10:29:21.773360Z","method":"GET","path":"/check","userAgent":"curl/8.6.0","status":200,"responseBytes":15,"durationSeconds":10.001425,"host":"app.example.com","referrer":"https://www.example.com/","clientIp":"203.0.113.61"}"#,
+    ),
+];
+
+#[test]
+fn examples_are_read_by_their_product() {
+    for (product, line, want) in EXAMPLES {
+        let want: serde_json::Value = serde_json::from_str(want).unwrap();
+        assert_eq!(entry_of(&ReaderOptions::default(), line), want, "{line}");
+        let mut read_by = "";
+        let mut reader = Reader::new(ReaderOptions::default());
+        reader.line(line.as_bytes(), &mut |outcome| {
+            if let Outcome::Entry { format, .. } = outcome {
+                read_by = format;
+            }
+        });
+        assert_eq!(read_by, *product, "{line}");
+        let named = ReaderOptions { format: product.parse().unwrap(), ..ReaderOptions::default() };
+        assert_eq!(entry_of(&named, line), want, "{product}: {line}");
+    }
+}
+
+#[test]
+fn every_product_has_an_example() {
+    // Envelopes have theirs among the cases.
+    for name in json::product_names().filter(|name| !matches!(*name, "docker" | "journald")) {
+        assert!(EXAMPLES.iter().any(|(product, ..)| *product == name), "{name}");
+    }
+}
