@@ -160,11 +160,11 @@ const _: () = assert!(matches!(DIMENSIONS[PATH].source, KeySource::Path));
 const _: () = assert!(matches!(DIMENSIONS[USER_AGENT].source, KeySource::Family));
 
 /// The text field at this place of [`TEXTS`].
-pub fn text_field(text: usize) -> &'static TextField {
+pub const fn text_field(text: usize) -> &'static TextField {
     const ALL: &[Dimension; DIMENSION_COUNT] = &DIMENSIONS;
     match &ALL[TEXTS[text]].source {
         KeySource::Text(field) => field,
-        KeySource::Path | KeySource::Family => unreachable!("TEXTS holds the places of texts"),
+        KeySource::Path | KeySource::Family => panic!("TEXTS holds the places of texts"),
     }
 }
 
@@ -175,6 +175,15 @@ pub fn dimension_named(name: &str) -> Option<usize> {
 
 /// A host in lower case, without its port.
 fn host_key(text: &str) -> Option<Cow<'_, str>> {
+    // Nearly all hosts are written as they are counted.
+    let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+    if text.bytes().all(is_plain) {
+        return (!text.is_empty()).then_some(Cow::Borrowed(text));
+    }
+    unusual_host_key(text)
+}
+
+fn unusual_host_key(text: &str) -> Option<Cow<'_, str>> {
     let host = without_port(text)?;
     // The "forbidden host code points" of the URL standard (a percent sign may be an escape), and parentheses: see OTHER.
     let is_forbidden = |c: char| c.is_ascii_control() || " #/<>?@\\^|()".contains(c);
@@ -203,14 +212,20 @@ fn without_port(text: &str) -> Option<&str> {
 
 /// The host of an absolute URL, or a host as it is.
 fn referrer_key(text: &str) -> Option<Cow<'_, str>> {
-    let Some((scheme, rest)) = text.split_once("://") else { return host_key(text) };
-    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let bytes = text.as_bytes();
+    // A scheme holds no colon, so that of a URL the first is followed by two slashes.
+    let Some(colon) = memchr::memchr(b':', bytes).filter(|colon| bytes[*colon..].starts_with(b"://")) else {
+        return if text.contains("://") { None } else { host_key(text) };
+    };
+    let (scheme, rest) = (&bytes[..colon], &text[colon + 3..]);
+    let is_scheme = scheme.first().is_some_and(u8::is_ascii_alphabetic)
+        && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
     if !is_scheme {
         return None;
     }
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\'));
+    let authority = &rest[..end.unwrap_or(rest.len())];
+    let host = memchr::memrchr(b'@', authority.as_bytes()).map_or(authority, |at| &authority[at + 1..]);
     host_key(host)
 }
 

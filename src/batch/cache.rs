@@ -16,16 +16,16 @@ use crate::time;
 /// The caches of one batch.
 pub(super) struct Caches {
     pub(super) times: TimeCache,
-    pub(super) agents: TextCache<AGENT_PARTS>,
+    pub(super) agents: TextCache<AGENT_WINDOW>,
     /// For each text dimension.
-    pub(super) texts: [TextCache<TEXT_PARTS>; TEXT_COUNT],
+    pub(super) texts: [TextCache<TEXT_WINDOW>; TEXT_COUNT],
     pub(super) layout: Layout,
 }
 
-/// How many parts of 16 bytes of a user agent are compared without a loop: most agents fit.
-const AGENT_PARTS: usize = 8;
+/// How many bytes of a user agent are compared at once: most agents fit.
+pub(super) const AGENT_WINDOW: usize = 128;
 /// The same for the texts of dimensions, such as hosts.
-const TEXT_PARTS: usize = 4;
+pub(super) const TEXT_WINDOW: usize = 64;
 
 impl Caches {
     /// Empty caches for entries that take this many bytes of a body.
@@ -136,40 +136,39 @@ impl TimeCache {
     }
 }
 
-/// Texts met before and the numbers they stand for, by some of their bytes. `PARTS` times 16 bytes of a text are compared
-/// without a loop; what is longer costs a call more. `PARTS` is 4 or 8.
-pub(super) struct TextCache<const PARTS: usize> {
+/// Texts met before and the numbers they stand for, found by some of their bytes. The first `WINDOW` bytes of a text (64 or
+/// 128) are compared without a loop; what is longer costs a call more.
+pub(super) struct TextCache<const WINDOW: usize> {
     /// The place of a text in `known` plus one; zero where there is none.
     guesses: Vec<u32>,
     /// The binary logarithm of their number.
     guess_bits: u32,
-    known: Vec<KnownText<PARTS>>,
+    known: Vec<KnownText>,
 }
 
 /// A text that was met.
-#[derive(Clone)]
-struct KnownText<const PARTS: usize> {
-    beginning: [u8x16; PARTS],
+struct KnownText {
+    /// The first bytes, as many as there are in a window.
+    beginning: [u8x16; MAX_WINDOW / 16],
     /// A bit for each byte of the text among them.
     wanted: [u64; 2],
     /// Of the whole text.
     bytes: usize,
     number: u32,
-    /// What is behind the beginning.
+    /// What is behind the window.
     rest: Box<[u8]>,
 }
 
+const MAX_WINDOW: usize = 128;
 const MIN_GUESS_BITS: u32 = 5;
 const MAX_GUESS_BITS: u32 = 12;
 
-impl<const PARTS: usize> KnownText<PARTS> {
-    const BEGINNING_BYTES: usize = 16 * PARTS;
-
-    fn of(text: &[u8], number: u32) -> Self {
-        let (beginning, rest) = text.split_at(text.len().min(Self::BEGINNING_BYTES));
-        let mut padded = [0; 128];
+impl KnownText {
+    fn of(text: &[u8], number: u32, window: usize) -> Self {
+        let (beginning, rest) = text.split_at(text.len().min(window));
+        let mut padded = [0; MAX_WINDOW];
         padded[..beginning.len()].copy_from_slice(beginning);
-        let wanted = if beginning.len() == 128 { u128::MAX } else { (1 << beginning.len()) - 1 };
+        let wanted = if beginning.len() == MAX_WINDOW { u128::MAX } else { (1 << beginning.len()) - 1 };
         Self {
             beginning: std::array::from_fn(|index| part(&padded, index)),
             wanted: [wanted as u64, (wanted >> 64) as u64],
@@ -181,27 +180,22 @@ impl<const PARTS: usize> KnownText<PARTS> {
 
     /// Whether a text begins as this one does.
     #[inline(always)]
-    fn begins(&self, text: &[u8]) -> bool {
-        let [first, second] = bits::<PARTS>(|index| {
-            let there = u8x16::new(*text[16 * index..].first_chunk().expect("the window is long enough"));
-            there.simd_eq(self.beginning[index]).to_bitmask()
-        });
+    fn begins<const WINDOW: usize>(&self, window: &[u8; WINDOW]) -> bool {
+        let same = |index: usize| part(window, index).simd_eq(self.beginning[index]).to_bitmask();
+        let [first, second] = bits::<WINDOW>(same);
         (!first & self.wanted[0]) | (!second & self.wanted[1]) == 0
     }
 }
 
-/// The bits of all parts, each of 16, one behind the other.
+/// The bits of all parts of a window, each of 16 bytes, one behind the other.
 #[inline(always)]
-fn bits<const PARTS: usize>(of_part: impl Fn(usize) -> u32) -> [u64; 2] {
+fn bits<const WINDOW: usize>(of_part: impl Fn(usize) -> u32) -> [u64; 2] {
     let pair = |number: usize| u64::from(of_part(number) | of_part(number + 1) << 16);
     let first = pair(0) | pair(2) << 32;
-    if PARTS == 4 { [first, 0] } else { [first, pair(4) | pair(6) << 32] }
+    if WINDOW == 64 { [first, 0] } else { [first, pair(4) | pair(6) << 32] }
 }
 
-impl<const PARTS: usize> TextCache<PARTS> {
-    /// How much of a body is looked at.
-    const WINDOW_BYTES: usize = 16 * PARTS;
-
+impl<const WINDOW: usize> TextCache<WINDOW> {
     fn for_bytes(bytes: usize) -> Self {
         let guess_bits = (bytes / 256).clamp(1 << MIN_GUESS_BITS, 1 << MAX_GUESS_BITS).ilog2();
         Self { guesses: vec![0; 1 << guess_bits], guess_bits, known: Vec::new() }
@@ -217,14 +211,11 @@ impl<const PARTS: usize> TextCache<PARTS> {
         number_of: impl FnOnce(&str) -> Option<u32>,
     ) -> Option<(u32, usize)> {
         let mut guess = None;
-        if let Some(window) = bytes.get(pos..)?.get(..Self::WINDOW_BYTES) {
-            let [first, second] = bits::<PARTS>(|index| {
-                let there =
-                    u8x16::new(*window[16 * index..].first_chunk().expect("the window is long enough"));
-                there.simd_eq(u8x16::splat(b'"')).to_bitmask()
-            });
+        if let Some(window) = bytes.get(pos..)?.first_chunk::<WINDOW>() {
+            let quotes = |index: usize| part(window, index).simd_eq(u8x16::splat(b'"')).to_bitmask();
+            let [first, second] = bits::<WINDOW>(quotes);
             let length = match first {
-                0 if PARTS == 4 => 64,
+                0 if WINDOW == 64 => 64,
                 0 => 64 + second.trailing_zeros(),
                 first => first.trailing_zeros(),
             } as usize;
@@ -235,12 +226,12 @@ impl<const PARTS: usize> TextCache<PARTS> {
             {
                 // It ends where the quote was seen. Assume this length, so that the processor can go on before the known
                 // text is loaded.
-                if known.bytes == length && length < Self::WINDOW_BYTES {
+                if known.bytes == length && length < WINDOW {
                     return Some((known.number, pos + length));
                 }
-                if known.bytes >= Self::WINDOW_BYTES
+                if known.bytes >= WINDOW
                     && let end = pos + known.bytes
-                    && bytes.get(pos + Self::WINDOW_BYTES..end) == Some(&*known.rest)
+                    && bytes.get(pos + WINDOW..end) == Some(&*known.rest)
                     && bytes.get(end) == Some(&b'"')
                 {
                     return Some((known.number, end));
@@ -265,7 +256,7 @@ impl<const PARTS: usize> TextCache<PARTS> {
         let text = &bytes[pos..end];
         let number = number_of(simdutf8::basic::from_utf8(text).ok()?)?;
         if let Some(guess) = guess {
-            let known = KnownText::of(text, number);
+            let known = KnownText::of(text, number, WINDOW);
             match self.guesses[guess] {
                 0 => {
                     self.known.push(known);
@@ -279,10 +270,10 @@ impl<const PARTS: usize> TextCache<PARTS> {
 }
 
 /// A mix, good in its upper bits, of some bytes of a text with this length or more (no more than a quote was looked
-/// for): those in which hosts differ, the first and the last, and those in which browsers differ, the system from the
-/// 13th on, versions from the 60th on.
+/// for): of any text the first and the last, and those in which browsers differ, the system from the 13th on, versions
+/// from the 60th on.
 #[inline(always)]
-fn sample(window: &[u8], length: usize) -> u64 {
+fn sample<const WINDOW: usize>(window: &[u8; WINDOW], length: usize) -> u64 {
     // Odd numbers without a pattern; each word has its own, so that they can be multiplied at once.
     const ODD: [u64; 8] = [
         0x9E37_79B9_7F4A_7C15,
@@ -295,16 +286,19 @@ fn sample(window: &[u8], length: usize) -> u64 {
         0x8EBC_6AF0_9C88_C6E3,
     ];
     // Nothing behind the text is looked at, so that it always gives the same.
-    let last = length.saturating_sub(8).min(window.len() - 8);
+    let last = length.saturating_sub(8).min(WINDOW - 8);
     let behind = 64 - 8 * length.min(8) as u32;
     let word = |place: usize| {
         let bytes = window[place.min(last)..].first_chunk::<8>();
         bytes.map_or(0, |word| u64::from_le_bytes(*word)).checked_shl(behind).unwrap_or(0)
     };
     let [a, b, c, d, e, f, g, h] = ODD;
-    let system = word(16).wrapping_mul(a) ^ word(40).wrapping_mul(b) ^ word(64).wrapping_mul(c);
-    let versions = word(80).wrapping_mul(d) ^ word(88).wrapping_mul(e) ^ word(96).wrapping_mul(f);
-    system ^ versions ^ (length as u64).wrapping_mul(g) ^ word(0).wrapping_mul(h)
+    let any = (length as u64).wrapping_mul(a) ^ word(0).wrapping_mul(b);
+    let system = word(16).wrapping_mul(c) ^ word(40).wrapping_mul(d) ^ word(64).wrapping_mul(e);
+    if WINDOW == 64 {
+        return any ^ system;
+    }
+    any ^ system ^ word(80).wrapping_mul(f) ^ word(88).wrapping_mul(g) ^ word(96).wrapping_mul(h)
 }
 
 #[cfg(test)]
@@ -315,7 +309,7 @@ mod tests {
 
     #[test]
     fn texts_keep_their_numbers_however_long_and_similar_they_are() {
-        fn check<const PARTS: usize>() {
+        fn check<const WINDOW: usize>() {
             let texts: BTreeSet<String> = (0..400)
                 .flat_map(|number| {
                     let padding = "x".repeat(number % 170);
@@ -326,7 +320,7 @@ mod tests {
                     ]
                 })
                 .collect();
-            let mut cache = TextCache::<PARTS>::for_bytes(1 << 16);
+            let mut cache = TextCache::<WINDOW>::for_bytes(1 << 16);
             let mut asked = 0;
             for (text, number) in texts.iter().zip(0..).cycle().take(3 * texts.len()) {
                 for behind in ["\",\"next\":\"", "\"", "\"\"\""] {
@@ -342,13 +336,13 @@ mod tests {
             }
             assert!(asked < 6 * texts.len(), "most texts were cached: {asked}");
         }
-        check::<4>();
-        check::<8>();
+        check::<64>();
+        check::<128>();
     }
 
     #[test]
     fn texts_that_must_not_be_cached_are_asked_for_again() {
-        let mut cache = TextCache::<4>::for_bytes(1 << 10);
+        let mut cache = TextCache::<64>::for_bytes(1 << 10);
         let body = format!("abc\"{}", " ".repeat(100));
         for _ in 0..2 {
             assert_eq!(cache.number(body.as_bytes(), 0, |_| None), None);

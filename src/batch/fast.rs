@@ -8,9 +8,11 @@
 //! they are. Whatever is unusual there (an escape, an odd byte, a value that cannot be read) sends the item to the second
 //! way, which makes the same [`RawEntry`](super::raw::RawEntry) of it as the reference, so that the same rules judge it.
 
-use super::cache::Caches;
+use core::net::Ipv4Addr;
+
+use super::cache::{AGENT_WINDOW, Caches, TEXT_WINDOW, TextCache, TimeCache};
 use super::client::ClientAddress;
-use super::field::{Field, FieldSet};
+use super::field::Field;
 use super::intern::BLOCK;
 use super::json::{Place, raw_entry, read_object, value_end};
 use super::number::Number;
@@ -18,7 +20,8 @@ use super::rules::{self, Optional, Rules};
 use super::scan::{plain_end, short_plain, short_target};
 use super::tally::{Client, NO_KEY, Numbered, Pending, Tally};
 use super::walk::ItemReader;
-use crate::dimension::{TEXT_COUNT, text_field};
+use crate::dimension::TEXT_COUNT;
+use crate::time;
 
 /// Reads items of one text and counts them into a tally.
 pub(super) struct FastReader<'t, 'r> {
@@ -27,20 +30,9 @@ pub(super) struct FastReader<'t, 'r> {
     caches: &'r mut Caches,
     tally: &'r mut Tally,
     places: Vec<Place>,
-    /// Entries taken but not yet counted: `taken` of them, less than a block. Behind them lies the short path of the
-    /// entry being read.
+    /// Entries taken but not yet counted: `taken` of them, less than a block. Behind them lies the one being read.
     pending: [Pending; BLOCK],
     taken: usize,
-}
-
-/// What is known of the item being read, beside what lies in its [`Pending`] entry.
-struct Reading<'t> {
-    /// The fields that were read.
-    seen: FieldSet,
-    entry: Numbered,
-    /// A path or route that is not short.
-    long_target: Option<&'t str>,
-    has_route: bool,
 }
 
 impl ItemReader for FastReader<'_, '_> {
@@ -87,86 +79,97 @@ impl<'t, 'r> FastReader<'t, 'r> {
     /// Reads an item that is laid out as the last one was that was read token by token.
     #[inline(always)]
     fn item_by_layout<const LINE: bool>(&mut self, start: usize) -> Option<usize> {
-        let mut reading =
-            Reading { seen: FieldSet::default(), entry: Numbered::NONE, long_target: None, has_route: false };
-        let mut pos = start;
-        for index in 0..self.caches.layout.steps.len() {
-            let step = &self.caches.layout.steps[index];
-            let Some(value) = step.before.skip(self.bytes, pos) else {
-                // The first stretch holds the opening bracket.
-                if index == 0 {
-                    return None;
-                }
-                continue;
-            };
-            pos = match step.field {
-                Some(field) => {
-                    reading.seen.insert(field);
-                    self.value(field, value, &mut reading)?
-                }
-                None => value_end::<LINE>(self.bytes, value)?,
-            };
-        }
-        if !reading.seen.has_required() {
+        let Caches { times, agents, texts, layout } = &mut *self.caches;
+        if layout.steps.is_empty() {
             return None;
         }
-        let end = self.caches.layout.behind.skip(self.bytes, pos)?;
-        self.take(reading);
-        Some(end)
-    }
-
-    /// Takes an entry on to be counted.
-    #[inline(always)]
-    fn take(&mut self, reading: Reading<'t>) {
-        let mut entry = reading.entry;
-        for text in 0..TEXT_COUNT {
-            if let Some(other) = text_field(text).unless_equal_to
-                && entry.texts[text] != NO_KEY
-                && entry.texts[other] != NO_KEY
-                && self.tally.texts[text].bytes(entry.texts[text])
-                    == self.tally.texts[other].bytes(entry.texts[other])
-            {
-                entry.texts[text] = NO_KEY;
+        let entry = &mut self.pending[self.taken];
+        entry.rest = Numbered::NONE;
+        let mut values = Values {
+            bytes: self.bytes,
+            rules: self.rules,
+            times,
+            agents,
+            texts,
+            tally: self.tally,
+            entry,
+            long_target: None,
+            has_route: false,
+            has_texts: false,
+        };
+        let mut pos = start;
+        for step in &layout.steps {
+            match step.before.skip(self.bytes, pos) {
+                Some(value) => {
+                    pos = match step.field {
+                        Some(field) => values.read(field, value)?,
+                        None => value_end::<LINE>(self.bytes, value)?,
+                    }
+                }
+                None if step.may_be_left_out => {}
+                None => return None,
             }
         }
-        match reading.long_target {
+        let end = layout.behind.skip(self.bytes, pos)?;
+        if values.has_texts {
+            values.drop_equal_keys();
+        }
+        match values.long_target {
             None => {
-                self.pending[self.taken].rest = entry;
                 self.taken += 1;
                 if self.taken == BLOCK {
                     self.finish();
                 }
             }
-            Some(target) => self.tally.count_one(target, &entry),
+            Some(target) => self.tally.count_one(target, &self.pending[self.taken].rest),
         }
+        Some(end)
     }
+}
 
+/// Reads the values of an item straight into numbers.
+struct Values<'t, 'v> {
+    bytes: &'t [u8],
+    rules: &'v Rules<'v>,
+    times: &'v mut TimeCache,
+    agents: &'v mut TextCache<AGENT_WINDOW>,
+    texts: &'v mut [TextCache<TEXT_WINDOW>; TEXT_COUNT],
+    tally: &'v mut Tally,
+    entry: &'v mut Pending,
+    /// The path or route that is counted, if it is not a short one, which lies in the entry.
+    long_target: Option<&'t str>,
+    has_route: bool,
+    has_texts: bool,
+}
+
+impl<'t> Values<'t, '_> {
     /// Reads the value of a known field at `pos`, and gives the position behind it. `None` where it is unusual.
     #[inline(always)]
-    fn value(&mut self, field: Field, pos: usize, reading: &mut Reading<'t>) -> Option<usize> {
+    fn read(&mut self, field: Field, pos: usize) -> Option<usize> {
         let first = *self.bytes.get(pos)?;
         if first == b'"' {
-            let end = self.string(field, pos + 1, reading)?;
+            let end = self.string(field, pos + 1)?;
             return (self.bytes.get(end) == Some(&b'"')).then_some(end + 1);
         }
         if field.index() >= Field::REQUIRED && first == b'n' {
             return self.bytes[pos..].starts_with(b"null").then_some(pos + 4);
         }
         let (number, end) = plain_number(self.bytes, pos)?;
-        self.number(field, number, &mut reading.entry)?;
+        self.number(field, number)?;
         Some(end)
     }
 
     #[inline(always)]
-    fn number(&mut self, field: Field, number: Number, entry: &mut Numbered) -> Option<()> {
+    fn number(&mut self, field: Field, number: Number) -> Option<()> {
+        let entry = &mut self.entry.rest;
         match field {
-            Field::RECEIVED_AT => {
-                let ms = self.rules.received_at_number(number).ok()?;
-                entry.row = self.tally.row(crate::time::minute_of(ms));
-            }
             Field::STATUS => entry.sample.set_status(rules::status(number)?),
             Field::RESPONSE_BYTES => entry.sample.set_bytes(rules::response_bytes(number)?),
             Field::DURATION => entry.sample.set_duration(rules::duration_micros(number)?),
+            Field::RECEIVED_AT => {
+                let ms = self.rules.received_at_number(number).ok()?;
+                entry.row = self.tally.row(time::minute_of(ms));
+            }
             _ => return None,
         }
         Some(())
@@ -175,12 +178,12 @@ impl<'t, 'r> FastReader<'t, 'r> {
     /// Reads the string of a field, whose text begins at `pos`, and gives the position where plain text ends: that of its
     /// closing quote, if it is one.
     #[inline(always)]
-    fn string(&mut self, field: Field, pos: usize, reading: &mut Reading<'t>) -> Option<usize> {
+    fn string(&mut self, field: Field, pos: usize) -> Option<usize> {
         let bytes = self.bytes;
         match field {
             Field::RECEIVED_AT => {
-                let (minute, end) = self.caches.times.minute(bytes, pos, self.rules)?;
-                reading.entry.row = self.tally.row(minute);
+                let (minute, end) = self.times.minute(bytes, pos, self.rules)?;
+                self.entry.rest.row = self.tally.row(minute);
                 Some(end)
             }
             Field::METHOD => {
@@ -188,96 +191,113 @@ impl<'t, 'r> FastReader<'t, 'r> {
                     Some((packed, length)) => (packed, pos + length),
                     None => (0, plain_end(bytes, pos)),
                 };
-                reading.entry.method = match self.tally.known_method(packed) {
+                self.entry.rest.method = match self.tally.known_method(packed) {
                     Some(known) => known,
                     None => self.tally.insert_method(packed, utf8(bytes.get(pos..end)?)?)?,
                 };
                 Some(end)
             }
-            Field::PATH | Field::ROUTE => self.target(field, pos, reading),
+            Field::PATH => self.target(pos),
+            Field::ROUTE => self.route(pos),
             Field::USER_AGENT => {
                 let tally = &mut *self.tally;
-                let (agent, end) = self.caches.agents.number(bytes, pos, |text| {
+                let (agent, end) = self.agents.number(bytes, pos, |text| {
                     let (agent, is_cut) = rules::user_agent(text);
                     (!is_cut).then(|| tally.agents.intern(agent, 0))
                 })?;
-                reading.entry.agent = agent;
+                self.entry.rest.agent = agent;
                 Some(end)
             }
             Field::CLIENT_IP => {
-                let end = plain_end(bytes, pos);
-                let text = rules::trim(utf8(bytes.get(pos..end)?)?);
-                if !rules::is_absent(text) {
-                    match rules::client(text) {
-                        Optional::Read(ClientAddress::Ip(address)) => {
-                            reading.entry.client = Client::Ip(address)
-                        }
-                        _ => return None,
-                    }
-                }
+                let (client, end) = client_address(bytes, pos)?;
+                self.entry.rest.client = client;
                 Some(end)
             }
             Field::STATUS | Field::RESPONSE_BYTES | Field::DURATION => {
                 let (number, end) = plain_number(bytes, pos)?;
-                let is_whole = !bytes[pos..end].contains(&b'.');
-                if !is_whole && field != Field::DURATION {
-                    return None;
-                }
-                self.number(field, number, &mut reading.entry)?;
+                let is_readable = field == Field::DURATION || !bytes[pos..end].contains(&b'.');
+                self.number(field, number).filter(|()| is_readable)?;
                 Some(end)
             }
-            field => {
-                let text = field.text()?;
-                let tally = &mut *self.tally;
-                let (key, end) = self.caches.texts[text].number(bytes, pos, |value| {
-                    let value = rules::trim(value);
-                    if rules::is_absent(value) {
-                        return Some(NO_KEY);
-                    }
-                    match rules::key_of_text(text, value) {
-                        Optional::Read(key) => Some(tally.texts[text].intern(&key, 0)),
-                        Optional::Absent | Optional::Unreadable => None,
-                    }
-                })?;
-                reading.entry.texts[text] = key;
-                Some(end)
+            field => self.text(field.text()?, pos),
+        }
+    }
+
+    /// Reads a path.
+    #[inline(always)]
+    fn target(&mut self, pos: usize) -> Option<usize> {
+        if let Some((target, end)) = short_target(self.bytes, pos, self.rules.limits.keep_query) {
+            if !self.has_route {
+                self.entry.path = target;
+            }
+            return Some(end);
+        }
+        let (text, end) = self.plain_text(pos)?;
+        let (target, is_cut) = self.rules.path(text).ok()?;
+        if !self.has_route {
+            self.long_target = Some(target);
+        }
+        (!is_cut).then_some(end)
+    }
+
+    /// Reads a route, which stands for the path wherever that is.
+    fn route(&mut self, pos: usize) -> Option<usize> {
+        if let Some((target, end)) = short_target(self.bytes, pos, self.rules.limits.keep_query) {
+            let is_absent = self.bytes[pos..end] == *b"-";
+            if !is_absent {
+                self.entry.path = target;
+                self.long_target = None;
+                self.has_route = true;
+            }
+            return Some(end);
+        }
+        let (text, end) = self.plain_text(pos)?;
+        let text = rules::trim(text);
+        if rules::is_absent(text) {
+            return Some(end);
+        }
+        let (target, is_cut) = self.rules.target(text);
+        self.long_target = Some(target);
+        self.has_route = true;
+        (!is_cut).then_some(end)
+    }
+
+    /// Reads the text of a dimension.
+    #[inline(always)]
+    fn text(&mut self, text: usize, pos: usize) -> Option<usize> {
+        let tally = &mut *self.tally;
+        let (key, end) = self.texts[text].number(self.bytes, pos, |value| {
+            let value = rules::trim(value);
+            if rules::is_absent(value) {
+                return Some(NO_KEY);
+            }
+            match rules::key_of_text(text, value) {
+                Optional::Read(key) => Some(tally.texts[text].intern(&key, 0)),
+                Optional::Absent | Optional::Unreadable => None,
+            }
+        })?;
+        self.entry.rest.texts[text] = key;
+        self.has_texts = true;
+        Some(end)
+    }
+
+    /// Leaves out the keys that say nothing beside another one, as [`rules`] does.
+    fn drop_equal_keys(&mut self) {
+        let texts = &mut self.entry.rest.texts;
+        for (text, other) in rules::UNLESS_EQUAL_TO.into_iter().enumerate() {
+            let Some(other) = other else { continue };
+            if texts[text] != NO_KEY
+                && texts[other] != NO_KEY
+                && self.tally.texts[text].bytes(texts[text]) == self.tally.texts[other].bytes(texts[other])
+            {
+                texts[text] = NO_KEY;
             }
         }
     }
 
-    /// Reads a path or a route, which stands for the path wherever it is.
-    #[inline(always)]
-    fn target(&mut self, field: Field, pos: usize, reading: &mut Reading<'t>) -> Option<usize> {
-        let is_route = field == Field::ROUTE;
-        if let Some((target, end)) = short_target(self.bytes, pos, self.rules.limits.keep_query) {
-            if is_route && target.bytes == 1 && self.bytes[pos] == b'-' {
-                return Some(end);
-            }
-            if is_route || !reading.has_route {
-                self.pending[self.taken].path = target;
-                reading.long_target = None;
-                reading.has_route = is_route;
-            }
-            return Some(end);
-        }
+    fn plain_text(&self, pos: usize) -> Option<(&'t str, usize)> {
         let end = plain_end(self.bytes, pos);
-        let text = utf8(self.bytes.get(pos..end)?)?;
-        let (target, is_cut) = if is_route {
-            match self.rules.route(rules::trim(text)) {
-                Optional::Read(route) if !rules::is_absent(rules::trim(text)) => route,
-                _ => return Some(end),
-            }
-        } else {
-            self.rules.path(text).ok()?
-        };
-        if is_cut {
-            return None;
-        }
-        if is_route || !reading.has_route {
-            reading.long_target = Some(target);
-            reading.has_route = is_route;
-        }
-        Some(end)
+        Some((utf8(self.bytes.get(pos..end)?)?, end))
     }
 }
 
@@ -285,33 +305,162 @@ fn utf8(bytes: &[u8]) -> Option<&str> {
     simdutf8::basic::from_utf8(bytes).ok()
 }
 
+/// The client of the string whose text begins at `pos`, and where plain text ends. `None` for what is not an address, and
+/// not absent.
+#[inline(always)]
+fn client_address(bytes: &[u8], pos: usize) -> Option<(Client, usize)> {
+    if let Some((address, end)) = plain_ipv4(bytes, pos) {
+        return Some((Client::Ip(address.to_ipv6_mapped().octets()), end));
+    }
+    other_client_address(bytes, pos)
+}
+
+#[inline(never)]
+fn other_client_address(bytes: &[u8], pos: usize) -> Option<(Client, usize)> {
+    let end = plain_end(bytes, pos);
+    let text = rules::trim(utf8(bytes.get(pos..end)?)?);
+    if rules::is_absent(text) {
+        return Some((Client::Unknown, end));
+    }
+    match rules::client(text) {
+        Optional::Read(ClientAddress::Ip(address)) => Some((Client::Ip(address), end)),
+        _ => None,
+    }
+}
+
+/// The four numbers of `192.0.2.7"`, and the position of the quote.
+#[inline(always)]
+fn plain_ipv4(bytes: &[u8], mut pos: usize) -> Option<(Ipv4Addr, usize)> {
+    let mut octets = [0; 4];
+    for (octet, separator) in octets.iter_mut().zip(*b"...\"") {
+        let text = bytes.get(pos..)?.first_chunk::<4>()?;
+        let [a, b, c, _] = text.map(|byte| u32::from(byte & 0x0F));
+        let length = digit_bytes(u64::from(u32::from_le_bytes(*text)));
+        let value = match length {
+            1 => a,
+            2 => a * 10 + b,
+            3 => a * 100 + b * 10 + c,
+            _ => return None,
+        };
+        if text[length] != separator || length > 1 && a == 0 {
+            return None;
+        }
+        *octet = u8::try_from(value).ok()?;
+        pos += length + 1;
+    }
+    Some((octets.into(), pos - 1))
+}
+
 /// The number of a few digits, and maybe a point and digits, at `pos`, and the position behind it. `None` for any other.
 #[inline(always)]
 fn plain_number(bytes: &[u8], pos: usize) -> Option<(Number, usize)> {
-    /// So many digits fit into 64 bits.
-    const MAX_DIGITS: usize = 18;
-    const MAX_DECIMALS: usize = 9;
-    let (mut value, mut end) = (0_u64, pos);
-    let mut digits = |end: &mut usize| {
-        let start = *end;
-        while let Some(digit @ b'0'..=b'9') = bytes.get(*end) {
-            if *end - pos > MAX_DIGITS {
-                return None;
-            }
-            value = value * 10 + u64::from(digit - b'0');
-            *end += 1;
-        }
-        (*end > start).then_some(*end - start)
-    };
-    let whole = digits(&mut end)?;
+    let (mut value, whole) = digits(bytes, pos)?;
     if whole > 1 && bytes[pos] == b'0' {
         return None;
     }
-    let mut decimals = 0;
+    let (mut end, mut decimals) = (pos + whole, 0);
     if bytes.get(end) == Some(&b'.') {
-        end += 1;
-        decimals = digits(&mut end)?;
+        let (fraction, length) = digits(bytes, end + 1)?;
+        let power = 10_u64.pow(u32::try_from(length).ok().filter(|length| *length <= 9)?);
+        value = value.checked_mul(power)?.checked_add(fraction)?;
+        (end, decimals) = (end + 1 + length, length as u32);
     }
-    let is_plain = decimals <= MAX_DECIMALS && !matches!(bytes.get(end), Some(b'e' | b'E'));
-    is_plain.then(|| (Number::from_units(value, decimals as u32), end))
+    let is_plain = !matches!(bytes.get(end), Some(b'e' | b'E'));
+    is_plain.then(|| (Number::from_units(value, decimals), end))
+}
+
+/// The number of some digits at `pos`, and how many there are. `None` for none, for more than fit, and too near the end of
+/// `bytes`.
+#[inline(always)]
+fn digits(bytes: &[u8], pos: usize) -> Option<(u64, usize)> {
+    let word = u64::from_le_bytes(*bytes.get(pos..)?.first_chunk::<8>()?);
+    match digit_bytes(word) {
+        0 => None,
+        8 => many_digits(bytes, pos),
+        length => Some((value_of_digits(word, length), length)),
+    }
+}
+
+#[inline(never)]
+fn many_digits(bytes: &[u8], pos: usize) -> Option<(u64, usize)> {
+    let length = bytes[pos..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let add = |value: u64, digit: &u8| value * 10 + u64::from(digit - b'0');
+    (length <= 18).then(|| (bytes[pos..pos + length].iter().fold(0, add), length))
+}
+
+/// How many of the bytes of a word, the lowest first, are digits before one that is none.
+#[inline(always)]
+fn digit_bytes(word: u64) -> usize {
+    // A digit is 0 to 9 once its upper half is taken off; whatever is not has its highest bit set, or gets it by adding.
+    let values = word ^ 0x3030_3030_3030_3030;
+    let others = (values | (values & 0x7F7F_7F7F_7F7F_7F7F).wrapping_add(0x7676_7676_7676_7676))
+        & 0x8080_8080_8080_8080;
+    others.trailing_zeros() as usize / 8
+}
+
+/// The number of the first digits of a word, 1 to 8: neighbours are put together, then pairs, then fours.
+#[inline(always)]
+fn value_of_digits(word: u64, length: usize) -> u64 {
+    let digits = (word & 0x0F0F_0F0F_0F0F_0F0F) << (64 - 8 * length);
+    let pairs = digits.wrapping_mul(10 << 8 | 1) >> 8;
+    let fours = (pairs & 0x00FF_00FF_00FF_00FF).wrapping_mul(100 << 16 | 1) >> 16;
+    (fours & 0x0000_FFFF_0000_FFFF).wrapping_mul(10_000 << 32 | 1) >> 32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_numbers_are_what_any_reader_makes_of_them() {
+        let numbers = ["0", "7", "42", "200", "1234567", "12345678", "123456789", "123456789012345678"];
+        for whole in numbers {
+            for fraction in ["", ".0", ".5", ".007", ".1234567", ".12345678", ".123456789"] {
+                let text = format!("{whole}{fraction}");
+                let body = format!("{text},        ");
+                let Some((number, end)) = plain_number(body.as_bytes(), 0) else {
+                    assert!(whole.len() + fraction.len() > 18, "{text}");
+                    continue;
+                };
+                assert_eq!((Some(number), end), (Number::parse(&text), text.len()));
+            }
+        }
+        for text in
+            ["", "-1", "01", "00", "1.", ".5", "1e5", "1.5E5", "x", "1234567890123456789", "1.1234567890"]
+        {
+            assert_eq!(plain_number(format!("{text},          ").as_bytes(), 0), None, "{text}");
+        }
+        assert_eq!(plain_number(b"200", 0), None, "too near the end");
+    }
+
+    #[test]
+    fn every_byte_ends_digits_or_is_one() {
+        for byte in 0..=u8::MAX {
+            for place in 0..8 {
+                let mut text = *b"12345678";
+                text[place] = byte;
+                let want = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                assert_eq!(digit_bytes(u64::from_le_bytes(text)), want, "{byte} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn plain_addresses_are_those_that_rust_parses() {
+        for text in [
+            "192.0.2.7",
+            "0.0.0.0",
+            "255.255.255.255",
+            "1.22.333.4",
+            "01.2.3.4",
+            "256.1.1.1",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1..2.3",
+            "a.b.c.d",
+        ] {
+            let got = plain_ipv4(format!("{text}\"   ").as_bytes(), 0);
+            assert_eq!(got, text.parse().ok().map(|address| (address, text.len())), "{text}");
+        }
+    }
 }

@@ -105,13 +105,6 @@ impl FieldSet {
         self.0 == 0
     }
 
-    /// Whether all required fields are there.
-    #[inline]
-    pub(super) fn has_required(self) -> bool {
-        const REQUIRED: u32 = (1 << Field::REQUIRED) - 1;
-        self.0 & REQUIRED == REQUIRED
-    }
-
     pub(super) fn contains(self, field: Field) -> bool {
         self.0 & (1 << field.0) != 0
     }

@@ -78,6 +78,11 @@ impl Interner {
         (&self.text[start..start + head.bytes as usize], head.tag)
     }
 
+    /// The tag with this number.
+    pub(super) fn tag(&self, id: u32) -> u32 {
+        self.heads[id as usize].tag
+    }
+
     /// The text with this number, as bytes.
     #[inline(always)]
     pub(super) fn bytes(&self, id: u32) -> &[u8] {

@@ -34,6 +34,8 @@ pub(super) struct Step {
     pub(super) before: Stretch,
     /// The known field it is.
     pub(super) field: Option<Field>,
+    /// Whether an item without it may be an entry all the same.
+    pub(super) may_be_left_out: bool,
 }
 
 /// Bytes to compare with.
@@ -53,13 +55,16 @@ impl Default for Stretch {
 }
 
 impl Layout {
-    /// Takes over the layout of the item from `start` to `end`, whose values are at these places in their order.
+    /// Takes over the layout of the entry from `start` to `end`, whose values are at these places in their order.
     pub(super) fn set(&mut self, bytes: &[u8], start: usize, places: &[Place], end: usize) {
         self.steps.clear();
         let Some(last) = places.last().filter(|_| places.len() <= MAX_STEPS) else { return };
         let mut from = start;
         for place in places {
-            self.steps.push(Step { before: Stretch::of(&bytes[from..place.start]), field: place.field });
+            let field = place.field;
+            // The first stretch holds the opening bracket.
+            let may_be_left_out = from > start && field.is_none_or(|field| field.index() >= Field::REQUIRED);
+            self.steps.push(Step { before: Stretch::of(&bytes[from..place.start]), field, may_be_left_out });
             from = place.end;
         }
         self.behind = Stretch::of(&bytes[last.end..end]);

@@ -6,7 +6,8 @@
 /// Decimals that are kept. What is read from a number needs at most eight places (a duration's half microsecond).
 const DECIMALS: usize = 9;
 /// 10^[`DECIMALS`].
-const ONE: u128 = 1_000_000_000;
+const ONE: u128 = ONE_U64 as u128;
+const ONE_U64: u64 = 1_000_000_000;
 /// More digits than this, decimals included, are larger than every limit: a time in nanoseconds has 21 before the point.
 const MAX_DIGITS: i64 = 36;
 
@@ -46,31 +47,37 @@ impl Number {
     }
 
     /// `units` × 10^-`decimals`, with at most nine decimals.
+    #[inline(always)]
     pub fn from_units(units: u64, decimals: u32) -> Number {
         assert!(decimals as usize <= DECIMALS, "at most nine decimals are kept");
-        let billionths = u128::from(units) * 10_u128.pow(DECIMALS as u32 - decimals);
+        const POWERS: [u32; DECIMALS + 1] =
+            [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+        let billionths = u128::from(units) * u128::from(POWERS[decimals as usize]);
         Number { is_negative: false, billionths, is_exact: true }
     }
 
     /// The value, if it is a whole number of at most `max`.
+    #[inline(always)]
     pub(super) fn integer(self, max: u64) -> Option<u64> {
-        let value = u64::try_from(self.billionths / ONE).ok()?;
-        let is_whole = self.is_exact && self.billionths.is_multiple_of(ONE);
+        let value = u64::try_from(divided::<ONE_U64>(self.billionths)).ok()?;
+        let is_whole = self.is_exact && u128::from(value) * ONE == self.billionths;
         (is_whole && !self.is_negative && value <= max).then_some(value)
     }
 
     /// Seconds as whole microseconds, half up, if they are at most `max_seconds`.
+    #[inline(always)]
     pub(super) fn micros(self, max_seconds: u64) -> Option<u64> {
         let max = u128::from(max_seconds) * ONE;
         let is_within = self.billionths < max || self.billionths == max && self.is_exact;
         if self.is_negative || !is_within {
             return None;
         }
-        u64::try_from((self.billionths + 500) / 1_000).ok()
+        u64::try_from(divided::<1_000>(self.billionths + 500)).ok()
     }
 
     /// A Unix time in seconds, milliseconds, microseconds or nanoseconds, told apart by its size, as milliseconds, cut.
     /// `None` before 1970, and for what does not fit.
+    #[inline(always)]
     pub(super) fn unix_ms(self) -> Option<u64> {
         const MILLIS_FROM: u128 = 100_000_000_000 * ONE;
         const MICROS_FROM: u128 = MILLIS_FROM * 1_000;
@@ -79,12 +86,21 @@ impl Number {
             return None;
         }
         let ms = match self.billionths {
-            seconds if seconds < MILLIS_FROM => seconds / 1_000_000,
+            seconds if seconds < MILLIS_FROM => divided::<1_000_000>(seconds),
             millis if millis < MICROS_FROM => millis / ONE,
             micros if micros < NANOS_FROM => micros / (ONE * 1_000),
             nanos => nanos / (ONE * 1_000_000),
         };
         u64::try_from(ms).ok()
+    }
+}
+
+/// Divides, cut. Most numbers fit into 64 bits, whose division by a constant is a multiplication.
+#[inline(always)]
+fn divided<const BY: u64>(number: u128) -> u128 {
+    match u64::try_from(number) {
+        Ok(number) => u128::from(number / BY),
+        Err(_) => number / u128::from(BY),
     }
 }
 

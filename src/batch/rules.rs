@@ -91,8 +91,9 @@ impl<'l> Rules<'l> {
         note(&mut altered, Field::PATH, is_cut);
         let (user_agent, is_cut) = user_agent(&required_text(raw, Field::USER_AGENT, &mut altered)?.text);
         note(&mut altered, Field::USER_AGENT, is_cut);
-        let route =
-            optional(raw, Field::ROUTE, &mut altered, |value| text_of(value, |text| self.route(text)));
+        let route = optional(raw, Field::ROUTE, &mut altered, |value| {
+            text_of(value, |text| Optional::Read(self.target(text)))
+        });
         note(&mut altered, Field::ROUTE, route.is_some_and(|(_, is_cut)| is_cut));
         let mut checked = Checked {
             received_at_ms,
@@ -146,14 +147,9 @@ impl<'l> Rules<'l> {
         }
     }
 
-    /// The same of a route, which may be absent.
-    pub(super) fn route<'t>(&self, text: &'t str) -> Optional<(&'t str, bool)> {
-        Optional::Read(self.target(text))
-    }
-
     /// A path or route without its query string, cut to its limit.
     #[inline(always)]
-    fn target<'t>(&self, trimmed: &'t str) -> (&'t str, bool) {
+    pub(super) fn target<'t>(&self, trimmed: &'t str) -> (&'t str, bool) {
         let path = match memchr::memchr(b'?', trimmed.as_bytes()) {
             Some(query) if !self.limits.keep_query => trimmed[..query].trim_end(),
             _ => trimmed,
@@ -287,11 +283,20 @@ pub(super) fn key_of_text(text: usize, trimmed: &str) -> Optional<Cow<'_, str>> 
     Optional::readable(fits.then(|| (field.key)(trimmed)).flatten())
 }
 
+/// For each text, the one whose key makes an equal key say nothing.
+pub(super) const UNLESS_EQUAL_TO: [Option<usize>; TEXT_COUNT] = {
+    let (mut others, mut text) = ([None; TEXT_COUNT], 0);
+    while text < TEXT_COUNT {
+        others[text] = text_field(text).unless_equal_to;
+        text += 1;
+    }
+    others
+};
+
 /// Leaves out the keys that say nothing beside another one.
 fn drop_equal_keys(texts: &mut [Option<Cow<'_, str>>; TEXT_COUNT]) {
-    for text in (0..TEXT_COUNT).rev() {
-        let Some(other) = text_field(text).unless_equal_to else { continue };
-        if texts[text] == texts[other] {
+    for (text, other) in UNLESS_EQUAL_TO.into_iter().enumerate() {
+        if other.is_some_and(|other| texts[text] == texts[other]) {
             texts[text] = None;
         }
     }

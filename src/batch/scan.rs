@@ -51,7 +51,9 @@ pub(super) fn short_target(bytes: &[u8], pos: usize, keep_query: bool) -> Option
     // With the quote behind it the longest is read by four parts.
     let window = bytes.get(pos..)?.first_chunk::<64>()?;
     let parts = [part(window, 0), part(window, 1), part(window, 2), part(window, 3)];
-    let end = bits_of_64(parts.map(stops_of_16)).trailing_zeros() as usize;
+    let [a, b, c, d] = parts;
+    let stops = [stops_of_16(a), stops_of_16(b), stops_of_16(c), stops_of_16(d)];
+    let end = bits_of_64(stops).trailing_zeros() as usize;
     let text = [parts[0], parts[1], parts[2]];
     let query = if keep_query { 64 } else { query_of(parts) };
     if query < end {
@@ -85,8 +87,9 @@ fn short_before_query(
 
 /// Where the first question mark is among 64 bytes; 64 where there is none.
 #[inline(always)]
-fn query_of(parts: [u8x16; 4]) -> usize {
-    bits_of_64(parts.map(|part| part.simd_eq(u8x16::splat(b'?')).to_bitmask())).trailing_zeros() as usize
+fn query_of([a, b, c, d]: [u8x16; 4]) -> usize {
+    let marks = |part: u8x16| part.simd_eq(u8x16::splat(b'?')).to_bitmask();
+    bits_of_64([marks(a), marks(b), marks(c), marks(d)]).trailing_zeros() as usize
 }
 
 #[inline(always)]

@@ -124,13 +124,15 @@ impl CellTotals {
 
 /// The sorted `METHOD path` keys, and for each numbered path its place among them.
 fn path_keys(methods: &Interner, paths: &Interner) -> (KeyTable, Vec<u32>) {
-    let mut sorted_methods: Vec<(&str, u32)> = methods.iter().map(|(method, _)| method).zip(0..).collect();
-    sorted_methods.sort_unstable();
-    let mut method_ranks = vec![0_u32; sorted_methods.len()];
-    sorted_methods.iter().zip(0..).for_each(|((_, method), rank)| method_ranks[*method as usize] = rank);
+    let mut method_ranks = vec![0_u32; methods.len()];
+    sorted(methods, |_| 0)
+        .into_iter()
+        .zip(0..)
+        .for_each(|(method, rank)| method_ranks[method as usize] = rank);
     // A method has no character as low as the space behind it, so the pair sorts as the joined text does.
     let order = sorted(paths, |method| method_ranks[method as usize]);
-    let method_of = |id: u32| methods.get(paths.get(id).1).0;
+    let names: Vec<&str> = methods.iter().map(|(method, _)| method).collect();
+    let method_of = |id: u32| names[paths.tag(id) as usize];
     let bytes = order.iter().map(|id| method_of(*id).len() + 1).sum::<usize>() + paths.text_bytes();
     let (mut keys, mut ranks) = (KeyTable::with_capacity(order.len(), bytes), vec![0; order.len()]);
     let mut key = String::new();

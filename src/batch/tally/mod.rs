@@ -44,6 +44,8 @@ pub(super) struct Tally {
     /// By dimension.
     pub(super) by: [KeyTally; DIMENSION_COUNT],
     visitor_key: Subkey,
+    /// What is hashed of a visitor; kept for its memory.
+    visitor: Vec<u8>,
     /// Short methods as they were sent, packed, and their numbers. A few occur in nearly all entries.
     known_methods: [(u64, u32); METHODS],
     rows: HashMap<WindowStart, u32, RandomState>,
@@ -158,6 +160,7 @@ impl Tally {
             minutes: Vec::new(),
             by: Default::default(),
             visitor_key,
+            visitor: Vec::new(),
             known_methods: [(0, 0); METHODS],
             rows: HashMap::default(),
             recent: [(NO_MINUTE, 0); RECENT],
@@ -205,7 +208,11 @@ impl Tally {
         if let Some(micros) = entry.duration_micros {
             sample.set_duration(micros);
         }
-        let client = entry.client.map(|client| self.visitor_hash(client.as_bytes(), entry.user_agent));
+        let agent = self.agents.intern(entry.user_agent, 0);
+        let client = match entry.client {
+            None => Client::Unknown,
+            Some(client) => Client::Hashed(self.visitor_hash(client.as_bytes(), agent)),
+        };
         let mut texts = [NO_KEY; TEXT_COUNT];
         for (text, key) in entry.texts.into_iter().enumerate() {
             texts[text] = key.map_or(NO_KEY, |key| self.texts[text].intern(key, 0));
@@ -213,10 +220,10 @@ impl Tally {
         let rest = Numbered {
             row: self.row(time::minute_of(entry.received_at_ms)),
             method: self.method(entry.method),
-            agent: self.agents.intern(entry.user_agent, 0),
+            agent,
             texts,
             sample,
-            client: client.map_or(Client::Unknown, Client::Hashed),
+            client,
         };
         self.count_one(entry.path, &rest);
         if !altered.is_empty() {
@@ -244,38 +251,56 @@ impl Tally {
         let agent = self.counted_agent(entry.agent);
         let (row, requests, sample) = (entry.row, Requests::one(agent.is_robot), &entry.sample);
         self.by[USER_AGENT].counts.add(row, agent.family, requests);
-        let is_measured = !sample.is_none();
-        let mut count = |dimension: usize, key: u32| {
-            if is_measured && DIMENSIONS[dimension].is_measured {
-                self.by[dimension].sums.add(row, key, requests, sample);
-            } else {
-                self.by[dimension].counts.add(row, key, requests);
+        if sample.is_none() {
+            self.by[PATH].counts.add(row, path, requests);
+        } else {
+            self.by[PATH].sums.add(row, path, requests, sample);
+        }
+        for (key, dimension) in entry.texts.into_iter().zip(TEXTS) {
+            if key == NO_KEY {
+                continue;
             }
-        };
-        count(PATH, path);
-        for (key, dimension) in entry.texts.into_iter().zip(TEXTS).filter(|(key, _)| *key != NO_KEY) {
-            count(dimension, key);
+            let by = &mut self.by[dimension];
+            if DIMENSIONS[dimension].is_measured && !sample.is_none() {
+                by.sums.add(row, key, requests, sample);
+            } else {
+                by.counts.add(row, key, requests);
+            }
         }
         if agent.is_robot {
-            if is_measured {
-                let robots = &mut self.minutes[row as usize].robots;
-                robots.response_bytes = saturating_sum(robots.response_bytes, sample.response_bytes);
-                robots.duration_micros = saturating_sum(robots.duration_micros, sample.duration_micros);
-                sample.cells().for_each(|cell| robots.add_cell(cell, 1));
+            if !sample.is_none() {
+                self.add_to_robots(row, sample);
             }
         } else {
-            let hash = match entry.client {
-                Client::Unknown => return,
-                Client::Ip(address) => self.visitor_hash(&address, self.agents.get(entry.agent).0),
-                Client::Hashed(hash) => hash,
-            };
-            self.minutes[row as usize].visitors.insert(hash);
+            self.add_visitor(entry);
         }
     }
 
+    #[inline(never)]
+    fn add_to_robots(&mut self, row: u32, sample: &Sample) {
+        let robots = &mut self.minutes[row as usize].robots;
+        robots.response_bytes = saturating_sum(robots.response_bytes, sample.response_bytes);
+        robots.duration_micros = saturating_sum(robots.duration_micros, sample.duration_micros);
+        sample.cells().for_each(|cell| robots.add_cell(cell, 1));
+    }
+
+    #[inline(always)]
+    fn add_visitor(&mut self, entry: &Numbered) {
+        let hash = match entry.client {
+            Client::Unknown => return,
+            Client::Ip(address) => self.visitor_hash(&address, entry.agent),
+            Client::Hashed(hash) => hash,
+        };
+        self.minutes[entry.row as usize].visitors.insert(hash);
+    }
+
     /// The hash of what tells visitors apart: address bytes or a name, and the user agent.
-    fn visitor_hash(&self, client: &[u8], user_agent: &str) -> u64 {
-        self.visitor_key.hash64(&[client, user_agent.as_bytes()])
+    #[inline(always)]
+    fn visitor_hash(&mut self, client: &[u8], user_agent: u32) -> u64 {
+        self.visitor.clear();
+        self.visitor.extend_from_slice(client);
+        self.visitor.extend_from_slice(self.agents.bytes(user_agent));
+        self.visitor_key.quick_hash64(&self.visitor)
     }
 
     /// The family of an agent, and whether it is a robot.
@@ -292,8 +317,8 @@ impl Tally {
     fn classify_agents(&mut self, agent: u32) -> CountedAgent {
         let Self { agents, counted_agents, families, .. } = self;
         agent::with_cache(|cache| {
-            for (agent, _) in agents.iter().skip(counted_agents.len()) {
-                let family = cache.get(agent);
+            for new in counted_agents.len()..agents.len() {
+                let family = cache.get(agents.get(new as u32).0);
                 let is_robot = matches!(family.class(), Class::Bot | Class::Ai);
                 counted_agents.push(CountedAgent { family: families.intern(family.name(), 0), is_robot });
             }

@@ -64,8 +64,10 @@ struct Sums {
     duration_micros: u64,
     requests: Requests,
     counts: [u32; CELLS_IN_PLACE],
-    /// The numbers of the cells counted here; those not in use are [`NO_CELL`]. The last two never are.
-    cells: [u16; 8],
+    /// The numbers of the cells counted here; those not in use are [`NO_CELL`].
+    cells: [u16; CELLS_IN_PLACE],
+    /// Where the cells lie that found no place here, plus one; zero where all did.
+    more: u32,
 }
 
 impl Sums {
@@ -74,28 +76,94 @@ impl Sums {
         duration_micros: 0,
         requests: Requests::ZERO,
         counts: [0; CELLS_IN_PLACE],
-        cells: [NO_CELL; 8],
+        cells: [NO_CELL; CELLS_IN_PLACE],
+        more: 0,
     };
 
     /// Adds to a cell that is kept in place, or can be. Otherwise returns false.
     #[inline(always)]
     fn add(&mut self, cell: u16, count: u32) -> bool {
-        let cells = u16x8::new(self.cells);
+        let [a, b, c, d, e, f] = self.cells;
+        let cells = u16x8::new([a, b, c, d, e, f, NO_CELL, NO_CELL]);
         let place = cells.simd_eq(u16x8::splat(cell)).to_bitmask().trailing_zeros() as usize;
         if let Some(known) = self.counts.get_mut(place) {
             *known += count;
             return true;
         }
-        self.add_new(cell, count)
+        // Places fill in their order.
+        if self.cells[CELLS_IN_PLACE - 1] != NO_CELL { false } else { self.add_new(cell, count) }
     }
 
+    #[inline(never)]
     fn add_new(&mut self, cell: u16, count: u32) -> bool {
-        let free = self.cells[..CELLS_IN_PLACE].iter().position(|known| *known == NO_CELL);
+        let free = self.cells.iter().position(|known| *known == NO_CELL);
         if let Some(free) = free {
             self.cells[free] = cell;
             self.counts[free] = count;
         }
         free.is_some()
+    }
+}
+
+/// The cells of a key of many different ones. Durations of one key lie near each other, so that an array from the lowest
+/// to the highest is found without a search; of statuses there are few.
+#[derive(Default)]
+struct ManyCells {
+    statuses: Vec<(u16, u32)>,
+    /// The number of the first of `durations`.
+    first: u16,
+    durations: Vec<u32>,
+}
+
+impl ManyCells {
+    /// Adds to a cell; returns how many bytes more that takes.
+    #[inline(always)]
+    fn add(&mut self, cell: u16, count: u32) -> usize {
+        match self.durations.get_mut(usize::from(cell).wrapping_sub(usize::from(self.first))) {
+            Some(known) => {
+                *known += count;
+                0
+            }
+            None => self.add_new(cell, count),
+        }
+    }
+
+    #[inline(never)]
+    fn add_new(&mut self, cell: u16, count: u32) -> usize {
+        if Cell::from_number(cell).is_some_and(Cell::is_duration) {
+            return self.add_duration(cell, count);
+        }
+        match self.statuses.iter_mut().find(|(known, _)| *known == cell) {
+            Some((_, known)) => *known += count,
+            None => {
+                self.statuses.push((cell, count));
+                return size_of::<(u16, u32)>();
+            }
+        }
+        0
+    }
+
+    fn add_duration(&mut self, cell: u16, count: u32) -> usize {
+        let before = self.durations.len();
+        if before == 0 {
+            self.first = cell;
+        }
+        if cell < self.first {
+            let more = usize::from(self.first - cell);
+            self.durations.splice(..0, std::iter::repeat_n(0, more));
+            self.first = cell;
+        }
+        let place = usize::from(cell - self.first);
+        if self.durations.len() <= place {
+            self.durations.resize(place + 1, 0);
+        }
+        self.durations[place] += count;
+        (self.durations.len() - before) * size_of::<u32>()
+    }
+
+    fn cells(&self) -> impl Iterator<Item = (u16, u32)> {
+        let durations = (self.first..).zip(self.durations.iter().copied()).filter(|(_, count)| *count > 0);
+        self.statuses.iter().copied().chain(durations)
     }
 }
 
@@ -109,9 +177,9 @@ pub(in crate::batch) struct SumGrid {
     sums: Vec<Sums>,
     /// `beyond` by row, once it was sorted.
     sorted_beyond: Vec<(u32, u32, u32)>,
-    /// The cells that found no place, by the place of their sums, cells ascending.
-    more: HashMap<u32, Vec<(u16, u32)>, RandomState>,
-    more_cells: usize,
+    /// The cells that found no place in their sums.
+    more: Vec<ManyCells>,
+    more_bytes: usize,
 }
 
 impl SumGrid {
@@ -124,9 +192,21 @@ impl SumGrid {
         sums.response_bytes = saturating_sum(sums.response_bytes, sample.response_bytes);
         sums.duration_micros = saturating_sum(sums.duration_micros, sample.duration_micros);
         for cell in sample.cells {
-            if cell != NO_CELL && !self.sums[place as usize].add(cell, 1) {
-                self.add_beyond(place, cell, 1);
+            if cell != NO_CELL {
+                self.add_cell(place, cell, 1);
             }
+        }
+    }
+
+    #[inline(always)]
+    fn add_cell(&mut self, place: u32, cell: u16, count: u32) {
+        let sums = &mut self.sums[place as usize];
+        if !sums.add(cell, count) {
+            if sums.more == 0 {
+                self.more.push(ManyCells::default());
+                sums.more = u32::try_from(self.more.len()).expect("a batch has fewer than 2^32 keys");
+            }
+            self.more_bytes += self.more[sums.more as usize - 1].add(cell, count);
         }
     }
 
@@ -143,31 +223,17 @@ impl SumGrid {
         *place - 1
     }
 
-    #[inline(never)]
-    fn add_beyond(&mut self, place: u32, cell: u16, count: u32) {
-        let cells = self.more.entry(place).or_default();
-        match cells.binary_search_by_key(&cell, |(cell, _)| *cell) {
-            Ok(known) => cells[known].1 += count,
-            Err(next) => {
-                cells.insert(next, (cell, count));
-                self.more_cells += 1;
-            }
-        }
-    }
-
     /// Adds the sums of another grid, given the row and the number that each pair has here.
     pub(super) fn merge(&mut self, other: &SumGrid, rows: &[u32], ids: &[u32]) {
         other.for_each(|row, id, theirs| {
             let place = self.place(rows[row as usize], ids[id as usize]);
-            let (from, more) = other.parts(theirs);
+            let (from, cells) = other.parts(theirs);
             let sums = &mut self.sums[place as usize];
             sums.requests.add(from.requests);
             sums.response_bytes = saturating_sum(sums.response_bytes, from.response_bytes);
             sums.duration_micros = saturating_sum(sums.duration_micros, from.duration_micros);
-            for (cell, count) in from.cells.into_iter().zip(from.counts).chain(more.iter().copied()) {
-                if cell != NO_CELL && !self.sums[place as usize].add(cell, count) {
-                    self.add_beyond(place, cell, count);
-                }
+            for (cell, count) in cells {
+                self.add_cell(place, cell, count);
             }
         });
     }
@@ -204,22 +270,24 @@ impl SumGrid {
 
     /// Adds the sums at this place to a row of measures that is being put together.
     pub(in crate::batch) fn add_to(&self, row: &mut RowSums, place: SumPlace) {
-        let (sums, more) = self.parts(place.0);
+        let (sums, cells) = self.parts(place.0);
         row.response_bytes = saturating_sum(row.response_bytes, sums.response_bytes);
         row.duration_micros = saturating_sum(row.duration_micros, sums.duration_micros);
-        let in_place = sums.cells.into_iter().zip(sums.counts).filter(|(cell, _)| *cell != NO_CELL);
-        row.cells.extend(in_place.chain(more.iter().copied()).filter_map(with_cell));
+        row.cells.extend(cells.filter_map(with_cell));
     }
 
-    fn parts(&self, place: u32) -> (&Sums, &[(u16, u32)]) {
-        (&self.sums[place as usize], self.more.get(&place).map_or(&[], Vec::as_slice))
+    /// The sums at a place, and all their cells.
+    fn parts(&self, place: u32) -> (&Sums, impl Iterator<Item = (u16, u32)>) {
+        let sums = &self.sums[place as usize];
+        let in_place = sums.cells.into_iter().zip(sums.counts).filter(|(cell, _)| *cell != NO_CELL);
+        let more = (sums.more as usize).checked_sub(1).map(|more| self.more[more].cells());
+        (sums, in_place.chain(more.into_iter().flatten()))
     }
 
     pub(super) fn bytes(&self) -> usize {
         let beyond = self.beyond.capacity() * size_of::<(u32, u32, u32)>();
-        let more = self.more.capacity() * size_of::<(u32, Vec<(u16, u32)>)>();
-        let cells = 2 * self.more_cells * size_of::<(u16, u32)>();
-        self.places.bytes() + beyond + self.sums.capacity() * size_of::<Sums>() + more + cells
+        let more = self.more.capacity() * size_of::<ManyCells>() + 2 * self.more_bytes;
+        self.places.bytes() + beyond + self.sums.capacity() * size_of::<Sums>() + more
     }
 }
 
