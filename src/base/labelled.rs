@@ -2,18 +2,18 @@
 
 /// Declares such an enum, each variant with its label.
 macro_rules! labelled {
-    ($(#[$about:meta])* enum $name:ident { $($(#[$doc:meta])* $variant:ident $label:literal)* }) => {
+    ($(#[$about:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident $label:literal)* }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name {
+        $vis enum $name {
             $($(#[$doc])* $variant,)*
         }
 
         impl $name {
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
+            $vis const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// The name in metrics.
-            pub fn label(self) -> &'static str {
+            $vis fn label(self) -> &'static str {
                 match self {
                     $(Self::$variant => $label,)*
                 }

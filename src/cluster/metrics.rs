@@ -10,7 +10,7 @@ const GROUP_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 
 labelled! {
     /// Why a record can never be processed.
-    enum DeadReason {
+    pub enum DeadReason {
         /// It is not a valid record.
         Undecodable "undecodable"
         /// Its batch's body is gone.

@@ -31,7 +31,7 @@ pub(crate) struct Ingest {
 
 labelled! {
     /// Why a batch is not taken, besides every [`Reason`] of a 503.
-    enum RejectReason {
+    pub(crate) enum RejectReason {
         Invalid "invalid"
         TooSlow "too_slow"
         NoLength "no_length"
