@@ -69,6 +69,8 @@ fn submission(number: u64, body: &[u8], budget: &Arc<Budget>) -> Submission {
         },
     );
     Submission {
+        customer: customer.clone(),
+        entries: 1,
         key: Some(DedupHasher::new(&Secret::from_file(&[7; 16]).unwrap()).key(&customer, &batch_id)),
         fingerprint: u128::from(number),
         draft,

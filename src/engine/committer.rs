@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::waiting::OutcomeSender;
-use super::{Shared, ToCommitter, ToWorker};
+use super::{Marked, Shared, ToCommitter, ToWorker};
 use crate::journal::committer::{Committer, Position, Submission};
 use crate::model::Insight;
 use crate::outcome::{Outcome, Reason};
@@ -55,12 +55,15 @@ impl CommitterThread {
             }
             self.commit();
             match next {
-                Some(ToCommitter::Mark { id, answer }) => {
-                    let position = self.committer.position();
+                Some(ToCommitter::Mark { id, cutoffs, answer }) => {
+                    let marked = Marked {
+                        position: self.committer.position(),
+                        counted: self.committer.take_counted(),
+                    };
                     for worker in &self.to_workers {
-                        let _ = worker.send(ToWorker::Mark(id));
+                        let _ = worker.send(ToWorker::Mark { id, cutoffs: cutoffs.clone() });
                     }
-                    let _ = answer.send(position);
+                    let _ = answer.send(marked);
                 }
                 Some(ToCommitter::Stop) => break,
                 Some(ToCommitter::Commit { .. }) | None => {}

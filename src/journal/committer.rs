@@ -11,17 +11,22 @@ use std::sync::Arc;
 
 use super::dedup::{DedupEntry, DedupIndex, DedupKey, Horizon};
 use super::format::{Draft, RecordKey};
+use super::ledger::CountedSince;
 use crate::base::disk::{Disk, DiskFile};
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::data_dir::DataDir;
 use crate::metrics::JournalMetrics;
-use crate::model::{Insight, Seq};
+use crate::model::{CustomerId, Insight, Seq};
 use crate::outcome::{Outcome, Reason};
 
 /// A checked batch, ready to be written.
 #[derive(Debug)]
 pub struct Submission {
+    /// Whose batch it is.
+    pub customer: CustomerId,
+    /// Entries in it.
+    pub entries: u32,
     /// What it is deduplicated by; `None` where the client sent no key.
     pub key: Option<DedupKey>,
     /// XXH3-128 of the decoded body.
@@ -98,6 +103,8 @@ pub struct Committer {
     /// See [`Position::bytes`].
     bytes: u64,
     dedup: DedupIndex,
+    /// What was counted since [`Committer::take_counted`].
+    counted: CountedSince,
 }
 
 /// What recovery hands to a new committer.
@@ -148,6 +155,7 @@ impl Committer {
             received_at_ms,
             bytes: uncheckpointed_bytes,
             dedup,
+            counted: CountedSince::new(),
         }
     }
 
@@ -160,6 +168,11 @@ impl Committer {
             horizon: self.dedup.horizon(),
             dedup_keys: self.dedup.len(),
         }
+    }
+
+    /// What was counted since this was last called, up to [`Position::through`].
+    pub fn take_counted(&mut self) -> CountedSince {
+        std::mem::take(&mut self.counted)
     }
 
     /// Commits a group: one write, one sync. Outcomes come in the order of the group; the drafts of counted batches have
@@ -306,6 +319,8 @@ impl Committer {
         let counted = group.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Counted);
         for (submission, _) in counted {
             self.received_at_ms = submission.received_at_ms;
+            let totals = self.counted.entry(submission.customer.clone()).or_default();
+            totals.count(submission.entries, submission.received_at_ms);
             if let Some(key) = submission.key {
                 let seq = submission.draft.seq();
                 let entry = DedupEntry::new(key, submission.fingerprint, seq, submission.received_at_ms);

@@ -220,10 +220,20 @@ impl JournalSegment {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn proven_behind(&self) -> io::Result<Seq> {
+    fn proven_behind(&self) -> io::Result<Seq> {
         let headers = self.reader.records_from(self.tail().0)?;
         let proven = headers.iter().map(|(_, header): &(u64, Header)| header.durable_through);
         Ok(proven.max().unwrap_or(Seq::ZERO))
+    }
+
+    /// Whether the damage at the end is a torn tail: nothing proves that a durable record lay there. Every record up to
+    /// `known_through` was once durable.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn is_torn_tail(&self, known_through: Seq) -> io::Result<bool> {
+        let missing = self.last.next();
+        Ok(self.next_first.is_none() && known_through < missing && self.proven_behind()? < missing)
     }
 
     /// After damage: whether all that follows is zero (a file that the file system extended and a power cut left so).

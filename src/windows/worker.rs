@@ -22,6 +22,7 @@ use crate::base::disk::{self, Disk};
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::data_dir::{DataDir, at};
+use crate::journal::ledger::{Cutoffs, ExpiredSince};
 use crate::metrics::WindowMetrics;
 use crate::model::{CustomerId, Insight, Question, Seq, WindowId, WindowSize, WindowStart};
 
@@ -71,6 +72,8 @@ struct Resident {
 
 struct Marker {
     id: MarkerId,
+    /// What [`Worker::expired`] was when it came.
+    expired: ExpiredSince,
     /// Windows that were dirty when it came and may still be.
     unwritten: VecDeque<Key>,
 }
@@ -105,6 +108,14 @@ pub struct Worker {
     journal_end: Seq,
     /// The last record this worker merged something of.
     through: Seq,
+    /// The windows that do not exist any more.
+    cutoffs: Arc<Cutoffs>,
+    /// The last record whose late entries are in the ledger already.
+    ledger_through: Seq,
+    /// Late entries for windows before their cutoff, since the last marker.
+    expired: ExpiredSince,
+    /// See [`Worker::take_expired`].
+    expired_at_marker: ExpiredSince,
 }
 
 impl Worker {
@@ -136,7 +147,22 @@ impl Worker {
             dirs_in_doubt: false,
             journal_end,
             through: Seq::ZERO,
+            cutoffs: Arc::default(),
+            ledger_through: Seq::ZERO,
+            expired: ExpiredSince::new(),
+            expired_at_marker: ExpiredSince::new(),
         }
+    }
+
+    /// Takes over the cutoffs of a ledger, before the replay.
+    pub fn begin_with(&mut self, cutoffs: Arc<Cutoffs>, ledger_through: Seq) {
+        (self.cutoffs, self.ledger_through) = (cutoffs, ledger_through);
+    }
+
+    /// Nothing is merged into windows before these cutoffs any more. Called right before the marker of the checkpoint that
+    /// makes them durable.
+    pub fn move_cutoffs(&mut self, cutoffs: Arc<Cutoffs>) {
+        self.cutoffs = cutoffs;
     }
 
     /// Merges one insight, loading its window if it is not resident.
@@ -146,6 +172,13 @@ impl Worker {
     pub fn merge(&mut self, routed: &Routed, now: UnixMs) -> Result<(), Fatal> {
         let Routed { seq, insight, .. } = routed;
         let key = (insight.customer.clone(), insight.window);
+        if self.cutoffs.excludes(&key.0, key.1) {
+            if *seq > self.ledger_through {
+                let expired = &mut self.expired.entry(key.0).or_default()[key.1.size as usize];
+                *expired = expired.saturating_add(u64::from(insight.counts.requests));
+            }
+            return Ok(());
+        }
         if !self.windows.contains_key(&key) {
             self.load(&key, *seq, now)?;
         }
@@ -246,6 +279,9 @@ impl Worker {
         now: UnixMs,
     ) -> Result<Option<Arc<Window>>, String> {
         let key = (customer.clone(), id);
+        if self.cutoffs.excludes(customer, id) {
+            return Ok(None);
+        }
         if !self.windows.contains_key(&key) {
             let path = self.dir.window(customer, id);
             if matches!(self.disk.read(&path), Err(error) if error.kind() == io::ErrorKind::NotFound) {
@@ -327,7 +363,8 @@ impl Worker {
         let mut unwritten: Vec<Key> = dirty.map(|(key, _)| key.clone()).collect();
         // By customer and time, so that a directory is written in one go and a simulated run can be repeated.
         unwritten.sort_unstable();
-        self.marker = Some(Marker { id, unwritten: unwritten.into() });
+        let expired = std::mem::take(&mut self.expired);
+        self.marker = Some(Marker { id, expired, unwritten: unwritten.into() });
     }
 
     /// When there will be something to write; `None` where nothing is dirty that has a time.
@@ -380,7 +417,25 @@ impl Worker {
             self.dirs_in_doubt = true;
             return None;
         }
-        self.marker.take().map(|marker| marker.id)
+        self.drop_excluded();
+        let marker = self.marker.take()?;
+        self.expired_at_marker = marker.expired;
+        Some(marker.id)
+    }
+
+    /// The late entries for windows before their cutoff, up to the marker that [`Worker::work`] just finished.
+    pub fn take_expired(&mut self) -> ExpiredSince {
+        std::mem::take(&mut self.expired_at_marker)
+    }
+
+    /// Forgets windows before their cutoff. They are written: they were dirty before the marker, if at all.
+    fn drop_excluded(&mut self) {
+        let cutoffs = Arc::clone(&self.cutoffs);
+        for ((_, _), resident) in self.windows.extract_if(|key, _| cutoffs.excludes(&key.0, key.1)) {
+            assert!(!resident.dirty, "a window before its cutoff is written with the marker");
+            self.resident_bytes -= resident.window.resident_bytes();
+            self.resident_keys -= resident.window.keys();
+        }
     }
 
     /// The next minute window that is due and still dirty.

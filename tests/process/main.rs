@@ -28,4 +28,5 @@ mod scenarios;
 mod summarize;
 mod support;
 mod week_08;
+mod week_data;
 mod window_retention;

@@ -1,4 +1,6 @@
-//! Counting windows again from the journal and comparing.
+//! The recount's part of a check: windows counted again from the journal, and compared.
+//!
+//! Input: the journal and the windows that were found. Output: problems; what a replay would add. Never: changes a file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -8,9 +10,11 @@ use super::{Known, Progress, VerifyOptions, VerifyReport};
 use crate::base::disk::Disk;
 use crate::batch::insights;
 use crate::data_dir::DataDir;
+use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince};
 use crate::journal::replay::Replay;
+use crate::journal::stored::Unproven;
 use crate::journal::summary;
-use crate::model::{CustomerId, Seq, WindowId, WindowSize};
+use crate::model::{CustomerId, Seq, WindowId};
 use crate::time;
 use crate::windows::router::partition;
 use crate::windows::window::{OTHER, Window, WindowLimits};
@@ -20,7 +24,26 @@ const NO_LIMITS: WindowLimits =
     WindowLimits { max_paths: usize::MAX, max_agents: usize::MAX, max_key_bytes: usize::MAX };
 /// A window in memory takes about this many times its file.
 const MEMORY_PER_FILE_BYTE: u64 = 4;
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+type Key = (CustomerId, WindowId);
+
+/// What a replay would add.
+#[derive(Default)]
+pub(super) struct Unmerged {
+    /// Requests that windows lack, by window.
+    pub(super) requests: BTreeMap<Key, u64>,
+    /// What records after the ledger count.
+    pub(super) counted: CountedSince,
+    /// Late entries in them for windows before their cutoff.
+    pub(super) expired: ExpiredSince,
+}
+
+impl Unmerged {
+    /// Whether every window is written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+}
 
 pub(super) fn check(
     disk: &dyn Disk,
@@ -30,59 +53,95 @@ pub(super) fn check(
     found: &FoundWindows,
     report: &mut VerifyReport,
     progress: Progress<'_>,
-) -> io::Result<()> {
+) -> io::Result<Unmerged> {
     let memory: u64 = found.values().map(|window| window.bytes * MEMORY_PER_FILE_BYTE).sum();
     let passes =
         usize::try_from(memory / options.recount_bytes.max(1)).unwrap_or(usize::MAX).clamp(0, 4096) + 1;
+    let mut recount =
+        Recount { dir, known, found, cutoffs: known.stored.ledger.cutoffs(), unmerged: Unmerged::default() };
     for pass in 0..passes {
-        let (counted, unwritten) = count(disk, dir, known, found, pass, passes, progress)?;
+        let (counted, unwritten) = recount.count(disk, (pass, passes), progress)?;
         compare(disk, dir, options, known, &counted, report)?;
         for (key, through) in unwritten {
-            missing(dir, options, known, &key, through, report);
+            let what = format!("the window is missing batch {through}: its counts are too low");
+            report.problem(&dir.window(&key.0, key.1), None, what);
         }
     }
-    Ok(())
+    if known.stored.unproven == Some(Unproven::Copy) {
+        report.notes.push(format!(
+            "this directory is a copy: its next start replays {} records, which add to {} windows",
+            known.end.0 - known.after.0,
+            recount.unmerged.requests.len()
+        ));
+    }
+    Ok(recount.unmerged)
 }
 
-type Key = (CustomerId, WindowId);
+/// Counting windows again.
+struct Recount<'a> {
+    dir: &'a DataDir,
+    known: &'a Known,
+    found: &'a FoundWindows,
+    cutoffs: Cutoffs,
+    unmerged: Unmerged,
+}
 
-/// Counts the windows of one pass as they should be on disk: up to the record each file says it holds. Also says which
-/// windows have records their file does not hold, with the last one the checkpoint covers.
-fn count(
-    disk: &dyn Disk,
-    dir: &DataDir,
-    known: &Known,
-    found: &FoundWindows,
-    pass: usize,
-    passes: usize,
-    progress: Progress<'_>,
-) -> io::Result<(HashMap<Key, Window>, BTreeMap<Key, Seq>)> {
-    let mut counted: HashMap<Key, Window> = HashMap::new();
-    let mut unwritten: BTreeMap<Key, Seq> = BTreeMap::new();
-    let mut done = 0;
-    Replay { after: known.after, through: known.end }.visit(disk, dir, |stored| {
-        let (seq, customer) = (stored.record.header.seq, &stored.customer);
-        for insight in insights(customer, &summary::decode(stored.record.summary())?) {
-            if partition(customer, insight.window, passes) != pass {
-                continue;
+impl Recount<'_> {
+    /// Counts the windows of one pass as they should be on disk: up to the record each file says it holds. Also returns
+    /// which windows lack a record that the checkpoint covers.
+    fn count(
+        &mut self,
+        disk: &dyn Disk,
+        (pass, passes): (usize, usize),
+        progress: Progress<'_>,
+    ) -> io::Result<(HashMap<Key, Window>, BTreeMap<Key, Seq>)> {
+        let Self { dir, known, found, cutoffs, unmerged } = self;
+        let stored = &known.stored;
+        // In a copy windows may be older than the checkpoint: the next start replays what they lack.
+        let covered = if stored.unproven.is_some() { Seq::ZERO } else { stored.checkpoint };
+        let mut counted: HashMap<Key, Window> = HashMap::new();
+        let mut unwritten: BTreeMap<Key, Seq> = BTreeMap::new();
+        let mut done = 0;
+        Replay { after: known.after, through: known.end }.visit(disk, dir, |record| {
+            let (header, customer) = (record.record.header, &record.customer);
+            let seq = header.seq;
+            let is_new = seq > stored.ledger.through;
+            if is_new && pass == 0 {
+                let totals = unmerged.counted.entry(customer.clone()).or_default();
+                totals.count(header.entries, header.received_at_ms);
             }
-            let key = (customer.clone(), insight.window);
-            let applied_through = found.get(&key).map_or(Seq::ZERO, |window| window.applied_through);
-            if seq <= applied_through {
-                let window = counted.entry(key).or_insert_with_key(|(c, id)| Window::new(c.clone(), *id));
-                window.merge(seq, &insight.keys, &insight.counts, &NO_LIMITS);
-            } else if seq <= known.checkpoint {
-                unwritten.insert(key, seq);
+            for insight in insights(customer, &summary::decode(record.record.summary())?) {
+                if partition(customer, insight.window, passes) != pass {
+                    continue;
+                }
+                let requests = u64::from(insight.counts.requests);
+                if cutoffs.excludes(customer, insight.window) {
+                    if is_new {
+                        let expired = unmerged.expired.entry(customer.clone()).or_default();
+                        expired[insight.window.size as usize] += requests;
+                    }
+                    continue;
+                }
+                let key = (customer.clone(), insight.window);
+                let applied_through = found.get(&key).map_or(Seq::ZERO, |window| window.applied_through);
+                if seq <= applied_through {
+                    let window = counted.entry(key).or_insert_with_key(|(c, id)| Window::new(c.clone(), *id));
+                    window.merge(seq, &insight.keys, &insight.counts, &NO_LIMITS);
+                } else if seq <= covered {
+                    unwritten.insert(key, seq);
+                } else {
+                    *unmerged.requests.entry(key).or_default() += requests;
+                }
             }
-        }
-        done += u64::from(stored.record.header.record_bytes);
-        if done >= 1 << 20 {
-            progress(std::mem::take(&mut done), 0);
-        }
-        Ok(true)
-    })?;
-    progress(done, 0);
-    Ok((counted, unwritten))
+            done += u64::from(header.record_bytes);
+            if done >= 1 << 20 {
+                progress(std::mem::take(&mut done), 0);
+            }
+            Ok(true)
+        })?;
+        progress(done, 0);
+        Ok((counted, unwritten))
+    }
 }
 
 fn compare(
@@ -102,16 +161,6 @@ fn compare(
         // A batch can count in a window from --max-future before it on.
         let reaches_back = known.after == Seq::ZERO
             || known.since_ms < time::start_ms(key.1.start).saturating_sub(options.max_future_ms);
-        // Its file may have been removed, and begun anew by a late entry.
-        let expired = is_expired(options, key.1);
-        if expired && reaches_back && window.requests() > recounted.requests() {
-            let (has, knows) = (window.requests(), recounted.requests());
-            report.problem(&path, None, format!("it counts {has} requests, the journal {knows}"));
-        }
-        if expired {
-            report.partly_recounted_windows += 1;
-            continue;
-        }
         if !reaches_back || window.is_incomplete() {
             report.partly_recounted_windows += 1;
             if window.requests() < recounted.requests() {
@@ -147,31 +196,4 @@ fn difference<'a>(
     let key = window.keys().chain(journal.keys()).find(|key| window.get(*key) != journal.get(*key))?;
     let count = |map: &BTreeMap<&str, u64>| map.get(key).copied().unwrap_or(0);
     Some(format!("it counts {} for {key:?}, the journal {}", count(&window), count(&journal)))
-}
-
-/// A window lacks a record that the checkpoint says is written.
-fn missing(
-    dir: &DataDir,
-    options: &VerifyOptions,
-    known: &Known,
-    key: &Key,
-    through: Seq,
-    report: &mut VerifyReport,
-) {
-    if is_expired(options, key.1) {
-        return;
-    }
-    let what = format!("it lacks record {through}, though the checkpoint is at {}", known.checkpoint);
-    report.problem(&dir.window(&key.0, key.1), None, what);
-}
-
-/// Whether `serve` may have removed a window for its age.
-fn is_expired(options: &VerifyOptions, id: WindowId) -> bool {
-    let days = options.retain_windows_days[match id.size {
-        WindowSize::Minute => 0,
-        WindowSize::Hour => 1,
-        WindowSize::Day => 2,
-    }];
-    let end_ms = time::start_ms(id.start) + u64::from(id.size.minutes()) * 60_000;
-    days > 0 && options.now_ms.saturating_sub(end_ms) > u64::from(days) * DAY_MS
 }

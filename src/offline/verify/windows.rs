@@ -1,11 +1,14 @@
 //! The windows' part of a check: every file's form, checksum, name and sums, and whether the sizes agree.
+//!
+//! Input: all window files. Output: what is remembered of each; problems and notes. Never: changes a file.
 
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{VerifyOptions, VerifyReport};
+use super::{Known, VerifyReport};
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, window_in_file_name};
+use crate::journal::ledger::Cutoffs;
 use crate::model::{CustomerId, Seq, WindowId, WindowSize};
 use crate::time;
 use crate::windows::scan::window_files;
@@ -25,9 +28,11 @@ pub(super) type FoundWindows = BTreeMap<(CustomerId, WindowId), Found>;
 pub(super) fn check(
     disk: &dyn Disk,
     dir: &DataDir,
-    end: Seq,
+    known: &Known,
     report: &mut VerifyReport,
 ) -> io::Result<FoundWindows> {
+    let end = known.end.max(known.stored.known_through());
+    let cutoffs = known.stored.ledger.cutoffs();
     let mut found = FoundWindows::new();
     window_files::<io::Error>(disk, dir, |path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -49,6 +54,11 @@ pub(super) fn check(
             let what =
                 format!("it holds the {} window {start} of {}", window.id().size.as_str(), window.customer());
             report.problem(path, None, what);
+            return Ok(());
+        }
+        if cutoffs.excludes(window.customer(), id) {
+            let what = "left from before the cutoff of retention, removed soon";
+            report.notes.push(format!("{}: {what}", path.display()));
             return Ok(());
         }
         if window.encode() != bytes {
@@ -79,11 +89,8 @@ pub(super) fn check(
 
 /// Holds every hour against its minutes and every day against its hours. Only where everything is written: hours and
 /// days are written at checkpoints.
-pub(super) fn check_sizes_agree(found: &FoundWindows, options: &VerifyOptions, report: &mut VerifyReport) {
+pub(super) fn check_sizes_agree(found: &FoundWindows, cutoffs: &Cutoffs, report: &mut VerifyReport) {
     for (fine, coarse) in [(WindowSize::Minute, WindowSize::Hour), (WindowSize::Hour, WindowSize::Day)] {
-        if options.retain_windows_days[fine as usize] > 0 {
-            continue;
-        }
         let mut sums: BTreeMap<(CustomerId, WindowId), u64> = BTreeMap::new();
         for ((customer, id), window) in found.iter().filter(|((_, id), _)| id.size == fine) {
             let coarse = WindowId { size: coarse, start: id.start.floor(coarse) };
@@ -93,6 +100,11 @@ pub(super) fn check_sizes_agree(found: &FoundWindows, options: &VerifyOptions, r
             sums.entry((customer.clone(), *id)).or_insert(0);
         }
         for ((customer, id), sum) in sums {
+            // Cutoffs are days: before one there is no fine window, or no coarse one, or neither.
+            let excluded = |size| cutoffs.excludes(&customer, WindowId { size, start: id.start });
+            if excluded(fine) || excluded(coarse) {
+                continue;
+            }
             let window = found.get(&(customer.clone(), id));
             let counted = window.map_or(0, |window| window.requests);
             if counted != sum && !window.is_some_and(|window| window.incomplete) {

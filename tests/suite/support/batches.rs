@@ -102,6 +102,23 @@ pub fn generate(traffic: &Traffic, rng: &mut Rng) -> Vec<Arc<Batch>> {
     batches
 }
 
+/// A batch with one line in each of so many minutes.
+pub fn batch_of_minutes(number: usize, minutes: u32) -> Arc<Batch> {
+    let line = |minute| Line { minute, path: own_path(number), agent: AGENTS[0] };
+    let lines: Vec<Line> = (FIRST_MINUTE..FIRST_MINUTE + minutes).map(line).collect();
+    let body = format!("{minutes} minutes").into_bytes();
+    Arc::new(Batch {
+        customer: customer(0),
+        id: BatchId::new(&format!("minutes-{number}")).unwrap(),
+        keyed: true,
+        summary: summarize(&lines),
+        lines,
+        fingerprint: xxh3_128(&body),
+        body,
+        twin: None,
+    })
+}
+
 /// The n-th customer; some have names that are no file names.
 pub fn customer(number: usize) -> CustomerId {
     CustomerId::new(&if number.is_multiple_of(2) {
@@ -178,6 +195,8 @@ impl Batch {
             },
         );
         Submission {
+            customer: self.customer.clone(),
+            entries: self.summary.entries,
             key: self.keyed.then(|| hasher.key(&self.customer, &self.id)),
             fingerprint: self.fingerprint,
             draft,

@@ -1,0 +1,161 @@
+//! What a start does before batches are taken: the replay, and the proof of the windows where the checkpoint proves nothing.
+//!
+//! Input: an opened journal and running workers. Output: windows that hold every record; for a proof, a checkpoint that belongs
+//! to this directory. Never: lets a start go on whose windows lack records.
+
+use std::io;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::{Ack, Shared, ToWorker};
+use crate::base::clock;
+use crate::batch::insights;
+use crate::journal::checkpoint::{Checkpoint, CheckpointError};
+use crate::journal::ledger::{CountedSince, Ledger};
+use crate::journal::replay::Replay;
+use crate::journal::retention::RetentionClock;
+use crate::journal::start_error::StartError;
+use crate::journal::stored::Unproven;
+use crate::journal::summary;
+use crate::model::{CustomerId, Question, Seq, WindowSize, WindowStart};
+use crate::windows::proof::{DamagedWindow, sum_windows};
+use crate::windows::router::partition;
+use crate::windows::worker::Routed;
+
+/// The channels to and from all workers.
+pub(super) struct Workers<'a> {
+    pub(super) to: &'a [Sender<ToWorker>],
+    pub(super) acks: &'a Receiver<Ack>,
+}
+
+fn gone() -> io::Error {
+    io::Error::other("a window worker ended during the start")
+}
+
+/// Routes the records that windows may lack, and waits until they are merged. Returns what those after the ledger count.
+pub(super) fn replay(
+    shared: &Shared,
+    replay: &Replay,
+    ledger_through: Seq,
+    to_workers: &[Sender<ToWorker>],
+) -> io::Result<CountedSince> {
+    let began = clock::monotonic();
+    let mut counted = CountedSince::new();
+    let mut alive = true;
+    replay.visit(&*shared.disk, &shared.dir, |found| {
+        let header = found.record.header;
+        if header.seq > ledger_through {
+            let totals = counted.entry(found.customer.clone()).or_default();
+            totals.count(header.entries, header.received_at_ms);
+        }
+        let summary = summary::decode(found.record.summary())?;
+        let mut routes = vec![Vec::new(); to_workers.len()];
+        for insight in insights(&found.customer, &summary) {
+            let number = partition(&insight.customer, insight.window, to_workers.len());
+            routes[number].push(Routed { seq: header.seq, insight, charge: None });
+        }
+        for (worker, insights) in to_workers.iter().zip(routes).filter(|(_, insights)| !insights.is_empty()) {
+            alive &= worker.send(ToWorker::Insights(insights)).is_ok();
+        }
+        Ok(alive)
+    })?;
+    // A query is answered only after everything before it was merged.
+    let (answer, answers) = bounded(to_workers.len());
+    for worker in to_workers {
+        let question = empty_query();
+        worker.send(ToWorker::Ask { question, answer: answer.clone() }).map_err(|_| gone())?;
+    }
+    drop(answer);
+    if answers.iter().count() < to_workers.len() {
+        return Err(gone());
+    }
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let took = began.elapsed();
+    shared.metrics.replayed_records.set(signed(replay.records()));
+    shared.metrics.replay_seconds.set(took.as_secs_f64());
+    if replay.records() > 0 {
+        log::info!("replayed {} records in {} ms", replay.records(), took.as_millis());
+    }
+    Ok(counted)
+}
+
+/// A query that matches no window.
+fn empty_query() -> Question {
+    let customer = CustomerId::new("-").expect("one visible character");
+    Question { customer, size: WindowSize::Minute, range: WindowStart(0)..WindowStart(0) }
+}
+
+/// Writes every window, compares the windows' sums with the ledger, and writes a checkpoint that belongs to this directory.
+pub(super) fn prove(
+    shared: &Shared,
+    why: Unproven,
+    ledger: &mut Ledger,
+    clock: &RetentionClock,
+    workers: &Workers<'_>,
+) -> Result<(), StartError> {
+    let (disk, dir) = (&*shared.disk, &*shared.dir);
+    write_windows(shared, ledger, workers)?;
+    let cutoffs = ledger.cutoffs();
+    let mut sums = sum_windows(disk, dir, &cutoffs)?;
+    if !sums.damaged.is_empty() {
+        sums.damaged.iter().try_for_each(|damaged| rebuild(damaged, workers))?;
+        write_windows(shared, ledger, workers)?;
+        sums = sum_windows(disk, dir, &cutoffs)?;
+    }
+    let unequal = sums.unequal(ledger);
+    if !unequal.is_empty() {
+        return Err(StartError::UnequalSums(unequal));
+    }
+    for customer in &sums.incomplete {
+        log::warn!("customer {customer} has incomplete windows: their sums are not proven");
+    }
+    let what = match why {
+        Unproven::NoCheckpoint => "there was no checkpoint",
+        Unproven::Copy => "this directory is a copy",
+        Unproven::OtherLedger => "customers.json was not the one of the checkpoint",
+    };
+    if ledger.through > Seq::ZERO {
+        log::info!("{what}: the windows of {} customers hold what was counted", ledger.customers.len());
+    }
+    match Checkpoint::write(disk, dir, ledger, clock.now_ms(), clock::now_ms()) {
+        Ok(()) => Ok(()),
+        Err(CheckpointError::NotWritten(error) | CheckpointError::NotSynced(error)) => Err(error.into()),
+    }
+}
+
+/// Has every worker write what is dirty, and takes the late entries into the ledger.
+fn write_windows(shared: &Shared, ledger: &mut Ledger, workers: &Workers<'_>) -> io::Result<()> {
+    /// The checkpointer's markers begin at 1.
+    const MARKER: u64 = 0;
+    for worker in workers.to {
+        worker.send(ToWorker::Mark { id: MARKER, cutoffs: None }).map_err(|_| gone())?;
+    }
+    for _ in workers.to {
+        let Ack { expired, .. } = await_ack(shared, workers.acks).ok_or_else(|| {
+            io::Error::other(shared.latch.reason().unwrap_or("a window worker ended").to_owned())
+        })?;
+        ledger.add_expired(&expired);
+    }
+    Ok(())
+}
+
+/// Waits for a worker to finish a marker; `None` where it never will.
+pub(super) fn await_ack(shared: &Shared, acks: &Receiver<Ack>) -> Option<Ack> {
+    loop {
+        match acks.recv_timeout(super::checkpointer::RETRY) {
+            Ok(ack) => return Some(ack),
+            // A worker that cannot sync never answers; then there is no checkpoint any more.
+            Err(_) if shared.latch.is_closed() => return None,
+            Err(_) => {}
+        }
+    }
+}
+
+/// Has the owner of a damaged window count it again. One whose names say nothing stays: its customer's sums are unequal.
+fn rebuild(damaged: &DamagedWindow, workers: &Workers<'_>) -> io::Result<()> {
+    let Some((customer, window)) = damaged.window.clone() else { return Ok(()) };
+    let worker = &workers.to[partition(&customer, window, workers.to.len())];
+    let (answer, rebuilt) = bounded(1);
+    worker.send(ToWorker::TakeUp { customer, window, answer }).map_err(|_| gone())?;
+    rebuilt.recv().map_err(|_| gone())?.map(drop).map_err(io::Error::other)
+}
