@@ -1,7 +1,8 @@
 //! What naming an agent costs, as ratios against reading and hashing the same bytes, and against woothee alone.
 //!
-//! In: the agents of `data/agents/ua_truth_public.tsv` that were taken from today's visits, and all of them. Every group
-//! goes through the same strings, so its lines compare; absolute figures of shared machines mean little.
+//! Input: the agents of `data/agents/ua_truth_public.tsv` that were taken from today's visits, and all of them. Output: time
+//! an agent; the lines of a group go through the same agents, so they compare. Never: absolute figures to rely on, which
+//! shared machines do not give.
 //!
 //! `cargo bench --bench agents`
 

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use log_analytics::http::server::{self, ConnectionStats, Front, FrontKind, FrontLimits};
+use log_analytics::http::server::{self, ConnectionStats, Front, FrontKind, FrontLimits, Listen};
 use log_analytics::http::{Handler, Head, Request, Response};
 
 const GET: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -37,8 +37,15 @@ impl Handler for Healthz {
 
 fn start(kind: FrontKind) -> Box<dyn Front> {
     let stats = Arc::new(ConnectionStats::default());
-    server::start(kind, &"127.0.0.1:0".parse().unwrap(), FrontLimits::default(), Arc::new(Healthz), stats)
-        .unwrap()
+    let listen = ["127.0.0.1:0".parse().unwrap()];
+    server::start(kind, &listen, FrontLimits::default(), Arc::new(Healthz), stats).unwrap()
+}
+
+fn address(front: &dyn Front) -> SocketAddr {
+    match front.addresses() {
+        [Listen::Tcp(address)] => *address,
+        other => panic!("not one TCP address: {other:?}"),
+    }
 }
 
 /// One client: a connection that is renewed whenever the server closes it, or says that it does.
@@ -128,11 +135,11 @@ fn main() {
     let mut ratios_kept = Vec::new();
     for round in 1..=ROUNDS {
         let guarded = start(FrontKind::Guarded);
-        let ours = rate(guarded.local_addr().unwrap(), CLIENTS, true);
+        let ours = rate(address(&*guarded), CLIENTS, true);
         guarded.join(Duration::from_secs(10));
         let tiny = start(FrontKind::Tiny);
-        let theirs = rate(tiny.local_addr().unwrap(), CLIENTS, true);
-        let theirs_kept = rate(tiny.local_addr().unwrap(), CLIENTS, false);
+        let theirs = rate(address(&*tiny), CLIENTS, true);
+        let theirs_kept = rate(address(&*tiny), CLIENTS, false);
         tiny.join(Duration::from_secs(10));
         println!(
             "round {round}: guarded {ours:.0}/s, tiny_http {theirs:.0}/s (kept alive against its word: {theirs_kept:.0}/s)"
@@ -144,7 +151,7 @@ fn main() {
     println!("guarded : tiny_http kept alive = {:.1}", median(ratios_kept));
 
     let guarded = start(FrontKind::Guarded);
-    let addr = guarded.local_addr().unwrap();
+    let addr = address(&*guarded);
     for idle in [0, 1_000] {
         let latency = latency_in_a_crowd(addr, idle);
         println!(

@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${SECONDS_EACH:-5} bin=${BIN:-target/release}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/linear-bench.XXXXXX")
-no_checkpoint=(--checkpoint-interval 1h --checkpoint-bytes 64GiB --max-uncheckpointed-bytes 128GiB)
+no_checkpoint=(--tune checkpoint_interval=1h --tune checkpoint_bytes=64GiB --tune max_uncheckpointed_bytes=128GiB)
 server=
 stop() {
     if [ -n "$server" ]; then kill "-${1:-TERM}" "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; server=; fi
@@ -55,7 +55,7 @@ windows() {
     # checkpoint meanwhile: it would write all windows as files, and what is asked is what holding them costs.
     for shape in '1 1' '10 101' '1009 101'; do
         read -r customers minutes <<<"$shape"
-        start --flush-interval 1h --max-resident-bytes 2GiB "${no_checkpoint[@]}"
+        start --tune flush_interval=1h --max-resident-bytes 2GiB "${no_checkpoint[@]}"
         local empty_kb
         empty_kb=$(resident_kb)
         load --connections 64 --entries 20 --paths 4 --agents 2 --warmup 10 --customers "$customers" --minutes "$minutes"

@@ -16,12 +16,12 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use log_analytics::base::disk::{RealDisk, replace_file};
 use log_analytics::batch::{Format, Limits, insights, summarize};
 use log_analytics::model::{CustomerId, Insight, Seq};
-use log_analytics::windows::window::{Window, WindowLimits};
+use log_analytics::windows::fold::WindowLimits;
+use log_analytics::windows::window::Window;
 
 /// 2026-01-01T00:00:00Z.
 const NOW_MS: u64 = 1_767_225_600_000;
-const LIMITS: WindowLimits =
-    WindowLimits { max_paths: usize::MAX, max_agents: usize::MAX, max_key_bytes: usize::MAX };
+const LIMITS: WindowLimits = WindowLimits::NONE;
 
 /// The minute of a batch of this many entries.
 fn insight(entries: usize) -> Insight {
@@ -39,15 +39,14 @@ fn merge(c: &mut Criterion) {
         let insight = insight(entries);
         let counts = &insight.counts;
         let mut group = c.benchmark_group(format!("merge a batch of {entries}"));
-        group.throughput(Throughput::Elements((counts.by_path.len() + counts.by_agent.len()) as u64));
+        group.throughput(Throughput::Elements(counts.by.iter().map(|by| by.rows.len() as u64).sum()));
         group.bench_function("floor: a map of strings", |b| {
             let mut map: HashMap<String, u64> = HashMap::new();
             b.iter(|| {
-                for (path, count) in &counts.by_path {
-                    *map.entry(insight.keys.paths.get(*path).to_owned()).or_default() += u64::from(*count);
-                }
-                for (agent, count) in &counts.by_agent {
-                    *map.entry(insight.keys.agents.get(*agent).to_owned()).or_default() += u64::from(*count);
+                for (by, keys) in counts.by.iter().zip(&insight.keys.tables) {
+                    for row in &by.rows {
+                        *map.entry(keys.get(row.index).to_owned()).or_default() += u64::from(row.requests);
+                    }
                 }
             });
         });

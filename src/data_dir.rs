@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::disk::{self, Disk};
+use crate::base::hex::percent_decoded;
 use crate::base::secret::Secret;
 use crate::model::{CustomerId, Seq, WindowId};
 use crate::time;
@@ -273,15 +274,7 @@ pub fn encode_name(text: &str) -> String {
 
 /// The ASCII text whose name this is; `None` for what [`encode_name`] does not make.
 pub fn decode_name(name: &str) -> Option<String> {
-    let mut text = String::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((plain, encoded)) = rest.split_once('%') {
-        text.push_str(plain);
-        let byte = u8::from_str_radix(encoded.get(..2)?, 16).ok().filter(u8::is_ascii)?;
-        text.push(char::from(byte));
-        rest = &encoded[2..];
-    }
-    text.push_str(rest);
+    let text = String::from_utf8(percent_decoded(name.as_bytes())?).ok().filter(|text| text.is_ascii())?;
     (encode_name(&text) == name).then_some(text)
 }
 

@@ -1,22 +1,38 @@
-//! Log files as streams of plain bytes, whatever they are: a file, standard input, gzip or zstd.
+//! Log files as streams of plain bytes, however they are stored: plain, gzip, zstd or xz.
 //!
-//! In comes a path (`-` for standard input); out go decoded bytes, and how far the stored ones are read, for whoever
-//! shows progress. Compression is told by the first bytes, not by the name: rotated logs have all kinds of names.
-//! Nothing here holds more than a few hundred KiB, and nothing is ever written.
+//! Input: a path (`-` for standard input). Output: decoded bytes, and how many stored ones were read, for progress bars. The
+//! coding is told by the first bytes, not by the name: rotated logs have all kinds of names. Never: more than a few hundred
+//! KiB in memory (beside what a decoder's window takes), a write, or text made of a coding that is not known.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::disk;
 use crate::data_dir::at;
+use crate::entry::is_utf16;
 
 /// Bytes read from a file at once.
 const READ_BYTES: usize = 256 * 1024;
 const GZIP_MAGIC: &[u8] = &[0x1F, 0x8B];
-const ZSTD_MAGIC: &[u8] = &[0x28, 0xB5, 0x2F, 0xFD];
+/// How the codings begin that are read.
+const CODINGS: [(&[u8], Coding); 3] =
+    [(GZIP_MAGIC, Coding::Gzip), (&[0x28, 0xB5, 0x2F, 0xFD], Coding::Zstd), (b"\xFD7zXZ\0", Coding::Xz)];
+/// How files begin that are not read, though people have logs in them; and the command that makes text of them.
+const REFUSED: [(&[u8], &str, &str); 6] = [
+    (b"BZh", "bzip2", "bzcat"),
+    (&[0x04, 0x22, 0x4D, 0x18], "LZ4", "lz4cat"),
+    (b"PK\x03\x04", "ZIP", "unzip -p"),
+    (b"7z\xBC\xAF\x27\x1C", "7z", "7z e -so"),
+    (&[0x1F, 0x9D], "compress (.Z)", "zcat"),
+    (b"LZIP", "lzip", "lzip -dc"),
+];
+/// Decoded bytes that tell UTF-16.
+const START_BYTES: usize = 64;
+/// Memory that an xz file may ask for: xz -9 takes 65 MiB, and files made for attacks gigabytes.
+const XZ_MEMORY_KIB: u32 = 256 * 1024;
 /// Frames may look back 128 MiB (`zstd --long`): logs come from their owner, not from the network.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
@@ -29,6 +45,8 @@ pub enum Coding {
     Gzip,
     /// One zstd frame or several.
     Zstd,
+    /// One xz stream or several.
+    Xz,
 }
 
 /// A file or standard input, not yet opened.
@@ -98,23 +116,45 @@ impl Opened {
     }
 
     fn new(raw: Box<dyn Read + Send>, progress: Arc<AtomicU64>) -> io::Result<Self> {
-        let mut raw = BufReader::with_capacity(READ_BYTES, Counted { inner: raw, progress });
-        let coding = match first_bytes(&mut raw)? {
-            start if start.starts_with(GZIP_MAGIC) => Coding::Gzip,
-            start if start.starts_with(ZSTD_MAGIC) => Coding::Zstd,
-            _ => Coding::Plain,
-        };
-        let reader: Box<dyn Read + Send> = match coding {
-            Coding::Plain => Box::new(raw),
-            Coding::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
+        let mut raw = Counted { inner: raw, progress };
+        let start = start(&mut raw)?;
+        let coding = CODINGS.iter().find(|(magic, _)| start.starts_with(magic));
+        let coding = coding.map_or(Coding::Plain, |(_, coding)| *coding);
+        if let Some((_, name, command)) = REFUSED.iter().find(|(magic, ..)| start.starts_with(magic)) {
+            return Err(refused(&format!(
+                "{name} is not read here; give the text: {command} FILE | log-analytics … -"
+            )));
+        }
+        let stored = Cursor::new(start).chain(raw);
+        let buffered = |stored| BufReader::with_capacity(READ_BYTES, stored);
+        let mut decoded: Box<dyn Read + Send> = match coding {
+            // No buffer: callers read large pieces, and `progress` must count no byte that they have not seen.
+            Coding::Plain => Box::new(stored),
+            Coding::Gzip => {
+                Box::new(GzipMembers { member: Some(flate2::bufread::GzDecoder::new(buffered(stored))) })
+            }
             Coding::Zstd => {
-                let mut decoder = zstd::Decoder::with_buffer(raw)?;
+                let mut decoder = zstd::Decoder::with_buffer(buffered(stored))?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
                 Box::new(decoder)
             }
+            Coding::Xz => {
+                Box::new(lzma_rust2::XzReader::new_mem_limit(buffered(stored), true, XZ_MEMORY_KIB))
+            }
         };
-        Ok(Self { coding, file: None, reader })
+        let mut start = vec![0; START_BYTES];
+        let read = decoded.read(&mut start)?;
+        start.truncate(read);
+        if is_utf16(&start) {
+            let command = "iconv -f UTF-16 -t UTF-8 FILE | log-analytics … -";
+            return Err(refused(&format!("UTF-16 text is not read here; convert it: {command}")));
+        }
+        Ok(Self { coding, file: None, reader: Box::new(Cursor::new(start).chain(decoded)) })
     }
+}
+
+fn refused(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, reason)
 }
 
 impl Read for Opened {
@@ -123,10 +163,58 @@ impl Read for Opened {
     }
 }
 
-/// What is in the buffer at the start: enough to tell the coding, except where a pipe gives its first byte alone, which
-/// nobody does who writes a compressed stream.
-fn first_bytes(raw: &mut impl BufRead) -> io::Result<&[u8]> {
-    raw.fill_buf()
+/// Reads the first bytes: as many as it takes to tell the coding, because a pipe may give the first one alone.
+fn start(raw: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut start = Vec::with_capacity(START_BYTES);
+    let mut space = [0; START_BYTES];
+    loop {
+        let read = raw.read(&mut space[start.len()..])?;
+        let before = start.len();
+        start.extend_from_slice(&space[before..before + read]);
+        let may_be = |magic: &[u8]| magic.len() > start.len() && magic.starts_with(&start);
+        let is_open =
+            CODINGS.iter().any(|(magic, _)| may_be(magic)) || REFUSED.iter().any(|(magic, ..)| may_be(magic));
+        if read == 0 || !is_open {
+            return Ok(start);
+        }
+    }
+}
+
+/// Members of a gzip file, one after the other. Zeros behind them, as tapes and some stores leave them, are nothing; flate2's
+/// own reader of several members takes them for a broken one.
+struct GzipMembers<R> {
+    member: Option<flate2::bufread::GzDecoder<R>>,
+}
+
+impl<R: BufRead> Read for GzipMembers<R> {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(space)?;
+            if read > 0 || space.is_empty() {
+                return Ok(read);
+            }
+            let Some(mut stored) = self.member.take().map(flate2::bufread::GzDecoder::into_inner) else {
+                break;
+            };
+            if skip_zeros(&mut stored)? {
+                self.member = Some(flate2::bufread::GzDecoder::new(stored));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Passes over zeros; says whether anything is behind them.
+fn skip_zeros(stored: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let bytes = stored.fill_buf()?;
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        let (is_end, is_all) = (bytes.is_empty(), zeros == bytes.len());
+        stored.consume(zeros);
+        if is_end || !is_all {
+            return Ok(!is_end);
+        }
+    }
 }
 
 struct Counted<R> {
@@ -164,6 +252,46 @@ mod tests {
         (opened.coding, done, progress.load(Ordering::Relaxed))
     }
 
+    /// Gives its bytes one at a time.
+    struct Dripping(Cursor<Vec<u8>>);
+
+    impl Read for Dripping {
+        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+            let end = space.len().min(1);
+            self.0.read(&mut space[..end])
+        }
+    }
+
+    #[test]
+    fn coding_is_told_however_slowly_the_bytes_come() {
+        let xz = include_bytes!("../data/cases/45-xz/input.log.xz");
+        let dripping = Dripping(Cursor::new(xz[..xz.len() / 2].to_vec()));
+        let half = Opened::new(Box::new(dripping), Arc::default());
+        let read = half.and_then(|mut opened| opened.read_to_end(&mut Vec::new()));
+        assert!(read.is_err(), "half an xz file is no file");
+        for (stored, coding) in
+            [(&b"\x1f"[..], Coding::Plain), (b"\xfd7zX", Coding::Plain), (b"[1]", Coding::Plain)]
+        {
+            let dripping = Dripping(Cursor::new(stored.to_vec()));
+            let mut opened = Opened::new(Box::new(dripping), Arc::default()).unwrap();
+            let mut all = Vec::new();
+            opened.read_to_end(&mut all).unwrap();
+            assert_eq!((opened.coding, &all[..]), (coding, stored));
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_by_name() {
+        for (stored, name) in [
+            (&b"BZh91AY&SY"[..], "bzip2"),
+            (b"PK\x03\x04....", "ZIP"),
+            (b"\xff\xfe1\x009\x002\x00", "UTF-16"),
+        ] {
+            let error = Opened::new(Box::new(Cursor::new(stored.to_vec())), Arc::default()).err().unwrap();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
     #[test]
     fn coding_is_told_by_the_first_bytes_and_undone() {
         let text = b"a line\nanother\n".repeat(50_000);
@@ -171,9 +299,11 @@ mod tests {
         gzip.write_all(&text).unwrap();
         let gzip = gzip.finish().unwrap();
         let zstd = zstd::encode_all(&text[..], 1).unwrap();
+        let zeros = vec![0; 600_000];
         for (coding, stored) in [
             (Coding::Plain, text.clone()),
             (Coding::Gzip, [gzip.clone(), gzip.clone()].concat()),
+            (Coding::Gzip, [gzip.clone(), zeros.clone(), gzip.clone(), zeros].concat()),
             (Coding::Zstd, [zstd.clone(), zstd].concat()),
         ] {
             let stored_bytes = stored.len() as u64;

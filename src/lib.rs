@@ -36,9 +36,10 @@
 //!
 //! ```text
 //! base
+//! dimension measures
 //! model
-//! time
-//! data_dir client
+//! time outcome
+//! entry data_dir client
 //! input metrics
 //! batch
 //! intake
@@ -46,13 +47,15 @@
 //! windows
 //! query
 //! engine http offline report summarize
-//! import config
-//! cluster
+//! import cluster
+//! config
 //! commands
 //! ```
 //!
 //! [`base`] is the machine behind seams that tests replace: everything above [`base::disk`] runs on a simulated disk, whose power
-//! is cut after every single operation. [`batch`], [`model`], [`time`] and [`query`] are pure: no clock, disk, thread or socket.
+//! is cut after every single operation. [`dimension`] is the one place that names what requests are
+//! counted by, [`measures`] what is summed of them in a form that merges in any order. [`entry`], [`batch`], [`model`], [`time`]
+//! and [`query`] are pure: no clock, disk, thread or socket.
 //! The committer, the window workers and the checkpointer are state machines without threads or clocks inside;
 //! [`engine`] gives them both. [`metrics`] is one table of all metrics. [`offline`] checks and repairs a stopped server's
 //! data. With the cargo feature `cluster` there is a module of that name: the roles that put Kafka, an object store
@@ -86,12 +89,15 @@ pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod data_dir;
+pub mod dimension;
 pub mod engine;
+pub mod entry;
 pub mod http;
 pub mod import;
 pub mod input;
 pub mod intake;
 pub mod journal;
+pub mod measures;
 pub mod metrics;
 pub mod model;
 pub mod offline;

@@ -3,13 +3,14 @@
 //! The first six names are those of the system this one succeeds, so that its dashboards carry over. A [`Metrics`]
 //! owns its registry: two of them (tests) do not mix. Nothing is decided here.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
 
+use crate::base::sync::lock;
 use crate::model::{WindowId, WindowSize};
 use crate::time;
 
@@ -41,8 +42,8 @@ pub struct Metrics {
     pub duplicates: IntCounter,
     /// Batches refused, by reason.
     pub rejects: IntCounterVec,
-    /// Paths and agents cut by `--overlong truncate`.
-    pub truncated: IntCounter,
+    /// Fields of entries that were cut, read with odd bytes replaced, or left out because they could not be read.
+    pub altered_fields: IntCounterVec,
     /// How old entries are when they come, by minute window.
     pub late_seconds: Histogram,
     /// Bytes held by batches between arrival and merge.
@@ -143,7 +144,7 @@ struct WindowTable {
     evicted: IntCounter,
     quarantined: IntCounter,
     incomplete: IntCounter,
-    overflowed_entries: IntCounter,
+    folded_keys: IntCounter,
 }
 
 /// What one window worker measures.
@@ -170,8 +171,8 @@ pub struct WindowMetrics {
     pub quarantined: IntCounter,
     /// Windows that could not be counted again in full.
     pub incomplete: IntCounter,
-    /// Entries that went to `(other)`.
-    pub overflowed_entries: IntCounter,
+    /// Keys that were folded into `(other)`.
+    pub folded_keys: IntCounter,
 }
 
 impl WindowMetrics {
@@ -265,7 +266,11 @@ impl Metrics {
             body_bytes: t.counter("ingestion_body_bytes_total", "Decoded body bytes of accepted batches"),
             duplicates: t.counter("ingestion_duplicates_total", "Batches that were counted already"),
             rejects: t.counters("ingestion_rejects_total", "Batches not taken, by reason", &["reason"]),
-            truncated: t.counter("ingestion_truncated_total", "Paths and agents cut by --overlong truncate"),
+            altered_fields: t.counters(
+                "altered_fields_total",
+                "Fields cut, read with odd bytes replaced, or left out as unreadable, by field",
+                &["field"],
+            ),
             late_seconds: t.histogram(
                 "ingestion_entry_age_seconds",
                 "Age of minute windows when a batch adds to them",
@@ -328,7 +333,10 @@ impl Metrics {
                 quarantined: t.counter("windows_quarantined_total", "Damaged window files found"),
                 incomplete: t
                     .counter("windows_incomplete_total", "Damaged windows not counted again in full"),
-                overflowed_entries: t.counter("windows_other_entries_total", "Entries that went to (other)"),
+                folded_keys: t.counter(
+                    "windows_folded_keys_total",
+                    "Keys of full windows that were folded into (other)",
+                ),
             },
             checkpoint_seconds: t.histogram("checkpoint_seconds", "From marker to file", LATENCY_BUCKETS),
             checkpoint_seq: t.gauge("checkpoint_seq", "The last record the checkpoint covers"),
@@ -371,14 +379,14 @@ impl Metrics {
             evicted: table.evicted.clone(),
             quarantined: table.quarantined.clone(),
             incomplete: table.incomplete.clone(),
-            overflowed_entries: table.overflowed_entries.clone(),
+            folded_keys: table.folded_keys.clone(),
         }
     }
 
     /// Raises the counter of one connection event to a total that the front end keeps. Totals only grow.
     pub fn raise_connection_events(&self, event: &str, total: u64) {
         // Two scrapes at once must not both add what is missing.
-        let counters = self.connection_events.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = lock(&self.connection_events);
         let counter = counters.with_label_values(&[event]);
         counter.inc_by(total.saturating_sub(counter.get()));
     }

@@ -89,7 +89,8 @@ fn two_digits(tens: u8, ones: u8) -> Option<u32> {
         .then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
 }
 
-fn is_date(year: u32, month: u32, day: u32) -> bool {
+/// Whether the Gregorian calendar has this day.
+pub(crate) fn is_date(year: u32, month: u32, day: u32) -> bool {
     let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
@@ -108,7 +109,7 @@ const EPOCH_FROM_MARCH_0: u32 = 719_468;
 const DAYS_PER_ERA: u32 = 146_097;
 
 /// Days since 1970-01-01 of a valid date, negative before it.
-fn days_from_civil(year: u32, month: u32, day: u32) -> i32 {
+pub(crate) fn days_from_civil(year: u32, month: u32, day: u32) -> i32 {
     // One era is added, so that January and February of year 0 stay above zero.
     let march_year = year + 400 - u32::from(month < 3);
     let march_month = (month + 9) % 12;
@@ -152,6 +153,13 @@ pub fn format_rfc3339(ms: u64) -> String {
     let of_day = minute % MINUTES_PER_DAY;
     let second = ms / 1_000 % 60;
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{second:02}Z", of_day / 60, of_day % 60)
+}
+
+/// An instant to the millisecond, `2025-12-28T18:03:07.250Z`.
+#[must_use]
+pub fn format_instant(ms: u64) -> String {
+    let seconds = format_rfc3339(ms);
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), ms % 1_000)
 }
 
 /// An instant as HTTP headers carry it (IMF-fixdate of RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.

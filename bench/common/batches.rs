@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use log_analytics::model::WindowStart;
 use log_analytics::time::format_start;
 
-use crate::common::Shape;
+use crate::common::{Fields, Shape};
 
 /// Bodies that one thread sends in turn.
 const BODIES: usize = 16;
@@ -24,7 +24,8 @@ pub(crate) struct Template {
 impl Template {
     /// Bodies of so many entries.
     pub(crate) fn all(entries: usize, paths: usize, agents: usize) -> Vec<Template> {
-        let lines = Shape { entries: BODIES * entries, minutes: 1, paths, agents }.ndjson();
+        let lines =
+            Shape { entries: BODIES * entries, minutes: 1, paths, agents, fields: Fields::Bare }.ndjson();
         let lines: Vec<&[u8]> = lines.trim_ascii_end().split(|byte| *byte == b'\n').collect();
         let template = |lines: &[&[u8]]| {
             let mut bytes = vec![b'['];

@@ -1,7 +1,7 @@
 //! Realistic access logs for benchmarks: the same bytes for the same arguments, on every machine.
 //!
-//! Entries are about 203 bytes: times ascending over some minutes, paths and user agents by Zipf's law, the
-//! way real traffic repeats itself. No escapes and no unknown fields unless a benchmark adds them.
+//! Times ascend over some minutes; paths and user agents come by Zipf's law, the way real traffic repeats itself. Bare
+//! entries are about 203 bytes, full ones 365, wide ones 760. No escapes unless a benchmark adds them.
 
 /// What to generate.
 #[derive(Clone, Copy, Debug)]
@@ -14,12 +14,27 @@ pub(crate) struct Shape {
     pub(crate) paths: usize,
     /// How many distinct user agents there may be.
     pub(crate) agents: usize,
+    /// Which fields entries have.
+    pub(crate) fields: Fields,
+}
+
+/// Which fields entries have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fields {
+    /// The four that are required.
+    Bare,
+    /// Eleven: all but the route.
+    #[allow(dead_code, reason = "each program uses its own part")]
+    Full,
+    /// The four among twenty that are ignored.
+    #[allow(dead_code, reason = "each program uses its own part")]
+    Wide,
 }
 
 impl Shape {
     /// The shape that the project's targets are stated for, with this many entries.
     pub(crate) fn standard(entries: usize) -> Self {
-        Self { entries, minutes: 10, paths: 4_000, agents: 300 }
+        Self { entries, minutes: 10, paths: 4_000, agents: 300, fields: Fields::Bare }
     }
 
     /// The entries as NDJSON.
@@ -68,14 +83,13 @@ impl Shape {
 
     fn items(self) -> impl Iterator<Item = String> {
         let (mut random, paths, agents) = (Random(42), Zipf::new(self.paths), Zipf::new(self.agents));
+        // Drawn from apart, so that the four fields are the same whatever comes with them.
+        let mut others = Random(7);
         (0..self.entries).map(move |index| {
             let second = index * self.minutes * 60 / self.entries;
             let (minute, second) = (second / 60, second % 60);
-            format!(
-                concat!(
-                    r#"{{"receivedAt":"2025-12-28T{:02}:{:02}:{:02}.{:03}Z","method":"{}","#,
-                    r#""path":"{}","userAgent":"{}"}}"#
-                ),
+            let four = format!(
+                r#""receivedAt":"2025-12-28T{:02}:{:02}:{:02}.{:03}Z","method":"{}","path":"{}","userAgent":"{}""#,
                 minute / 60,
                 minute % 60,
                 second,
@@ -83,9 +97,84 @@ impl Shape {
                 ["GET", "GET", "GET", "GET", "GET", "GET", "POST", "HEAD"][random.next() as usize % 8],
                 path(paths.pick(&mut random)),
                 agent(agents.pick(&mut random)),
-            )
+            );
+            match self.fields {
+                Fields::Bare => format!("{{{four}}}"),
+                Fields::Full => format!("{{{four},{}}}", measured(&mut others)),
+                Fields::Wide => format!("{{{},{four},{}}}", traced(&mut others), proxied(&mut others)),
+            }
         })
     }
+}
+
+/// Status, length, duration and who asked for what from where.
+fn measured(random: &mut Random) -> String {
+    let host = ["www.example.com", "shop.example.com", "api.example.com", "example.org"][random.below(4)];
+    let referrer = match random.below(8) {
+        0..=3 => "-".to_owned(),
+        4 | 5 => format!("https://{host}/products/{}", random.below(300)),
+        6 => "https://www.google.com/".to_owned(),
+        _ => format!("https://news{}.example.net/story?id={}", random.below(40), random.below(1_000)),
+    };
+    let client = match random.below(8) {
+        0 => format!("2001:db8::{:x}", random.below(0xFFF)),
+        _ => format!("203.0.{}.{}", random.below(64), random.below(256)),
+    };
+    // Most answers take milliseconds, some much longer.
+    let micros = (random.below(1 << 14) + 500) << random.below(6);
+    format!(
+        concat!(
+            r#""status":{},"responseBytes":{},"durationSeconds":{}.{:06},"host":"{}","referrer":"{}","#,
+            r#""clientIp":"{}","country":"{}""#
+        ),
+        [200, 200, 200, 200, 200, 200, 304, 301, 404, 500][random.below(10)],
+        random.below(50_000),
+        micros / 1_000_000,
+        micros % 1_000_000,
+        host,
+        referrer,
+        client,
+        ["DE", "US", "FR", "GB", "NL", "IN", "BR", "JP"][random.below(8)],
+    )
+}
+
+/// Ten fields as gateways write them before what is counted.
+fn traced(random: &mut Random) -> String {
+    format!(
+        concat!(
+            r#""level":"info","logger":"access","hostname":"edge-{:02}.fra.example.net","pid":{},"traceId":"{:016x}{:016x}","#,
+            r#""spanId":"{:016x}","requestId":"{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}","service":"storefront","#,
+            r#""environment":"production","version":"2025.12.{}""#
+        ),
+        random.below(24),
+        1_000 + random.below(9_000),
+        random.next(),
+        random.next(),
+        random.next(),
+        random.below(1 << 32),
+        random.below(1 << 16),
+        random.below(1 << 12),
+        random.below(1 << 12),
+        random.next() >> 16,
+        random.below(28),
+    )
+}
+
+/// Ten fields as proxies write them behind what is counted.
+fn proxied(random: &mut Random) -> String {
+    format!(
+        concat!(
+            r#""protocol":"HTTP/2.0","tlsVersion":"TLSv1.3","tlsCipher":"TLS_AES_128_GCM_SHA256","upstream":"10.0.{}.{}:8080","#,
+            r#""upstreamStatus":{},"upstreamSeconds":0.{:03},"requestBytes":{},"cacheStatus":"{}","retries":null,"sampled":{}"#
+        ),
+        random.below(8),
+        random.below(256),
+        [200, 200, 200, 304, 404, 500][random.below(6)],
+        random.below(1_000),
+        300 + random.below(2_000),
+        ["HIT", "MISS", "BYPASS", "EXPIRED"][random.below(4)],
+        random.below(2) == 0,
+    )
 }
 
 fn path(number: usize) -> String {
@@ -124,6 +213,10 @@ impl Random {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
     }
 }
 

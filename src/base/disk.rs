@@ -338,6 +338,14 @@ impl DiskFile for RealFile {
 /// What `writev` takes in one call on Linux (`IOV_MAX`).
 const MAX_IO_SLICES: usize = 1024;
 
+/// Whether the disk could not read what is there (`EIO`). Such a file is as good as damaged; any other error, too many open
+/// files, say, may pass.
+pub fn is_unreadable(error: &io::Error) -> bool {
+    /// On Linux.
+    const EIO: i32 = 5;
+    error.raw_os_error() == Some(EIO)
+}
+
 /// Opens a file that belongs to somebody else (a log to import or to summarize), for reading only.
 ///
 /// # Errors

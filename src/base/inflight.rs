@@ -10,10 +10,11 @@
 //! asked needs no bytes to end, so no two charges wait for each other.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::base::clock::monotonic;
+use super::clock::monotonic;
+use super::sync::{lock, wait};
 
 /// Charges are rounded up to this many bytes.
 pub const STEP_BYTES: usize = 64 * 1024;
@@ -22,9 +23,11 @@ pub const STEP_BYTES: usize = 64 * 1024;
 const MIN_SILENCE: Duration = Duration::from_millis(100);
 /// How often an upload that waits for its client looks whether it should give way.
 pub(crate) const GIVE_WAY_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a charge waits for the bytes of an upload: until one has been silent long enough, has looked, and its thread
-/// has run.
-const RECLAIM_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long a charge waits for an upload that was asked to give way: it looks at that interval, but its thread may have
+/// to wait for a busy machine.
+const RECLAIM_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a charge that holds nothing waits for an upload to become silent long enough.
+const SILENCE_TIMEOUT: Duration = Duration::from_millis(150);
 /// How often a charge looks for an upload that has become silent.
 const RECLAIM_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -70,8 +73,8 @@ impl Budget {
 
     /// Takes bytes that silent uploads hold. A charge that holds none yet may wait until one has been silent long enough.
     fn reclaim(&self, bytes: usize, holds_none: bool) -> Result<(), Exhausted> {
-        let until = monotonic() + RECLAIM_TIMEOUT;
-        let mut uploads = self.lock();
+        let began = monotonic();
+        let mut uploads = lock(&self.uploads);
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let result = loop {
             if self.take(bytes).is_ok() {
@@ -81,11 +84,15 @@ impl Budget {
             // One at a time: what the one before gives back may be enough.
             let asked = uploads.iter().any(|upload| upload.was_asked()) || ask_one(&uploads, now);
             let may_become_silent = holds_none && uploads.iter().any(|upload| upload.is_waiting());
-            if now >= until || !(asked || may_become_silent) {
+            let timeout = match () {
+                () if asked => RECLAIM_TIMEOUT,
+                () if may_become_silent => SILENCE_TIMEOUT,
+                () => Duration::ZERO,
+            };
+            if now.saturating_duration_since(began) >= timeout {
                 break Err(Exhausted);
             }
-            let waited = self.freed.wait_timeout(uploads, RECLAIM_INTERVAL);
-            uploads = waited.unwrap_or_else(PoisonError::into_inner).0;
+            uploads = wait(&self.freed, uploads, RECLAIM_INTERVAL);
         };
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         result
@@ -95,13 +102,9 @@ impl Budget {
         self.used_bytes.fetch_sub(bytes, Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) > 0 {
             // With the lock, so that whoever has just found too few is waiting by now.
-            drop(self.lock());
+            drop(lock(&self.uploads));
             self.freed.notify_all();
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Upload>>> {
-        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -207,14 +210,14 @@ impl Charge {
     /// From now on this upload may be asked to give way, until [`Charge::has_arrived`] or the end of the charge.
     pub(crate) fn arrives_by(&mut self, upload: &Arc<Upload>) {
         upload.resume();
-        self.budget.lock().push(Arc::clone(upload));
+        lock(&self.budget.uploads).push(Arc::clone(upload));
         self.upload = Some(Arc::clone(upload));
     }
 
     /// The body is here: its client is waited for no more.
     pub(crate) fn has_arrived(&mut self) {
         if let Some(arrived) = self.upload.take() {
-            self.budget.lock().retain(|upload| !Arc::ptr_eq(upload, &arrived));
+            lock(&self.budget.uploads).retain(|upload| !Arc::ptr_eq(upload, &arrived));
         }
     }
 
@@ -297,7 +300,7 @@ mod tests {
         });
         assert!(!shorter_upload.gives_way() && shorter_upload.is_waiting());
         drop(shorter);
-        assert_eq!((budget.used_bytes(), budget.lock().len()), (0, 0));
+        assert_eq!((budget.used_bytes(), lock(&budget.uploads).len()), (0, 0));
     }
 
     #[test]

@@ -4,9 +4,13 @@
 pub mod allocator;
 pub mod clock;
 pub mod disk;
+pub(crate) mod hex;
 pub mod inflight;
 pub mod latch;
+pub mod memory;
 pub mod random;
 pub mod sealed;
 pub mod secret;
 pub mod shutdown;
+pub(crate) mod sync;
+pub(crate) mod token;

@@ -12,7 +12,7 @@ pub fn seal_json(mut text: String) -> String {
 }
 
 /// What [`seal_json`] appends, in bytes.
-const SEAL_BYTES: usize = r#","checksum":"0123456789abcdef0123456789abcdef"}"#.len() + 1;
+pub const SEAL_BYTES: usize = r#","checksum":"0123456789abcdef0123456789abcdef"}"#.len() + 1;
 
 /// Whether these bytes are a sealed line of JSON whose checksum holds.
 pub fn is_sealed(bytes: &[u8]) -> bool {

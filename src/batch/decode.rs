@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
 
+use serde::{Deserialize, Serialize};
 use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
 
 use crate::base::inflight::{Charge, Exhausted, STEP_BYTES};
@@ -16,7 +17,8 @@ use crate::base::inflight::{Charge, Exhausted, STEP_BYTES};
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// How a body is coded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Encoding {
     /// As it is.
     Identity,

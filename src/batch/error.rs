@@ -1,50 +1,21 @@
 //! Why a batch is refused, in words for the client.
 //!
-//! Document order decides which of several errors is told: first what concerns the body as a whole (its
-//! encoding), then the first item that is wrong. Within an item: its JSON (syntax, lone surrogates, depth),
-//! then that it is an object, then repeated fields, then `receivedAt`, `method`, `path`, `userAgent` in this
-//! order, each missing, no string, bad in itself. Values a client sent are never repeated in a text.
+//! Document order decides which of several errors is told: the first item that is wrong. Within an item: its JSON, then
+//! that it is an object, then repeated fields, then `receivedAt`, `method`, `path`, `userAgent` in this order, each
+//! missing, of a wrong type, bad in itself. Optional fields refuse nothing. Never: values that a client sent.
 
 use std::fmt;
 
-/// The fields of an entry, in the order in which they are checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// When the request was received.
-    ReceivedAt,
-    /// Its method.
-    Method,
-    /// Its path.
-    Path,
-    /// Its user agent.
-    UserAgent,
-}
-
-impl Field {
-    /// All fields, in the order in which they are checked.
-    pub const ALL: [Field; 4] = [Field::ReceivedAt, Field::Method, Field::Path, Field::UserAgent];
-
-    /// The name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Field::ReceivedAt => "receivedAt",
-            Field::Method => "method",
-            Field::Path => "path",
-            Field::UserAgent => "userAgent",
-        }
-    }
-}
+use super::field::Field;
+use super::limits::MAX_FUTURE_MS;
+use crate::base::token::MAX_METHOD_BYTES;
+use crate::time;
 
 /// Why a body is not a batch. `Display` is the description the client gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchError {
     /// The body begins with a byte order mark.
     Bom,
-    /// The body is not UTF-8.
-    NotUtf8 {
-        /// Bytes before the first bad one.
-        offset_bytes: usize,
-    },
     /// A JSON body that does not begin with `[`.
     NotAnArray,
     /// After an item comes neither `,` nor `]`.
@@ -71,52 +42,55 @@ pub enum BatchError {
     },
     /// One item is wrong.
     Item {
-        /// How many items come before it.
-        index: usize,
+        /// Which.
+        at: ItemPlace,
         /// What is wrong with it.
         error: ItemError,
     },
 }
 
+/// Where an item stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemPlace {
+    /// In an array, behind so many others.
+    Index(usize),
+    /// On this line of NDJSON, counted from 1, blank ones included.
+    Line(u64),
+}
+
 /// Why an item is not an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemError {
-    /// It is not JSON; the parser's own words.
-    Json(String),
+    /// It is not JSON.
+    NotJson {
+        /// The parser's words.
+        what: String,
+        /// Where they apply, in bytes from the start of the item.
+        offset_bytes: usize,
+    },
     /// The body ends where the item should be.
     UnexpectedEnd,
-    /// A `\u` escape of half a surrogate pair, in whatever string or key.
-    LoneSurrogate,
-    /// Arrays and objects nested too deeply.
-    TooDeep,
     /// JSON, but no object.
     NotAnObject,
     /// A known field occurs twice.
     Repeated(Field),
-    /// A known field does not occur.
+    /// A required field does not occur.
     Missing(Field),
-    /// A known field holds something else than a string.
-    NotAString(Field),
-    /// `receivedAt` is not an RFC 3339 date-time.
+    /// A required field holds a value of a wrong type.
+    WrongType(Field),
+    /// `receivedAt` is a string, but not an RFC 3339 date-time.
     NotATime,
     /// `receivedAt` is before 1970 or after 9999.
     TimeOutOfRange,
     /// `receivedAt` is too far in the future.
     TooFarAhead {
-        /// The limit, in milliseconds.
-        max_future_ms: u64,
+        /// The clock.
+        now_ms: u64,
     },
     /// The method is empty, too long or has characters that a method cannot have.
     NotAMethod,
     /// The path is empty.
     EmptyPath,
-    /// The path or user agent is too long.
-    TooLong {
-        /// Which.
-        field: Field,
-        /// The limit.
-        max_bytes: usize,
-    },
     /// More than one value on a line.
     TextAfterItem,
 }
@@ -125,7 +99,6 @@ impl fmt::Display for BatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bom => f.write_str("body begins with a byte order mark"),
-            Self::NotUtf8 { offset_bytes } => write!(f, "body is not UTF-8 at byte {offset_bytes}"),
             Self::NotAnArray => f.write_str("body is not a JSON array"),
             Self::NoSeparator { offset_bytes } => write!(f, "expected `,` or `]` at byte {offset_bytes}"),
             Self::TextAfterArray { offset_bytes } => write!(f, "text after the array at byte {offset_bytes}"),
@@ -134,7 +107,8 @@ impl fmt::Display for BatchError {
             Self::TooManyMinutes { max_minutes } => {
                 write!(f, "batch has more than {max_minutes} distinct minutes")
             }
-            Self::Item { index, error } => write!(f, "item at index {index}: {error}"),
+            Self::Item { at: ItemPlace::Index(index), error } => write!(f, "item at index {index}: {error}"),
+            Self::Item { at: ItemPlace::Line(line), error } => write!(f, "line {line}: {error}"),
         }
     }
 }
@@ -142,32 +116,23 @@ impl fmt::Display for BatchError {
 impl fmt::Display for ItemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Json(what) => write!(f, "invalid JSON: {what} of the item"),
-            Self::UnexpectedEnd => f.write_str("invalid JSON: body ends here"),
-            Self::LoneSurrogate => f.write_str("invalid JSON: lone surrogate in a string"),
-            Self::TooDeep => write!(f, "nested {} levels or deeper", super::parse::MAX_DEPTH),
+            Self::NotJson { what, offset_bytes } => {
+                write!(f, "not a JSON entry: {what} at byte {offset_bytes}")
+            }
+            Self::UnexpectedEnd => f.write_str("not a JSON entry: the body ends here"),
             Self::NotAnObject => f.write_str("not an object"),
-            Self::Repeated(field) => write!(f, "repeated {}", field.as_str()),
-            Self::Missing(field) => write!(f, "missing {}", field.as_str()),
-            Self::NotAString(field) => write!(f, "{} must be a string", field.as_str()),
+            Self::Repeated(field) => write!(f, "repeated {}", field.name()),
+            Self::Missing(field) => write!(f, "missing {}", field.name()),
+            Self::WrongType(Field::RECEIVED_AT) => f.write_str("receivedAt must be a string or a number"),
+            Self::WrongType(field) => write!(f, "{} must be a string", field.name()),
             Self::NotATime => f.write_str("receivedAt is not an RFC 3339 date-time"),
             Self::TimeOutOfRange => f.write_str("receivedAt is outside the years 1970 to 9999"),
-            Self::TooFarAhead { max_future_ms } => {
-                f.write_str("receivedAt is more than ")?;
-                match max_future_ms {
-                    ms if ms.is_multiple_of(3_600_000) => write!(f, "{} h", ms / 3_600_000)?,
-                    ms if ms.is_multiple_of(1_000) => write!(f, "{} s", ms / 1_000)?,
-                    ms => write!(f, "{ms} ms")?,
-                }
-                f.write_str(" ahead of the clock")
+            Self::TooFarAhead { now_ms } => {
+                let (hours, now) = (MAX_FUTURE_MS / 3_600_000, time::format_rfc3339(*now_ms));
+                write!(f, "receivedAt is more than {hours} h ahead of the server's clock (now {now})")
             }
-            Self::NotAMethod => {
-                write!(f, "method must be 1 to {} token characters", super::checks::MAX_METHOD_BYTES)
-            }
+            Self::NotAMethod => write!(f, "method must be 1 to {MAX_METHOD_BYTES} token characters"),
             Self::EmptyPath => f.write_str("path is empty"),
-            Self::TooLong { field, max_bytes } => {
-                write!(f, "{} is longer than {max_bytes} bytes", field.as_str())
-            }
             Self::TextAfterItem => f.write_str("text after the object on the same line"),
         }
     }

@@ -1,101 +1,70 @@
-//! The quick way through one item, made for the shape that entries usually have.
+//! The fast way through items: by the cached layout where an item has it, else token by token.
 //!
-//! In comes the position of an item; out go its texts, checked, and where it ends, or `None` for anything
-//! unusual: an escape, a nested value, a number with an exponent, and whatever is wrong. The item then goes
-//! to `parse`, which decides. So this file may give up whenever it likes, but must never accept what `parse`
-//! refuses, or see another text in it.
+//! Input: the position of an item. Output: the item counted into a tally, and the position behind it; or `None` for what is
+//! not an entry, which the reference parser then finds words for. Never: an entry that the reference refuses, or another
+//! reading of one.
 //!
-//! Nobody has looked at the body before. That it is UTF-8 follows, for an item that is taken, from every byte of it
-//! having been compared with text that is, or found to be ASCII, or checked string by string.
+//! By the layout, values go straight into numbers: times, user agents and hosts through the caches, short texts as
+//! they are. Whatever is unusual there (an escape, an odd byte, a value that cannot be read) sends the item to the second
+//! way, which makes the same [`RawEntry`](super::raw::RawEntry) of it as the reference, so that the same rules judge it.
 
-use super::checks::Rules;
-use super::error::Field;
+use super::cache::Caches;
+use super::client::ClientAddress;
+use super::field::{Field, FieldSet};
 use super::intern::BLOCK;
-use super::layout::{Layout, Place};
-use super::learnt::Learnt;
-use super::scan::{plain_end, short_plain, short_text};
-use super::tally::{Pending, Tally};
-use super::walk::skip_space;
-use crate::model::WindowStart;
-
-/// The parts of an entry, as far as they were met.
-struct Parts<'t> {
-    minute: WindowStart,
-    method: u32,
-    /// A path that is not short: a short one lies where the entry will be counted from.
-    long_path: Option<&'t str>,
-    agent: u32,
-    /// Texts that were cut to their limit.
-    truncated: u32,
-}
-
-impl Parts<'_> {
-    const NONE: Self = Self { minute: WindowStart(0), method: 0, long_path: None, agent: 0, truncated: 0 };
-}
+use super::json::{Place, raw_entry, read_object, value_end};
+use super::number::Number;
+use super::rules::{self, Optional, Rules};
+use super::scan::{plain_end, short_plain, short_target};
+use super::tally::{Client, NO_KEY, Numbered, Pending, Tally};
+use super::walk::ItemReader;
+use crate::dimension::{TEXT_COUNT, text_field};
 
 /// Reads items of one text and counts them into a tally.
-pub(super) struct Reader<'t, 'r> {
-    pub(super) bytes: &'t [u8],
-    pub(super) rules: &'r Rules<'r>,
-    pub(super) learnt: &'r mut Learnt,
-    pub(super) tally: &'r mut Tally,
+pub(super) struct FastReader<'t, 'r> {
+    bytes: &'t [u8],
+    rules: &'r Rules<'r>,
+    caches: &'r mut Caches,
+    tally: &'r mut Tally,
+    places: Vec<Place>,
     /// Entries taken but not yet counted: `taken` of them, less than a block. Behind them lies the short path of the
     /// entry being read.
     pending: [Pending; BLOCK],
     taken: usize,
 }
 
-impl<'t, 'r> Reader<'t, 'r> {
+/// What is known of the item being read, beside what lies in its [`Pending`] entry.
+struct Reading<'t> {
+    /// The fields that were read.
+    seen: FieldSet,
+    entry: Numbered,
+    /// A path or route that is not short.
+    long_target: Option<&'t str>,
+    has_route: bool,
+}
+
+impl ItemReader for FastReader<'_, '_> {
+    #[inline(always)]
+    fn item<const LINE: bool>(&mut self, pos: usize) -> Option<usize> {
+        match self.item_by_layout::<LINE>(pos) {
+            Some(end) => Some(end),
+            None => self.item_by_tokens::<LINE>(pos),
+        }
+    }
+
+    fn minutes(&self) -> usize {
+        self.tally.minutes.len()
+    }
+}
+
+impl<'t, 'r> FastReader<'t, 'r> {
     pub(super) fn new(
         bytes: &'t [u8],
         rules: &'r Rules<'r>,
-        learnt: &'r mut Learnt,
+        caches: &'r mut Caches,
         tally: &'r mut Tally,
     ) -> Self {
-        Self { bytes, rules, learnt, tally, pending: [Pending::NONE; BLOCK], taken: 0 }
-    }
-
-    /// Takes the item at `pos`, an object of plain strings and simple scalars, and gives the position behind it.
-    /// With `LINE`, it must end on its line.
-    #[inline(always)]
-    pub(super) fn item<const LINE: bool>(&mut self, pos: usize) -> Option<usize> {
-        if self.learnt.layout.order == Field::ALL
-            && let Some((parts, end)) = self.familiar_in_usual_order(pos)
-        {
-            self.take(parts);
-            return Some(end);
-        }
-        self.other_item::<LINE>(pos)
-    }
-
-    #[inline(never)]
-    fn other_item<const LINE: bool>(&mut self, pos: usize) -> Option<usize> {
-        let (parts, end) = match self.familiar_in_any_order(pos) {
-            Some(read) => read,
-            None => self.unfamiliar::<LINE>(pos)?,
-        };
-        self.take(parts);
-        Some(end)
-    }
-
-    /// Takes an entry on to be counted.
-    #[inline(always)]
-    fn take(&mut self, parts: Parts<'t>) {
-        let row = self.tally.row(parts.minute);
-        match parts.long_path {
-            None => {
-                let pending = &mut self.pending[self.taken];
-                (pending.row, pending.method, pending.agent) = (row, parts.method, parts.agent);
-                self.taken += 1;
-                if self.taken == BLOCK {
-                    self.finish();
-                }
-            }
-            Some(path) => self.tally.count_one(row, parts.method, path, parts.agent),
-        }
-        if parts.truncated > 0 {
-            self.tally.truncated = self.tally.truncated.saturating_add(parts.truncated);
-        }
+        Self { bytes, rules, caches, tally, places: Vec::new(), pending: [Pending::NONE; BLOCK], taken: 0 }
     }
 
     /// Counts what is left.
@@ -104,123 +73,211 @@ impl<'t, 'r> Reader<'t, 'r> {
         self.taken = 0;
     }
 
-    /// Reads an item that is laid out as the last unfamiliar one was, in the order of the documentation, as most
-    /// programs write it: one straight run without jumps.
+    /// Reads an item token by token, and caches its layout.
+    #[inline(never)]
+    fn item_by_tokens<const LINE: bool>(&mut self, start: usize) -> Option<usize> {
+        let end = read_object::<LINE>(self.bytes, start, &mut self.places)?;
+        let raw = raw_entry(self.bytes, &self.places)?;
+        let checked = self.rules.check(&raw).ok()?;
+        self.tally.add(&checked.entry(), checked.altered);
+        self.caches.layout.set(self.bytes, start, &self.places, end);
+        Some(end)
+    }
+
+    /// Reads an item that is laid out as the last one was that was read token by token.
     #[inline(always)]
-    fn familiar_in_usual_order(&mut self, pos: usize) -> Option<(Parts<'t>, usize)> {
-        let bytes = self.bytes;
-        let mut parts = Parts::NONE;
-        // The closing quote of each text is part of the stretch that comes next.
-        let pos = self.learnt.layout.before[0].skip(bytes, pos)?;
-        let pos = self.value(Field::ALL[0], pos, &mut parts)?;
-        let pos = self.learnt.layout.before[1].skip(bytes, pos)?;
-        let pos = self.value(Field::ALL[1], pos, &mut parts)?;
-        let pos = self.learnt.layout.before[2].skip(bytes, pos)?;
-        let pos = self.value(Field::ALL[2], pos, &mut parts)?;
-        let pos = self.learnt.layout.before[3].skip(bytes, pos)?;
-        let pos = self.value(Field::ALL[3], pos, &mut parts)?;
-        Some((parts, self.learnt.layout.behind.skip(bytes, pos)?))
-    }
-
-    /// The same for whatever order.
-    fn familiar_in_any_order(&mut self, mut pos: usize) -> Option<(Parts<'t>, usize)> {
-        let bytes = self.bytes;
-        let mut parts = Parts::NONE;
-        for index in 0..4 {
-            pos = self.learnt.layout.before[index].skip(bytes, pos)?;
-            pos = self.value(self.learnt.layout.order[index], pos, &mut parts)?;
-        }
-        Some((parts, self.learnt.layout.behind.skip(bytes, pos)?))
-    }
-
-    /// Reads an item token by token, and remembers its layout.
-    fn unfamiliar<const LINE: bool>(&mut self, start: usize) -> Option<(Parts<'t>, usize)> {
-        let bytes = self.bytes;
-        let mut parts = Parts::NONE;
-        let mut places = [Place { field: Field::ReceivedAt, start, end: start }; 4];
-        let mut found = 0;
-        if bytes.get(start) != Some(&b'{') {
-            return None;
-        }
-        let mut pos = start + 1;
-        let end = loop {
-            pos = skip_space::<LINE>(bytes, pos);
-            if let Some(field) = known_key(bytes.get(pos..)?) {
-                pos = colon::<LINE>(bytes, pos + field.as_str().len() + 2)?;
-                let start = pos + 1;
-                let is_repeated = places[..found].iter().any(|place| place.field == field);
-                if bytes.get(pos) != Some(&b'"') || is_repeated {
+    fn item_by_layout<const LINE: bool>(&mut self, start: usize) -> Option<usize> {
+        let mut reading =
+            Reading { seen: FieldSet::default(), entry: Numbered::NONE, long_target: None, has_route: false };
+        let mut pos = start;
+        for index in 0..self.caches.layout.steps.len() {
+            let step = &self.caches.layout.steps[index];
+            let Some(value) = step.before.skip(self.bytes, pos) else {
+                // The first stretch holds the opening bracket.
+                if index == 0 {
                     return None;
                 }
-                let end = self.value(field, start, &mut parts)?;
-                if bytes.get(end) != Some(&b'"') {
-                    return None;
+                continue;
+            };
+            pos = match step.field {
+                Some(field) => {
+                    reading.seen.insert(field);
+                    self.value(field, value, &mut reading)?
                 }
-                places[found] = Place { field, start, end };
-                found += 1;
-                pos = end + 1;
-            } else {
-                let end = string(bytes, pos)?;
-                pos = ignored_value(bytes, colon::<LINE>(bytes, end)?)?;
-            }
-            pos = skip_space::<LINE>(bytes, pos);
-            match bytes.get(pos)? {
-                b',' => pos += 1,
-                b'}' => break pos + 1,
-                _ => return None,
-            }
-        };
-        if found < places.len() {
+                None => value_end::<LINE>(self.bytes, value)?,
+            };
+        }
+        if !reading.seen.has_required() {
             return None;
         }
-        if let Some(layout) = Layout::of(bytes, start, places, end) {
-            self.learnt.layout = layout;
-        }
-        Some((parts, end))
+        let end = self.caches.layout.behind.skip(self.bytes, pos)?;
+        self.take(reading);
+        Some(end)
     }
 
-    /// Reads the text of a field from `pos` to where plain text ends, which is given back: the caller makes sure
-    /// that this is a quote.
+    /// Takes an entry on to be counted.
     #[inline(always)]
-    fn value(&mut self, field: Field, pos: usize, parts: &mut Parts<'t>) -> Option<usize> {
+    fn take(&mut self, reading: Reading<'t>) {
+        let mut entry = reading.entry;
+        for text in 0..TEXT_COUNT {
+            if let Some(other) = text_field(text).unless_equal_to
+                && entry.texts[text] != NO_KEY
+                && entry.texts[other] != NO_KEY
+                && self.tally.texts[text].bytes(entry.texts[text])
+                    == self.tally.texts[other].bytes(entry.texts[other])
+            {
+                entry.texts[text] = NO_KEY;
+            }
+        }
+        match reading.long_target {
+            None => {
+                self.pending[self.taken].rest = entry;
+                self.taken += 1;
+                if self.taken == BLOCK {
+                    self.finish();
+                }
+            }
+            Some(target) => self.tally.count_one(target, &entry),
+        }
+    }
+
+    /// Reads the value of a known field at `pos`, and gives the position behind it. `None` where it is unusual.
+    #[inline(always)]
+    fn value(&mut self, field: Field, pos: usize, reading: &mut Reading<'t>) -> Option<usize> {
+        let first = *self.bytes.get(pos)?;
+        if first == b'"' {
+            let end = self.string(field, pos + 1, reading)?;
+            return (self.bytes.get(end) == Some(&b'"')).then_some(end + 1);
+        }
+        if field.index() >= Field::REQUIRED && first == b'n' {
+            return self.bytes[pos..].starts_with(b"null").then_some(pos + 4);
+        }
+        let (number, end) = plain_number(self.bytes, pos)?;
+        self.number(field, number, &mut reading.entry)?;
+        Some(end)
+    }
+
+    #[inline(always)]
+    fn number(&mut self, field: Field, number: Number, entry: &mut Numbered) -> Option<()> {
         match field {
-            Field::ReceivedAt => {
-                let (minute, end) = self.learnt.times.minute(self.bytes, pos, self.rules)?;
-                parts.minute = minute;
+            Field::RECEIVED_AT => {
+                let ms = self.rules.received_at_number(number).ok()?;
+                entry.row = self.tally.row(crate::time::minute_of(ms));
+            }
+            Field::STATUS => entry.sample.set_status(rules::status(number)?),
+            Field::RESPONSE_BYTES => entry.sample.set_bytes(rules::response_bytes(number)?),
+            Field::DURATION => entry.sample.set_duration(rules::duration_micros(number)?),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Reads the string of a field, whose text begins at `pos`, and gives the position where plain text ends: that of its
+    /// closing quote, if it is one.
+    #[inline(always)]
+    fn string(&mut self, field: Field, pos: usize, reading: &mut Reading<'t>) -> Option<usize> {
+        let bytes = self.bytes;
+        match field {
+            Field::RECEIVED_AT => {
+                let (minute, end) = self.caches.times.minute(bytes, pos, self.rules)?;
+                reading.entry.row = self.tally.row(minute);
                 Some(end)
             }
-            Field::Method => {
-                let (packed, end) = match short_plain(self.bytes, pos) {
+            Field::METHOD => {
+                let (packed, end) = match short_plain(bytes, pos) {
                     Some((packed, length)) => (packed, pos + length),
-                    None => (0, plain_end(self.bytes, pos)),
+                    None => (0, plain_end(bytes, pos)),
                 };
-                parts.method = match self.tally.known_method(packed) {
+                reading.entry.method = match self.tally.known_method(packed) {
                     Some(known) => known,
-                    None => self.tally.learn_method(packed, utf8(self.bytes.get(pos..end)?)?)?,
+                    None => self.tally.insert_method(packed, utf8(bytes.get(pos..end)?)?)?,
                 };
                 Some(end)
             }
-            Field::Path => {
-                if let Some(path) = short_text(self.bytes, pos)
-                    && path.bytes <= self.rules.limits.max_path_bytes
-                {
-                    self.pending[self.taken].path = path;
-                    return Some(pos + path.bytes);
-                }
-                let end = plain_end(self.bytes, pos);
-                let (path, is_cut) = self.rules.path(utf8(self.bytes.get(pos..end)?)?).ok()?;
-                parts.long_path = Some(path);
-                parts.truncated += u32::from(is_cut);
+            Field::PATH | Field::ROUTE => self.target(field, pos, reading),
+            Field::USER_AGENT => {
+                let tally = &mut *self.tally;
+                let (agent, end) = self.caches.agents.number(bytes, pos, |text| {
+                    let (agent, is_cut) = rules::user_agent(text);
+                    (!is_cut).then(|| tally.agents.intern(agent, 0))
+                })?;
+                reading.entry.agent = agent;
                 Some(end)
             }
-            Field::UserAgent => {
-                let (agent, end, is_cut) =
-                    self.learnt.agents.number(self.bytes, pos, self.rules, self.tally)?;
-                parts.agent = agent;
-                parts.truncated += u32::from(is_cut);
+            Field::CLIENT_IP => {
+                let end = plain_end(bytes, pos);
+                let text = rules::trim(utf8(bytes.get(pos..end)?)?);
+                if !rules::is_absent(text) {
+                    match rules::client(text) {
+                        Optional::Read(ClientAddress::Ip(address)) => {
+                            reading.entry.client = Client::Ip(address)
+                        }
+                        _ => return None,
+                    }
+                }
+                Some(end)
+            }
+            Field::STATUS | Field::RESPONSE_BYTES | Field::DURATION => {
+                let (number, end) = plain_number(bytes, pos)?;
+                let is_whole = !bytes[pos..end].contains(&b'.');
+                if !is_whole && field != Field::DURATION {
+                    return None;
+                }
+                self.number(field, number, &mut reading.entry)?;
+                Some(end)
+            }
+            field => {
+                let text = field.text()?;
+                let tally = &mut *self.tally;
+                let (key, end) = self.caches.texts[text].number(bytes, pos, |value| {
+                    let value = rules::trim(value);
+                    if rules::is_absent(value) {
+                        return Some(NO_KEY);
+                    }
+                    match rules::key_of_text(text, value) {
+                        Optional::Read(key) => Some(tally.texts[text].intern(&key, 0)),
+                        Optional::Absent | Optional::Unreadable => None,
+                    }
+                })?;
+                reading.entry.texts[text] = key;
                 Some(end)
             }
         }
+    }
+
+    /// Reads a path or a route, which stands for the path wherever it is.
+    #[inline(always)]
+    fn target(&mut self, field: Field, pos: usize, reading: &mut Reading<'t>) -> Option<usize> {
+        let is_route = field == Field::ROUTE;
+        if let Some((target, end)) = short_target(self.bytes, pos, self.rules.limits.keep_query) {
+            if is_route && target.bytes == 1 && self.bytes[pos] == b'-' {
+                return Some(end);
+            }
+            if is_route || !reading.has_route {
+                self.pending[self.taken].path = target;
+                reading.long_target = None;
+                reading.has_route = is_route;
+            }
+            return Some(end);
+        }
+        let end = plain_end(self.bytes, pos);
+        let text = utf8(self.bytes.get(pos..end)?)?;
+        let (target, is_cut) = if is_route {
+            match self.rules.route(rules::trim(text)) {
+                Optional::Read(route) if !rules::is_absent(rules::trim(text)) => route,
+                _ => return Some(end),
+            }
+        } else {
+            self.rules.path(text).ok()?
+        };
+        if is_cut {
+            return None;
+        }
+        if is_route || !reading.has_route {
+            reading.long_target = Some(target);
+            reading.has_route = is_route;
+        }
+        Some(end)
     }
 }
 
@@ -228,61 +285,33 @@ fn utf8(bytes: &[u8]) -> Option<&str> {
     simdutf8::basic::from_utf8(bytes).ok()
 }
 
-/// The known field whose key, without escapes, stands at the beginning. The closing quote is part of what is
-/// compared, so that no key is taken for another it begins with.
-fn known_key(text: &[u8]) -> Option<Field> {
-    let text = text.strip_prefix(b"\"")?;
-    Field::ALL.into_iter().find(|field| {
-        text.strip_prefix(field.as_str().as_bytes()).is_some_and(|rest| rest.first() == Some(&b'"'))
-    })
-}
-
-/// Behind a key: the position of the value.
-#[inline]
-fn colon<const LINE: bool>(bytes: &[u8], pos: usize) -> Option<usize> {
-    let pos = skip_space::<LINE>(bytes, pos);
-    (bytes.get(pos) == Some(&b':')).then(|| skip_space::<LINE>(bytes, pos + 1))
-}
-
-/// The position behind the string without escapes at `pos`.
-#[inline]
-fn string(bytes: &[u8], pos: usize) -> Option<usize> {
-    if bytes.get(pos) != Some(&b'"') {
-        return None;
-    }
-    let end = plain_end(bytes, pos + 1);
-    if bytes.get(end) != Some(&b'"') {
-        return None;
-    }
-    utf8(bytes.get(pos + 1..end)?).map(|_| end + 1)
-}
-
-/// Skips a value that does not matter, if it is a plain string, a literal or a number without exponent.
-fn ignored_value(bytes: &[u8], pos: usize) -> Option<usize> {
-    let rest = bytes.get(pos..)?;
-    let bytes = match rest.first()? {
-        b'"' => string(bytes, pos)? - pos,
-        b't' if rest.starts_with(b"true") => 4,
-        b'f' if rest.starts_with(b"false") => 5,
-        b'n' if rest.starts_with(b"null") => 4,
-        b'-' => 1 + number_bytes(&rest[1..])?,
-        _ => number_bytes(rest)?,
+/// The number of a few digits, and maybe a point and digits, at `pos`, and the position behind it. `None` for any other.
+#[inline(always)]
+fn plain_number(bytes: &[u8], pos: usize) -> Option<(Number, usize)> {
+    /// So many digits fit into 64 bits.
+    const MAX_DIGITS: usize = 18;
+    const MAX_DECIMALS: usize = 9;
+    let (mut value, mut end) = (0_u64, pos);
+    let mut digits = |end: &mut usize| {
+        let start = *end;
+        while let Some(digit @ b'0'..=b'9') = bytes.get(*end) {
+            if *end - pos > MAX_DIGITS {
+                return None;
+            }
+            value = value * 10 + u64::from(digit - b'0');
+            *end += 1;
+        }
+        (*end > start).then_some(*end - start)
     };
-    Some(pos + bytes)
-}
-
-/// The length of `0` or digits without a leading zero, and maybe a point and digits.
-fn number_bytes(text: &[u8]) -> Option<usize> {
-    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let whole = digits(text);
-    if whole == 0 || (whole > 1 && text[0] == b'0') {
+    let whole = digits(&mut end)?;
+    if whole > 1 && bytes[pos] == b'0' {
         return None;
     }
-    match text.get(whole) {
-        Some(b'.') => match digits(&text[whole + 1..]) {
-            0 => None,
-            fraction => Some(whole + 1 + fraction),
-        },
-        _ => Some(whole),
+    let mut decimals = 0;
+    if bytes.get(end) == Some(&b'.') {
+        end += 1;
+        decimals = digits(&mut end)?;
     }
+    let is_plain = decimals <= MAX_DECIMALS && !matches!(bytes.get(end), Some(b'e' | b'E'));
+    is_plain.then(|| (Number::from_units(value, decimals as u32), end))
 }

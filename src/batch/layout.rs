@@ -1,85 +1,91 @@
-//! How the items of a batch are strung together: what stands around the four texts.
+//! How the items of a batch are strung together: the cache of what stands around their values.
 //!
-//! One program writes all entries of a batch, so that mostly only the texts differ from item to item: the
-//! same fields in the same order, the same white space, the same constants. What stood between the texts of
-//! one item, which was read with care, is compared as a whole in the next. Same bytes around plain strings
-//! are the same JSON, so this can take only what that care would take too.
+//! One program writes all entries of a batch, so that mostly only the values differ from item to item: the same fields in
+//! the same order, the same white space. What stood before each value of one item, which was read token by token, is
+//! compared as a whole in the next. Same bytes before values are the same JSON, so this can take only what reading token
+//! by token would take too. An item may leave fields out: then the stretch before the next one follows. No field can come
+//! twice, for each stretch is passed at most once.
+//!
+//! Input: the places of an item's values. Output: stretches of bytes to pass over.
 
 use wide::u8x16;
 
-use super::error::Field;
+use super::field::Field;
+use super::json::Place;
 use super::scan::halves;
 
-/// The longest stretch between two texts that is remembered.
-const MAX_BYTES: usize = 32;
+/// Fields that a layout may have; entries with more are read token by token.
+const MAX_STEPS: usize = 64;
+/// Bytes of a stretch that are compared at once.
+const STRETCH_BYTES: usize = 32;
 
-/// The order of the fields, and what stands before, between and behind their texts, quotes included.
-#[derive(Clone, Copy)]
+/// The stretches of an item. Without steps it is the layout of no item.
+#[derive(Default)]
 pub(super) struct Layout {
-    pub(super) order: [Field; 4],
-    pub(super) before: [Stretch; 4],
+    /// Before each value.
+    pub(super) steps: Vec<Step>,
+    /// Behind the last value.
     pub(super) behind: Stretch,
 }
 
-/// Bytes to compare with, at most [`MAX_BYTES`], zeros behind them; none at all match where they are not known yet.
-#[derive(Clone, Copy)]
-pub(super) struct Stretch {
-    text: [u8x16; 2],
-    masks: [u8x16; 2],
-    bytes: usize,
+/// One field of an item.
+pub(super) struct Step {
+    /// From the end of the value before it to its own value.
+    pub(super) before: Stretch,
+    /// The known field it is.
+    pub(super) field: Option<Field>,
 }
 
-/// Where the text of a field stands.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) field: Field,
-    pub(super) start: usize,
-    pub(super) end: usize,
+/// Bytes to compare with.
+pub(super) struct Stretch {
+    text: [u8x16; 2],
+    /// A bit for each byte of the text above.
+    wanted: u32,
+    bytes: usize,
+    /// What is behind the first [`STRETCH_BYTES`].
+    rest: Box<[u8]>,
+}
+
+impl Default for Stretch {
+    fn default() -> Self {
+        Self::of(&[])
+    }
 }
 
 impl Layout {
-    /// A layout that no item has.
-    pub(super) fn unknown() -> Self {
-        let stretch = Stretch { text: [u8x16::splat(1); 2], masks: [u8x16::splat(0); 2], bytes: 0 };
-        Self { order: Field::ALL, before: [stretch; 4], behind: stretch }
-    }
-
-    /// The layout of the item from `start` to `end`, whose texts are at these places in their order. `None`
-    /// where too much stands between them.
-    pub(super) fn of(bytes: &[u8], start: usize, places: [Place; 4], end: usize) -> Option<Self> {
-        let before = |index: usize| {
-            let start = if index == 0 { start } else { places[index - 1].end };
-            Stretch::of(&bytes[start..places[index].start])
-        };
-        Some(Self {
-            order: places.map(|place| place.field),
-            before: [before(0)?, before(1)?, before(2)?, before(3)?],
-            behind: Stretch::of(&bytes[places[3].end..end])?,
-        })
+    /// Takes over the layout of the item from `start` to `end`, whose values are at these places in their order.
+    pub(super) fn set(&mut self, bytes: &[u8], start: usize, places: &[Place], end: usize) {
+        self.steps.clear();
+        let Some(last) = places.last().filter(|_| places.len() <= MAX_STEPS) else { return };
+        let mut from = start;
+        for place in places {
+            self.steps.push(Step { before: Stretch::of(&bytes[from..place.start]), field: place.field });
+            from = place.end;
+        }
+        self.behind = Stretch::of(&bytes[last.end..end]);
     }
 }
 
 impl Stretch {
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let mut padded = [0; MAX_BYTES];
-        let mut mask = [0; MAX_BYTES];
-        padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        mask[..bytes.len()].fill(u8::MAX);
-        Some(Self { text: halves(&padded), masks: halves(&mask), bytes: bytes.len() })
+    fn of(bytes: &[u8]) -> Self {
+        let (first, rest) = bytes.split_at(bytes.len().min(STRETCH_BYTES));
+        let mut padded = [0; STRETCH_BYTES];
+        padded[..first.len()].copy_from_slice(first);
+        let wanted = if first.len() == STRETCH_BYTES { u32::MAX } else { (1 << first.len()) - 1 };
+        Self { text: halves(&padded), wanted, bytes: bytes.len(), rest: rest.into() }
     }
 
     /// The position behind this stretch, if it stands at `pos`, and not too near the end to be read at once.
     #[inline(always)]
     pub(super) fn skip(&self, bytes: &[u8], pos: usize) -> Option<usize> {
-        let rest = bytes.get(pos..)?;
-        if self.bytes <= MAX_BYTES / 2 {
-            let first = u8x16::new(*rest.first_chunk()?) & self.masks[0];
-            return (first.simd_eq(self.text[0]).to_bitmask() == 0xFFFF).then_some(pos + self.bytes);
+        let [first, second] = halves(bytes.get(pos..)?.first_chunk()?);
+        let same = first.simd_eq(self.text[0]).to_bitmask() | second.simd_eq(self.text[1]).to_bitmask() << 16;
+        if same & self.wanted != self.wanted {
+            return None;
         }
-        let [first, second] = halves(rest.first_chunk()?);
-        let (first, second) = (first & self.masks[0], second & self.masks[1]);
-        let are_same = first.simd_eq(self.text[0]) & second.simd_eq(self.text[1]);
-        (are_same.to_bitmask() == 0xFFFF).then_some(pos + self.bytes)
+        let end = pos + self.bytes;
+        let is_whole = self.rest.is_empty() || bytes.get(pos + STRETCH_BYTES..end) == Some(&*self.rest);
+        is_whole.then_some(end)
     }
 }
 
@@ -89,19 +95,36 @@ mod tests {
 
     #[test]
     fn a_stretch_is_skipped_only_where_all_of_it_stands() {
-        for len in 0..=MAX_BYTES {
+        for len in 0..=100 {
             let text: Vec<u8> = (0..len as u8).map(|i| b'a' + i % 26).collect();
-            let stretch = Stretch::of(&text).unwrap();
-            let mut body = [b"..", text.as_slice(), &[b'-'; MAX_BYTES]].concat();
+            let stretch = Stretch::of(&text);
+            let mut body = [b"..", text.as_slice(), &[b'-'; STRETCH_BYTES]].concat();
             assert_eq!(stretch.skip(&body, 2), Some(2 + len));
-            assert_eq!(stretch.skip(&body[..2 + len.min(15)], 2), None);
+            assert_eq!(stretch.skip(&body[..2 + len.min(31)], 2), None);
             for place in 2..2 + len {
                 body[place] ^= 1;
                 assert_eq!(stretch.skip(&body, 2), None);
                 body[place] ^= 1;
             }
         }
-        assert!(Stretch::of(&[0; MAX_BYTES + 1]).is_none());
-        assert_eq!(Layout::unknown().before[0].skip(&[0; 64], 0), None);
+    }
+
+    #[test]
+    fn layouts_of_no_or_too_many_fields_have_no_steps() {
+        let mut layout = Layout::default();
+        let item = [b'1'; 1_000];
+        let places =
+            |count| (0..count).map(|place| Place { field: None, start: 2 * place + 1, end: 2 * place + 2 });
+        let set = |layout: &mut Layout, count: usize| {
+            layout.set(&item, 0, &places(count).collect::<Vec<_>>(), 1_000)
+        };
+        set(&mut layout, 1);
+        assert_eq!(layout.steps.len(), 1);
+        set(&mut layout, MAX_STEPS + 1);
+        assert!(layout.steps.is_empty());
+        set(&mut layout, MAX_STEPS);
+        assert_eq!(layout.steps.len(), MAX_STEPS);
+        set(&mut layout, 0);
+        assert!(layout.steps.is_empty());
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn plain_end(bytes: &[u8], mut pos: usize) -> usize {
     pos
 }
 
-/// The longest text that [`short_text`] finds.
+/// The longest text that [`short_target`] finds.
 pub(super) const SHORT_BYTES: usize = 48;
 
 /// A text of at most [`SHORT_BYTES`], zeros behind it, and its length.
@@ -43,23 +43,55 @@ impl Short {
     }
 }
 
-/// The plain ASCII text at `pos`, if it is short, ends with a quote, and begins and ends with a visible character.
-/// `None` for anything else, and too near the end of `bytes` to be read at once.
+/// The path or route of the string whose plain ASCII text begins at `pos`, without its query string unless `keep_query`,
+/// and the position of its closing quote. `None` where it is not short, does not begin and end with a visible character, or
+/// is too near the end of `bytes` to be read at once.
 #[inline(always)]
-pub(super) fn short_text(bytes: &[u8], pos: usize) -> Option<Short> {
+pub(super) fn short_target(bytes: &[u8], pos: usize, keep_query: bool) -> Option<(Short, usize)> {
     // With the quote behind it the longest is read by four parts.
     let window = bytes.get(pos..)?.first_chunk::<64>()?;
-    let (text, rest) = window.split_first_chunk::<SHORT_BYTES>()?;
-    let [a, b, c] = thirds(text);
-    let d = u8x16::new(*rest.first_chunk()?);
-    let stops = stops_of_64(a, b, c, d);
-    let length = stops.trailing_zeros() as usize;
-    let mask = mask(length)?;
-    let parts = [a & mask[0], b & mask[1], c & mask[2]];
-    let is_ascii = (parts[0] | parts[1] | parts[2]).to_bitmask() == 0;
-    let (first, last) = (window[0], *window.get(length.wrapping_sub(1))?);
-    let is_trimmed = first > b' ' && last > b' ' && last < 0x7F && first < 0x7F;
-    (is_ascii && is_trimmed && *window.get(length)? == b'"').then_some(Short { parts, bytes: length })
+    let parts = [part(window, 0), part(window, 1), part(window, 2), part(window, 3)];
+    let end = bits_of_64(parts.map(stops_of_16)).trailing_zeros() as usize;
+    let text = [parts[0], parts[1], parts[2]];
+    let query = if keep_query { 64 } else { query_of(parts) };
+    if query < end {
+        return short_before_query(bytes, pos, window, text, query);
+    }
+    let mask = mask(end)?;
+    let text = [text[0] & mask[0], text[1] & mask[1], text[2] & mask[2]];
+    let is_ascii = (text[0] | text[1] | text[2]).to_bitmask() == 0;
+    let is_trimmed = is_visible(window[0]) && is_visible(*window.get(end.wrapping_sub(1))?);
+    let is_short = is_ascii && is_trimmed && *window.get(end)? == b'"';
+    is_short.then_some((Short { parts: text, bytes: end }, pos + end))
+}
+
+/// The same of a string with a query string from `query` on.
+#[inline(never)]
+fn short_before_query(
+    bytes: &[u8],
+    pos: usize,
+    window: &[u8; 64],
+    text: [u8x16; 3],
+    query: usize,
+) -> Option<(Short, usize)> {
+    let end = plain_end(bytes, pos + query);
+    let mask = mask(query)?;
+    let text = [text[0] & mask[0], text[1] & mask[1], text[2] & mask[2]];
+    // The last bytes of the path and of all.
+    let edges = [window[0], *window.get(query.wrapping_sub(1))?, bytes[end - 1]];
+    let is_short = bytes[pos..end].is_ascii() && edges.into_iter().all(is_visible);
+    is_short.then_some((Short { parts: text, bytes: query }, end))
+}
+
+/// Where the first question mark is among 64 bytes; 64 where there is none.
+#[inline(always)]
+fn query_of(parts: [u8x16; 4]) -> usize {
+    bits_of_64(parts.map(|part| part.simd_eq(u8x16::splat(b'?')).to_bitmask())).trailing_zeros() as usize
+}
+
+#[inline(always)]
+fn is_visible(byte: u8) -> bool {
+    byte.is_ascii_graphic()
 }
 
 /// Selects the first bytes of three parts. `None` for more than there are.
@@ -95,11 +127,10 @@ pub(super) fn part<const BYTES: usize>(bytes: &[u8; BYTES], number: usize) -> u8
     u8x16::new(*bytes[16 * number..].first_chunk().expect("parts are asked for that are there"))
 }
 
+/// The bits of four parts, one behind the other.
 #[inline(always)]
-fn stops_of_64(a: u8x16, b: u8x16, c: u8x16, d: u8x16) -> u64 {
-    let first = stops_of_16(a) | stops_of_16(b) << 16;
-    let second = stops_of_16(c) | stops_of_16(d) << 16;
-    u64::from(first) | u64::from(second) << 32
+fn bits_of_64([a, b, c, d]: [u32; 4]) -> u64 {
+    u64::from(a | b << 16) | u64::from(c | d << 16) << 32
 }
 
 /// A bit for each byte that stops.
@@ -145,13 +176,14 @@ mod tests {
     fn short_texts_are_found_whole_or_not_at_all() {
         for len in 0..=SHORT_BYTES + 2 {
             let mut body = [&vec![b'x'; len][..], b"\"", &[b'"'; 64]].concat();
-            let short = short_text(&body, 0);
-            assert_eq!(short.map(|short| short.bytes), (1..=SHORT_BYTES).contains(&len).then_some(len));
-            if let Some(short) = short {
+            let short = short_target(&body, 0, true);
+            assert_eq!(short.map(|(short, _)| short.bytes), (1..=SHORT_BYTES).contains(&len).then_some(len));
+            if let Some((short, end)) = short {
+                assert_eq!(end, len);
                 let same = Short::beginning_of(&body[..len]);
                 assert_eq!((short.parts, short.bytes), (same.parts, same.bytes));
             }
-            assert!(short_text(&body[..63], 0).is_none());
+            assert!(short_target(&body[..63], 0, true).is_none());
             for place in 0..len.min(SHORT_BYTES) {
                 for byte in 0..=u8::MAX {
                     body[place] = byte;
@@ -163,7 +195,7 @@ mod tests {
                     // A quote ends the text earlier.
                     let want = if byte == b'"' && place > 0 { Some(place) } else { is_fine.then_some(len) };
                     assert_eq!(
-                        short_text(&body, 0).map(|short| short.bytes),
+                        short_target(&body, 0, true).map(|(short, _)| short.bytes),
                         want,
                         "{byte} at {place} of {len}"
                     );

@@ -15,11 +15,12 @@
 use memchr::memmem;
 use rayon::prelude::*;
 
-use super::Format;
-use super::checks::Rules;
-use super::learnt::Learnt;
+use super::cache::Caches;
+use super::fast::FastReader;
+use super::limits::Format;
+use super::rules::Rules;
 use super::tally::Tally;
-use super::walk::{Piece, Way, walk};
+use super::walk::{Piece, walk};
 
 /// Pieces are about this long: short enough for all threads to end at about the same time, long enough for the search
 /// of a cut to stay a small part of the work.
@@ -49,7 +50,7 @@ pub(super) fn tally(body: &[u8], format: Format, rules: &Rules<'_>) -> Option<Ta
         merged(tallies?)?
     };
     let limits = rules.limits;
-    let is_within = total.entries as usize <= limits.max_entries && total.minutes() <= limits.max_minutes;
+    let is_within = total.entries as usize <= limits.max_entries && total.minutes.len() <= limits.max_minutes;
     (is_within && total.entries > 0).then_some(total)
 }
 
@@ -66,10 +67,13 @@ fn merged(tallies: Vec<Tally>) -> Option<Tally> {
 /// Counts neighbouring pieces, given by start and end.
 fn count_run(body: &[u8], run: &[(usize, usize)], format: Format, rules: &Rules<'_>) -> Option<Tally> {
     let bytes = run.iter().map(|(start, end)| end - start).sum();
-    let (mut tally, mut learnt) = (Tally::for_bytes(bytes), Learnt::for_bytes(bytes));
+    let mut tally = Tally::for_bytes(bytes, rules.limits.visitors);
+    let mut caches = Caches::for_bytes(bytes);
     for (start, end) in run {
         let piece = Piece { bytes: &body[*start..*end], is_first: *start == 0, is_last: *end == body.len() };
-        walk(piece, format, Way::Quick, rules, &mut learnt, &mut tally).ok()?;
+        let mut reader = FastReader::new(piece.bytes, rules, &mut caches, &mut tally);
+        walk(piece, format, rules.limits, &mut reader).ok()?;
+        reader.finish();
     }
     Some(tally)
 }

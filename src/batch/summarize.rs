@@ -1,31 +1,125 @@
 //! From a tally to a [`Summary`] in canonical form, and from a summary to the insights of its windows.
 //!
-//! Canonical: keys sorted by their bytes, minutes ascending, counts ascending by key and above zero. Nothing
-//! of the order of entries, of pieces or of hashing is left in what goes out.
+//! Canonical: keys sorted by their bytes, minutes ascending, counts ascending by key and above zero. Never: a trace of
+//! the order of entries, of pieces or of hashing.
 
 use std::sync::Arc;
 
-use super::agent::{self, Family};
 use super::intern::Interner;
-use super::tally::Tally;
-use crate::model::{Counts, CustomerId, Insight, KeyTable, Keys, Summary, WindowId, WindowSize, WindowStart};
+use super::tally::{KeyTally, Requests, RowSums, SumPlace, Tally};
+use crate::dimension::{DIMENSIONS, PATH, TEXTS, USER_AGENT};
+use crate::measures::{CELL_COUNT, Cell, MeasureRows, Measures, saturating_sum};
+use crate::model::{
+    Counts, CustomerId, Insight, KeyCount, KeyCounts, KeyTable, Keys, Summary, WindowId, WindowSize,
+    WindowStart,
+};
 
 /// Turns a tally into a summary.
-pub(super) fn finish(mut tally: Tally) -> Summary {
-    let (paths, path_ranks) = path_keys(&tally.methods, &tally.paths);
-    let (agents, agent_ranks) = agent_keys(&tally);
-    tally.by_path.sort();
-    tally.by_agent.sort();
-    let mut order: Vec<(WindowStart, u32)> = tally.minutes.iter().copied().zip(0..).collect();
+pub(super) fn to_summary(mut tally: Tally) -> Summary {
+    let mut keys = Keys::default();
+    let mut ranks: [Vec<u32>; DIMENSIONS.len()] = Default::default();
+    (keys.tables[PATH], ranks[PATH]) = path_keys(&tally.methods, &tally.paths);
+    (keys.tables[USER_AGENT], ranks[USER_AGENT]) = counted_keys(&tally.families, &tally.by[USER_AGENT]);
+    for (text, dimension) in TEXTS.into_iter().enumerate() {
+        (keys.tables[dimension], ranks[dimension]) = counted_keys(&tally.texts[text], &tally.by[dimension]);
+    }
+    for by in &mut tally.by {
+        by.counts.sort();
+        by.sums.sort();
+    }
+    let mut order: Vec<(WindowStart, u32)> =
+        tally.minutes.iter().map(|minute| minute.start).zip(0..).collect();
     order.sort_unstable();
-    let minutes = order.into_iter().map(|(start, row)| {
-        let ranked = |(id, count): (u32, u32), ranks: &[u32]| (ranks[id as usize], count);
-        let by_path = tally.by_path.row(row).map(|pair| ranked(pair, &path_ranks));
-        let by_agent = tally.by_agent.row(row).map(|pair| ranked(pair, &agent_ranks));
-        (start, Arc::new(counts(summed(by_path, paths.len()), summed(by_agent, agents.len()))))
-    });
-    let minutes = minutes.collect();
-    Summary { entries: tally.entries, keys: Arc::new(Keys { paths, agents }), minutes }
+    let mut totals = CellTotals::default();
+    let mut minutes = Vec::with_capacity(order.len());
+    for (start, row) in order {
+        let mut counts = Counts::default();
+        for (dimension, by) in counts.by.iter_mut().enumerate() {
+            *by = key_counts(&tally.by[dimension], row, &ranks[dimension], keys.tables[dimension].len());
+        }
+        let minute = &mut tally.minutes[row as usize];
+        counts.robots.requests = counts.by[PATH].rows.iter().map(|row| u64::from(row.robots)).sum();
+        counts.robots.measures = std::mem::take(&mut minute.robots);
+        counts.visitors = std::mem::take(&mut minute.visitors);
+        counts.all.requests = counts.by[PATH].requests();
+        counts.all.measures = totals.of(&counts.by[PATH].measures);
+        assert_eq!(
+            counts.by[USER_AGENT].requests(),
+            counts.all.requests,
+            "an entry has one path and one family"
+        );
+        minutes.push((start, Arc::new(counts)));
+    }
+    Summary { entries: tally.entries, keys: Arc::new(keys), minutes }
+}
+
+/// The counts of one minute by the keys of one dimension.
+fn key_counts(by: &KeyTally, row: u32, ranks: &[u32], keys: usize) -> KeyCounts {
+    let counted = by.counts.row(row).map(|(id, requests)| (ranks[id as usize], requests));
+    let mut measured: Vec<(u32, Option<SumPlace>, Requests)> = by
+        .sums
+        .row(row)
+        .map(|(id, place)| (ranks[id as usize], Some(place), by.sums.requests(place)))
+        .collect();
+    if measured.is_empty() {
+        return KeyCounts::from_rows(counted.map(|(rank, requests)| key_count(rank, requests)), keys);
+    }
+    measured.extend(counted.map(|(rank, requests)| (rank, None, requests)));
+    measured.sort_unstable_by_key(|(rank, ..)| *rank);
+    let mut rows = Vec::with_capacity(measured.len());
+    let mut measures = MeasureRows::with_capacity(measured.len(), 2 * measured.len());
+    let mut sums = RowSums::default();
+    for same in measured.chunk_by(|a, b| a.0 == b.0) {
+        let mut requests = Requests::default();
+        sums.clear();
+        for (_, place, more) in same {
+            requests.add(*more);
+            if let Some(place) = place {
+                by.sums.add_to(&mut sums, *place);
+            }
+        }
+        sums.sort();
+        rows.push(key_count(same[0].0, requests));
+        measures.push(sums.response_bytes, sums.duration_micros, sums.cells.iter().copied());
+    }
+    KeyCounts { rows, measures }
+}
+
+fn key_count(index: u32, requests: Requests) -> KeyCount {
+    KeyCount { index, requests: requests.all(), robots: requests.robots() }
+}
+
+/// Sums of rows by cell, in an array that is used again for every minute.
+struct CellTotals(Vec<u64>);
+
+impl Default for CellTotals {
+    fn default() -> Self {
+        Self(vec![0; CELL_COUNT])
+    }
+}
+
+impl CellTotals {
+    /// The sum of these rows.
+    fn of(&mut self, rows: &MeasureRows) -> Measures {
+        let (mut response_bytes, mut duration_micros) = (0, 0);
+        for row in rows.iter() {
+            response_bytes = saturating_sum(response_bytes, row.response_bytes);
+            duration_micros = saturating_sum(duration_micros, row.duration_micros);
+            row.cells
+                .iter()
+                .for_each(|(cell, count)| self.0[usize::from(cell.number())] += u64::from(*count));
+        }
+        let mut sum = Measures::new(response_bytes, duration_micros);
+        if !rows.is_empty() {
+            for (count, number) in self.0.iter_mut().zip(0..).filter(|(count, _)| **count > 0) {
+                sum.add_cell(
+                    Cell::from_number(number).expect("there are as many as cells"),
+                    std::mem::take(count),
+                );
+            }
+        }
+        sum
+    }
 }
 
 /// The sorted `METHOD path` keys, and for each numbered path its place among them.
@@ -34,35 +128,50 @@ fn path_keys(methods: &Interner, paths: &Interner) -> (KeyTable, Vec<u32>) {
     sorted_methods.sort_unstable();
     let mut method_ranks = vec![0_u32; sorted_methods.len()];
     sorted_methods.iter().zip(0..).for_each(|((_, method), rank)| method_ranks[*method as usize] = rank);
-
-    // A method has no character as low as the space behind it, so the pair sorts as the joined text does. The
-    // first bytes in which paths can differ are compared as a number; this decides nearly always.
-    let shared = shared_bytes(paths);
-    let mut order: Vec<(u32, u128, u32)> = paths
-        .iter()
-        .zip(0..)
-        .map(|((path, method), id)| {
-            let mut first = [0; 16];
-            let rest = &path.as_bytes()[shared..];
-            let bytes = rest.len().min(first.len());
-            first[..bytes].copy_from_slice(&rest[..bytes]);
-            (method_ranks[method as usize], u128::from_be_bytes(first), id)
-        })
-        .collect();
-    order.sort_unstable_by(|a, b| {
-        (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| paths.bytes(a.2).cmp(paths.bytes(b.2)))
-    });
-
-    let bytes = order.iter().map(|(method, ..)| sorted_methods[*method as usize].0.len() + 1).sum::<usize>();
-    let bytes = bytes + paths.text_bytes();
+    // A method has no character as low as the space behind it, so the pair sorts as the joined text does.
+    let order = sorted(paths, |method| method_ranks[method as usize]);
+    let method_of = |id: u32| methods.get(paths.get(id).1).0;
+    let bytes = order.iter().map(|id| method_of(*id).len() + 1).sum::<usize>() + paths.text_bytes();
     let (mut keys, mut ranks) = (KeyTable::with_capacity(order.len(), bytes), vec![0; order.len()]);
     let mut key = String::new();
-    for (method, _, id) in order {
+    for id in order {
         key.clear();
-        key.extend([sorted_methods[method as usize].0, " ", paths.get(id).0]);
+        key.extend([method_of(id), " ", paths.get(id).0]);
         ranks[id as usize] = keys.push(&key);
     }
     (keys, ranks)
+}
+
+/// The sorted texts that were counted, and for each number of one its place among them.
+fn counted_keys(texts: &Interner, by: &KeyTally) -> (KeyTable, Vec<u32>) {
+    let are_counted = by.are_counted(texts.len());
+    let mut keys = KeyTable::with_capacity(texts.len(), texts.text_bytes());
+    let mut ranks = vec![u32::MAX; texts.len()];
+    for id in sorted(texts, |_| 0).into_iter().filter(|id| are_counted[*id as usize]) {
+        ranks[id as usize] = keys.push(texts.get(id).0);
+    }
+    (keys, ranks)
+}
+
+/// The numbers of all texts, sorted by the rank of their tag and then by their bytes.
+fn sorted(texts: &Interner, rank_of_tag: impl Fn(u32) -> u32) -> Vec<u32> {
+    // The first bytes in which texts can differ are compared as a number; this decides nearly always.
+    let shared = shared_bytes(texts);
+    let mut order: Vec<(u32, u128, u32)> = texts
+        .iter()
+        .zip(0..)
+        .map(|((text, tag), id)| {
+            let mut first = [0; 16];
+            let rest = &text.as_bytes()[shared..];
+            let bytes = rest.len().min(first.len());
+            first[..bytes].copy_from_slice(&rest[..bytes]);
+            (rank_of_tag(tag), u128::from_be_bytes(first), id)
+        })
+        .collect();
+    order.sort_unstable_by(|a, b| {
+        (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| texts.bytes(a.2).cmp(texts.bytes(b.2)))
+    });
+    order.into_iter().map(|(.., id)| id).collect()
 }
 
 /// How many bytes all texts begin with in common.
@@ -73,58 +182,6 @@ fn shared_bytes(texts: &Interner) -> usize {
     let first = texts.bytes(0);
     let shared = |text: &[u8]| first.iter().zip(text).take_while(|(a, b)| a == b).count();
     (1..texts.len()).map(|id| shared(texts.bytes(id as u32))).min().unwrap_or(first.len())
-}
-
-/// The sorted families, and for each numbered user agent the place of its family among them. An agent of which
-/// no entry was counted (its entry went another way) has none.
-fn agent_keys(tally: &Tally) -> (KeyTable, Vec<u32>) {
-    let mut is_counted = vec![false; tally.agents.len()];
-    tally.by_agent.for_each(|_, id, _| is_counted[id as usize] = true);
-    let counted = tally.agents.iter().zip(0_u32..).filter(|(_, id)| is_counted[*id as usize]);
-    let families: Vec<(Family, u32)> =
-        agent::with_cache(|cache| counted.map(|((agent, _), id)| (cache.get(agent), id)).collect());
-    let mut by_family: Vec<(&str, u32)> = families.iter().map(|(family, id)| (family.name(), *id)).collect();
-    by_family.sort_unstable();
-    let (mut keys, mut ranks) = (KeyTable::default(), vec![u32::MAX; tally.agents.len()]);
-    let mut last = None;
-    for (family, id) in &by_family {
-        let rank = match last {
-            Some((name, rank)) if name == family => rank,
-            _ => keys.push(family),
-        };
-        last = Some((family, rank));
-        ranks[*id as usize] = rank;
-    }
-    (keys, ranks)
-}
-
-/// Adds up (key, count) pairs, keys below `keys`: ascending by key, distinct.
-fn summed(pairs: impl Iterator<Item = (u32, u32)> + Clone, keys: usize) -> Vec<(u32, u32)> {
-    // An array over all keys is quicker than sorting, unless few of very many keys occur.
-    let count = pairs.clone().count();
-    if count >= keys / 16 {
-        let (mut sums, mut summed) = (vec![0_u32; keys], Vec::with_capacity(count.min(keys)));
-        pairs.for_each(|(key, count)| sums[key as usize] += count);
-        summed.extend(sums.into_iter().zip(0..).filter(|(sum, _)| *sum > 0).map(|(sum, key)| (key, sum)));
-        return summed;
-    }
-    let mut pairs: Vec<_> = pairs.collect();
-    pairs.sort_unstable_by_key(|(key, _)| *key);
-    pairs.dedup_by(|next, kept| {
-        let is_same = next.0 == kept.0;
-        if is_same {
-            kept.1 += next.1;
-        }
-        is_same
-    });
-    pairs
-}
-
-fn counts(by_path: Vec<(u32, u32)>, by_agent: Vec<(u32, u32)>) -> Counts {
-    let sum = |list: &[(u32, u32)]| list.iter().map(|(_, count)| count).sum::<u32>();
-    let requests = sum(&by_path);
-    assert_eq!(requests, sum(&by_agent), "every entry has one path and one user agent");
-    Counts { requests, by_path, by_agent }
 }
 
 /// The summary's windows of one size, ascending.
@@ -160,10 +217,7 @@ fn coarser(
     let same_window = |a: &(WindowStart, _), b: &(WindowStart, _)| a.0.floor(size) == b.0.floor(size);
     let sum = |parts: &[(WindowStart, Arc<Counts>)]| match parts {
         [(_, only)] => Arc::clone(only),
-        _ => Arc::new(counts(
-            summed(parts.iter().flat_map(|(_, part)| part.by_path.iter().copied()), keys.paths.len()),
-            summed(parts.iter().flat_map(|(_, part)| part.by_agent.iter().copied()), keys.agents.len()),
-        )),
+        _ => Arc::new(Counts::sum(&parts.iter().map(|(_, part)| &**part).collect::<Vec<_>>(), keys)),
     };
     windows.chunk_by(same_window).map(|parts| (parts[0].0.floor(size), sum(parts))).collect()
 }

@@ -1,17 +1,12 @@
 //! From item to item through a body, in document order: where items begin and what must stand between them.
 //!
-//! In comes the whole body or a piece of it that [`super::split`] cut at an item; every item is counted into a
-//! [`Tally`]. What is taken is UTF-8; where an error is told of what is not, the caller looks whether it is. A piece is
-//! walked by the very code that walks a whole body, so that what holds for one holds for the other. Nothing here looks
-//! behind the end of its text.
+//! Input: the whole body, or a piece of it that [`super::split`] cut at an item, and a reader that takes an item at a
+//! position. Output: the first thing wrong. Never: a look behind the end of the piece. A piece is walked by the very code
+//! that walks a whole body, so that what holds for one holds for the other.
 
-use super::checks::Rules;
-use super::error::{BatchError, ItemError};
-use super::fast::Reader;
-use super::learnt::Learnt;
-use super::tally::Tally;
-use super::{Format, parse, utf8};
-use crate::time;
+use super::error::{BatchError, ItemError, ItemPlace};
+use super::json::skip_space;
+use super::limits::{Format, Limits};
 
 /// A stretch of a body.
 #[derive(Clone, Copy, Debug)]
@@ -31,61 +26,63 @@ impl<'t> Piece<'t> {
     }
 }
 
-/// Which parser sees an item first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// `fast`, and `parse` for the items that it does not take.
-    Quick,
-    /// `parse` only.
-    Reference,
+/// Takes items.
+pub(super) trait ItemReader {
+    /// Takes the item at `pos`, which with `LINE` must end on its line, and gives the position behind it. `None` where
+    /// it is not an entry.
+    fn item<const LINE: bool>(&mut self, pos: usize) -> Option<usize>;
+
+    /// How many distinct minutes the items taken so far have.
+    fn minutes(&self) -> usize;
 }
 
-/// Counts every entry of a piece into `tally`.
+/// Why a walk ended before the end of its piece.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The reader did not take this item.
+    Item(ItemPlace),
+    /// What stands between items is wrong, or there are too many.
+    Batch(BatchError),
+}
+
+impl From<BatchError> for Stop {
+    fn from(error: BatchError) -> Self {
+        Stop::Batch(error)
+    }
+}
+
+/// Gives every item of a piece to `reader`. Gives the number of line ends in a piece of NDJSON, 0 for an array.
 ///
-/// A piece of an array that is not the first begins with an item; one that is not the last must end behind
-/// the comma before the next item. Pieces of NDJSON are whole lines. Item indices in errors count from the
-/// start of the piece. `learnt` is what the quick way learnt from earlier pieces counted into this tally.
-/// Gives the number of line ends in a piece of NDJSON, 0 for an array.
-pub(super) fn walk(
+/// A piece of an array that is not the first begins with an item; one that is not the last must end behind the comma
+/// before the next item. Pieces of NDJSON are whole lines. Places in errors count from the start of the piece.
+pub(super) fn walk<R: ItemReader>(
     piece: Piece<'_>,
     format: Format,
-    way: Way,
-    rules: &Rules<'_>,
-    learnt: &mut Learnt,
-    tally: &mut Tally,
-) -> Result<u64, BatchError> {
-    let mut walk = Walk {
-        reader: Reader::new(piece.bytes, rules, learnt, tally),
-        text: None,
-        way,
-        index: 0,
-        line_ends: 0,
-    };
+    limits: &Limits,
+    reader: &mut R,
+) -> Result<u64, Stop> {
+    let mut walk = Walk { bytes: piece.bytes, limits, reader, items: 0 };
     match format {
-        Format::JsonArray => walk.array(piece.is_first, piece.is_last)?,
-        Format::Ndjson => walk.lines()?,
+        Format::JsonArray => walk.array(piece.is_first, piece.is_last).map(|()| 0),
+        Format::Ndjson => walk.lines(),
     }
-    walk.reader.finish();
-    Ok(walk.line_ends)
 }
 
-struct Walk<'t, 'w> {
-    reader: Reader<'t, 'w>,
-    /// The whole piece, once somebody needed to know that it is UTF-8.
-    text: Option<&'t str>,
-    way: Way,
-    /// How many items were read.
-    index: usize,
-    line_ends: u64,
+struct Walk<'t, 'w, R> {
+    bytes: &'t [u8],
+    limits: &'w Limits,
+    reader: &'w mut R,
+    /// How many items were taken.
+    items: usize,
 }
 
-impl Walk<'_, '_> {
-    fn array(&mut self, is_first: bool, is_last: bool) -> Result<(), BatchError> {
-        let bytes = self.reader.bytes;
+impl<R: ItemReader> Walk<'_, '_, R> {
+    fn array(&mut self, is_first: bool, is_last: bool) -> Result<(), Stop> {
+        let bytes = self.bytes;
         let mut pos = skip_space::<false>(bytes, 0);
         if is_first {
             if bytes.get(pos) != Some(&b'[') {
-                return Err(BatchError::NotAnArray);
+                return Err(BatchError::NotAnArray.into());
             }
             pos = skip_space::<false>(bytes, pos + 1);
             if bytes.get(pos) == Some(&b']') {
@@ -96,98 +93,59 @@ impl Walk<'_, '_> {
             if !is_last && pos == bytes.len() {
                 return Ok(());
             }
-            pos = self.item::<false>(pos)?;
+            pos = self.item::<false>(pos, ItemPlace::Index)?;
             pos = skip_space::<false>(bytes, pos);
             match bytes.get(pos) {
                 Some(b',') => pos = skip_space::<false>(bytes, pos + 1),
                 Some(b']') if is_last => return end_of_array(bytes, pos),
-                _ => return Err(BatchError::NoSeparator { offset_bytes: pos }),
+                _ => return Err(BatchError::NoSeparator { offset_bytes: pos }.into()),
             }
         }
     }
 
-    fn lines(&mut self) -> Result<(), BatchError> {
-        let bytes = self.reader.bytes;
-        let mut pos = 0;
+    fn lines(&mut self) -> Result<u64, Stop> {
+        let bytes = self.bytes;
+        let (mut pos, mut line_ends) = (0, 0);
         loop {
             while let Some(byte @ (b' ' | b'\t' | b'\r' | b'\n')) = bytes.get(pos) {
-                self.line_ends += u64::from(*byte == b'\n');
+                line_ends += u64::from(*byte == b'\n');
                 pos += 1;
             }
             if pos == bytes.len() {
-                return Ok(());
+                return Ok(line_ends);
             }
-            let index = self.index;
-            pos = self.item::<true>(pos)?;
+            let at = ItemPlace::Line(line_ends + 1);
+            pos = self.item::<true>(pos, |_| at)?;
             pos = skip_space::<true>(bytes, pos);
             if !matches!(bytes.get(pos), None | Some(b'\n')) {
-                return Err(BatchError::Item { index, error: ItemError::TextAfterItem });
+                return Err(BatchError::Item { at, error: ItemError::TextAfterItem }.into());
             }
         }
     }
 
-    /// Counts the item at `pos`, which with `LINE` must end on its line; gives the position behind it.
+    /// Takes the item at `pos`; gives the position behind it.
     #[inline]
-    fn item<const LINE: bool>(&mut self, pos: usize) -> Result<usize, BatchError> {
-        let limits = self.reader.rules.limits;
-        if self.index >= limits.max_entries {
-            return Err(BatchError::TooManyEntries { max_entries: limits.max_entries });
+    fn item<const LINE: bool>(
+        &mut self,
+        pos: usize,
+        place: impl FnOnce(usize) -> ItemPlace,
+    ) -> Result<usize, Stop> {
+        let Limits { max_entries, max_minutes, .. } = *self.limits;
+        if self.items >= max_entries {
+            return Err(BatchError::TooManyEntries { max_entries }.into());
         }
-        let quick = match self.way {
-            Way::Quick => self.reader.item::<LINE>(pos),
-            Way::Reference => None,
-        };
-        let end = match quick {
-            Some(end) => end,
-            None => {
-                let text = match self.text {
-                    Some(text) => text,
-                    None => *self.text.insert(utf8(self.reader.bytes)?),
-                };
-                self.reference_item::<LINE>(text, pos)
-                    .map_err(|error| BatchError::Item { index: self.index, error })?
-            }
-        };
-        if self.reader.tally.minutes() > limits.max_minutes {
-            return Err(BatchError::TooManyMinutes { max_minutes: limits.max_minutes });
+        let end = self.reader.item::<LINE>(pos).ok_or_else(|| Stop::Item(place(self.items)))?;
+        if self.reader.minutes() > max_minutes {
+            return Err(BatchError::TooManyMinutes { max_minutes }.into());
         }
-        self.index += 1;
+        self.items += 1;
         Ok(end)
     }
-
-    #[cold]
-    fn reference_item<const LINE: bool>(&mut self, text: &str, pos: usize) -> Result<usize, ItemError> {
-        let Reader { rules, tally, .. } = &mut self.reader;
-        let rest = &text[pos..];
-        let line_end = if LINE { memchr::memchr(b'\n', rest.as_bytes()) } else { None };
-        let outer_levels = if LINE { 0 } else { 1 };
-        let (item, length) = parse::item(&rest[..line_end.unwrap_or(rest.len())], outer_levels)?;
-        let checked = item.check(rules)?;
-        let entry = checked.entry();
-        let row = tally.row(time::minute_of(entry.received_at_ms));
-        let method = tally.method(entry.method);
-        let agent = tally.agents.intern(entry.user_agent, 0);
-        tally.count_one(row, method, entry.path, agent);
-        tally.truncated = tally.truncated.saturating_add(checked.truncated);
-        Ok(pos + length)
-    }
 }
 
-fn end_of_array(bytes: &[u8], bracket: usize) -> Result<(), BatchError> {
+fn end_of_array(bytes: &[u8], bracket: usize) -> Result<(), Stop> {
     match skip_space::<false>(bytes, bracket + 1) {
         pos if pos == bytes.len() => Ok(()),
-        offset_bytes => Err(BatchError::TextAfterArray { offset_bytes }),
+        offset_bytes => Err(BatchError::TextAfterArray { offset_bytes }.into()),
     }
-}
-
-/// The position of the first byte from `pos` on that is no JSON white space. Within a `LINE`, its end is none.
-#[inline]
-pub(super) fn skip_space<const LINE: bool>(bytes: &[u8], mut pos: usize) -> usize {
-    while let Some(b' ' | b'\t' | b'\r' | b'\n') = bytes.get(pos) {
-        if LINE && bytes[pos] == b'\n' {
-            break;
-        }
-        pos += 1;
-    }
-    pos
 }

@@ -6,18 +6,29 @@
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::sync::{PoisonError, RwLock};
+use std::sync::RwLock;
 use std::time::Duration;
 
 use prometheus::HistogramVec;
 use ureq::Agent;
 
 use super::credentials;
-use super::options::ClickHouseArgs;
 use crate::base::disk::Disk;
+use crate::base::sync;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// For one request: above the longest question, which ClickHouse itself ends earlier.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ERROR_BYTES: u64 = 2 * 1024;
+
+/// Where ClickHouse is, and with whose credentials it is used.
+#[derive(Clone, Debug)]
+pub struct ClickHouseOptions {
+    /// `http(s)://HOST:PORT`.
+    pub url: String,
+    pub database: String,
+    pub credentials_file: Option<PathBuf>,
+}
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,25 +70,26 @@ impl ClickHouse {
     ///
     /// # Errors
     /// The flag and what is wrong with it.
-    pub fn new(args: &ClickHouseArgs, disk: &dyn Disk, seconds: HistogramVec) -> Result<Self, String> {
-        let is_http = args.clickhouse.starts_with("http://") || args.clickhouse.starts_with("https://");
-        if !is_http || args.clickhouse.contains(['?', '#', '@']) {
+    pub fn new(options: &ClickHouseOptions, disk: &dyn Disk, seconds: HistogramVec) -> Result<Self, String> {
+        let url = &options.url;
+        let is_http = url.starts_with("http://") || url.starts_with("https://");
+        if !is_http || url.contains(['?', '#', '@']) {
             return Err("--clickhouse is not http(s)://HOST:PORT".to_owned());
         }
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
-            .timeout_global(Some(args.clickhouse_timeout.0))
-            .timeout_connect(Some(args.clickhouse_timeout.0.min(CONNECT_TIMEOUT)))
+            .timeout_global(Some(REQUEST_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
             .build()
             .into();
         let clickhouse = Self {
             agent,
-            url: args.clickhouse.trim_end_matches('/').to_owned(),
-            database: args.clickhouse_database.clone(),
+            url: url.trim_end_matches('/').to_owned(),
+            database: options.database.clone(),
             user: RwLock::new(None),
-            credentials_file: args.clickhouse_credentials_file.clone(),
+            credentials_file: options.credentials_file.clone(),
             seconds,
         };
         clickhouse.reload(disk)?;
@@ -92,7 +104,7 @@ impl ClickHouse {
         if let Some(file) = &self.credentials_file {
             let user = credentials::user(disk, file)
                 .map_err(|error| format!("--clickhouse-credentials-file: {error}"))?;
-            *self.user.write().unwrap_or_else(PoisonError::into_inner) = Some(user);
+            *sync::write(&self.user) = Some(user);
         }
         Ok(())
     }
@@ -144,7 +156,7 @@ impl ClickHouse {
         for (name, value) in parameters {
             request = request.query(format!("param_{name}"), escaped(value));
         }
-        let user = self.user.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let user = sync::read(&self.user).clone();
         if let Some((user, password)) = user {
             request = request.header("x-clickhouse-user", user).header("x-clickhouse-key", password);
         }

@@ -59,8 +59,9 @@ impl ClusterIntake {
         probe: Probe,
         metrics: IngestMetrics,
     ) -> Self {
-        // How a body is divided over cores decides nothing, and is not written down.
-        let limits = Limits { parallel_from_bytes: Limits::default().parallel_from_bytes, ..limits };
+        // The others are the same for every process, or decide nothing that is written down.
+        let Limits { max_entries, keep_query, .. } = limits;
+        let limits = Limits { max_entries, keep_query, ..Limits::default() };
         Self { store, events, limits, store_timeout, probe, metrics }
     }
 

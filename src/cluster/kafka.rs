@@ -4,7 +4,8 @@
 //! whoever wrote them.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -14,17 +15,32 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 
 use super::credentials;
-use super::options::KafkaArgs;
 use crate::base::disk::Disk;
+use crate::base::sync;
 
 /// Records wait so long for others to be sent with.
 const LINGER_MS: &str = "2";
 /// Memory of records that are not durable yet: batches in flight are bounded by what the front end takes.
 const QUEUE_KBYTES: &str = "65536";
-/// What is added to a record's own time before its fate is given up on.
+/// How much longer than a record's own timeout its sender waits to be told.
 const SLACK: Duration = Duration::from_secs(1);
+/// Descriptors of one client: a socket and two to wake its thread by for each broker that it talks to, of which a process
+/// rarely knows more than twenty.
+pub const CLIENT_DESCRIPTORS: usize = 64;
 
-/// Where Kafka is, and what is the same for all its clients.
+/// Where Kafka is, and how it is used.
+#[derive(Clone, Debug)]
+pub struct KafkaOptions {
+    /// `HOST:PORT,…`
+    pub brokers: String,
+    /// Further options of librdkafka.
+    pub options_file: Option<PathBuf>,
+    /// The largest key and value together.
+    pub max_record_bytes: usize,
+    pub topics: Topics,
+}
+
+/// What is the same for all clients of Kafka.
 #[derive(Clone)]
 pub struct Kafka {
     brokers: String,
@@ -53,24 +69,19 @@ impl Kafka {
     ///
     /// # Errors
     /// The flag and what is wrong with it.
-    pub fn new(args: &KafkaArgs, disk: &dyn Disk) -> Result<Self, String> {
-        let options = match &args.kafka_options_file {
+    pub fn new(options: KafkaOptions, timeout: Duration, disk: &dyn Disk) -> Result<Self, String> {
+        let more = match &options.options_file {
             Some(file) => {
                 credentials::kafka(disk, file).map_err(|error| format!("--kafka-options-file: {error}"))?
             }
             None => Vec::new(),
         };
         Ok(Self {
-            brokers: args.kafka.clone(),
-            options,
-            timeout: args.kafka_timeout.0,
-            max_record_bytes: args.kafka_max_record_bytes.size(),
-            topics: Topics {
-                batches: args.topic_batches.clone(),
-                insights: args.topic_insights.clone(),
-                late: args.topic_late.clone(),
-                dead: args.topic_dead.clone(),
-            },
+            brokers: options.brokers,
+            options: more,
+            timeout,
+            max_record_bytes: options.max_record_bytes,
+            topics: options.topics,
         })
     }
 
@@ -232,13 +243,13 @@ impl EventLog {
     }
 
     fn writer(&self) -> Arc<Writer> {
-        Arc::clone(&self.writer.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&sync::read(&self.writer))
     }
 
     /// An idempotent producer that has met a fatal error (a broker forgot it, say) never writes again.
     fn replace_if_broken(&self, broken: &Arc<Writer>) {
         let Some((code, reason)) = broken.client().fatal_error() else { return };
-        let mut current = self.writer.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = sync::write(&self.writer);
         if !Arc::ptr_eq(&current, broken) {
             return;
         }

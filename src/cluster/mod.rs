@@ -16,7 +16,6 @@ pub mod ingest;
 pub mod kafka;
 pub mod metrics;
 pub mod names;
-pub mod options;
 pub mod probe;
 pub mod reconcile;
 pub mod records;
@@ -24,3 +23,33 @@ pub mod retry;
 pub mod s3;
 pub mod source;
 pub mod worker;
+
+use std::time::Duration;
+
+/// Times that tests shorten. What else is bounded is a constant of its module.
+#[derive(Clone, Copy, Debug)]
+pub struct ClusterLimits {
+    /// For the object store to take a batch, with all tries; then the batch gets 503.
+    pub store_timeout: Duration,
+    /// For a record to be on all replicas, and for every other request to Kafka.
+    pub kafka_timeout: Duration,
+    /// A worker that is silent for so long counts as dead, and other workers get its partitions.
+    pub session_timeout: Duration,
+    /// Bodies younger than this may still be on their way to `batch-ingested`.
+    pub reconcile_grace: Duration,
+}
+
+impl Default for ClusterLimits {
+    fn default() -> Self {
+        Self {
+            // Two tries of five seconds: clients wait longer than that for few servers.
+            store_timeout: Duration::from_secs(10),
+            // A broker's failover takes some seconds.
+            kafka_timeout: Duration::from_secs(10),
+            // Above the longest pause of a healthy process, below what a reader of windows notices.
+            session_timeout: Duration::from_secs(10),
+            // Ten times as long as an ingest tries.
+            reconcile_grace: Duration::from_secs(10 * 60),
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Whether what a role depends on is there: looked at in the background, so that `/readyz` answers at once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -9,6 +9,7 @@ use super::names;
 use super::s3::{ObjectStore, Put, StoreError};
 use crate::base::random;
 use crate::base::shutdown::{self, Joined};
+use crate::base::sync::lock;
 use crate::intake::Reason;
 
 /// Time between two looks.
@@ -52,7 +53,7 @@ impl Probe {
     /// # Errors
     /// Why the role cannot do its work.
     pub fn ready(&self) -> Result<(), Reason> {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.last)
     }
 
     fn run(&self, mut checks: Vec<Check>, stopped: &Receiver<()>) {
@@ -70,7 +71,7 @@ impl Probe {
             if found.is_ok() && self.ready().is_err() {
                 log::info!("everything this role depends on is there");
             }
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            *lock(&self.last) = found;
             if stopped.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Timeout) {
                 return;
             }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use prometheus::HistogramVec;
@@ -16,9 +16,9 @@ use ureq::Agent;
 use ureq::http::{HeaderMap, Response};
 
 use super::credentials;
-use super::options::StoreArgs;
 use super::records::METADATA_PREFIX;
 use crate::base::disk::Disk;
+use crate::base::sync;
 
 /// How long a signed request may be on its way.
 const SIGNED_FOR: Duration = Duration::from_secs(300);
@@ -27,6 +27,22 @@ const MAX_ERROR_BYTES: u64 = 4 * 1024;
 /// A listing of a thousand keys of a thousand bytes, with room for its markup.
 const MAX_LISTING_BYTES: u64 = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// For one request: the largest body at 16 MB/s.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Idle connections that are kept; a burst of more requests connects anew.
+const IDLE_CONNECTIONS: usize = 64;
+
+/// Where the bucket is, and with whose credentials it is used.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// `http(s)://HOST:PORT/BUCKET`.
+    pub url: String,
+    pub region: String,
+    /// `BUCKET.HOST` instead of `HOST/BUCKET`.
+    pub virtual_host: bool,
+    /// Without it the variables of AWS's own tools are used.
+    pub credentials_file: Option<PathBuf>,
+}
 
 /// Why there is no answer of use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,28 +127,28 @@ impl ObjectStore {
     ///
     /// # Errors
     /// The flag and what is wrong with it.
-    pub fn new(args: &StoreArgs, disk: &dyn Disk, seconds: HistogramVec) -> Result<Self, String> {
-        let (endpoint, bucket) = split_url(&args.s3)
-            .ok_or_else(|| format!("--s3 {:?} is not http(s)://HOST[:PORT]/BUCKET", args.s3))?;
-        let style = if args.s3_virtual_host { UrlStyle::VirtualHost } else { UrlStyle::Path };
+    pub fn new(options: &StoreOptions, disk: &dyn Disk, seconds: HistogramVec) -> Result<Self, String> {
+        let (endpoint, bucket) = split_url(&options.url)
+            .ok_or_else(|| format!("--s3 {:?} is not http(s)://HOST[:PORT]/BUCKET", options.url))?;
+        let style = if options.virtual_host { UrlStyle::VirtualHost } else { UrlStyle::Path };
         let endpoint = endpoint.parse().map_err(|error| format!("--s3: {error}"))?;
-        let bucket = Bucket::new(endpoint, style, bucket.to_owned(), args.s3_region.clone())
+        let bucket = Bucket::new(endpoint, style, bucket.to_owned(), options.region.clone())
             .map_err(|error| format!("--s3: {error}"))?;
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
-            .timeout_global(Some(args.s3_timeout.0))
-            .timeout_connect(Some(args.s3_timeout.0.min(CONNECT_TIMEOUT)))
-            .max_idle_connections(args.s3_connections)
-            .max_idle_connections_per_host(args.s3_connections)
+            .timeout_global(Some(REQUEST_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .max_idle_connections(IDLE_CONNECTIONS)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS)
             .build()
             .into();
         let store = Self {
             agent,
             bucket,
             credentials: RwLock::new(None),
-            credentials_file: args.s3_credentials_file.clone(),
+            credentials_file: options.credentials_file.clone(),
             seconds,
         };
         store.reload(disk)?;
@@ -150,7 +166,7 @@ impl ObjectStore {
             }
             None => Credentials::from_env(),
         };
-        *self.credentials.write().unwrap_or_else(PoisonError::into_inner) = credentials.map(Arc::new);
+        *sync::write(&self.credentials) = credentials.map(Arc::new);
         Ok(())
     }
 
@@ -296,7 +312,7 @@ impl ObjectStore {
     }
 
     fn credentials(&self) -> Option<Arc<Credentials>> {
-        self.credentials.read().unwrap_or_else(PoisonError::into_inner).clone()
+        sync::read(&self.credentials).clone()
     }
 
     /// Signs and sends one request. Its URL carries the signature and is never shown.

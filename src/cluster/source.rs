@@ -14,10 +14,12 @@ use serde::Deserialize;
 
 use super::clickhouse::{ClickHouse, DatabaseError, LineError, Lines};
 use super::probe::Probe;
+use crate::dimension::{PATH, USER_AGENT};
 use crate::intake::{Health, Reason};
 use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::query::{Meter, QueryError, Question, Visit, WindowSource};
-use crate::windows::view::{KeyCount, WindowView};
+use crate::windows::table::Tally;
+use crate::windows::view::{KeyView, Wanted, WindowView};
 
 /// Windows that are asked for at once.
 const SLICE_WINDOWS: u32 = 240;
@@ -46,22 +48,22 @@ struct Row(u32, u8, String, u64, u64);
 /// A window that is being read.
 #[derive(Default)]
 struct Gathered {
-    paths: Vec<KeyCount<'static>>,
-    agents: Vec<KeyCount<'static>>,
+    paths: Vec<KeyView<'static>>,
+    agents: Vec<KeyView<'static>>,
     version: u64,
     bytes: u64,
 }
 
 impl Gathered {
-    fn view(self, id: WindowId) -> WindowView<'static> {
-        WindowView {
-            id,
-            requests: self.paths.iter().map(|(_, count)| count).sum(),
-            paths: self.paths,
-            agents: self.agents,
-            incomplete: false,
-            applied_through: Seq(self.version),
+    fn view(self, id: WindowId, wanted: &Wanted) -> WindowView<'static> {
+        let mut view = WindowView { applied_through: Seq(self.version), ..WindowView::empty(id) };
+        view.all.requests = self.paths.iter().map(|row| row.tally.requests).sum();
+        for (dimension, rows) in [(PATH, self.paths), (USER_AGENT, self.agents)] {
+            if let Some(top) = wanted.by[dimension] {
+                view.set(dimension, rows, top);
+            }
         }
+        view
     }
 }
 
@@ -136,6 +138,7 @@ impl ClickHouseSource {
     fn slice(
         &self,
         question: &Question,
+        wanted: &Wanted,
         range: &Range<WindowStart>,
         meter: &mut Meter,
         visit: Visit<'_>,
@@ -170,7 +173,7 @@ impl ClickHouseSource {
                 meter.charge(whole.bytes)?;
                 visited += 1;
                 let id = WindowId { size: question.size, start: done };
-                if visit(whole.view(id))?.is_break() {
+                if visit(whole.view(id, wanted))?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -181,7 +184,8 @@ impl ClickHouseSource {
             gathered.bytes += line.len() as u64;
             gathered.version = gathered.version.max(version);
             let map = if kind == 0 { &mut gathered.paths } else { &mut gathered.agents };
-            map.push((key.into(), requests));
+            let tally = Tally { requests, robots: 0 };
+            map.push(KeyView { key: key.into(), tally, measures: None });
         }
     }
 }
@@ -189,7 +193,7 @@ impl ClickHouseSource {
 fn next(lines: &mut Lines, line: &mut Vec<u8>) -> Result<bool, QueryError> {
     lines.next(line).map_err(|error| match error {
         LineError::TooLarge => {
-            QueryError::Unreadable("a slice of windows is larger than --max-query-bytes".into())
+            QueryError::Unreadable("a slice of windows is larger than max_query_bytes".into())
         }
         LineError::Database(error) => failed(&error),
     })
@@ -204,12 +208,18 @@ fn unreadable(line: &[u8]) -> QueryError {
 }
 
 impl WindowSource for ClickHouseSource {
-    fn visit(&self, question: &Question, meter: &mut Meter, visit: Visit<'_>) -> Result<(), QueryError> {
+    fn visit(
+        &self,
+        question: &Question,
+        wanted: &Wanted,
+        meter: &mut Meter,
+        visit: Visit<'_>,
+    ) -> Result<(), QueryError> {
         let (mut left, mut after_gap) = (question.range.clone(), false);
         while left.start < left.end {
             meter.check_time()?;
             let Some(slice) = self.next_slice(question, &left, after_gap)? else { return Ok(()) };
-            match self.slice(question, &slice, meter, visit)? {
+            match self.slice(question, wanted, &slice, meter, visit)? {
                 ControlFlow::Break(()) => return Ok(()),
                 ControlFlow::Continue(visited) => after_gap = visited == 0,
             }

@@ -1,30 +1,65 @@
 //! `agent`: the families of user agents, line by line.
+//!
+//! Input: agents on standard input. Output: exactly one line for each of them, empty lines included. Never: another answer
+//! than the server's counts have.
 
 use std::io::{self, BufRead, BufWriter, Write};
 use std::process::ExitCode;
 
+use clap::Args;
+
 use super::Failure;
 use crate::batch::agent::family;
 
-/// Prints exactly one line for each line of standard input, empty lines included. Bytes that are not UTF-8 are
-/// replaced.
-pub(super) fn run() -> Result<ExitCode, Failure> {
-    match name_all(&mut io::stdin().lock(), &mut BufWriter::new(io::stdout().lock())) {
-        // Whoever reads has seen enough.
+/// What to print.
+#[derive(Args)]
+pub(super) struct AgentArgs {
+    /// Print a tab and the class behind the family: browser, mobile, app, tool, bot or ai
+    #[arg(long)]
+    class: bool,
+}
+
+pub(super) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
+    match name_all(&mut io::stdin().lock(), &mut BufWriter::new(io::stdout().lock()), args.class) {
+        // The reader closed the pipe.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error.to_string().into()),
         Ok(()) => Ok(ExitCode::SUCCESS),
     }
 }
 
-fn name_all(input: &mut impl BufRead, output: &mut impl Write) -> io::Result<()> {
+/// Bytes that are not UTF-8 are replaced.
+fn name_all(input: &mut impl BufRead, output: &mut impl Write, with_class: bool) -> io::Result<()> {
     let mut line = Vec::new();
     while input.read_until(b'\n', &mut line)? > 0 {
         while matches!(line.last(), Some(b'\n' | b'\r')) {
             line.pop();
         }
-        writeln!(output, "{}", family(String::from_utf8_lossy(&line).trim()))?;
+        let family = family(String::from_utf8_lossy(&line).trim());
+        if with_class {
+            writeln!(output, "{family}\t{}", family.class())?;
+        } else {
+            writeln!(output, "{family}")?;
+        }
         line.clear();
     }
     output.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(input: &[u8], with_class: bool) -> String {
+        let mut output = Vec::new();
+        name_all(&mut &*input, &mut output, with_class).unwrap();
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn every_line_gets_one_line_and_a_class_if_asked() {
+        let input = b"curl/8.5.0\n\nGPTBot/1.2\r\n\xff\nQuux/1.0 (iPhone)";
+        assert_eq!(printed(input, false), "curl\nUnknown\nGPTBot\nUnknown\nQuux\n");
+        assert_eq!(printed(input, true), "curl\ttool\nUnknown\ttool\nGPTBot\tai\nUnknown\ttool\nQuux\tapp\n");
+    }
 }

@@ -32,12 +32,9 @@ pub(super) fn fit(limits: FrontLimits, needs: Needs) -> FrontLimits {
     let fitted = fitted(&limits, limit - reserved, needs.per_request);
     if fitted != limits {
         log::warn!(
-            "at most {limit} files may be open (ulimit -n): --max-connections is cut from {} to {}, \
-             --max-turned-away from {} to {}",
+            "at most {limit} files may be open (ulimit -n): --max-connections is cut from {} to {}",
             limits.max_connections,
             fitted.max_connections,
-            limits.max_turned_away,
-            fitted.max_turned_away
         );
     }
     fitted

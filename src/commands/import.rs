@@ -12,11 +12,12 @@ use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::summarize::parse_customer;
-use super::{Failure, progress};
+use super::{Failure, dry_run, progress};
 use crate::base::clock;
 use crate::base::disk;
 use crate::client::Base;
 use crate::config::Span;
+use crate::entry::{Format, FormatError, ReaderOptions, Zone};
 use crate::import::follow::Follow;
 use crate::import::send::{Compress, Delivery};
 use crate::import::{Import, Options, Totals, distinct};
@@ -54,6 +55,16 @@ pub(super) struct ImportArgs {
     /// Count query strings as part of paths
     #[arg(long)]
     keep_query: bool,
+    /// Print the entries as NDJSON, and what would be counted and skipped on standard error; nothing is sent
+    #[arg(long, conflicts_with = "follow")]
+    dry_run: bool,
+    /// With --dry-run: what the lines are, if they do not tell it themselves: a name (combined, haproxy, iis, …), a log_format of
+    /// nginx, a LogFormat of Apache, or names of JSON fields (json:path=uri,userAgent=agent)
+    #[arg(long, value_name = "FORMAT", default_value = "auto", requires = "dry_run")]
+    format: String,
+    /// With --dry-run: zone of times that have none, such as Europe/Berlin or +02:00
+    #[arg(long, value_name = "ZONE", requires = "dry_run")]
+    timezone: Option<Zone>,
     /// Stop at the first line that is no entry
     #[arg(long)]
     strict: bool,
@@ -80,6 +91,14 @@ const SHOWN_BAD_LINES: u64 = 5;
 
 pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let inputs = distinct(&args.files);
+    if args.dry_run {
+        let options = ReaderOptions {
+            format: parse_format(&args.format)?,
+            timezone: args.timezone.clone(),
+            keep_query: args.keep_query,
+        };
+        return dry_run::run(&inputs, &options, args.strict);
+    }
     if args.follow && inputs.contains(&Input::Stdin) {
         let reason = "--follow needs files: standard input is read to its end anyway";
         return Err(Failure::Usage(reason.to_owned()));
@@ -140,6 +159,14 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         );
     }
     Ok(if totals.conflicts > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Reads a format; the error shows where it is wrong.
+fn parse_format(text: &str) -> Result<Format, Failure> {
+    text.parse().map_err(|error: FormatError| {
+        let column = text[..text.floor_char_boundary(error.at)].chars().count();
+        Failure::Usage(format!("--format {error}\n  {text}\n  {}^", " ".repeat(column)))
+    })
 }
 
 fn can_be_read(input: &Input) -> Result<(), Failure> {

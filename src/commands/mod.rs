@@ -1,16 +1,19 @@
-//! The subcommands: each lowers its arguments once, calls the part of the program it is about, prints, and says how the
-//! process ends. 0: done. 1: failed, or something is wrong with the data. 2: wrong usage, by flags or the files that they
-//! name. 3: stopped unfinished.
+//! The subcommands: each lowers its arguments once, calls the part of the program it is about, and prints.
+//!
+//! Input: the command line and the environment. Output: the exit code, the same for every command: 0 done; 1 failed, or
+//! something is wrong with the data; 2 wrong usage or settings, files that they name included; 3 stopped unfinished.
 
 mod agent;
 mod backup;
 mod batches;
 mod descriptors;
+mod dry_run;
 mod health;
-mod http_side;
 mod import;
 #[cfg(feature = "cluster")]
 mod ingest;
+mod logging;
+mod process;
 mod progress;
 #[cfg(feature = "cluster")]
 mod query;
@@ -18,8 +21,6 @@ mod query;
 mod reconcile;
 mod repair;
 mod report;
-#[cfg(feature = "cluster")]
-mod role;
 mod serve;
 mod summarize;
 #[cfg(feature = "cluster")]
@@ -29,10 +30,10 @@ mod verify;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::base::disk::{self, Disk};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::data_dir::{DataDir, at};
 use crate::time;
 
@@ -71,7 +72,7 @@ enum Command {
     #[command(subcommand)]
     Batches(batches::BatchesCommand),
     /// Name the families of user agents: one a line on standard input, one a line on standard output
-    Agent,
+    Agent(agent::AgentArgs),
     /// Cluster: take batches over HTTP, keep them in the object store, tell the event stream
     #[cfg(feature = "cluster")]
     Ingest(Box<ingest::IngestArgs>),
@@ -105,36 +106,49 @@ const EXIT_USAGE: u8 = 2;
 
 /// Runs the program.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command {
-        None => serve::run(&cli.serve),
-        Some(Command::Serve(config)) => serve::run(&config),
-        Some(Command::Import(args)) => import::run(&args),
-        Some(Command::Report(args)) => report::run(&args),
-        Some(Command::Health(args)) => health::run(&args),
-        Some(Command::Summarize(args)) => summarize::run(&args),
-        Some(Command::Verify(args)) => verify::run(&args),
-        Some(Command::Repair(args)) => repair::run(&args),
-        Some(Command::Backup(args)) => backup::run(&args),
-        Some(Command::Batches(command)) => batches::run(&command),
-        Some(Command::Agent) => agent::run(),
-        #[cfg(feature = "cluster")]
-        Some(Command::Ingest(args)) => ingest::run(&args),
-        #[cfg(feature = "cluster")]
-        Some(Command::SummarizeWorker(args)) => summarize_worker::run(&args),
-        #[cfg(feature = "cluster")]
-        Some(Command::Query(args)) => query::run(&args),
-        #[cfg(feature = "cluster")]
-        Some(Command::Reconcile(args)) => reconcile::run(&args),
+    let program = Cli::command();
+    let matches = program.clone().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let in_force = match matches.subcommand() {
+        Some((name, matches)) => config::in_force(program.find_subcommand(name).unwrap_or(&program), matches),
+        None => config::in_force(&program, &matches),
     };
-    done.unwrap_or_else(|failure| {
-        let (reason, code) = match failure {
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    let done = config::refuse_unknown_variables(&program, names)
+        .map_err(Failure::Usage)
+        .and_then(|()| run_command(&cli, &in_force));
+    done.unwrap_or_else(|error| {
+        let (reason, code) = match error {
             Failure::Usage(reason) => (reason, ExitCode::from(EXIT_USAGE)),
             Failure::Failed(reason) => (reason, ExitCode::FAILURE),
         };
         eprintln!("log-analytics: {reason}");
         code
     })
+}
+
+fn run_command(cli: &Cli, in_force: &str) -> Result<ExitCode, Failure> {
+    match &cli.command {
+        None => serve::run(&cli.serve, in_force),
+        Some(Command::Serve(config)) => serve::run(config, in_force),
+        Some(Command::Import(args)) => import::run(args),
+        Some(Command::Report(args)) => report::run(args),
+        Some(Command::Health(args)) => health::run(args),
+        Some(Command::Summarize(args)) => summarize::run(args),
+        Some(Command::Verify(args)) => verify::run(args),
+        Some(Command::Repair(args)) => repair::run(args),
+        Some(Command::Backup(args)) => backup::run(&args),
+        Some(Command::Batches(command)) => batches::run(command),
+        Some(Command::Agent(args)) => agent::run(args),
+        #[cfg(feature = "cluster")]
+        Some(Command::Ingest(args)) => ingest::run(args, in_force),
+        #[cfg(feature = "cluster")]
+        Some(Command::SummarizeWorker(args)) => summarize_worker::run(args, in_force),
+        #[cfg(feature = "cluster")]
+        Some(Command::Query(args)) => query::run(args, in_force),
+        #[cfg(feature = "cluster")]
+        Some(Command::Reconcile(args)) => reconcile::run(args),
+    }
 }
 
 /// Reads an instant: milliseconds since 1970.

@@ -1,24 +1,21 @@
-//! `reconcile`: makes up for events that were never emitted and counts windows again that insights came too late for.
+//! `reconcile`: emits events that were never emitted, and counts windows again that insights came too late for.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::serve::start_logging;
-use super::{Failure, progress};
+use super::{Failure, logging, progress};
 use crate::base::allocator;
 use crate::base::clock;
 use crate::base::disk::RealDisk;
 use crate::cluster::clickhouse::ClickHouse;
 use crate::cluster::kafka::{EventLog, Kafka};
 use crate::cluster::metrics::{database_seconds, store_seconds};
-use crate::cluster::options::{ClickHouseArgs, KafkaArgs, StoreArgs};
 use crate::cluster::reconcile::{late, orphans};
 use crate::cluster::s3::ObjectStore;
-use crate::config::{Config, LogLevel, Span};
+use crate::config::{ClickHouseArgs, Config, KafkaArgs, LogArgs, Span, StoreArgs, TuneArgs};
 use crate::metrics::Metrics;
 
-/// What to reconcile with what.
 #[derive(Args)]
 pub(super) struct ReconcileArgs {
     #[command(flatten, next_help_heading = "Object store")]
@@ -27,10 +24,7 @@ pub(super) struct ReconcileArgs {
     kafka: KafkaArgs,
     #[command(flatten, next_help_heading = "Windows")]
     clickhouse: ClickHouseArgs,
-    /// Bodies younger than this may still be on their way
-    #[arg(long, env = "LOG_ANALYTICS_RECONCILE_GRACE", value_name = "TIME", default_value = "10m")]
-    reconcile_grace: Span,
-    /// The consumer group that remembers which late insights are done with
+    /// Consumer group that remembers which late insights are counted
     #[arg(
         long,
         env = "LOG_ANALYTICS_RECONCILE_GROUP",
@@ -38,55 +32,43 @@ pub(super) struct ReconcileArgs {
         default_value = "log-analytics-reconcile"
     )]
     reconcile_group: String,
-    /// Windows counted at the same time
-    #[arg(long, env = "LOG_ANALYTICS_RECONCILE_WINDOWS", value_name = "N", default_value_t = 500)]
-    reconcile_windows: usize,
-    /// What is logged to standard error
-    #[arg(long, env = "LOG_ANALYTICS_LOG_LEVEL", value_name = "LEVEL", value_enum, default_value = "warn")]
-    log_level: LogLevel,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    tune: TuneArgs,
 }
 
 pub(super) fn run(args: &ReconcileArgs) -> Result<ExitCode, Failure> {
-    if args.reconcile_windows == 0 {
-        return Err(Failure::Usage("--reconcile-windows must be at least 1".to_owned()));
-    }
     let mut config = Config::defaults();
-    config.log_level = args.log_level;
-    start_logging(&config)?;
+    config.server.tune = args.tune.clone();
+    let limits = config.bounds().map_err(Failure::Usage)?.cluster;
+    logging::start(&args.log)?;
     allocator::keep_large_pieces_apart();
     let (disk, metrics) = (RealDisk::shared(), Metrics::new());
-    let store = ObjectStore::new(&args.store, &*disk, store_seconds(&metrics)).map_err(Failure::Usage)?;
-    let clickhouse = ClickHouse::new(&args.clickhouse, &*disk, database_seconds(&metrics));
+    let store = ObjectStore::new(&args.store.options(), &*disk, store_seconds(&metrics));
+    let store = store.map_err(Failure::Usage)?;
+    let clickhouse = ClickHouse::new(&args.clickhouse.options(), &*disk, database_seconds(&metrics));
     let clickhouse = clickhouse.map_err(Failure::Usage)?;
-    let kafka = Kafka::new(&args.kafka, &*disk).map_err(Failure::Usage)?;
+    let kafka = Kafka::new(args.kafka.options(), limits.kafka_timeout, &*disk).map_err(Failure::Usage)?;
     let events = EventLog::new(&kafka, "reconcile", &kafka.topics.batches).map_err(Failure::Usage)?;
 
-    let bar = progress::counting("bodies looked at");
-    let found =
-        orphans::emit_missing(&store, &events, args.reconcile_grace.ms(), clock::now_ms(), &mut || {
-            bar.inc(1)
-        })
+    let bar = progress::counting("bodies listed");
+    let grace_ms = Span(limits.reconcile_grace).ms();
+    let orphans = orphans::emit_missing(&store, &events, grace_ms, clock::now_ms(), &mut || bar.inc(1))
         .map_err(|error| error.to_string())?;
     bar.finish_and_clear();
     println!(
-        "bodies: {} looked at, {} without an event emitted again, {} never acknowledged, {} too young to tell, {} foreign",
-        found.bodies, found.emitted, found.unanswered, found.young, found.foreign
+        "bodies: {} listed, {} without an event emitted again, {} never acknowledged, {} too young to tell, {} foreign",
+        orphans.bodies, orphans.emitted, orphans.unanswered, orphans.young, orphans.foreign
     );
 
     let bar = progress::counting("summaries read");
-    let found = late::recount(
-        &kafka,
-        &args.reconcile_group,
-        &store,
-        &clickhouse,
-        args.reconcile_windows,
-        &mut || bar.inc(1),
-    )
-    .map_err(|error| error.to_string())?;
+    let late = late::recount(&kafka, &args.reconcile_group, &store, &clickhouse, &mut || bar.inc(1))
+        .map_err(|error| error.to_string())?;
     bar.finish_and_clear();
     println!(
         "late insights: {} read, {} unreadable; {} windows counted again from {} summaries",
-        found.insights, found.unreadable, found.windows, found.summaries
+        late.insights, late.unreadable, late.windows, late.summaries
     );
     Ok(ExitCode::SUCCESS)
 }

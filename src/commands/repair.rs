@@ -44,7 +44,7 @@ pub(super) fn run(args: &RepairArgs) -> Result<ExitCode, Failure> {
     let _lock = lock(&RealDisk, &dir)?;
     // Failures with single files are logged as the server logs them.
     let _ = simplelog::WriteLogger::init(log::LevelFilter::Warn, simplelog::Config::default(), io::stderr());
-    let limits = Config::defaults().engine_options().worker;
+    let limits = Config::defaults().bounds().map_err(Failure::Usage)?.engine.worker;
     let repaired = repair(&RealDisk::shared(), &dir, limits, accept, clock::now_ms())
         .map_err(|error| error.to_string())?;
     println!(

@@ -1,4 +1,4 @@
-//! `summarize-worker`: summarizes the batches that the ingests took.
+//! `summarize-worker`: summarizes the batches that `ingest` took.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,38 +9,38 @@ use clap::Args;
 
 use super::Failure;
 use super::descriptors::Needs;
-use super::ingest::LOOK;
-use super::role::{KAFKA_CLIENT, Role, ServerArgs, end};
+use super::ingest::CHECK_TIMEOUT;
+use super::process::Process;
 use crate::base::clock;
 use crate::base::disk::Disk;
 use crate::base::shutdown;
-use crate::cluster::kafka::{EventLog, Kafka};
+use crate::cluster::kafka::{CLIENT_DESCRIPTORS, EventLog, Kafka};
 use crate::cluster::metrics::{WorkerMetrics, store_seconds};
-use crate::cluster::options::{KafkaArgs, StoreArgs};
 use crate::cluster::probe::{Check, Probe, store_check};
 use crate::cluster::s3::ObjectStore;
-use crate::cluster::worker::{Crew, GroupLimits, SessionOptions, Worker, WorkerHealth};
-use crate::config::{Bytes, Span};
+use crate::cluster::worker::{SessionOptions, SummarizeCrew, SummarizeWorker, WorkerHealth};
+use crate::config::{Config, KafkaArgs, ServerArgs, StoreArgs};
 use crate::http::routes::Roles;
 use crate::intake::Reason;
 
-/// Where batches come from and insights go.
 #[derive(Args)]
 pub(super) struct WorkerArgs {
     #[command(flatten)]
     server: ServerArgs,
     #[command(flatten, next_help_heading = "Object store")]
     store: StoreArgs,
-    /// Time for the object store to answer for one batch, with all tries, before the group is given up and read anew
-    #[arg(long, env = "LOG_ANALYTICS_STORE_TIMEOUT", value_name = "TIME", default_value = "60s")]
-    store_timeout: Span,
     #[command(flatten, next_help_heading = "Events")]
     kafka: KafkaArgs,
-    /// The name of this worker, different for each that runs, and the same when it is started again: what a dead process
-    /// of this name left open is aborted at once. Without it the name of the host: give one where several run on a host
-    #[arg(long, env = "LOG_ANALYTICS_WORKER_ID", value_name = "NAME")]
+    /// Name of this worker, unique among those that run and the same after a restart: what a dead process of this name
+    /// left open is aborted at once. By default the host's name
+    #[arg(
+        long,
+        env = "LOG_ANALYTICS_WORKER_ID",
+        value_name = "NAME",
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
     worker_id: Option<String>,
-    /// The consumer group, the same for all workers
+    /// Consumer group, the same for all workers
     #[arg(
         long,
         env = "LOG_ANALYTICS_WORKER_GROUP",
@@ -48,69 +48,39 @@ pub(super) struct WorkerArgs {
         default_value = "log-analytics-summarize"
     )]
     worker_group: String,
-    /// Threads that fetch and summarize; 0 for two per core
-    #[arg(long, env = "LOG_ANALYTICS_WORKER_THREADS", value_name = "N", default_value_t = 0)]
-    worker_threads: usize,
-    /// Batches worked on and committed together
-    #[arg(long, env = "LOG_ANALYTICS_MAX_GROUP_BATCHES", value_name = "N", default_value_t = 256)]
-    max_group_batches: usize,
-    /// Decoded bytes of batches worked on and committed together (one batch may be larger)
-    #[arg(long, env = "LOG_ANALYTICS_MAX_GROUP_BYTES", value_name = "BYTES", default_value = "32MiB")]
-    max_group_bytes: Bytes,
-    /// A worker that is silent for so long is taken for dead, and its partitions go to others
-    #[arg(long, env = "LOG_ANALYTICS_SESSION_TIMEOUT", value_name = "TIME", default_value = "10s")]
-    session_timeout: Span,
-    /// A transaction that is open for so long is aborted
-    #[arg(long, env = "LOG_ANALYTICS_TRANSACTION_TIMEOUT", value_name = "TIME", default_value = "30s")]
-    transaction_timeout: Span,
 }
 
-pub(super) fn run(args: &WorkerArgs) -> Result<ExitCode, Failure> {
-    let at_least_one = [
-        ("--max-group-batches", args.max_group_batches as u64),
-        ("--max-group-bytes", args.max_group_bytes.0),
-        ("--session-timeout", args.session_timeout.ms()),
-        ("--transaction-timeout", args.transaction_timeout.ms()),
-        ("--worker-id", args.worker_id.as_ref().map_or(1, |id| id.len() as u64)),
-    ];
-    if let Some((flag, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
-        return Err(Failure::Usage(format!("{flag} must not be empty or 0")));
-    }
-    let role = Role::new("summarize-worker", args.server.config(None, None))?;
-    let store = ObjectStore::new(&args.store, &*role.disk, store_seconds(&role.metrics));
+pub(super) fn run(args: &WorkerArgs, in_force: &str) -> Result<ExitCode, Failure> {
+    let config = Config { server: args.server.clone(), ..Config::defaults() };
+    let process = Process::begin("summarize-worker", &config, in_force)?;
+    let limits = process.bounds.cluster;
+    let store = ObjectStore::new(&args.store.options(), &*process.disk, store_seconds(&process.metrics));
     let store = Arc::new(store.map_err(Failure::Usage)?);
-    let kafka = Kafka::new(&args.kafka, &*role.disk).map_err(Failure::Usage)?;
+    let kafka = Kafka::new(args.kafka.options(), limits.kafka_timeout, &*process.disk);
+    let kafka = kafka.map_err(Failure::Usage)?;
     let io = |error: std::io::Error| error.to_string();
-    let threads = match args.worker_threads {
-        0 => std::thread::available_parallelism().map_or(4, |cores| 2 * cores.get()),
-        threads => threads,
-    };
-    let crew = Crew::start(threads, &store, args.store_timeout.0, kafka.max_record_bytes()).map_err(io)?;
+    let crew = SummarizeCrew::start(&store, kafka.max_record_bytes()).map_err(io)?;
     let worker_id = match &args.worker_id {
         Some(id) => id.clone(),
-        None => format!("summarize-{}", host_name(&*role.disk)?),
+        None => format!("summarize-{}", host_name(&*process.disk)?),
     };
-    let options = SessionOptions {
-        group: args.worker_group.clone(),
-        worker_id,
-        limits: GroupLimits { max_records: args.max_group_batches, max_bytes: args.max_group_bytes.0 },
-        session_timeout: args.session_timeout.0,
-        transaction_timeout: args.transaction_timeout.0,
-    };
+    let options =
+        SessionOptions { group: args.worker_group.clone(), worker_id, timeout: limits.session_timeout };
     let insights = EventLog::new(&kafka, "summarize-worker-probe", &kafka.topics.insights);
     let insights = insights.map_err(Failure::Usage)?;
-    let stream = Check { reason: Reason::Stream, look: Box::new(move || insights.check(LOOK)) };
-    let (probe, _looking) = Probe::start(vec![store_check(Arc::clone(&store)), stream]).map_err(io)?;
-    let worker = Worker::new(kafka, options, crew, WorkerMetrics::new(&role.metrics));
-    let stopping = worker.stopping();
-    let roles = Roles { intake: None, source: None, health: Arc::new(WorkerHealth::new(probe)) };
+    let stream = Check { reason: Reason::Stream, look: Box::new(move || insights.check(CHECK_TIMEOUT)) };
+    let (probe, _probing) = Probe::start(vec![store_check(Arc::clone(&store)), stream]).map_err(io)?;
     // A connection to the object store for each thread and the probe; a consumer, a producer, the probe's producer.
-    let needs = Needs { reserved: threads + 1 + 3 * KAFKA_CLIENT, per_request: 0 };
-    let mut running = role.start(roles, needs, Box::new(move |disk| store.reload(disk)))?;
-    let working = shutdown::spawn("worker", move || worker.run()).map_err(io)?;
-    let finished = running.wait();
-    stopping.store(true, Ordering::Relaxed);
-    Ok(end(working.join_until(clock::monotonic() + running.left()) && finished))
+    let needs = Needs { reserved: crew.threads() + 1 + 3 * CLIENT_DESCRIPTORS, per_request: 0 };
+    let worker = SummarizeWorker::new(kafka, options, crew, WorkerMetrics::new(&process.metrics));
+    let must_stop = worker.must_stop();
+    let listening = process.listen(needs, Box::new(move |disk| store.reload(disk)))?;
+    listening.open(Roles { intake: None, source: None, health: Arc::new(WorkerHealth::new(probe)) });
+    let thread = shutdown::spawn("worker", move || worker.run()).map_err(io)?;
+    let stopping = listening.wait();
+    must_stop.store(true, Ordering::Relaxed);
+    let is_finished = thread.join_until(clock::monotonic() + stopping.left());
+    Ok(stopping.end(is_finished))
 }
 
 fn host_name(disk: &dyn Disk) -> Result<String, Failure> {

@@ -9,7 +9,8 @@ use clap::Args;
 
 use super::{Failure, existing_data_dir, lock, progress};
 use crate::base::disk::RealDisk;
-use crate::config::{Bytes, DataDirArg, Span};
+use crate::batch::MAX_FUTURE_MS;
+use crate::config::{Bytes, DataDirArg};
 use crate::offline::verify::{VerifyOptions, VerifyReport, verify};
 
 /// Which directory, and how.
@@ -23,9 +24,6 @@ pub(super) struct VerifyArgs {
     /// Memory for recounting; more windows than fit take several passes over the journal
     #[arg(long, value_name = "BYTES", default_value = "512MiB")]
     recount_bytes: Bytes,
-    /// Must equal `serve`'s value of this flag
-    #[arg(long, env = "LOG_ANALYTICS_MAX_FUTURE", value_name = "TIME", default_value = "24h")]
-    max_future: Span,
 }
 
 /// Problems and notes are printed up to this many; the rest is counted.
@@ -34,7 +32,7 @@ const SHOWN: usize = 20;
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let dir = existing_data_dir(&RealDisk, &args.data.data_dir)?;
     let _lock = lock(&RealDisk, &dir)?;
-    let options = VerifyOptions { recount_bytes: args.recount_bytes.0, max_future_ms: args.max_future.ms() };
+    let options = VerifyOptions { recount_bytes: args.recount_bytes.0, max_future_ms: MAX_FUTURE_MS };
     let bar = progress::bytes(0, "journal");
     let report = verify(&RealDisk, &dir, &options, &mut |done, total| {
         if total > 0 {

@@ -1,28 +1,23 @@
-//! Flags that choose one of a few words.
+//! Settings that choose one of a few words.
 
 use clap::ValueEnum;
 
-/// What becomes of bodies.
+/// Whether the journal keeps the bodies of batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RawBatches {
-    /// They stay in the journal until retention removes it.
     Keep,
-    /// Only what they counted is kept.
     Drop,
 }
 
-/// What becomes of paths and user agents that are too long.
+/// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Overlong {
-    /// The batch is refused.
-    Refuse,
-    /// They are cut.
-    Truncate,
+pub enum LogFormat {
+    Text,
+    Json,
 }
 
-/// What is logged.
+/// The least important lines that are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs, reason = "the names of the log levels")]
 pub enum LogLevel {
     Off,
     Error,

@@ -4,24 +4,22 @@
 //! checkpoint before every worker acknowledged its marker, nor after the latch closed; removes anything while a backup is
 //! being made.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
+use super::keeper::CheckpointKeeper;
 use super::replayed::await_ack;
 use super::{Ack, Marked, Shared, ToCommitter};
 use crate::base::clock;
 use crate::base::disk::FileLock;
 use crate::data_dir::at;
-use crate::journal::checkpoint::{Checkpoint, CheckpointError};
+use crate::journal::checkpoint::CheckpointError;
 use crate::journal::committer::Position;
-use crate::journal::ledger::{Cutoffs, Ledger};
-use crate::journal::retention::{self, RetentionClock, Round};
+use crate::journal::ledger::Cutoffs;
 use crate::model::Seq;
-use crate::windows::expiry::{self, CutoffMove, ExpiryPlan};
 use crate::windows::worker::MarkerId;
 
 /// How long after a failure the next try comes, and how often a waiting checkpoint looks at the latch.
@@ -45,45 +43,22 @@ pub(super) struct CheckpointerChannels {
 pub(super) struct CheckpointerThread {
     shared: Arc<Shared>,
     channels: CheckpointerChannels,
+    keeper: CheckpointKeeper,
     next_marker: MarkerId,
-    /// The customers' sums as of the last marker.
-    ledger: Ledger,
-    /// The last checkpoint this process wrote; `None` before the first. Until then the one on disk may not be durable.
-    written: Option<Seq>,
-    clock: RetentionClock,
     clock_read_at: Instant,
     /// When windows were last looked through for old ones.
     expired_at: Option<Instant>,
-    /// Cutoffs that the workers keep to already and no checkpoint holds yet.
-    moving: Vec<CutoffMove>,
-}
-
-/// A round of removing old windows, for as long as it lasts.
-struct ExpiryRound {
-    plan: ExpiryPlan,
-    _lock: FileLock,
 }
 
 impl CheckpointerThread {
     pub(super) fn new(
         shared: Arc<Shared>,
         channels: CheckpointerChannels,
-        ledger: Ledger,
-        clock: RetentionClock,
+        keeper: CheckpointKeeper,
         checkpoint: Seq,
-    ) -> io::Result<Self> {
+    ) -> Self {
         shared.metrics.checkpoint_seq.set(i64::try_from(checkpoint.0).unwrap_or(i64::MAX));
-        Ok(Self {
-            shared,
-            channels,
-            next_marker: 1,
-            ledger,
-            written: None,
-            clock,
-            clock_read_at: clock::monotonic(),
-            expired_at: None,
-            moving: Vec::new(),
-        })
+        Self { shared, channels, keeper, next_marker: 1, clock_read_at: clock::monotonic(), expired_at: None }
     }
 
     /// Runs until told to stop; then makes one last checkpoint and reports whether it was written.
@@ -104,10 +79,14 @@ impl CheckpointerThread {
     /// One checkpoint from marker to file, and the upkeep after it. Returns whether the checkpoint was written.
     fn checkpoint(&mut self) -> bool {
         let began = clock::monotonic();
-        self.advance_clock(began);
-        let expiry = self.plan_expiry(began);
-        let Some(position) = self.mark(expiry.as_ref()) else { return false };
-        if self.shared.latch.is_closed() || !self.move_cutoffs() || !self.write(position.through) {
+        let elapsed = began.saturating_duration_since(self.clock_read_at);
+        self.clock_read_at = began;
+        self.keeper.advance_clock(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), clock::now_ms());
+        // Held until everything is removed. Without it a backup is being made, and nothing is.
+        let lock = self.lock_removals();
+        let cutoffs = if lock.is_some() { self.plan_expiry(began) } else { None };
+        let Some(position) = self.mark(cutoffs) else { return false };
+        if self.shared.latch.is_closed() || !self.write(position.through) {
             return false;
         }
         self.shared.checkpointed_bytes.store(position.bytes, Ordering::Relaxed);
@@ -115,95 +94,52 @@ impl CheckpointerThread {
         metrics.checkpoint_seq.set(i64::try_from(position.through.0).unwrap_or(i64::MAX));
         metrics.checkpoint_lag.set(0);
         metrics.checkpoint_seconds.observe(began.elapsed().as_secs_f64());
-        if let Some(round) = expiry {
-            self.remove_expired(&round.plan);
+        if lock.is_some() {
+            self.remove_old(&position);
         }
-        self.remove_old_segments(&position);
         true
-    }
-
-    fn advance_clock(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.clock_read_at);
-        self.clock_read_at = now;
-        self.clock.advance(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), clock::now_ms());
-    }
-
-    /// Finds the cutoffs to move, once in a while, unless a backup is being made.
-    fn plan_expiry(&mut self, now: Instant) -> Option<ExpiryRound> {
-        let (shared, days) = (&self.shared, self.shared.options.retain_windows_days);
-        let is_due =
-            self.expired_at.is_none_or(|last| now.saturating_duration_since(last) >= EXPIRY_INTERVAL);
-        if days == [0; 3] || !is_due || !self.moving.is_empty() {
-            return None;
-        }
-        let lock = self.lock_removals()?;
-        self.expired_at = Some(now);
-        match expiry::plan(&*shared.disk, &shared.dir, &self.ledger, days, self.clock.now_ms()) {
-            Ok(plan) => {
-                self.moving.clone_from(&plan.moves);
-                Some(ExpiryRound { plan, _lock: lock })
-            }
-            Err(error) => {
-                log::warn!("old windows could not be looked for: {error}");
-                None
-            }
-        }
     }
 
     /// The lock that backups share. `None` while one is being made.
     fn lock_removals(&self) -> Option<FileLock> {
         let path = self.shared.dir.retain();
-        match FileLock::try_exclusive(&path).map_err(at(&path)) {
-            Ok(lock) => lock,
-            Err(error) => {
-                log::warn!("nothing is removed: {error}");
-                None
-            }
+        FileLock::try_exclusive(&path).map_err(at(&path)).unwrap_or_else(|error| {
+            log::warn!("nothing is removed: {error}");
+            None
+        })
+    }
+
+    /// Finds the cutoffs to move, once in a while.
+    fn plan_expiry(&mut self, now: Instant) -> Option<Arc<Cutoffs>> {
+        if self.expired_at.is_some_and(|last| now.saturating_duration_since(last) < EXPIRY_INTERVAL) {
+            return None;
         }
+        self.expired_at = Some(now);
+        self.keeper.plan_expiry().unwrap_or_else(|error| {
+            log::warn!("old windows could not be looked for: {error}");
+            None
+        })
     }
 
     /// Sends a marker through all channels and waits until every worker is done with it.
-    fn mark(&mut self, expiry: Option<&ExpiryRound>) -> Option<Position> {
+    fn mark(&mut self, cutoffs: Option<Arc<Cutoffs>>) -> Option<Position> {
         let id = self.next_marker;
         self.next_marker += 1;
-        let cutoffs = expiry.filter(|round| !round.plan.moves.is_empty()).map(|round| {
-            let mut cutoffs = self.ledger.cutoffs();
-            round.plan.moves.iter().for_each(|moved| cutoffs.set(&moved.customer, moved.size, moved.cutoff));
-            Arc::new(cutoffs)
-        });
         let (answer, marked) = bounded(1);
         self.channels.to_committer.send(ToCommitter::Mark { id, cutoffs, answer }).ok()?;
         let Marked { position, counted } = marked.recv().ok()?;
-        self.ledger.add(position.through, &counted);
+        self.keeper.mark(position.through, &counted);
         for _ in 0..self.shared.options.partitions {
             let Ack { marker, expired } = await_ack(&self.shared, &self.channels.acks)?;
             assert_eq!(marker, id, "one marker is outstanding at a time");
-            self.ledger.add_expired(&expired);
+            self.keeper.acknowledge(&expired);
         }
         Some(position)
     }
 
-    /// Moves the cutoffs in the ledger, now that every window before them is written and nothing is merged into it.
-    fn move_cutoffs(&mut self) -> bool {
-        let old: Cutoffs = self.ledger.cutoffs();
-        while let Some(moved) = self.moving.last() {
-            match expiry::sum(&*self.shared.disk, &self.shared.dir, &old, moved) {
-                Ok(removed) => self.ledger.expire(&moved.customer, moved.size, moved.cutoff, removed),
-                Err(error) => {
-                    log::warn!("the windows to be removed could not be read, the checkpoint waits: {error}");
-                    return false;
-                }
-            }
-            self.moving.pop();
-        }
-        true
-    }
-
     fn write(&mut self, through: Seq) -> bool {
-        let (disk, dir) = (&*self.shared.disk, &*self.shared.dir);
-        match Checkpoint::write(disk, dir, &self.ledger, self.clock.now_ms(), clock::now_ms()) {
+        match self.keeper.write(clock::now_ms()) {
             Ok(()) => {
-                self.written = Some(through);
                 log::debug!("checkpoint at record {through}");
                 true
             }
@@ -218,37 +154,17 @@ impl CheckpointerThread {
         }
     }
 
-    fn remove_expired(&self, plan: &ExpiryPlan) {
-        let cutoffs = self.ledger.cutoffs();
-        let mut customers: Vec<_> =
-            plan.moves.iter().map(|moved| &moved.customer).chain(&plan.leftovers).collect();
-        customers.dedup();
-        let mut removed = 0;
-        for customer in customers {
-            match expiry::remove(&*self.shared.disk, &self.shared.dir, &cutoffs, customer) {
-                Ok(files) => removed += files,
-                Err(error) => log::warn!("old windows of customer {customer} could not be removed: {error}"),
-            }
+    fn remove_old(&mut self, position: &Position) {
+        match self.keeper.remove_windows() {
+            Ok(0) => {}
+            Ok(removed) => log::info!("removed {removed} window files beyond --retain-windows-days"),
+            Err(error) => log::warn!("old windows could not be removed: {error}"),
         }
-        if removed > 0 {
-            log::info!("removed {removed} window files beyond --retain-windows-days");
-        }
-    }
-
-    fn remove_old_segments(&self, position: &Position) {
-        let shared = &self.shared;
-        let Some(_lock) = self.lock_removals() else { return };
-        let round = Round {
-            retention: shared.options.retention,
-            checkpoint: position.through,
-            active_segment: position.active_segment,
-            forgotten_through: position.horizon.after,
-            now_ms: self.clock.now_ms(),
-        };
-        match retention::maintain(&*shared.disk, &shared.dir, &round) {
+        match self.keeper.maintain_journal(position) {
             Ok(done) => {
-                shared.metrics.journal_bytes.set(i64::try_from(done.bytes).unwrap_or(i64::MAX));
-                shared.metrics.journal_segments.set(i64::try_from(done.segments).unwrap_or(i64::MAX));
+                let metrics = &self.shared.metrics;
+                metrics.journal_bytes.set(i64::try_from(done.bytes).unwrap_or(i64::MAX));
+                metrics.journal_segments.set(i64::try_from(done.segments).unwrap_or(i64::MAX));
                 if done.removed > 0 {
                     log::info!("removed {} old journal segments", done.removed);
                 }

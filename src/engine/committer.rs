@@ -129,6 +129,6 @@ impl CommitterThread {
 
 /// The memory that a batch's insights take until the last is merged.
 fn insight_bytes(insights: &[Insight]) -> usize {
-    let keys = insights.first().map_or(0, |insight| insight.keys.paths.bytes() + insight.keys.agents.bytes());
+    let keys = insights.first().map_or(0, |insight| insight.keys.bytes());
     keys + insights.iter().map(|insight| size_of::<Routed>() + insight.counts.bytes()).sum::<usize>()
 }

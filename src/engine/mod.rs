@@ -12,6 +12,7 @@
 
 mod checkpointer;
 mod committer;
+pub mod keeper;
 mod replayed;
 mod source;
 mod waiting;
@@ -27,6 +28,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use self::checkpointer::{CheckpointerChannels, CheckpointerThread};
 use self::committer::CommitterThread;
+use self::keeper::{CheckpointKeeper, KeptFor};
 use self::replayed::Workers;
 use self::worker::WorkerThread;
 use crate::base::clock;
@@ -34,6 +36,7 @@ use crate::base::disk::{Disk, FileLock};
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::base::shutdown::{Joined, spawn};
+use crate::base::sync::lock;
 use crate::batch::{Encoding, Format, insights};
 use crate::data_dir::{DataDir, at};
 use crate::intake::{CheckedBatch, Health, Intake};
@@ -43,7 +46,7 @@ use crate::journal::format::{BodyCoding, Draft, Parts};
 use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince};
 use crate::journal::recovery::{self, Opened, Opening, RecoveryReport};
 use crate::journal::replay::Replay;
-use crate::journal::retention::{Retention, RetentionClock};
+use crate::journal::retention::RetentionClock;
 use crate::journal::start_error::StartError;
 use crate::journal::summary;
 use crate::metrics::Metrics;
@@ -53,7 +56,18 @@ use crate::windows::scan;
 use crate::windows::window::Window;
 use crate::windows::worker::{MarkerId, Routed, Worker, WorkerLimits};
 
-/// Engine options, from `Config`.
+/// Messages that may wait for one worker: enough for a worker to go on during the flush of a large window.
+pub const QUEUE_LENGTH: usize = 1_024;
+/// Batches written and synced together: as many as may wait while the group before is synced.
+pub const MAX_GROUP_BATCHES: usize = 1_024;
+/// Bytes written and synced together (one batch may be larger): a slow disk still answers within a second.
+pub const MAX_GROUP_BYTES: usize = 16 << 20;
+/// Time between checkpoints: hour and day files are as old as that, and a restart replays no more than that.
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// Journal bytes between checkpoints: about a second of replay.
+pub const CHECKPOINT_BYTES: u64 = 1 << 30;
+
+/// Engine options.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Window workers.
@@ -70,10 +84,8 @@ pub struct EngineOptions {
     pub worker: WorkerLimits,
     /// Keys the deduplication index keeps.
     pub dedup_keys: usize,
-    /// How long the journal is kept.
-    pub retention: Retention,
-    /// For how many days windows are kept, by size; 0 for ever.
-    pub retain_windows_days: [u32; 3],
+    /// How long journal and windows are kept.
+    pub kept_for: KeptFor,
     /// Time between checkpoints.
     pub checkpoint_interval: Duration,
     /// Journal bytes between checkpoints.
@@ -179,7 +191,7 @@ impl Engine {
                 ask_windows: &|end| scan::refuse_windows_ahead(&*disk, &dir, end),
             })?
         };
-        let Opened { committer, replay, mut ledger, retention_ms, report } = opened;
+        let Opened { committer, replay, ledger, retention_ms, report } = opened;
         report_recovery(&report, &replay, &metrics);
 
         let shared = Arc::new(Shared {
@@ -207,15 +219,20 @@ impl Engine {
                 shared.metrics.worker(number),
                 report.end,
             );
-            machine.begin_with(Arc::clone(&cutoffs), ledger.through);
+            machine.late_entries().begin_with(Arc::clone(&cutoffs), ledger.through);
             let thread = WorkerThread::new(number, machine, messages, acks_in.clone(), Arc::clone(&shared));
             threads.push(spawn(&format!("window-{number}"), move || thread.run())?);
         }
-        let counted = replayed::replay(&shared, &replay, ledger.through, &to_workers)?;
-        ledger.add(report.end, &counted);
-        let clock = RetentionClock::new(retention_ms, clock::now_ms());
+        let mut keeper = CheckpointKeeper::new(
+            Arc::clone(&shared.disk),
+            Arc::clone(&shared.dir),
+            shared.options.kept_for,
+            ledger,
+            RetentionClock::new(retention_ms, clock::now_ms()),
+        );
+        replayed::replay(&shared, &replay, &mut keeper, &to_workers)?;
         if let Some(why) = report.unproven {
-            replayed::prove(&shared, why, &mut ledger, &clock, &Workers { to: &to_workers, acks: &acks })?;
+            replayed::prove(&shared, why, &mut keeper, &Workers { to: &to_workers, acks: &acks })?;
         }
 
         let (to_committer, messages) = bounded(shared.options.max_group_batches);
@@ -227,8 +244,7 @@ impl Engine {
         let (done, checkpointer_done) = bounded(1);
         let channels =
             CheckpointerChannels { to_committer: to_committer.clone(), acks, poked, stopped, done };
-        let thread =
-            CheckpointerThread::new(Arc::clone(&shared), channels, ledger, clock, report.checkpoint)?;
+        let thread = CheckpointerThread::new(Arc::clone(&shared), channels, keeper, report.checkpoint);
         threads.push(spawn("checkpointer", move || thread.run())?);
         Ok(Engine {
             shared,
@@ -258,7 +274,7 @@ impl Engine {
             return false;
         }
         let _ = self.to_committer.send(ToCommitter::Stop);
-        let mut threads = self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut threads = lock(&self.threads);
         threads.drain(..).all(|thread| thread.join_until(deadline))
     }
 }
@@ -416,9 +432,6 @@ impl Engine {
 
 /// Roughly how long a summary will be in its record.
 fn summary_bytes(summary: &Summary) -> usize {
-    let counts: usize =
-        summary.minutes.iter().map(|(_, counts)| counts.by_path.len() + counts.by_agent.len()).sum();
-    let keys: usize =
-        summary.keys.paths.iter().chain(summary.keys.agents.iter()).map(|key| 4 + key.len()).sum();
-    16 + keys + summary.minutes.len() * 16 + counts * 8
+    let counts: usize = summary.minutes.iter().map(|(_, counts)| counts.bytes()).sum();
+    summary.keys.bytes() + counts
 }

@@ -7,18 +7,16 @@ use std::io;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::keeper::{CheckpointKeeper, Proof};
 use super::{Ack, Shared, ToWorker};
 use crate::base::clock;
 use crate::batch::insights;
-use crate::journal::checkpoint::{Checkpoint, CheckpointError};
-use crate::journal::ledger::{CountedSince, Ledger};
+use crate::journal::checkpoint::CheckpointError;
 use crate::journal::replay::Replay;
-use crate::journal::retention::RetentionClock;
 use crate::journal::start_error::StartError;
 use crate::journal::stored::Unproven;
 use crate::journal::summary;
-use crate::model::{CustomerId, Question, Seq, WindowSize, WindowStart};
-use crate::windows::proof::{DamagedWindow, sum_windows};
+use crate::model::{CustomerId, Question, WindowId, WindowSize, WindowStart};
 use crate::windows::router::partition;
 use crate::windows::worker::Routed;
 
@@ -32,33 +30,29 @@ fn gone() -> io::Error {
     io::Error::other("a window worker ended during the start")
 }
 
-/// Routes the records that windows may lack, and waits until they are merged. Returns what those after the ledger count.
+/// Routes the records that windows may lack, and waits until they are merged.
 pub(super) fn replay(
     shared: &Shared,
     replay: &Replay,
-    ledger_through: Seq,
+    keeper: &mut CheckpointKeeper,
     to_workers: &[Sender<ToWorker>],
-) -> io::Result<CountedSince> {
+) -> io::Result<()> {
     let began = clock::monotonic();
-    let mut counted = CountedSince::new();
     let mut alive = true;
     replay.visit(&*shared.disk, &shared.dir, |found| {
-        let header = found.record.header;
-        if header.seq > ledger_through {
-            let totals = counted.entry(found.customer.clone()).or_default();
-            totals.count(header.entries, header.received_at_ms);
-        }
+        keeper.replay(found);
         let summary = summary::decode(found.record.summary())?;
         let mut routes = vec![Vec::new(); to_workers.len()];
         for insight in insights(&found.customer, &summary) {
             let number = partition(&insight.customer, insight.window, to_workers.len());
-            routes[number].push(Routed { seq: header.seq, insight, charge: None });
+            routes[number].push(Routed { seq: found.record.header.seq, insight, charge: None });
         }
         for (worker, insights) in to_workers.iter().zip(routes).filter(|(_, insights)| !insights.is_empty()) {
             alive &= worker.send(ToWorker::Insights(insights)).is_ok();
         }
         Ok(alive)
     })?;
+    keeper.end_replay(replay.through);
     // A query is answered only after everything before it was merged.
     let (answer, answers) = bounded(to_workers.len());
     for worker in to_workers {
@@ -76,7 +70,7 @@ pub(super) fn replay(
     if replay.records() > 0 {
         log::info!("replayed {} records in {} ms", replay.records(), took.as_millis());
     }
-    Ok(counted)
+    Ok(())
 }
 
 /// A query that matches no window.
@@ -89,42 +83,39 @@ fn empty_query() -> Question {
 pub(super) fn prove(
     shared: &Shared,
     why: Unproven,
-    ledger: &mut Ledger,
-    clock: &RetentionClock,
+    keeper: &mut CheckpointKeeper,
     workers: &Workers<'_>,
 ) -> Result<(), StartError> {
-    let (disk, dir) = (&*shared.disk, &*shared.dir);
-    write_windows(shared, ledger, workers)?;
-    let cutoffs = ledger.cutoffs();
-    let mut sums = sum_windows(disk, dir, &cutoffs)?;
-    if !sums.damaged.is_empty() {
-        sums.damaged.iter().try_for_each(|damaged| rebuild(damaged, workers))?;
-        write_windows(shared, ledger, workers)?;
-        sums = sum_windows(disk, dir, &cutoffs)?;
+    write_windows(shared, keeper, workers)?;
+    let mut proof = keeper.prove()?;
+    if let Proof::Damaged(damaged) = proof {
+        damaged.into_iter().try_for_each(|window| rebuild(window, workers))?;
+        write_windows(shared, keeper, workers)?;
+        proof = keeper.prove()?;
     }
-    let unequal = sums.unequal(ledger);
-    if !unequal.is_empty() {
-        return Err(StartError::UnequalSums(unequal));
-    }
-    for customer in &sums.incomplete {
+    let left_out = match proof {
+        Proof::Proven(left_out) => left_out,
+        Proof::Unequal(sums) => return Err(StartError::UnequalSums(sums)),
+        Proof::Damaged(_) => return Err(io::Error::other("a damaged window could not be replaced").into()),
+    };
+    for customer in left_out {
         log::warn!("customer {customer} has incomplete windows: their sums are not proven");
     }
-    let what = match why {
-        Unproven::NoCheckpoint => "there was no checkpoint",
-        Unproven::Copy => "this directory is a copy",
-        Unproven::OtherLedger => "customers.json was not the one of the checkpoint",
-    };
-    if ledger.through > Seq::ZERO {
-        log::info!("{what}: the windows of {} customers hold what was counted", ledger.customers.len());
+    match why {
+        Unproven::NoCheckpoint => {}
+        Unproven::Copy => log::info!("this directory is a copy; its windows hold what was counted"),
+        Unproven::OtherLedger => {
+            log::warn!("customers.json was not the one of the checkpoint; the windows hold what was counted");
+        }
     }
-    match Checkpoint::write(disk, dir, ledger, clock.now_ms(), clock::now_ms()) {
+    match keeper.write(clock::now_ms()) {
         Ok(()) => Ok(()),
         Err(CheckpointError::NotWritten(error) | CheckpointError::NotSynced(error)) => Err(error.into()),
     }
 }
 
 /// Has every worker write what is dirty, and takes the late entries into the ledger.
-fn write_windows(shared: &Shared, ledger: &mut Ledger, workers: &Workers<'_>) -> io::Result<()> {
+fn write_windows(shared: &Shared, keeper: &mut CheckpointKeeper, workers: &Workers<'_>) -> io::Result<()> {
     /// The checkpointer's markers begin at 1.
     const MARKER: u64 = 0;
     for worker in workers.to {
@@ -134,7 +125,7 @@ fn write_windows(shared: &Shared, ledger: &mut Ledger, workers: &Workers<'_>) ->
         let Ack { expired, .. } = await_ack(shared, workers.acks).ok_or_else(|| {
             io::Error::other(shared.latch.reason().unwrap_or("a window worker ended").to_owned())
         })?;
-        ledger.add_expired(&expired);
+        keeper.acknowledge(&expired);
     }
     Ok(())
 }
@@ -151,9 +142,8 @@ pub(super) fn await_ack(shared: &Shared, acks: &Receiver<Ack>) -> Option<Ack> {
     }
 }
 
-/// Has the owner of a damaged window count it again. One whose names say nothing stays: its customer's sums are unequal.
-fn rebuild(damaged: &DamagedWindow, workers: &Workers<'_>) -> io::Result<()> {
-    let Some((customer, window)) = damaged.window.clone() else { return Ok(()) };
+/// Has the owner of a damaged window count it again.
+fn rebuild((customer, window): (CustomerId, WindowId), workers: &Workers<'_>) -> io::Result<()> {
     let worker = &workers.to[partition(&customer, window, workers.to.len())];
     let (answer, rebuilt) = bounded(1);
     worker.send(ToWorker::TakeUp { customer, window, answer }).map_err(|_| gone())?;

@@ -13,12 +13,14 @@ use std::time::Instant;
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, bounded};
 
 use super::{Engine, ToWorker};
+use crate::base::disk;
 use crate::data_dir::{customer_dir_name, customer_in_dir_name, window_in_file_name};
 use crate::model::{CustomerId, WindowId, WindowStart};
 use crate::query::{Meter, QueryError, Question, Visit, WindowSource};
+use crate::windows::file::{self, Damaged};
 use crate::windows::router::partition;
-use crate::windows::view::WindowView;
-use crate::windows::window::{Damaged, Window};
+use crate::windows::view::{Wanted, WindowView};
+use crate::windows::window::Window;
 
 /// A range of up to so many windows is looked up name by name; a longer one by listing the customer's directory, which
 /// holds the windows of all sizes. A name that does not exist costs about 2 µs, a listed one a third of that.
@@ -116,7 +118,13 @@ impl Engine {
 }
 
 impl WindowSource for Engine {
-    fn visit(&self, question: &Question, meter: &mut Meter, visit: Visit<'_>) -> Result<(), QueryError> {
+    fn visit(
+        &self,
+        question: &Question,
+        wanted: &Wanted,
+        meter: &mut Meter,
+        visit: Visit<'_>,
+    ) -> Result<(), QueryError> {
         let out_of_time = |meter: &Meter| meter.check_time().err().unwrap_or(QueryError::Busy);
         let held = self.ask(question, meter.deadline()).ok_or_else(|| out_of_time(meter))?;
         let starts = self.starts(question, &held, meter)?;
@@ -126,7 +134,7 @@ impl WindowSource for Engine {
             if let Some(window) = held.next_if(|window| window.id().start == start) {
                 meter.charge(window.resident_bytes() as u64)?;
                 metrics.resident_windows.inc();
-                if visit(WindowView::from(&**window))?.is_break() {
+                if visit(WindowView::of(window, wanted))?.is_break() {
                     return Ok(());
                 }
                 continue;
@@ -139,7 +147,7 @@ impl WindowSource for Engine {
                     meter.check_time()?;
                     continue;
                 }
-                Err(error) if error.raw_os_error() == Some(EIO) => None,
+                Err(error) if disk::is_unreadable(&error) => None,
                 Err(error) => return Err(QueryError::Unreadable(format!("{}: {error}", path.display()))),
             };
             let bytes = file.as_ref().map_or(0, Vec::len) as u64;
@@ -147,7 +155,7 @@ impl WindowSource for Engine {
             metrics.file_windows.inc();
             metrics.file_bytes.inc_by(bytes);
             let view = match &file {
-                Some(file) => WindowView::decode(file, &question.customer, id),
+                Some(file) => file::decode(file, &question.customer, id, wanted),
                 None => Err(Damaged::Content("the disk cannot read it".to_owned())),
             };
             let flow = match view {
@@ -155,7 +163,7 @@ impl WindowSource for Engine {
                 Err(why) => {
                     log::warn!("{}: {why}; found by a query", path.display());
                     match self.take_up(&question.customer, id, meter.deadline())? {
-                        Some(window) => visit(WindowView::from(&*window))?,
+                        Some(window) => visit(WindowView::of(&window, wanted))?,
                         None => ControlFlow::Continue(()),
                     }
                 }
@@ -179,6 +187,3 @@ impl WindowSource for Engine {
         Ok(customers.into_iter().collect())
     }
 }
-
-/// `EIO` on Linux: the disk could not read what is there. Such a file is as good as damaged.
-const EIO: i32 = 5;

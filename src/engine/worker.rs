@@ -64,7 +64,7 @@ impl WorkerThread {
             }
             if let Some(marker) = self.worker.work(clock::now_ms()) {
                 // There is room: one marker is outstanding at a time, and each worker answers once.
-                let _ = self.acks.try_send(Ack { marker, expired: self.worker.take_expired() });
+                let _ = self.acks.try_send(Ack { marker, expired: self.worker.late_entries().take() });
                 self.worker.report();
             }
             self.shared.overfull[self.number].store(self.worker.is_overfull(), Ordering::Relaxed);
@@ -85,7 +85,7 @@ impl WorkerThread {
             }
             ToWorker::Mark { id, cutoffs } => {
                 if let Some(cutoffs) = cutoffs {
-                    self.worker.move_cutoffs(cutoffs);
+                    self.worker.late_entries().move_cutoffs(cutoffs);
                 }
                 self.worker.mark(id);
             }

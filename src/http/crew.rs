@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crate::base::clock::monotonic;
+use crate::base::sync::{lock, wait};
 
 /// A group of threads.
 #[derive(Default)]
@@ -26,12 +27,6 @@ struct State {
     running: HashMap<u64, JoinHandle<()>>,
     /// The thread that ended last, not joined yet.
     ended: Option<JoinHandle<()>>,
-}
-
-/// Locks, even where a thread has panicked while holding the lock: the state behind it is kept consistent by
-/// every critical section on its own.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Crew {
@@ -68,7 +63,7 @@ impl Crew {
             if left.is_zero() {
                 return false;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = wait(&self.changed, state, left);
         }
         let ended = state.ended.take();
         drop(state);

@@ -101,6 +101,9 @@ impl Problem {
         if self.status == 409 {
             response = response.with("idempotent-replayed", "true");
         }
+        if self.status == 415 {
+            response = response.with("accept-encoding", "gzip, zstd");
+        }
         if self.status == 401 {
             response = response.with("www-authenticate", "Bearer");
         }

@@ -1,7 +1,7 @@
 //! The default front end: blocking sockets, bounded threads, strict framing, a deadline on every wait.
 //!
 //! In: connections on a TCP or Unix socket. Out: [`Request`](super::Request)s for the handler and its answers on
-//! the wire. One acceptor thread owns the listener, connection threads own one socket each (`slots`), one thread
+//! the wire. One acceptor thread owns the listeners, connection threads own one socket each (`slots`), one thread
 //! sees clients out that were turned away (`turned_away`). No client may ever make it wait, grow or end: what a
 //! client can use up is bounded by [`FrontLimits`], and running out of descriptors or threads is survived.
 //!
@@ -21,7 +21,6 @@ mod timed;
 mod turned_away;
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
@@ -49,7 +48,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
 
 /// A running guarded front end.
 pub struct Guarded {
-    local_addr: Option<SocketAddr>,
+    addresses: Vec<Listen>,
     slots: Arc<Slots>,
     crew: Arc<Crew>,
     /// A byte here ends the acceptor.
@@ -57,37 +56,36 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// Binds and starts to serve.
+    /// Serves on these sockets.
     ///
     /// # Errors
-    /// See [`super::server::start`].
-    pub fn start(
-        listen: &Listen,
+    /// The operating system gives no thread or no descriptor.
+    pub(crate) fn start(
+        listeners: Vec<Listener>,
         limits: FrontLimits,
         handler: Arc<dyn Handler>,
         stats: Arc<ConnectionStats>,
     ) -> io::Result<Self> {
-        let listener = Listener::bind(listen, limits.backlog)?;
-        listener.set_nonblocking()?;
+        listeners.iter().try_for_each(Listener::set_nonblocking)?;
+        let addresses = listeners.iter().map(Listener::address).collect::<io::Result<_>>()?;
         let (waker, woken) = UnixStream::pair()?;
         let crew = Arc::new(Crew::default());
         let slots = Slots::new(&limits, &crew, &stats);
-        let local_addr = listener.local_addr();
         let shared = Arc::new(Shared { limits, handler, stats, slots: Arc::clone(&slots) });
         let (door, arrivals) = Door::new(shared.limits.max_turned_away);
         let limits = shared.limits.clone();
         crew.spawn("http-turn-away".to_owned(), HELPER_STACK_BYTES, move || {
             turned_away::run(&arrivals, &limits)
         })?;
-        let acceptor = Acceptor { listener, woken, shared, door, trouble: Trouble::default() };
-        crew.spawn("http-accept".to_owned(), HELPER_STACK_BYTES, move || acceptor.run())?;
-        Ok(Self { local_addr, slots, crew, waker })
+        let acceptor = Acceptor { woken, shared, door, trouble: Trouble::default() };
+        crew.spawn("http-accept".to_owned(), HELPER_STACK_BYTES, move || acceptor.run(&listeners))?;
+        Ok(Self { addresses, slots, crew, waker })
     }
 }
 
 impl Front for Guarded {
-    fn local_addr(&self) -> Option<SocketAddr> {
-        self.local_addr
+    fn addresses(&self) -> &[Listen] {
+        &self.addresses
     }
 
     fn stop(&self) {
@@ -113,9 +111,8 @@ impl Drop for Guarded {
     }
 }
 
-/// The thread that owns the listener.
+/// The thread that owns the listeners.
 struct Acceptor {
-    listener: Listener,
     woken: UnixStream,
     shared: Arc<Shared>,
     door: Door,
@@ -123,28 +120,35 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    fn run(mut self) {
+    fn run(mut self, listeners: &[Listener]) {
         let shared = Arc::clone(&self.shared);
         let serve: Serve = Arc::new(move |accepted| connection::serve(accepted, &shared));
-        while self.wait() {
-            match self.listener.accept() {
-                Ok(stream) => self.take(stream, &serve),
-                Err(error) => self.failed(&error),
+        while let Some(ready) = self.wait(listeners) {
+            for listener in ready {
+                match listener.accept() {
+                    Ok(stream) => self.take(stream, &serve),
+                    Err(error) => self.failed(&error),
+                }
             }
         }
     }
 
-    /// Waits for a connection; `false` when it is time to end.
-    fn wait(&self) -> bool {
-        let mut fds = [PollFd::new(&self.listener, PollFlags::IN), PollFd::new(&self.woken, PollFlags::IN)];
+    /// Waits for connections; `None` when it is time to end.
+    fn wait<'l>(&self, listeners: &'l [Listener]) -> Option<Vec<&'l Listener>> {
+        let mut fds: Vec<_> = listeners.iter().map(|listener| PollFd::new(listener, PollFlags::IN)).collect();
+        fds.push(PollFd::new(&self.woken, PollFlags::IN));
         match poll(&mut fds, None) {
-            Ok(_) => fds[1].revents().is_empty(),
-            Err(rustix::io::Errno::INTR) => true,
+            Ok(_) => {
+                let woken = fds.pop().is_some_and(|woken| !woken.revents().is_empty());
+                let ready = listeners.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty());
+                (!woken).then(|| ready.map(|(listener, _)| listener).collect())
+            }
+            Err(rustix::io::Errno::INTR) => Some(Vec::new()),
             Err(error) => {
                 // The kernel is out of memory. Accepting tells whether there is something to accept.
-                log::error!("poll on the listener: {error}");
+                log::error!("poll on the listeners: {error}");
                 thread::sleep(EXHAUSTED_PAUSE);
-                !self.shared.slots.draining()
+                (!self.shared.slots.draining()).then(|| listeners.iter().collect())
             }
         }
     }

@@ -6,14 +6,15 @@
 use serde::Serialize;
 
 use super::errors::Problem;
-use super::{Body, BodyError, Head, Response};
+use super::{Body, BodyError, Head, Response, remedy};
 use crate::base::clock;
 use crate::base::inflight::{Budget, Charge};
 use crate::base::random;
-use crate::batch::{self, DecodeError, Encoding, Format};
+use crate::batch::{self, Altered, DecodeError, Encoding, Format};
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What ingestion goes by, from `Config`.
@@ -85,14 +86,24 @@ impl Ingest {
         let decoded = batch::decode(labels.encoding, raw, self.max_body_bytes, &mut charge).map_err(
             |error| match error {
                 DecodeError::TooLarge { .. } => Refused::from(Problem::http(413, error.to_string())),
-                DecodeError::Undecodable { .. } => Refused::from(Problem::bad_batch(error.to_string())),
+                DecodeError::Undecodable { .. } => {
+                    let remedy = remedy::for_encoding(raw, labels.encoding);
+                    Problem::bad_batch(with_remedy(error.to_string(), remedy)).into()
+                }
                 DecodeError::Busy => Refused::from(Reason::Busy),
             },
         )?;
         let received_at_ms = clock::now_ms();
-        let summarized = batch::summarize(&decoded, labels.format, &self.limits, received_at_ms)
-            .map_err(|error| Refused::from(Problem::bad_batch(error.to_string())))?;
-        let (entries, windows) = (summarized.summary.entries, summarized.summary.minutes.len());
+        let summarized =
+            batch::summarize(&decoded, labels.format, &self.limits, received_at_ms).map_err(|error| {
+                let remedy = remedy::for_batch(&decoded, labels.format);
+                Problem::bad_batch(with_remedy(error.to_string(), remedy))
+            })?;
+        let counted = Counted {
+            entries: summarized.summary.entries,
+            windows: summarized.summary.minutes.len(),
+            altered: summarized.altered,
+        };
         let outcome = intake.take(CheckedBatch {
             customer: &labels.customer,
             batch_id: &labels.batch_id,
@@ -106,8 +117,11 @@ impl Ingest {
         });
         match outcome {
             Outcome::Counted => {
-                self.metrics.truncated.inc_by(u64::from(summarized.truncated));
-                Ok(accepted(request_id, &labels.batch_id, entries, windows))
+                for (field, entries) in counted.altered.counts() {
+                    let altered = &self.metrics.altered_fields;
+                    altered.with_label_values(&[field.name()]).inc_by(u64::from(entries));
+                }
+                Ok(accepted(request_id, &labels.batch_id, &counted))
             }
             Outcome::Duplicate => {
                 self.metrics.duplicates.inc();
@@ -151,7 +165,22 @@ impl Ingest {
     }
 }
 
-fn accepted(request_id: &str, batch_id: &BatchId, entries: u32, windows: usize) -> Response {
+fn with_remedy(error: String, remedy: Option<&str>) -> String {
+    match remedy {
+        Some(remedy) => format!("{error}; {remedy}"),
+        None => error,
+    }
+}
+
+/// What the answer says of a counted batch.
+struct Counted {
+    entries: u32,
+    /// Distinct minutes.
+    windows: usize,
+    altered: Altered,
+}
+
+fn accepted(request_id: &str, batch_id: &BatchId, counted: &Counted) -> Response {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Accepted<'a> {
@@ -159,8 +188,13 @@ fn accepted(request_id: &str, batch_id: &BatchId, entries: u32, windows: usize) 
         batch_id: &'a str,
         entries: u32,
         windows: usize,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        altered: BTreeMap<&'static str, u32>,
     }
-    let body = Accepted { request_id, batch_id: batch_id.as_str(), entries, windows };
+    let Counted { entries, windows, altered } = counted;
+    let altered = altered.counts().map(|(field, entries)| (field.name(), entries)).collect();
+    let body =
+        Accepted { request_id, batch_id: batch_id.as_str(), entries: *entries, windows: *windows, altered };
     let body = serde_json::to_vec(&body).expect("plain strings are written into memory");
     Response::new(202, "application/json", body)
 }
@@ -173,8 +207,11 @@ fn labels(head: &Head) -> Result<Labels, Problem> {
         None => (BatchId::new(&random::ulid()).expect("a ULID is visible ASCII"), true),
     };
     let content_type = only(head, "content-type")?.unwrap_or_default();
-    let format = Format::from_content_type(content_type)
-        .ok_or_else(|| Problem::http(415, "content-type must be application/json or application/x-ndjson"))?;
+    let format = Format::from_content_type(content_type).ok_or_else(|| {
+        let known =
+            "content-type must be application/json (an array) or application/x-ndjson (one entry a line)";
+        Problem::http(415, with_remedy(known.to_owned(), remedy::for_content_type(content_type)))
+    })?;
     let encoding = only(head, "content-encoding")?.unwrap_or("identity");
     let encoding = Encoding::from_name(encoding)
         .ok_or_else(|| Problem::http(415, "content-encoding must be identity, gzip or zstd"))?;

@@ -65,10 +65,6 @@ pub struct FrontLimits {
     pub max_turned_away: usize,
     /// Time between two log lines about the same trouble (no file descriptors, no threads, cap reached).
     pub log_interval: Duration,
-    /// Threads that answer requests in the tiny_http front end.
-    pub tiny_workers: usize,
-    /// Unread bytes of a body above which the tiny_http front end leaks a request instead of dropping it.
-    pub tiny_leak_bytes: usize,
 }
 
 impl Default for FrontLimits {
@@ -95,8 +91,6 @@ impl Default for FrontLimits {
             backlog: 4096,
             max_turned_away: 128,
             log_interval: Duration::from_secs(30),
-            tiny_workers: 64,
-            tiny_leak_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -139,11 +133,6 @@ impl FrontLimits {
             (self.thread_stack_bytes >= MIB / 8, "thread_stack_bytes must be at least 128KiB"),
             ((1..=65_536).contains(&self.backlog), "backlog must be between 1 and 65536"),
             ((1..=4_096).contains(&self.max_turned_away), "max_turned_away must be between 1 and 4096"),
-            ((1..=4_096).contains(&self.tiny_workers), "tiny_workers must be between 1 and 4096"),
-            (
-                self.tiny_leak_bytes <= 1024 * MIB,
-                "tiny_leak_bytes must be at most 1GiB: tiny_http allocates as much to drop a request",
-            ),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
             Some((_, rule)) => Err((*rule).to_owned()),

@@ -17,17 +17,18 @@ mod negotiate;
 mod openapi;
 mod params;
 pub mod reading;
+mod remedy;
 pub mod routes;
 pub mod server;
 mod socket;
 pub mod stats;
 mod target;
-pub mod tiny;
+mod tiny;
 pub mod tokens;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use self::listen::Listen;
 use crate::base::inflight::Charge;
 
 /// The header lines and request line of one request.
@@ -145,8 +146,8 @@ pub trait Handler: Send + Sync + 'static {
 
 /// A running front end.
 pub trait Front: Send + Sync {
-    /// The address it listens on, with the real port; `None` for a Unix socket.
-    fn local_addr(&self) -> Option<SocketAddr>;
+    /// The addresses it listens on, in the order they were given, with their real ports.
+    fn addresses(&self) -> &[Listen];
 
     /// Stops accepting and closes idle connections. Requests in flight go on, and each is answered with
     /// `connection: close`. Returns at once; calling it again does nothing.

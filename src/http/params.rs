@@ -5,6 +5,7 @@
 
 use super::Head;
 use super::errors::Problem;
+use crate::base::hex::percent_decoded;
 use crate::time;
 
 /// The parameters of one request.
@@ -85,20 +86,7 @@ pub(super) fn bad(description: impl Into<String>) -> Problem {
 /// Decodes `%XX`.
 fn decode(text: &str) -> Result<String, Problem> {
     let broken = || bad("the query part of the target is not percent-encoded UTF-8");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let digits = after.first_chunk::<2>().filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok()).ok_or_else(broken)?;
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| broken())?);
-        rest = &after[2..];
-    }
-    String::from_utf8(bytes).map_err(|_| broken())
+    percent_decoded(text.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(broken)
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Reading {
         };
         let classes = params.flag("classes")?;
         let most = self.limits.max_windows;
-        let limit = params.number("limit", DEFAULT_LIMIT.min(most), (1, most), " (--max-query-windows)")?;
+        let limit = params.number("limit", DEFAULT_LIMIT.min(most), (1, most), " (max_query_windows)")?;
         let next = match params.get("next") {
             None => None,
             Some(text) => Some(aggregates::cursor(text, range, size).ok_or_else(|| {

@@ -162,13 +162,7 @@ impl Routes {
     }
 
     /// Recovery is done: batches go here, windows come from there.
-    pub fn open(&self, intake: Arc<dyn Intake>, source: Arc<dyn WindowSource>) {
-        let health = Arc::clone(&intake) as Arc<dyn Health>;
-        self.open_roles(Roles { intake: Some(intake), source: Some(source), health });
-    }
-
-    /// The same for a process that does not do everything.
-    pub fn open_roles(&self, roles: Roles) {
+    pub fn open(&self, roles: Roles) {
         assert!(self.opened.set(roles).is_ok(), "recovery is done once");
     }
 

@@ -1,6 +1,6 @@
 //! The way in for the program: which front end, how to start it, and what it is started with.
 //!
-//! In: an address, limits and a handler. Out: a running [`Front`]. The only file that knows both front ends.
+//! Input: addresses, limits and a handler. Output: a running [`Front`]. The only file that knows both front ends.
 
 use std::io;
 use std::str::FromStr;
@@ -13,7 +13,8 @@ pub use super::stats::ConnectionStats;
 
 use super::Handler;
 use super::guarded::Guarded;
-use super::tiny::Tiny;
+use super::socket::Listener;
+use super::tiny::TinyFront;
 
 /// Which front end serves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,21 +38,26 @@ impl FromStr for FrontKind {
     }
 }
 
-/// Starts a front end of this kind.
+/// Starts a front end of this kind on these addresses. All of them share its limits.
 ///
 /// # Errors
-/// Limits that contradict each other (`InvalidInput`), an address that cannot be bound, a Unix socket that
-/// another server answers on (`AddrInUse`), no thread for the acceptor.
+/// Limits that contradict each other (`InvalidInput`), an address that cannot be bound, which is named, a Unix socket
+/// that another server answers on (`AddrInUse`), no thread for the acceptor.
 pub fn start(
     kind: FrontKind,
-    listen: &Listen,
+    listen: &[Listen],
     limits: FrontLimits,
     handler: Arc<dyn Handler>,
     stats: Arc<ConnectionStats>,
 ) -> io::Result<Box<dyn Front>> {
     limits.check().map_err(|rule| io::Error::new(io::ErrorKind::InvalidInput, rule))?;
+    let bind = |listen: &Listen| {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{listen}: {error}"));
+        Listener::bind(listen, limits.backlog).map_err(named)
+    };
+    let listeners = listen.iter().map(bind).collect::<io::Result<Vec<_>>>()?;
     Ok(match kind {
-        FrontKind::Guarded => Box::new(Guarded::start(listen, limits, handler, stats)?),
-        FrontKind::Tiny => Box::new(Tiny::start(listen, limits, handler, stats)?),
+        FrontKind::Guarded => Box::new(Guarded::start(listeners, limits, handler, stats)?),
+        FrontKind::Tiny => Box::new(TinyFront::start(listeners, limits, handler, stats)?),
     })
 }

@@ -5,7 +5,7 @@
 //! goes when the listener goes.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -76,7 +76,7 @@ impl Stream {
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, _file: UnixFile },
+    Unix { listener: UnixListener, file: UnixFile },
 }
 
 impl Listener {
@@ -89,15 +89,16 @@ impl Listener {
                 Ok(Self::Tcp(listener))
             }
             Listen::Unix(path) => {
-                bind_unix(path, backlog).map(|(listener, file)| Self::Unix { listener, _file: file })
+                bind_unix(path, backlog).map(|(listener, file)| Self::Unix { listener, file })
             }
         }
     }
 
-    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+    /// The address with its real port.
+    pub(crate) fn address(&self) -> io::Result<Listen> {
         match self {
-            Self::Tcp(listener) => listener.local_addr().ok(),
-            Self::Unix { .. } => None,
+            Self::Tcp(listener) => listener.local_addr().map(Listen::Tcp),
+            Self::Unix { file, .. } => Ok(Listen::Unix(file.path.clone())),
         }
     }
 
@@ -123,12 +124,12 @@ impl Listener {
 }
 
 impl Listener {
-    /// The same socket once more, for tiny_http to own.
-    pub(crate) fn for_tiny_http(&self) -> io::Result<tiny_http::Listener> {
-        Ok(match self {
-            Self::Tcp(listener) => listener.try_clone()?.into(),
-            Self::Unix { listener, .. } => listener.try_clone()?.into(),
-        })
+    /// The socket for tiny_http, and what must live as long.
+    pub(crate) fn into_tiny_http(self) -> (tiny_http::Listener, Option<UnixFile>) {
+        match self {
+            Self::Tcp(listener) => (listener.into(), None),
+            Self::Unix { listener, file } => (listener.into(), Some(file)),
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::net::Ipv6Addr;
 
+use crate::base::hex::hex_byte;
+
 /// Path and query of a target in origin form (`/a?b`), absolute form (`http://host/a?b`) or `*`.
 ///
 /// # Errors
@@ -66,10 +68,7 @@ fn is_ip_literal(text: &str) -> bool {
 fn is_registered_name(text: &str) -> bool {
     let mut parts = text.split('%');
     let plain = |part: &str| part.bytes().all(is_name_byte);
-    let encoded = |part: &str| {
-        part.get(..2).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-            && plain(&part[2..])
-    };
+    let encoded = |part: &str| hex_byte(part.as_bytes()).is_some() && plain(&part[2..]);
     !text.is_empty() && parts.next().is_some_and(plain) && parts.all(encoded)
 }
 

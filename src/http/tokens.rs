@@ -8,6 +8,7 @@ use std::sync::RwLock;
 
 use super::Head;
 use crate::base::disk::Disk;
+use crate::base::sync;
 
 /// The shortest token that is accepted: 16 characters are what a person could still guess at leisure.
 const MIN_TOKEN_BYTES: usize = 16;
@@ -33,15 +34,17 @@ impl Tokens {
         Ok(Self { file: Some(file.to_owned()), valid })
     }
 
-    /// Reads the file again, where there is one, and says which. On an error the tokens stay as they were.
+    /// Reads the file again, where there is one; returns it and the number of its tokens. On an error the tokens stay as
+    /// they were.
     ///
     /// # Errors
     /// See [`Tokens::load`].
-    pub fn reload(&self, disk: &dyn Disk) -> Result<Option<&Path>, String> {
+    pub fn reload(&self, disk: &dyn Disk) -> Result<Option<(&Path, usize)>, String> {
         let Some(file) = &self.file else { return Ok(None) };
         let tokens = read(disk, file)?;
-        *self.valid.write().unwrap_or_else(std::sync::PoisonError::into_inner) = tokens;
-        Ok(Some(file))
+        let count = tokens.len();
+        *sync::write(&self.valid) = tokens;
+        Ok(Some((file, count)))
     }
 
     /// Whether there are any: without, everybody may.
@@ -58,7 +61,7 @@ impl Tokens {
         let (Some(value), None) = (values.next(), values.next()) else { return false };
         let Some((scheme, token)) = value.split_once(' ') else { return false };
         let token = token.trim_start();
-        let valid = self.valid.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let valid = sync::read(&self.valid);
         // Every token is looked at to its end, so that the time tells nothing.
         let found = valid.iter().fold(false, |found, known| found | same(known.as_bytes(), token.as_bytes()));
         scheme.eq_ignore_ascii_case("bearer") && found

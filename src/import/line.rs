@@ -24,12 +24,11 @@ use memchr::memchr;
 use super::json_line::{self, Fields};
 use super::ncsa::{self, Quoted};
 use super::stamp::{self, Stamps};
-use crate::batch::Limits;
+use crate::base::token;
+use crate::batch::{MAX_AGENT_BYTES, MAX_PATH_BYTES};
 
 /// A longer line is bad without a look at it: the largest request heads that servers take are 64 KiB.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
-/// As the server has it.
-const MAX_METHOD_BYTES: usize = 32;
 
 /// Why a line is no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +76,6 @@ pub enum Read {
 #[derive(Clone, Debug)]
 pub struct LineReader {
     keep_query: bool,
-    max_path_bytes: usize,
-    max_agent_bytes: usize,
     stamps: Stamps,
     request: Vec<u8>,
     agent: Vec<u8>,
@@ -89,16 +86,7 @@ pub struct LineReader {
 impl LineReader {
     /// A reader that keeps query strings or drops them.
     pub fn new(keep_query: bool) -> Self {
-        let limits = Limits::default();
-        Self {
-            keep_query,
-            max_path_bytes: limits.max_path_bytes,
-            max_agent_bytes: limits.max_agent_bytes,
-            stamps: Stamps::default(),
-            request: Vec::new(),
-            agent: Vec::new(),
-            cut: 0,
-        }
+        Self { keep_query, stamps: Stamps::default(), request: Vec::new(), agent: Vec::new(), cut: 0 }
     }
 
     /// Appends the entry of a line to `body`, with a line end.
@@ -164,9 +152,7 @@ impl LineReader {
         keep_query: bool,
         body: &mut Vec<u8>,
     ) -> Result<(), Bad> {
-        let is_method =
-            (1..=MAX_METHOD_BYTES).contains(&method.len()) && method.iter().all(|b| IS_TOKEN[*b as usize]);
-        if !is_method || !is_target(method, target) {
+        if !token::is_method(method) || !is_target(method, target) {
             return Err(Bad::NotARequest);
         }
         let path = match memchr(b'?', target) {
@@ -176,11 +162,11 @@ impl LineReader {
         body.extend_from_slice(b"\",\"method\":\"");
         body.extend_from_slice(method);
         body.extend_from_slice(b"\",\"path\":\"");
-        self.cut += u64::from(append_text(path, self.max_path_bytes, body));
+        self.cut += u64::from(append_text(path, MAX_PATH_BYTES, body));
         body.extend_from_slice(b"\",\"userAgent\":\"");
         // Servers write `-` for a header that was not sent.
         if agent != b"-" {
-            self.cut += u64::from(append_text(agent, self.max_agent_bytes, body));
+            self.cut += u64::from(append_text(agent, MAX_AGENT_BYTES, body));
         }
         body.extend_from_slice(b"\"}\n");
         Ok(())
@@ -188,18 +174,6 @@ impl LineReader {
 }
 
 const RECEIVED_AT: &[u8] = b"{\"receivedAt\":\"";
-
-/// `tchar` of RFC 9110, section 5.6.2.
-static IS_TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let tokens = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let mut index = 0;
-    while index < tokens.len() {
-        table[tokens[index] as usize] = true;
-        index += 1;
-    }
-    table
-};
 
 #[inline]
 fn is_target(method: &[u8], target: &[u8]) -> bool {
@@ -254,7 +228,7 @@ fn append_odd_text(text: &[u8], max_bytes: usize, body: &mut Vec<u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{Format, reference};
+    use crate::batch::{Format, Limits, reference};
 
     fn read(line: &[u8]) -> Result<String, Bad> {
         let mut body = Vec::new();
@@ -386,7 +360,7 @@ mod tests {
         assert_eq!(reader.append(json.as_bytes(), &mut body), Ok(Read::Entry));
         let taken = reference(&body, Format::Ndjson, &Limits::default(), 1_766_944_987_000).unwrap();
         assert_eq!((taken.summary.entries, reader.cut), (6, 2));
-        let paths: Vec<&str> = taken.summary.keys.paths.iter().collect();
+        let paths: Vec<&str> = taken.summary.keys.tables[crate::dimension::PATH].iter().collect();
         assert!(paths.contains(&"GET /\"\\") && paths.contains(&"GET /\u{fffd}\u{fffd}"), "{paths:?}");
     }
 }

@@ -10,6 +10,7 @@ use memchr::memchr2;
 
 use super::line::Bad;
 use super::stamp::NCSA_BYTES;
+use crate::base::hex::hex_byte;
 
 /// What a line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,11 +119,6 @@ pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(rest);
-}
-
-fn hex_byte(text: &[u8]) -> Option<u8> {
-    let digits = text.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender as Channel, bounded};
@@ -18,6 +18,7 @@ use super::region::{Region, Splitter};
 use super::send::{Delivery, Sender, Undelivered};
 use super::walk::{Entries, Walked, walk};
 use crate::base::clock;
+use crate::base::sync::lock;
 use crate::input::{Coding, Input};
 
 /// How to import.
@@ -267,10 +268,6 @@ fn was_just_written(path: &Path) -> bool {
         return false;
     };
     clock::now_ms().saturating_sub(since_1970.as_millis() as u64) < WRITTEN_QUIET.as_millis() as u64
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes regions, reads their lines and sends them.

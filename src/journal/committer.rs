@@ -41,7 +41,12 @@ pub struct Submission {
     pub charge: Charge,
 }
 
-/// The committer's limits, from `Config`.
+/// Length of a segment: retention removes whole segments, and a start reads the last one.
+pub const SEGMENT_BYTES: u64 = 256 << 20;
+/// Journal after the checkpoint beyond which nothing is taken: twice what lies between two checkpoints.
+pub const MAX_UNCHECKPOINTED_BYTES: u64 = 2 << 30;
+
+/// The committer's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct CommitLimits {
     /// A segment longer than this is sealed before the next group.

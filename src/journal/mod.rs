@@ -33,7 +33,7 @@
 //! | kill -9, then a power cut | what a kill leaves in the page cache is readable but perhaps not on disk. Recovery therefore writes the last group again, into a new segment, before it relies on it; and the directories of all windows that replay finds already written are synced before the next checkpoint |
 //! | a failed sync of the journal | everybody who waits gets 503 and the journal is latched ([`crate::base::latch`]): nothing is written or checkpointed any more. The restart writes the group again from what it can read, or cuts it; both are right for a batch that was answered 503 |
 //! | a failed or short write (disk full) | the group is cut off again and the cut synced *before* its 503s are sent, so that a refused batch cannot turn up later. If the cut fails: latched. The journal refuses batches below `--min-free-bytes`, so that windows can still be written |
-//! | a window file that cannot be written | it stays dirty and is tried again with a new temporary file; the checkpoint waits, and what may wait is bounded (`--max-uncheckpointed-bytes`, then 503) |
+//! | a window file that cannot be written | it stays dirty and is tried again with a new temporary file; the checkpoint waits, and what may wait is bounded (2 GiB of journal, then 503) |
 //! | a failed sync of a directory | latched: nobody knows which names are durable |
 //! | power cut between window rename and directory sync | the old file comes back. The checkpoint has not moved, so the records are replayed into it |
 //! | power cut between checkpoint and retention | removed segments may come back; what is at or below the checkpoint is not replayed |

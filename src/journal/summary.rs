@@ -1,51 +1,107 @@
 //! The bytes of a summary inside a journal record: what replay applies, so that a later agent table, limit or
 //! clock cannot change what a batch counted.
 //!
-//! All integers are little-endian:
+//! Input: a [`Summary`], or the bytes of one. Output: the other.
+//! Never: a summary that breaks a promise of its type, whatever the bytes are.
+//!
+//! Numbers are LEB128: seven bits a byte, the lowest first, the eighth bit set where another byte follows, and no more
+//! bytes than needed. Nearly all are small, so that a row of counts takes three bytes instead of twelve.
 //!
 //! ```text
-//! u32 paths   u32 agents   u32 minutes   u32 entries
-//! paths  × { u32 bytes, text }       sorted, distinct
-//! agents × { u32 bytes, text }       sorted, distinct
-//! minutes × { u32 minute since 1970-01-01T00:00Z, u32 requests, u32 path counts, u32 agent counts,
-//!             path counts × { u32 index, u32 count }, agent counts × { u32 index, u32 count } }
+//! entries   minutes
+//! keys of each dimension:  keys × { bytes, text }                      sorted, distinct
+//! minutes × {
+//!     minute                       since 1970-01-01T00:00Z; from the second on, behind the one before
+//!     all:     requests, measures
+//!     robots:  requests, measures
+//!     visitors: bytes, text        see measures::Visitors
+//!     counts of each dimension: rows, is measured (0 or 1),
+//!         rows × { index, requests, robots, measures if measured }
+//! }
+//! measures: bytes, microseconds, cells × { cell, count }
 //! ```
 //!
-//! Minutes ascend, indices ascend within a minute, and the counts of each kind sum to the minute's requests.
+//! Before keys, rows and cells stands how many there are. The dimensions are those of [`crate::dimension::DIMENSIONS`], in
+//! their order. The index of a row and the number of a cell are given as their distance from the one before (from −1 for
+//! the first), less one.
 
 use std::sync::Arc;
 
 use super::format::Invalid;
-use crate::model::{Counts, KeyTable, Keys, Summary, WindowStart};
+use crate::dimension::{DIMENSION_COUNT, DIMENSIONS};
+use crate::measures::{Cell, MeasureRow, Measures, Totals, Visitors};
+use crate::model::{Counts, KeyCount, KeyCounts, KeyTable, Keys, Summary, WindowStart};
 
 /// Appends a summary.
 pub fn encode(summary: &Summary, out: &mut Vec<u8>) {
-    let mut put = |value: usize| out.extend_from_slice(&to_u32(value).to_le_bytes());
-    put(summary.keys.paths.len());
-    put(summary.keys.agents.len());
-    put(summary.minutes.len());
-    put(summary.entries as usize);
-    for table in [&summary.keys.paths, &summary.keys.agents] {
+    put(out, u64::from(summary.entries));
+    put(out, summary.minutes.len() as u64);
+    for table in &summary.keys.tables {
+        put(out, table.len() as u64);
         for key in table.iter() {
-            out.extend_from_slice(&to_u32(key.len()).to_le_bytes());
-            out.extend_from_slice(key.as_bytes());
+            put_bytes(out, key.as_bytes());
         }
     }
+    let mut before = 0;
     for (start, counts) in &summary.minutes {
-        let mut put = |value: u32| out.extend_from_slice(&value.to_le_bytes());
-        put(start.0);
-        put(counts.requests);
-        put(to_u32(counts.by_path.len()));
-        put(to_u32(counts.by_agent.len()));
-        for (index, count) in counts.by_path.iter().chain(&counts.by_agent) {
-            put(*index);
-            put(*count);
-        }
+        put(out, u64::from(start.0 - before));
+        before = start.0;
+        put_totals(out, &counts.all);
+        put_totals(out, &counts.robots);
+        let mut visitors = String::new();
+        counts.visitors.push_text(&mut visitors);
+        put_bytes(out, visitors.as_bytes());
+        counts.by.iter().for_each(|by| put_key_counts(out, by));
     }
 }
 
-fn to_u32(value: usize) -> u32 {
-    u32::try_from(value).expect("a batch's parts are counted in 32 bits")
+fn put(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn put_totals(out: &mut Vec<u8>, totals: &Totals) {
+    put(out, totals.requests);
+    put(out, totals.measures.response_bytes);
+    put(out, totals.measures.duration_micros);
+    put_cells(out, totals.measures.cells());
+}
+
+fn put_cells(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell, u64)> + Clone) {
+    put(out, cells.clone().count() as u64);
+    let mut next = 0;
+    for (cell, count) in cells {
+        put(out, u64::from(cell.number() - next));
+        put(out, count);
+        next = cell.number() + 1;
+    }
+}
+
+fn put_key_counts(out: &mut Vec<u8>, by: &KeyCounts) {
+    let is_measured = !by.measures.is_empty();
+    put(out, by.rows.len() as u64);
+    put(out, u64::from(is_measured));
+    let mut next = 0;
+    for (place, row) in by.rows.iter().enumerate() {
+        put(out, u64::from(row.index - next));
+        put(out, u64::from(row.requests));
+        put(out, u64::from(row.robots));
+        next = row.index + 1;
+        if is_measured {
+            let MeasureRow { response_bytes, duration_micros, cells } = by.measures.get(place);
+            put(out, response_bytes);
+            put(out, duration_micros);
+            put_cells(out, cells.iter().map(|(cell, count)| (*cell, u64::from(*count))));
+        }
+    }
 }
 
 /// Reads a summary back and checks that its sums hold.
@@ -54,24 +110,25 @@ fn to_u32(value: usize) -> u32 {
 /// [`Invalid::Content`] for anything [`encode`] would not have written. The checksums around it make that a bug
 /// or a forgery, not damage.
 pub fn decode(bytes: &[u8]) -> Result<Summary, Invalid> {
-    let mut reader = Reader { bytes };
-    let [paths, agents, minutes, entries] = [reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?];
-    let keys = Keys { paths: reader.key_table(paths)?, agents: reader.key_table(agents)? };
-    let mut windows = Vec::new();
-    let mut total = 0u64;
+    let mut reader = SummaryReader { bytes };
+    let entries = reader.number_u32()?;
+    let minutes = reader.number_u32()?;
+    let mut keys = Keys::default();
+    for table in &mut keys.tables {
+        *table = reader.key_table()?;
+    }
+    let mut windows: Vec<(WindowStart, Arc<Counts>)> = Vec::new();
+    let mut total = 0;
     for _ in 0..minutes {
-        let start = WindowStart(reader.u32()?);
-        let requests = reader.u32()?;
-        let (path_counts, agent_counts) = (reader.u32()?, reader.u32()?);
-        let counts = Counts {
-            requests,
-            by_path: reader.counts(path_counts, paths, requests)?,
-            by_agent: reader.counts(agent_counts, agents, requests)?,
+        let distance = reader.number_u32()?;
+        let start = match windows.last() {
+            None => Some(distance),
+            Some((before, _)) if distance > 0 => before.0.checked_add(distance),
+            Some(_) => None,
         };
-        if windows.last().is_some_and(|(previous, _)| *previous >= start) {
-            return Err(Invalid::Content("the summary's minutes do not ascend"));
-        }
-        total += u64::from(requests);
+        let start = WindowStart(start.ok_or(Invalid::Content("the summary's minutes do not ascend"))?);
+        let counts = reader.counts(&keys)?;
+        total += counts.all.requests;
         windows.push((start, Arc::new(counts)));
     }
     if total != u64::from(entries) || !reader.bytes.is_empty() {
@@ -80,94 +137,228 @@ pub fn decode(bytes: &[u8]) -> Result<Summary, Invalid> {
     Ok(Summary { entries, keys: Arc::new(keys), minutes: windows })
 }
 
-struct Reader<'a> {
+struct SummaryReader<'a> {
     bytes: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
-    fn take(&mut self, bytes: usize) -> Result<&'a [u8], Invalid> {
-        let (taken, rest) =
-            self.bytes.split_at_checked(bytes).ok_or(Invalid::Content("the summary is cut short"))?;
+const CUT_SHORT: Invalid = Invalid::Content("the summary is cut short");
+const NUMBER: Invalid = Invalid::Content("a number of the summary is out of range");
+const SUMS: Invalid = Invalid::Content("the summary's counts do not sum to its requests");
+
+impl<'a> SummaryReader<'a> {
+    #[inline]
+    fn number(&mut self) -> Result<u64, Invalid> {
+        match self.bytes.split_first() {
+            Some((byte, rest)) if *byte < 0x80 => {
+                self.bytes = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<u64, Invalid> {
+        let mut number = 0;
+        for shift in (0..63).step_by(7) {
+            let (byte, rest) = self.bytes.split_first().ok_or(CUT_SHORT)?;
+            self.bytes = rest;
+            number |= u64::from(byte & 0x7F) << shift;
+            if *byte < 0x80 {
+                // A last byte of zero would be another form of the same number.
+                return if *byte == 0 { Err(NUMBER) } else { Ok(number) };
+            }
+        }
+        Err(NUMBER)
+    }
+
+    #[inline]
+    fn number_u32(&mut self) -> Result<u32, Invalid> {
+        u32::try_from(self.number()?).map_err(|_| NUMBER)
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], Invalid> {
+        let bytes = self.number_u32()? as usize;
+        let (taken, rest) = self.bytes.split_at_checked(bytes).ok_or(CUT_SHORT)?;
         self.bytes = rest;
         Ok(taken)
     }
 
-    fn u32(&mut self) -> Result<u32, Invalid> {
-        Ok(u32::from_le_bytes(self.take(4)?.try_into().expect("four bytes")))
-    }
-
-    fn key_table(&mut self, keys: u32) -> Result<KeyTable, Invalid> {
+    fn key_table(&mut self) -> Result<KeyTable, Invalid> {
         let mut table = KeyTable::default();
-        for _ in 0..keys {
-            let bytes = self.u32()? as usize;
-            let text = std::str::from_utf8(self.take(bytes)?);
-            table.push(text.map_err(|_| Invalid::Content("the summary's keys are not UTF-8"))?);
+        let mut before = None;
+        for _ in 0..self.number_u32()? {
+            let key = std::str::from_utf8(self.bytes()?)
+                .map_err(|_| Invalid::Content("the summary's keys are not UTF-8"))?;
+            if before.is_some_and(|before| before >= key) {
+                return Err(Invalid::Content("the summary's keys do not ascend"));
+            }
+            before = Some(key);
+            table.push(key);
         }
         Ok(table)
     }
 
-    fn counts(&mut self, pairs: u32, keys: u32, requests: u32) -> Result<Vec<(u32, u32)>, Invalid> {
-        let mut counts: Vec<(u32, u32)> = Vec::new();
-        let mut total = 0u64;
-        for _ in 0..pairs {
-            let (index, count) = (self.u32()?, self.u32()?);
-            if index >= keys || counts.last().is_some_and(|(previous, _)| *previous >= index) {
-                return Err(Invalid::Content("the summary's counts name no key, or one twice"));
+    fn counts(&mut self, keys: &Keys) -> Result<Counts, Invalid> {
+        let (all, robots) = (self.totals()?, self.totals()?);
+        let visitors = Visitors::from_text(self.bytes()?)
+            .ok_or(Invalid::Content("the summary's visitors cannot be read"))?;
+        let mut by: [KeyCounts; DIMENSION_COUNT] = Default::default();
+        for ((by, dimension), table) in by.iter_mut().zip(&DIMENSIONS).zip(&keys.tables) {
+            *by = self.key_counts(table.len() as u32)?;
+            let requests = by.requests();
+            let is_sum = match dimension.source.is_in_every_entry() {
+                true => requests == all.requests,
+                false => requests <= all.requests,
+            };
+            if !is_sum || (!dimension.is_measured && !by.measures.is_empty()) {
+                return Err(SUMS);
             }
-            total += u64::from(count);
-            counts.push((index, count));
         }
-        if total == u64::from(requests) {
-            Ok(counts)
-        } else {
-            Err(Invalid::Content("the summary's counts do not sum to its requests"))
+        if robots.requests > all.requests {
+            return Err(SUMS);
         }
+        Ok(Counts { all, robots, visitors, by })
+    }
+
+    fn totals(&mut self) -> Result<Totals, Invalid> {
+        let requests = u64::from(self.number_u32()?);
+        let (response_bytes, micros) = (self.number()?, self.number()?);
+        let mut measures = Measures::new(response_bytes, micros);
+        let mut cells = Vec::new();
+        self.cells(&mut cells)?;
+        cells.iter().for_each(|(cell, count)| measures.add_cell(*cell, u64::from(*count)));
+        Ok(Totals { requests, measures })
+    }
+
+    fn cells(&mut self, cells: &mut Vec<(Cell, u32)>) -> Result<(), Invalid> {
+        let mut next = 0u32;
+        for _ in 0..self.number_u32()? {
+            let number = self.number_u32()?.saturating_add(next);
+            let cell = u16::try_from(number).ok().and_then(Cell::from_number).ok_or(NUMBER)?;
+            next = number + 1;
+            let count = self.number_u32()?;
+            if count == 0 {
+                return Err(NUMBER);
+            }
+            cells.push((cell, count));
+        }
+        Ok(())
+    }
+
+    fn key_counts(&mut self, keys: u32) -> Result<KeyCounts, Invalid> {
+        let rows = self.number_u32()?;
+        let is_measured = match self.number()? {
+            0 => false,
+            1 if rows > 0 => true,
+            _ => return Err(NUMBER),
+        };
+        let mut counts =
+            KeyCounts { rows: Vec::with_capacity(rows.min(keys) as usize), ..KeyCounts::default() };
+        let mut cells = Vec::new();
+        let mut next = 0u32;
+        for _ in 0..rows {
+            let index = self.number_u32()?.saturating_add(next);
+            if index >= keys {
+                return Err(Invalid::Content("the summary's counts name no key"));
+            }
+            next = index + 1;
+            let row = KeyCount { index, requests: self.number_u32()?, robots: self.number_u32()? };
+            if row.requests == 0 || row.robots > row.requests {
+                return Err(SUMS);
+            }
+            counts.rows.push(row);
+            if is_measured {
+                let (response_bytes, micros) = (self.number()?, self.number()?);
+                cells.clear();
+                self.cells(&mut cells)?;
+                counts.measures.push(response_bytes, micros, cells.drain(..));
+            }
+        }
+        if is_measured && counts.measures.iter().all(|row| row.is_empty()) {
+            return Err(Invalid::Content("the summary's measures are empty"));
+        }
+        Ok(counts)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measures::MAX_SUM;
 
     fn summary() -> Summary {
         let mut keys = Keys::default();
-        keys.paths.push("GET /");
-        keys.paths.push("GET /é");
-        keys.agents.push("Chrome");
-        let first = Counts { requests: 3, by_path: vec![(0, 1), (1, 2)], by_agent: vec![(0, 3)] };
-        let second = Counts { requests: 1, by_path: vec![(1, 1)], by_agent: vec![(0, 1)] };
-        Summary {
-            entries: 4,
-            keys: Arc::new(keys),
-            minutes: vec![(WindowStart(10), Arc::new(first)), (WindowStart(70), Arc::new(second))],
-        }
+        keys.tables[0] = ["GET /", "GET /é"].into_iter().collect();
+        keys.tables[1] = ["Chrome", "GPTBot"].into_iter().collect();
+        keys.tables[2] = ["example.com"].into_iter().collect();
+        let row = |index, requests, robots| KeyCount { index, requests, robots };
+        let mut first = Counts::default();
+        first.all.requests = 300;
+        first.all.measures.response_bytes = 70_000;
+        first.all.measures.duration_micros = 1_000_001;
+        first.all.measures.add_cell(Cell::status(200).unwrap(), 299);
+        first.all.measures.add_cell(Cell::duration(1_000_001), 1);
+        first.robots.requests = 2;
+        first.visitors.insert(1 << 63);
+        first.by[0].rows = vec![row(0, 1, 0), row(1, 299, 2)];
+        first.by[0].measures.push(70_000, 0, []);
+        first.by[0].measures.push(
+            0,
+            1_000_001,
+            [(Cell::status(200).unwrap(), 299), (Cell::duration(1_000_001), 1)],
+        );
+        first.by[1].rows = vec![row(0, 298, 0), row(1, 2, 2)];
+        first.by[2].rows = vec![row(0, 7, 0)];
+        let mut second = Counts::default();
+        second.all.requests = 1;
+        second.by[0].rows = vec![row(1, 1, 0)];
+        second.by[1].rows = vec![row(0, 1, 0)];
+        let minutes = vec![(WindowStart(10), Arc::new(first)), (WindowStart(70), Arc::new(second))];
+        Summary { entries: 301, keys: Arc::new(keys), minutes }
+    }
+
+    fn bytes(summary: &Summary) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(summary, &mut bytes);
+        bytes
     }
 
     #[test]
     fn summaries_are_read_back_as_they_were() {
         for summary in [Summary::default(), summary()] {
-            let mut bytes = Vec::new();
-            encode(&summary, &mut bytes);
-            assert_eq!(decode(&bytes).unwrap(), summary);
+            assert_eq!(decode(&bytes(&summary)).unwrap(), summary);
         }
     }
 
     #[test]
     fn no_cut_or_changed_summary_panics_or_sums_wrong() {
-        let mut bytes = Vec::new();
-        encode(&summary(), &mut bytes);
-        for cut in 0..bytes.len() {
-            assert!(decode(&bytes[..cut]).is_err(), "cut at {cut}");
+        let whole = bytes(&summary());
+        for cut in 0..whole.len() {
+            assert!(decode(&whole[..cut]).is_err(), "cut at {cut}");
         }
-        for position in 0..bytes.len() {
-            for value in [0, 1, 0x7F, 0xFF] {
-                let mut changed = bytes.clone();
+        for position in 0..whole.len() {
+            for value in 0..=255 {
+                let mut changed = whole.clone();
                 changed[position] = value;
                 if let Ok(read) = decode(&changed) {
-                    let sum: u32 = read.minutes.iter().map(|(_, counts)| counts.requests).sum();
+                    let sum: u32 = read.minutes.iter().map(|(_, counts)| counts.requests()).sum();
                     assert_eq!(sum, read.entries);
+                    assert_eq!(bytes(&read), changed, "there is one form");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn numbers_have_one_form_and_stay_below_the_largest_sum() {
+        for number in [0, 1, 127, 128, 300, u64::from(u32::MAX), MAX_SUM] {
+            let mut bytes = Vec::new();
+            put(&mut bytes, number);
+            let mut reader = SummaryReader { bytes: &bytes };
+            assert_eq!((reader.number().unwrap(), reader.bytes.len()), (number, 0));
+        }
+        for bytes in [&[0x80, 0x00][..], &[0xFF; 9], &[0x80], &[]] {
+            assert!(SummaryReader { bytes }.number().is_err(), "{bytes:?}");
         }
     }
 }

@@ -87,7 +87,7 @@ pub fn repair(
     let (all, latch) = (Seq(u64::MAX), Latch::new());
     let metrics = Metrics::new().worker(0);
     let mut worker = Worker::new(Arc::clone(disk), Arc::clone(dir), limits, latch.clone(), metrics, all);
-    worker.begin_with(Arc::new(stored.ledger.cutoffs()), stored.ledger.through);
+    worker.late_entries().begin_with(Arc::new(stored.ledger.cutoffs()), stored.ledger.through);
     let mut repair = Repair { disk: &**disk, dir, now_ms, accept, stored, worker, latch, repaired };
     repair.run()?;
     Ok(repair.repaired)
@@ -130,7 +130,7 @@ impl Repair<'_> {
         self.repaired.lost = (self.repaired.through.0 - checkpoint.0).saturating_sub(self.repaired.applied);
         self.write_windows()?;
         self.stored.ledger.add(self.repaired.through, &found.counted);
-        self.stored.ledger.add_expired(&self.worker.take_expired());
+        self.stored.ledger.add_expired(&self.worker.late_entries().take());
         self.settle_sums()?;
         quarantine(self.disk, self.dir, &found.damaged, self.now_ms, &mut self.repaired)?;
         self.finish()?;

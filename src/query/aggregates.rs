@@ -1,8 +1,8 @@
 //! `/aggregates`: the windows of a range, each in the shape of its file.
 //!
-//! A window is written as in its file, with maps cut where that is asked for, and without the checksum: it would be
-//! that of other bytes. The windows come in pages; `next` is the stamp of the first window of the next one, which
-//! callers give back as it is.
+//! A window is written as in its file, with maps cut where that is asked for, without what belongs to the file alone, and
+//! with a few numbers that follow from it. The windows come in pages; `next` is the stamp of the first window of the next
+//! one, which callers give back as it is.
 
 use std::ops::ControlFlow;
 
@@ -12,10 +12,11 @@ use hashbrown::HashMap;
 use super::range::TimeRange;
 use super::{Meter, QueryError, QueryLimits, Question, WindowSource};
 use crate::batch::agent::{Class, class_of};
+use crate::dimension::{DIMENSION_COUNT, OTHER, PATH, USER_AGENT};
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::time;
-use crate::windows::view::{KeyCount, WindowView};
-use crate::windows::window::OTHER;
+use crate::windows::json::{Form, push_quoted, push_window};
+use crate::windows::view::{KeyView, Wanted, WindowView};
 
 /// A page ends where it has taken this share of [`QueryLimits::max_memory_bytes`]; the rest is for what compression
 /// and sending take.
@@ -59,41 +60,45 @@ pub fn answer(
     let mut starts = query.range.starts(query.size);
     starts.start = query.next.unwrap_or(starts.start);
     let question = Question { customer: query.customer.clone(), size: query.size, range: starts };
-    let mut json = Vec::with_capacity(16 * 1024);
-    json.extend_from_slice(b"{\"customerId\":");
-    write_string(&mut json, query.customer.as_str());
+    let mut json = String::with_capacity(16 * 1024);
+    json.push_str("{\"customerId\":");
+    push_quoted(&mut json, query.customer.as_str());
     let (from, to) = (format_instant(query.range.from_ms), format_instant(query.range.to_ms));
     let size = query.size.as_str();
-    json.extend_from_slice(
-        format!(",\"windowSize\":\"{size}\",\"from\":\"{from}\",\"to\":\"{to}\",\"windows\":[").as_bytes(),
-    );
+    json.push_str(&format!(",\"windowSize\":\"{size}\",\"from\":\"{from}\",\"to\":\"{to}\",\"windows\":["));
     let mut windows = 0;
     let mut next = None;
     let mut classes = query.classes.then(Classes::default);
-    source.visit(&question, meter, &mut |mut view| {
+    let top = query.top.unwrap_or(usize::MAX);
+    let mut wanted = Wanted { by: [None; DIMENSION_COUNT], measures: true };
+    wanted.by[PATH] = Some(top);
+    // Classes are those of all families.
+    wanted.by[USER_AGENT] = Some(if query.classes { usize::MAX } else { top });
+    source.visit(&question, &wanted, meter, &mut |mut view| {
         if windows == query.limit || (windows > 0 && json.len() > limits.max_memory_bytes / PAGE_SHARE) {
             next = Some(view.id);
             return Ok(ControlFlow::Break(()));
         }
         let by_class = classes.as_mut().map(|classes| classes.sums(&view));
-        if let Some(top) = query.top {
-            view.cut(top);
-        }
-        view.sort();
+        view.cut(USER_AGENT, top);
         if windows > 0 {
-            json.push(b',');
+            json.push(',');
         }
-        write_window(&mut json, &query.customer, &view, by_class.as_deref());
+        push_window(&mut json, &query.customer, &view, Form::Answer);
+        if let Some(by_class) = by_class {
+            push_classes(&mut json, &by_class);
+        }
+        json.push('}');
         windows += 1;
         Ok(ControlFlow::Continue(()))
     })?;
-    json.push(b']');
+    json.push(']');
     if let Some(WindowId { size, start }) = next {
         let stamp = time::format_stamp(WindowId { size, start });
-        json.extend_from_slice(format!(",\"next\":\"{stamp}\"").as_bytes());
+        json.push_str(&format!(",\"next\":\"{stamp}\""));
     }
-    json.push(b'}');
-    Ok(json)
+    json.push('}');
+    Ok(json.into_bytes())
 }
 
 /// An instant with as many places as it has: seconds, or milliseconds.
@@ -118,7 +123,8 @@ impl Classes {
     fn sums(&mut self, view: &WindowView<'_>) -> Vec<(&'static str, u64)> {
         let mut sums = [0u64; Class::ALL.len()];
         let mut other = 0;
-        for (family, count) in &view.agents {
+        for KeyView { key: family, tally, .. } in &view.by[USER_AGENT] {
+            let count = tally.requests;
             if family == OTHER {
                 other += count;
                 continue;
@@ -137,55 +143,12 @@ impl Classes {
     }
 }
 
-fn write_window(
-    json: &mut Vec<u8>,
-    customer: &CustomerId,
-    view: &WindowView<'_>,
-    by_class: Option<&[(&str, u64)]>,
-) {
-    json.extend_from_slice(b"{\"customerId\":");
-    write_string(json, customer.as_str());
-    json.extend_from_slice(b",\"windowStart\":\"");
-    json.extend_from_slice(time::format_start(view.id.start).as_bytes());
-    json.extend_from_slice(b"\",\"windowSize\":\"");
-    json.extend_from_slice(view.id.size.as_str().as_bytes());
-    json.extend_from_slice(b"\",\"requests\":");
-    write_number(json, view.requests);
-    json.extend_from_slice(b",\"requestsByPath\":");
-    write_counts(json, &view.paths);
-    json.extend_from_slice(b",\"requestsByUserAgent\":");
-    write_counts(json, &view.agents);
-    if let Some(by_class) = by_class {
-        json.extend_from_slice(b",\"requestsByClass\":");
-        let counts: Vec<KeyCount<'_>> =
-            by_class.iter().map(|(class, count)| ((*class).into(), *count)).collect();
-        write_counts(json, &counts);
+/// Appends the requests by class, those that occur.
+fn push_classes(json: &mut String, classes: &[(&'static str, u64)]) {
+    json.push_str(",\"requestsByClass\":{");
+    for (position, (class, count)) in classes.iter().enumerate() {
+        let comma = if position > 0 { "," } else { "" };
+        json.push_str(&format!("{comma}\"{class}\":{count}"));
     }
-    if view.incomplete {
-        json.extend_from_slice(b",\"incomplete\":true");
-    }
-    json.extend_from_slice(b",\"appliedThrough\":");
-    write_number(json, view.applied_through.0);
-    json.push(b'}');
-}
-
-fn write_counts(json: &mut Vec<u8>, counts: &[KeyCount<'_>]) {
-    json.push(b'{');
-    for (position, (key, count)) in counts.iter().enumerate() {
-        if position > 0 {
-            json.push(b',');
-        }
-        write_string(json, key);
-        json.push(b':');
-        write_number(json, *count);
-    }
-    json.push(b'}');
-}
-
-fn write_string(json: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(json, text).expect("text is written into memory");
-}
-
-fn write_number(json: &mut Vec<u8>, number: u64) {
-    serde_json::to_writer(json, &number).expect("a number is written into memory");
+    json.push('}');
 }

@@ -1,10 +1,11 @@
 //! How many queries run at once. Reading windows takes a core and some memory; ingestion must keep the rest.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use super::QueryError;
 use crate::base::clock;
+use crate::base::sync::{lock, wait};
 
 /// For every query that runs, this many may wait.
 const WAITING_PER_RUNNING: usize = 8;
@@ -39,7 +40,7 @@ impl Gate {
     /// # Errors
     /// [`QueryError::Busy`] where too many wait already, or none has ended in time.
     pub fn enter(&self) -> Result<Pass<'_>, QueryError> {
-        let mut inside = self.lock();
+        let mut inside = lock(&self.inside);
         if inside.running >= self.max_running {
             if inside.waiting >= self.max_running * WAITING_PER_RUNNING {
                 return Err(QueryError::Busy);
@@ -52,7 +53,7 @@ impl Gate {
                     inside.waiting -= 1;
                     return Err(QueryError::Busy);
                 }
-                inside = self.left.wait_timeout(inside, left).unwrap_or_else(PoisonError::into_inner).0;
+                inside = wait(&self.left, inside, left);
             }
             inside.waiting -= 1;
         }
@@ -62,18 +63,13 @@ impl Gate {
 
     /// Queries that run now.
     pub fn running(&self) -> usize {
-        self.lock().running
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inside> {
-        // Two numbers that are changed together at the end of every step: a panic elsewhere leaves them right.
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inside).running
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        self.0.lock().running -= 1;
+        lock(&self.0.inside).running -= 1;
         self.0.left.notify_one();
     }
 }

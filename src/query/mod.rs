@@ -17,9 +17,9 @@ pub use meter::Meter;
 
 use crate::model::CustomerId;
 pub use crate::model::Question;
-use crate::windows::view::WindowView;
+use crate::windows::view::{Wanted, WindowView};
 
-/// What queries may cost, from `Config`.
+/// What queries may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueryLimits {
     /// Windows one query reads.
@@ -34,6 +34,23 @@ pub struct QueryLimits {
     pub max_running: usize,
     /// How long a query waits for its turn.
     pub max_wait: Duration,
+}
+
+impl Default for QueryLimits {
+    fn default() -> Self {
+        Self {
+            // Almost a week of minutes.
+            max_windows: 10_000,
+            max_bytes: 256 << 20,
+            // A page of windows ends at a quarter of it.
+            max_memory_bytes: 64 << 20,
+            max_time: Duration::from_secs(5),
+            // Each takes a core; the rest is for ingestion.
+            max_running: 4,
+            // A dashboard asks a few questions at once.
+            max_wait: Duration::from_secs(1),
+        }
+    }
 }
 
 /// Why there is no answer.
@@ -75,19 +92,19 @@ impl std::fmt::Display for QueryError {
         const ADVICE: &str = "ask for a shorter range, a coarser window or a smaller limit";
         match self {
             QueryError::Windows(limit) => {
-                write!(f, "the query reads more than {limit} windows (--max-query-windows): {ADVICE}")
+                write!(f, "the query reads more than {limit} windows (max_query_windows): {ADVICE}")
             }
             QueryError::Bytes(limit) => {
-                write!(f, "the query reads more than {limit} bytes of windows (--max-query-bytes): {ADVICE}")
+                write!(f, "the query reads more than {limit} bytes of windows (max_query_bytes): {ADVICE}")
             }
             QueryError::Memory(limit) => {
-                write!(f, "the query holds more than {limit} bytes (--max-query-memory): {ADVICE}")
+                write!(f, "the query holds more than {limit} bytes (max_query_memory): {ADVICE}")
             }
             QueryError::Time(limit) => {
                 let ms = limit.as_millis();
-                write!(f, "the query runs for more than {ms} ms (--max-query-time): {ADVICE}")
+                write!(f, "the query runs for more than {ms} ms (max_query_time): {ADVICE}")
             }
-            QueryError::Busy => f.write_str("too many queries are running (--max-queries): try again"),
+            QueryError::Busy => f.write_str("too many queries are running (max_queries): try again"),
             QueryError::Rebuilding => {
                 f.write_str("a damaged window is being counted again from the journal: try again")
             }
@@ -102,11 +119,17 @@ pub type Visit<'a> = &'a mut dyn FnMut(WindowView<'_>) -> Result<ControlFlow<()>
 /// Where windows come from: the seam on the way out. Behind it is the local [`crate::engine`], or a cluster.
 pub trait WindowSource: Send + Sync {
     /// Visits the windows of one customer and size that start in a range, ascending by start. Everything that was
-    /// acknowledged before the call is in them. Charges `meter` for each.
+    /// acknowledged before the call is in them. A view shows what is `wanted` of its window. Charges `meter` for each.
     ///
     /// # Errors
     /// See [`QueryError`]; what was visited before it is of no use.
-    fn visit(&self, question: &Question, meter: &mut Meter, visit: Visit<'_>) -> Result<(), QueryError>;
+    fn visit(
+        &self,
+        question: &Question,
+        wanted: &Wanted,
+        meter: &mut Meter,
+        visit: Visit<'_>,
+    ) -> Result<(), QueryError>;
 
     /// Every customer that has windows, sorted.
     ///

@@ -14,9 +14,9 @@ use super::aggregates::format_instant;
 use super::range::TimeRange;
 use super::{Meter, QueryError, QueryLimits, Question, WindowSource};
 use crate::batch::agent::class_of;
+use crate::dimension::{DIMENSION_COUNT, OTHER, PATH, USER_AGENT};
 use crate::model::CustomerId;
-use crate::windows::view::KeyCount;
-use crate::windows::window::OTHER;
+use crate::windows::view::{KeyView, Wanted};
 
 /// What an entry of the merged map costs besides its key.
 const ENTRY_OVERHEAD_BYTES: usize = 48;
@@ -98,16 +98,19 @@ pub fn answer(
 ) -> Result<Vec<u8>, QueryError> {
     let mut merged: HashMap<Box<str>, u64, RandomState> = HashMap::default();
     let (mut requests, mut other, mut held, mut incomplete) = (0u64, 0u64, 0, false);
+    let dimension = match query.dimension {
+        Dimension::Path => PATH,
+        Dimension::Agent => USER_AGENT,
+    };
+    let mut wanted = Wanted { by: [None; DIMENSION_COUNT], measures: false };
+    wanted.by[dimension] = Some(usize::MAX);
     for (size, starts) in query.range.cover() {
         let question = Question { customer: query.customer.clone(), size, range: starts };
-        source.visit(&question, meter, &mut |view| {
-            requests += view.requests;
+        source.visit(&question, &wanted, meter, &mut |mut view| {
+            requests += view.all.requests;
             incomplete |= view.incomplete;
-            let counts = match query.dimension {
-                Dimension::Path => view.paths,
-                Dimension::Agent => view.agents,
-            };
-            for (key, count) in counts {
+            for KeyView { key, tally, .. } in std::mem::take(&mut view.by[dimension]) {
+                let count = tally.requests;
                 if key == OTHER {
                     other += count;
                 } else if let Some(known) = merged.get_mut(&*key) {
@@ -146,10 +149,9 @@ fn render(
         by_class
     });
     let keys = merged.len();
-    let mut counts: Vec<KeyCount<'_>> = merged.iter().map(|(key, count)| ((&**key).into(), *count)).collect();
-    let largest_first = |(a, count_a): &KeyCount<'_>, (b, count_b): &KeyCount<'_>| {
-        count_b.cmp(count_a).then_with(|| a.cmp(b))
-    };
+    let mut counts: Vec<(&str, u64)> = merged.iter().map(|(key, count)| (&**key, *count)).collect();
+    let largest_first =
+        |(a, count_a): &(&str, u64), (b, count_b): &(&str, u64)| count_b.cmp(count_a).then_with(|| a.cmp(b));
     if counts.len() > query.n {
         if query.n > 0 {
             counts.select_nth_unstable_by(query.n - 1, largest_first);

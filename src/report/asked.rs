@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 
 use super::{Report, Wanted, fits};
 use crate::client::{Base, Client};
+use crate::dimension::OTHER;
 use crate::model::{WindowId, WindowSize, WindowStart};
 use crate::query::range::TimeRange;
 use crate::time;
-use crate::windows::window::OTHER;
 
 /// Families that are asked for: all of them, for whoever has fewer than the server names in a window.
 const MAX_FAMILIES: usize = 10_000;

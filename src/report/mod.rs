@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::batch::agent::{Class, class_of};
+use crate::dimension::{OTHER, PATH, USER_AGENT};
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::query::range::TimeRange;
 use crate::time;
-use crate::windows::window::{OTHER, Window};
+use crate::windows::window::Window;
 
 /// How a report looks.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +43,9 @@ impl Report {
     /// Adds a window. All windows of a report have one size, or entries would be counted twice.
     pub fn add_window(&mut self, window: &Window) {
         self.add(window.id(), window.requests(), window.is_incomplete());
-        window.paths().for_each(|(key, count)| self.add_path(key, count));
-        window.agents().for_each(|(key, count)| self.add_agent(key, count));
+        let [paths, agents] = [PATH, USER_AGENT].map(|dimension| &window.tables()[dimension]);
+        paths.iter().chain(paths.rest()).for_each(|row| self.add_path(row.key, row.tally.requests));
+        agents.iter().chain(agents.rest()).for_each(|row| self.add_agent(row.key, row.tally.requests));
     }
 
     /// Adds a window's total; its keys follow.

@@ -12,8 +12,10 @@ use std::time::SystemTime;
 use super::{Report, Wanted, fits};
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, at, customer_dir_name, customer_in_dir_name, window_in_file_name};
+use crate::dimension::{DIMENSION_COUNT, PATH, USER_AGENT};
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
-use crate::windows::view::WindowView;
+use crate::windows::file;
+use crate::windows::view::{self, WindowView};
 use crate::windows::window::Window;
 
 /// The windows of a data directory.
@@ -23,6 +25,14 @@ pub struct Stored<'d> {
     /// Where they lie.
     pub dir: &'d DataDir,
 }
+
+/// What a report shows of a window.
+const WANTED: view::Wanted = {
+    let mut by = [None; DIMENSION_COUNT];
+    by[PATH] = Some(usize::MAX);
+    by[USER_AGENT] = Some(usize::MAX);
+    view::Wanted { by, measures: false }
+};
 
 /// A customer's window files, and when each was written.
 type Files = BTreeMap<WindowId, SystemTime>;
@@ -151,7 +161,7 @@ impl Stored<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return tell(at(&path)(error).to_string()),
         };
-        match WindowView::decode(&bytes, customer, id) {
+        match file::decode(&bytes, customer, id, &WANTED) {
             Ok(view) => counts.add(&view),
             Err(damage) => tell(format!("{}: {damage}", path.display())),
         }
@@ -202,10 +212,11 @@ struct Counts {
 impl Counts {
     fn add(&mut self, view: &WindowView<'_>) {
         self.windows += 1;
-        self.requests += view.requests;
+        self.requests += view.all.requests;
         self.incomplete |= view.incomplete;
-        view.paths.iter().for_each(|(key, count)| super::add(&mut self.paths, key, *count));
-        view.agents.iter().for_each(|(key, count)| super::add(&mut self.agents, key, *count));
+        for (dimension, map) in [(PATH, &mut self.paths), (USER_AGENT, &mut self.agents)] {
+            view.by[dimension].iter().for_each(|row| super::add(map, &row.key, row.tally.requests));
+        }
     }
 
     fn merge(&mut self, other: Counts) {

@@ -11,16 +11,20 @@ mod chunks;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use chunks::{Chunk, Chunks, MAX_LINE_BYTES};
 
 pub use chunks::CHUNK_BYTES;
 
-use crate::batch::{self, BatchError, Format, Limits, LineCounter, Overlong, Summarized};
+use crate::base::sync::{self, lock};
+use crate::batch::{self, BatchError, Counter, Format, ItemPlace, Limits, Summarized};
 use crate::input::{Input, read_more};
-use crate::model::{Counts, CustomerId, Seq, Summary, WindowId, WindowSize, WindowStart};
-use crate::windows::window::{Window, WindowLimits, encode_counts};
+use crate::model::{CustomerId, Seq, Summary, WindowId, WindowSize};
+use crate::windows::fold::WindowLimits;
+use crate::windows::json::{Form, push_window};
+use crate::windows::view::{Wanted, WindowView};
+use crate::windows::window::Window;
 
 /// What to count, and on how many threads.
 #[derive(Clone, Debug)]
@@ -64,25 +68,21 @@ impl Counted {
         if self.windows.is_empty() {
             // The keys of a summary are sorted already.
             for (start, counts) in batch::windows(&self.rest, self.size) {
-                write(self.line(start, &counts).as_bytes())?;
+                let id = WindowId { size: self.size, start };
+                write(self.line(&WindowView::of_counts(id, &self.rest.keys, &counts)).as_bytes())?;
             }
             return Ok(());
         }
         self.merge_rest(Summary::default());
         for window in self.windows.values() {
-            write((window.encode_counts() + "}\n").as_bytes())?;
+            write(self.line(&WindowView::of(window, &Wanted::ALL)).as_bytes())?;
         }
         Ok(())
     }
 
-    fn line(&self, start: WindowStart, counts: &Counts) -> String {
-        let id = WindowId { size: self.size, start };
-        let keys = &self.rest.keys;
-        let map_bytes = keys.paths.bytes() + keys.agents.bytes();
-        let paths = counts.by_path.iter().map(|(key, count)| (keys.paths.get(*key), u64::from(*count)));
-        let agents = counts.by_agent.iter().map(|(key, count)| (keys.agents.get(*key), u64::from(*count)));
-        let requests = u64::from(counts.requests);
-        let mut line = encode_counts(&self.customer, id, requests, map_bytes, paths, agents);
+    fn line(&self, view: &WindowView<'_>) -> String {
+        let mut line = String::with_capacity(4_096);
+        push_window(&mut line, &self.customer, view, Form::File);
         line.push_str("}\n");
         line
     }
@@ -95,7 +95,7 @@ impl Counted {
             let window = self.windows.entry(id).or_insert_with(|| Window::new(self.customer.clone(), id));
             // There is no journal: what is merged is numbered as it comes.
             self.merged += 1;
-            window.merge(Seq(self.merged), &summary.keys, &counts, &NO_LIMITS);
+            window.merge(Seq(self.merged), &summary.keys, &counts, &WindowLimits::NONE);
         }
     }
 
@@ -105,9 +105,6 @@ impl Counted {
         }
     }
 }
-
-const NO_LIMITS: WindowLimits =
-    WindowLimits { max_paths: usize::MAX, max_agents: usize::MAX, max_key_bytes: usize::MAX };
 
 /// Why there is no result.
 #[derive(Debug)]
@@ -140,12 +137,9 @@ pub enum Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            // The item's index is that within a chunk: the line says it better.
+            // The item's line is that within a chunk.
             Self::Line { input, line, error: BatchError::Item { error, .. } } => {
                 write!(f, "{input}:{line}: {error}")
-            }
-            Self::Line { input, line, error: BatchError::NotUtf8 { .. } } => {
-                write!(f, "{input}:{line}: not UTF-8")
             }
             Self::Line { input, line, error } => write!(f, "{input}:{line}: {error}"),
             Self::Array { input, error } => write!(f, "{input}: {error}"),
@@ -172,14 +166,13 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
     let limits = Limits {
         max_entries: u32::MAX as usize,
         max_minutes: usize::MAX,
-        overlong: Overlong::Refuse,
         parallel_from_bytes: if alone { usize::MAX } else { Limits::default().parallel_from_bytes },
         ..Limits::default()
     };
     let Options { customer, size, .. } = options.clone();
     let (windows, rest) = (BTreeMap::new(), Summary::default());
     let counted = Mutex::new(Counted { customer, size, windows, rest, merged: 0 });
-    let mut counters: Vec<LineCounter> = Vec::new();
+    let mut counters: Vec<Counter> = Vec::new();
     for input in inputs {
         let mut reader = input.open(Arc::clone(progress)).map_err(Failure::Read)?;
         let mut start = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
@@ -191,7 +184,7 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
             lock(&counted).add(done.map_err(error)?);
             continue;
         }
-        counters.resize_with(options.threads, || LineCounter::new(&limits, options.now_ms, CHUNK_BYTES));
+        counters.resize_with(options.threads, || Counter::new(&limits, options.now_ms, CHUNK_BYTES));
         let chunks = Chunks::new(input, reader, start, progress);
         let lines = Lines { chunks, counted: &counted };
         let ends = if alone {
@@ -208,7 +201,7 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
         first_failure(input, ends)?;
     }
     let mut counters = counters.into_iter();
-    let mut counted = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut counted = sync::into_inner(counted);
     if let Some(mut first) = counters.next() {
         for mut other in counters.filter_map(|counter| first.merge(counter)) {
             counted.add(other.take());
@@ -216,10 +209,6 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
         counted.add(first.take());
     }
     Ok(counted)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read_failure(input: &Input, error: io::Error) -> Failure {
@@ -238,15 +227,15 @@ struct Lines<'l, 'i> {
 struct End {
     /// The chunks it counted, and how many line ends each has.
     chunks: Vec<(u64, u64)>,
-    /// The chunk it stopped at, the bad line in it, and what is wrong with it.
-    bad: Option<(u64, u64, BatchError)>,
+    /// The chunk it stopped at, and what is wrong with it.
+    bad: Option<(u64, BatchError)>,
     /// The input could not be read on.
     failure: Option<Failure>,
 }
 
 impl Lines<'_, '_> {
     /// Takes and counts chunks until there are none, or one is bad.
-    fn count(&self, counter: &mut LineCounter) -> End {
+    fn count(&self, counter: &mut Counter) -> End {
         let mut end = End::default();
         let mut chunk = Chunk::default();
         loop {
@@ -258,10 +247,10 @@ impl Lines<'_, '_> {
                     return end;
                 }
             };
-            match counter.add(chunk.lines()) {
+            match counter.add_lines(chunk.lines()) {
                 Ok(line_ends) => end.chunks.push((number, line_ends)),
                 Err(error) => {
-                    end.bad = Some((number, bad_line(chunk.lines(), &error), error));
+                    end.bad = Some((number, error));
                     // Nothing behind it is of interest.
                     self.chunks.stop();
                     return end;
@@ -277,7 +266,7 @@ impl Lines<'_, '_> {
 /// What came first of what went wrong. Every chunk before a bad one was taken earlier, and is counted by now.
 fn first_failure(input: &Input, ends: Vec<End>) -> Result<(), Failure> {
     let (mut chunks, mut failure) = (Vec::new(), None);
-    let mut first: Option<(u64, u64, BatchError)> = None;
+    let mut first: Option<(u64, BatchError)> = None;
     for end in ends {
         chunks.extend(end.chunks);
         failure = failure.or(end.failure);
@@ -287,25 +276,14 @@ fn first_failure(input: &Input, ends: Vec<End>) -> Result<(), Failure> {
         };
     }
     match first {
-        Some((bad, line, error)) => {
+        Some((bad, error)) => {
+            let line = match error {
+                BatchError::Item { at: ItemPlace::Line(line), .. } => line,
+                _ => 1,
+            };
             let before: u64 = chunks.iter().filter(|(number, _)| *number < bad).map(|(_, lines)| lines).sum();
             Err(Failure::Line { input: input.name(), line: before + line, error })
         }
         None => failure.map_or(Ok(()), Err),
-    }
-}
-
-/// The line of a chunk, counted from 1, that an error is about.
-fn bad_line(chunk: &[u8], error: &BatchError) -> u64 {
-    match error {
-        BatchError::Item { index, .. } => {
-            let is_item = |line: &&[u8]| !line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
-            let mut lines = (1..).zip(chunk.split(|byte| *byte == b'\n')).filter(|(_, line)| is_item(line));
-            lines.nth(*index).map_or(1, |(number, _)| number)
-        }
-        BatchError::NotUtf8 { offset_bytes } => {
-            1 + memchr::memchr_iter(b'\n', &chunk[..(*offset_bytes).min(chunk.len())]).count() as u64
-        }
-        _ => 1,
     }
 }

@@ -6,7 +6,8 @@
 
 use std::io;
 
-use super::window::{Window, WindowLimits};
+use super::fold::WindowLimits;
+use super::window::Window;
 use crate::base::disk::Disk;
 use crate::batch::insights;
 use crate::data_dir::DataDir;

@@ -1,275 +1,273 @@
-//! A window as a query sees it: its counts as slices of its file, without a map being built.
+//! A window as lists: what files, answers and reports show of it.
 //!
-//! Comes in: the bytes of a window file, or a window in memory. Goes out: a [`WindowView`] that can be cut to its
-//! largest keys. A query of a day of minutes looks at 1,440 files; most of their keys are cut away at once, so they
-//! are never copied.
+//! Input: a window in memory, the counts of a summary, or (through [`super::file`]) the bytes of a file; and how much of it
+//! is wanted. Output: a [`WindowView`], sorted by key, which [`super::json`] writes.
+//! Never: a copy of what is not wanted: keys and measures are borrowed as long as they can be, and of a file nothing is read
+//! that the question does not need. A query of a day of minutes looks at 1,440 files, and most of their keys are cut away.
 
 use std::borrow::Cow;
 
-use super::window::{Damaged, OTHER, Window};
-use crate::base::sealed::is_sealed;
-use crate::model::{CustomerId, Seq, WindowId};
-use crate::time;
+use super::table::{CountTable, TableRow, Tally};
+use super::window::Window;
+use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, OTHER};
+use crate::measures::{Measures, Totals, Visitors};
+use crate::model::{Counts, Keys, Seq, WindowId};
 
-/// A key and how often it was counted.
-pub type KeyCount<'a> = (Cow<'a, str>, u64);
+/// How much of a window is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// For each dimension how many of its largest keys, the rest in [`OTHER`]; `None` leaves it out.
+    pub by: [Option<usize>; DIMENSION_COUNT],
+    /// Whether the measures by key are wanted.
+    pub measures: bool,
+}
 
-/// One window's counts.
+impl Wanted {
+    /// Everything there is.
+    pub const ALL: Self = Self { by: [Some(usize::MAX); DIMENSION_COUNT], measures: true };
+    /// Totals alone.
+    pub const TOTALS: Self = Self { by: [None; DIMENSION_COUNT], measures: false };
+}
+
+/// A window's counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowView<'a> {
     /// Which window it is.
     pub id: WindowId,
-    /// Entries counted.
-    pub requests: u64,
-    /// Counts by path, in no order.
-    pub paths: Vec<KeyCount<'a>>,
-    /// Counts by family, in no order.
-    pub agents: Vec<KeyCount<'a>>,
+    /// All requests.
+    pub all: Totals,
+    /// Those of robots.
+    pub robots: Totals,
+    /// Who the others came from.
+    pub visitors: Visitors,
+    /// Counts of the wanted dimensions, ascending by key.
+    pub by: [Vec<KeyView<'a>>; DIMENSION_COUNT],
+    /// How much a key's true count may be above the one shown, by dimension.
+    pub folded: [u64; DIMENSION_COUNT],
     /// Whether earlier counts were lost to damage.
     pub incomplete: bool,
     /// The last record merged into it.
     pub applied_through: Seq,
 }
 
-impl<'a> From<&'a Window> for WindowView<'a> {
-    fn from(window: &'a Window) -> Self {
-        Self {
-            id: window.id(),
-            requests: window.requests(),
-            paths: window.paths().map(|(key, count)| (key.into(), count)).collect(),
-            agents: window.agents().map(|(key, count)| (key.into(), count)).collect(),
-            incomplete: window.is_incomplete(),
-            applied_through: window.applied_through(),
+/// The counts of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyView<'a> {
+    /// The key; [`OTHER`] for what has no name.
+    pub key: Cow<'a, str>,
+    /// Its requests.
+    pub tally: Tally,
+    /// What was measured of them, if anything was and it is wanted.
+    pub measures: Option<Cow<'a, Measures>>,
+}
+
+impl<'a> KeyView<'a> {
+    fn of(row: TableRow<'a>, measures: bool) -> Self {
+        let measures = row.measures.filter(|_| measures).map(Cow::Borrowed);
+        KeyView { key: row.key.into(), tally: row.tally, measures }
+    }
+
+    fn merge_measures(&mut self, measures: &Measures) {
+        if !measures.is_empty() {
+            self.measures.get_or_insert_default().to_mut().merge(measures);
         }
     }
 }
 
 impl<'a> WindowView<'a> {
-    /// Reads a file that should be the window `id` of `customer`, checksum first.
-    ///
-    /// # Errors
-    /// See [`Damaged`].
-    pub fn decode(bytes: &'a [u8], customer: &CustomerId, id: WindowId) -> Result<Self, Damaged> {
-        if !is_sealed(bytes) {
-            return Err(Damaged::Checksum);
+    /// A window without counts.
+    pub fn empty(id: WindowId) -> Self {
+        Self {
+            id,
+            all: Totals::default(),
+            robots: Totals::default(),
+            visitors: Visitors::default(),
+            by: Default::default(),
+            folded: [0; DIMENSION_COUNT],
+            incomplete: false,
+            applied_through: Seq::ZERO,
         }
-        let text = simdutf8::basic::from_utf8(bytes)
-            .map_err(|_| Damaged::Content("the file is not UTF-8".to_owned()))?;
-        if let Some(view) = Scan(text).window(customer, id) {
-            return Ok(view);
-        }
-        // The seal holds, but it is not the canonical form of just this window: the slow way finds out what it is.
-        let window = Window::decode(bytes, customer, id)?;
-        let owned = |map: Vec<KeyCount<'_>>| -> Vec<KeyCount<'a>> {
-            map.into_iter().map(|(key, count)| (Cow::Owned(key.into_owned()), count)).collect()
+    }
+
+    /// What is wanted of a window in memory.
+    pub fn of(window: &'a Window, wanted: &Wanted) -> Self {
+        let mut view = Self {
+            all: window.all().clone(),
+            robots: window.robots().clone(),
+            visitors: window.visitors().clone(),
+            folded: window.folded(),
+            incomplete: window.is_incomplete(),
+            applied_through: window.applied_through(),
+            ..Self::empty(window.id())
         };
-        let view = WindowView::from(&window);
-        Ok(Self { paths: owned(view.paths), agents: owned(view.agents), ..view })
-    }
-
-    /// Cuts both maps to their `top` largest keys, see [`cut`].
-    pub fn cut(&mut self, top: usize) {
-        cut(&mut self.paths, top);
-        cut(&mut self.agents, top);
-    }
-
-    /// Puts both maps into the order of a file: by key.
-    pub fn sort(&mut self) {
-        self.paths.sort_unstable();
-        self.agents.sort_unstable();
-    }
-}
-
-/// Keeps the `top` largest keys; the counts of the others, and what was under [`OTHER`] before, are summed there. Of
-/// keys with the same count the smaller by bytes stays. [`OTHER`] is not one of the `top`.
-pub fn cut(counts: &mut Vec<KeyCount<'_>>, top: usize) {
-    let mut other = 0;
-    if let Some(position) = counts.iter().position(|(key, _)| key == OTHER) {
-        other = counts.swap_remove(position).1;
-    }
-    if counts.len() > top {
-        if top > 0 {
-            counts.select_nth_unstable_by(top - 1, |(a, count_a), (b, count_b)| {
-                count_b.cmp(count_a).then_with(|| a.cmp(b))
-            });
-        }
-        other += counts.drain(top..).map(|(_, count)| count).sum::<u64>();
-    }
-    if other > 0 {
-        counts.push((OTHER.into(), other));
-    }
-}
-
-/// What is left to read of a file in canonical form. Every method answers `None` where it finds something else.
-struct Scan<'a>(&'a str);
-
-impl<'a> Scan<'a> {
-    fn window(mut self, customer: &CustomerId, id: WindowId) -> Option<WindowView<'a>> {
-        self.literal("{\"customerId\":")?;
-        if self.string()? != customer.as_str() {
-            return None;
-        }
-        self.literal(",\"windowStart\":\"")?;
-        self.literal(&time::format_start(id.start))?;
-        self.literal("\",\"windowSize\":\"")?;
-        self.literal(id.size.as_str())?;
-        self.literal("\",\"requests\":")?;
-        let requests = self.number()?;
-        self.literal(",\"requestsByPath\":{")?;
-        let paths = self.counts(requests)?;
-        self.literal(",\"requestsByUserAgent\":{")?;
-        let agents = self.counts(requests)?;
-        let incomplete = self.literal(",\"incomplete\":true").is_some();
-        self.literal(",\"appliedThrough\":")?;
-        let applied_through = Seq(self.number()?);
-        self.literal(",\"checksum\":\"")?;
-        Some(WindowView { id, requests, paths, agents, incomplete, applied_through })
-    }
-
-    /// A map behind its opening brace, which must sum to `requests`.
-    fn counts(&mut self, requests: u64) -> Option<Vec<KeyCount<'a>>> {
-        let mut counts = Vec::with_capacity(64);
-        let mut sum = 0u64;
-        if self.literal("}").is_none() {
-            loop {
-                let key = self.string()?;
-                self.literal(":")?;
-                let count = self.number()?;
-                sum = sum.checked_add(count)?;
-                counts.push((key, count));
-                if self.literal(",").is_none() {
-                    break;
-                }
+        for (dimension, table) in window.tables().iter().enumerate() {
+            if let Some(top) = wanted.by[dimension] {
+                view.set(dimension, rows(table, wanted.measures), top);
             }
-            self.literal("}")?;
         }
-        (sum == requests).then_some(counts)
+        view
     }
 
-    fn literal(&mut self, text: &str) -> Option<()> {
-        self.0 = self.0.strip_prefix(text)?;
-        Some(())
+    /// What a batch counts in one of its windows, with all keys.
+    pub fn of_counts(id: WindowId, keys: &'a Keys, counts: &Counts) -> Self {
+        let by = std::array::from_fn(|dimension| {
+            let by = &counts.by[dimension];
+            let rows = by.rows.iter().enumerate().map(|(place, row)| {
+                let tally = Tally { requests: u64::from(row.requests), robots: u64::from(row.robots) };
+                let mut key =
+                    KeyView { key: keys.tables[dimension].get(row.index).into(), tally, measures: None };
+                if !by.measures.is_empty() {
+                    let mut measures = Measures::default();
+                    measures.merge_row(by.measures.get(place));
+                    key.merge_measures(&measures);
+                }
+                key
+            });
+            rows.collect()
+        });
+        Self {
+            all: counts.all.clone(),
+            robots: counts.robots.clone(),
+            visitors: counts.visitors.clone(),
+            by,
+            ..Self::empty(id)
+        }
     }
 
-    fn string(&mut self) -> Option<Cow<'a, str>> {
-        let inside = self.0.strip_prefix('"')?;
-        let first = memchr::memchr2(b'"', b'\\', inside.as_bytes())?;
-        if inside.as_bytes()[first] == b'"' {
-            self.0 = &inside[first + 1..];
-            return Some(Cow::Borrowed(&inside[..first]));
-        }
-        let mut end = first;
-        while inside.as_bytes().get(end)? != &b'"' {
-            end += if inside.as_bytes()[end] == b'\\' { 2 } else { 1 };
-        }
-        let quoted = self.0.get(..end + 2)?;
-        self.0 = &self.0[end + 2..];
-        serde_json::from_str(quoted).ok().map(Cow::Owned)
+    /// Takes the counts of a dimension, in any order, and keeps the largest.
+    pub fn set(&mut self, dimension: usize, mut rows: Vec<KeyView<'a>>, top: usize) {
+        rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        self.by[dimension] = rows;
+        self.cut(dimension, top);
     }
 
-    fn number(&mut self) -> Option<u64> {
-        let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, rest) = self.0.split_at(digits);
-        self.0 = rest;
-        if digits == 0 || digits > 19 {
-            return number.parse().ok();
+    /// Keeps the `top` largest keys of a dimension, of equals the smaller by bytes; the counts of the others, and what
+    /// has no name, are summed under [`OTHER`].
+    pub fn cut(&mut self, dimension: usize, top: usize) {
+        let rows = &mut self.by[dimension];
+        let mut cut = take_beyond(rows, top);
+        let Some(mut other) = cut.pop() else { return };
+        other.key = OTHER.into();
+        // Where the keys sum to the totals, the cut ones need not be looked at.
+        let is_measured = rows.iter().chain(&cut).any(|row| row.measures.is_some());
+        let left = match is_measured && DIMENSIONS[dimension].source.is_in_every_entry() {
+            true => self.all.measures.without(rows.iter().filter_map(|row| row.measures.as_deref())),
+            false => None,
+        };
+        for row in cut {
+            other.tally.merge(row.tally);
+            if let Some(measures) = row.measures.as_ref().filter(|_| left.is_none()) {
+                other.merge_measures(measures);
+            }
         }
-        // Nineteen digits fit.
-        Some(number.bytes().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+        if let Some(left) = left {
+            other.measures = Some(left).filter(|left| !left.is_empty()).map(Cow::Owned);
+        }
+        insert(rows, other);
     }
+}
+
+/// Takes away what is not among the `top` largest keys, [`OTHER`] included. What is left ascends by key.
+pub(super) fn take_beyond<'a>(rows: &mut Vec<KeyView<'a>>, top: usize) -> Vec<KeyView<'a>> {
+    let other = rows.iter().position(|row| row.key == OTHER);
+    if rows.len() - usize::from(other.is_some()) <= top {
+        return Vec::new();
+    }
+    let other = other.map(|place| rows.swap_remove(place));
+    if top > 0 {
+        rows.select_nth_unstable_by(top - 1, |a, b| {
+            b.tally.requests.cmp(&a.tally.requests).then_with(|| a.key.cmp(&b.key))
+        });
+    }
+    let mut beyond = rows.split_off(top);
+    beyond.extend(other);
+    rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    beyond
+}
+
+/// Puts a row where its key belongs.
+pub(super) fn insert<'a>(rows: &mut Vec<KeyView<'a>>, row: KeyView<'a>) {
+    let place = rows.partition_point(|other| other.key < row.key);
+    rows.insert(place, row);
+}
+
+/// All rows of a table, what has no name included.
+fn rows(table: &CountTable, measures: bool) -> Vec<KeyView<'_>> {
+    table.iter().chain(table.rest()).map(|row| KeyView::of(row, measures)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::sealed::seal_json;
-    use crate::model::{Counts, Keys, WindowSize, WindowStart};
-    use crate::windows::window::WindowLimits;
+    use crate::dimension::{PATH, USER_AGENT};
+    use crate::windows::file;
+    use crate::windows::fold::WindowLimits;
+    use crate::windows::samples::{customer, full, minute, window};
 
-    fn id() -> WindowId {
-        WindowId { size: WindowSize::Minute, start: WindowStart(29_449_083) }
+    fn sample(limits: &WindowLimits) -> Window {
+        let paths =
+            [("GET /", 6, 2, 200), ("GET /a\"}", 3, 0, 404), ("GET /b", 3, 3, 503), ("GET /c\n", 1, 1, 200)];
+        window(&full(&paths), limits)
     }
 
-    fn window(paths: &[&str]) -> Window {
-        let mut keys = Keys::default();
-        for path in paths {
-            keys.paths.push(path);
+    fn wanted() -> Vec<Wanted> {
+        let mut all = vec![Wanted::ALL, Wanted::TOTALS, Wanted { measures: false, ..Wanted::ALL }];
+        for top in 0..5 {
+            for measures in [true, false] {
+                all.push(Wanted { by: [Some(top); DIMENSION_COUNT], measures });
+                for dimension in 0..DIMENSION_COUNT {
+                    let mut by = [None; DIMENSION_COUNT];
+                    by[dimension] = Some(top);
+                    all.push(Wanted { by, measures });
+                }
+            }
         }
-        keys.agents.push("Chrome");
-        let by_path: Vec<(u32, u32)> = (0..).zip((1..).take(paths.len())).collect();
-        let requests = by_path.iter().map(|(_, count)| count).sum();
-        let counts = Counts { requests, by_path, by_agent: vec![(0, requests)] };
-        let limits = WindowLimits { max_paths: 1_000, max_agents: 10, max_key_bytes: 1 << 20 };
-        let mut window = Window::new(CustomerId::new("a\"b").unwrap(), id());
-        window.merge(Seq(4), &keys, &counts, &limits);
-        window
-    }
-
-    fn sorted(mut view: WindowView<'_>) -> WindowView<'_> {
-        view.sort();
-        view
+        all
     }
 
     #[test]
     fn the_view_of_a_file_is_that_of_its_window() {
-        let mut odd = window(&["GET /", "GET /\"\\é\u{1}\u{202e}", "GET /a\\", "PUT /x\n", "GET /😀"]);
-        for window in [&window(&["GET /"]), &odd.clone(), {
-            odd.mark_incomplete();
-            &odd
-        }] {
+        let mut incomplete = sample(&WindowLimits::default());
+        incomplete.mark_incomplete();
+        let folded = sample(&WindowLimits::same(2, 1_000));
+        assert!(folded.folded()[PATH] > 0);
+        for window in
+            [&sample(&WindowLimits::default()), &folded, &incomplete, &Window::new(customer(), minute())]
+        {
             let file = window.encode();
-            let view = WindowView::decode(&file, window.customer(), id()).unwrap();
-            assert_eq!(sorted(view), sorted(window.into()));
-        }
-        let empty = Window::new(CustomerId::new("e").unwrap(), id());
-        let file = empty.encode();
-        assert_eq!(WindowView::decode(&file, empty.customer(), id()).unwrap(), (&empty).into());
-    }
-
-    #[test]
-    fn other_forms_are_read_the_slow_way_and_damage_is_noticed() {
-        let customer = CustomerId::new("a").unwrap();
-        let spaced = seal_json(
-            "{\"customerId\":\"a\", \"windowStart\":\"2025-12-28T18:03:00Z\",\"windowSize\":\"minute\",\"requests\":2,\
-             \"requestsByPath\":{\"GET /\":2},\"requestsByUserAgent\":{\"curl\":2},\"appliedThrough\":1"
-                .to_owned(),
-        );
-        let view = WindowView::decode(spaced.as_bytes(), &customer, id()).unwrap();
-        assert_eq!((view.requests, view.paths), (2, vec![("GET /".into(), 2)]));
-        let bad_sum = seal_json(spaced.split(",\"checksum\"").next().unwrap().replace("/\":2", "/\":1"));
-        assert!(matches!(WindowView::decode(bad_sum.as_bytes(), &customer, id()), Err(Damaged::Content(_))));
-        let other = CustomerId::new("b").unwrap();
-        assert!(matches!(WindowView::decode(spaced.as_bytes(), &other, id()), Err(Damaged::Misplaced(_))));
-        let file = window(&["GET /"]).encode();
-        for position in 0..file.len() {
-            let mut changed = file.clone();
-            changed[position] ^= 1;
-            let decoded = WindowView::decode(&changed, &CustomerId::new("a\"b").unwrap(), id());
-            assert_eq!(decoded, Err(Damaged::Checksum), "byte {position}");
+            for wanted in wanted() {
+                let view = file::decode(&file, &customer(), minute(), &wanted).unwrap();
+                assert_eq!(view, WindowView::of(window, &wanted), "{wanted:?}");
+                assert_eq!(view.all, *window.all());
+            }
         }
     }
 
     #[test]
-    fn a_cut_keeps_the_largest_and_sums_the_rest_under_other() {
-        let counts = || -> Vec<KeyCount<'static>> {
-            [("b", 5), (OTHER, 7), ("a", 5), ("c", 9), ("d", 1)]
-                .map(|(key, count)| (key.into(), count))
-                .into()
-        };
-        for (top, expected) in [
-            (0, vec![(OTHER, 27)]),
-            (2, vec![(OTHER, 13), ("a", 5), ("c", 9)]),
-            (4, vec![(OTHER, 7), ("a", 5), ("b", 5), ("c", 9), ("d", 1)]),
-            (9, vec![(OTHER, 7), ("a", 5), ("b", 5), ("c", 9), ("d", 1)]),
-        ] {
-            let mut counts = counts();
-            cut(&mut counts, top);
-            counts.sort_unstable();
-            let found: Vec<(&str, u64)> = counts.iter().map(|(key, count)| (&**key, *count)).collect();
-            assert_eq!(found, expected, "top {top}");
+    fn a_cut_keeps_the_largest_and_sums_the_rest_with_all_its_measures() {
+        let window = sample(&WindowLimits::default());
+        for top in 0..6 {
+            let wanted = Wanted { by: [Some(top); DIMENSION_COUNT], measures: true };
+            let view = WindowView::of(&window, &wanted);
+            let keys: Vec<(&str, u64)> =
+                view.by[PATH].iter().map(|row| (&*row.key, row.tally.requests)).collect();
+            let expected: &[(&str, u64)] = match top {
+                0 => &[("(other)", 13)],
+                1 => &[("(other)", 7), ("GET /", 6)],
+                2 => &[("(other)", 4), ("GET /", 6), ("GET /a\"}", 3)],
+                3 => &[("(other)", 1), ("GET /", 6), ("GET /a\"}", 3), ("GET /b", 3)],
+                _ => &[("GET /", 6), ("GET /a\"}", 3), ("GET /b", 3), ("GET /c\n", 1)],
+            };
+            assert_eq!(keys, expected, "top {top}");
+            let mut sum = Totals::default();
+            for row in &view.by[PATH] {
+                sum.requests += row.tally.requests;
+                row.measures.iter().for_each(|measures| sum.measures.merge(measures));
+            }
+            assert_eq!(sum, *window.all(), "top {top}");
         }
-        let mut none = Vec::new();
-        cut(&mut none, 0);
-        assert!(none.is_empty());
+        let mut view = WindowView::of(&window, &Wanted::ALL);
+        view.cut(USER_AGENT, 0);
+        assert_eq!((&*view.by[USER_AGENT][0].key, view.by[USER_AGENT][0].tally.robots), (OTHER, 6));
     }
 }

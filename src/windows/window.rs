@@ -1,94 +1,30 @@
-//! One window: its counts in memory and its file. Pure: no disk, clock or channel.
+//! One window: its counts in memory. Pure: no disk, clock or channel.
 //!
-//! A file is one line of JSON in canonical form: fields in this order, map keys sorted by bytes, and a checksum
-//! (XXH3-128 in hex) over everything before it:
-//!
-//! `{"customerId":…,"windowStart":"2025-12-28T18:03:00Z","windowSize":"minute","requests":16000,"requestsByPath":{"GET /":4000,…},"requestsByUserAgent":{…},"appliedThrough":3200,"checksum":"…"}`
-//!
-//! `"incomplete":true` stands before `appliedThrough` where earlier counts were lost to damage. Both maps always sum
-//! to `requests`.
+//! Input: insights in sequence order, or the file. Output: the counts, and the bytes of the file.
+//! Never: more keys than its limits allow: a full table is folded (see [`super::fold`]).
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-use serde::Deserialize;
-
-use crate::base::sealed::{is_sealed, seal_json};
-use crate::model::{Counts, CustomerId, KeyTable, Keys, Seq, WindowId, WindowSize};
-use crate::time;
-
-/// Where counts go whose key would be one too many. No path or family has this name: a path begins with a method,
-/// which holds no parenthesis, and families do not begin with one.
-pub const OTHER: &str = "(other)";
-
-/// How much a window may remember. What is beyond goes to [`OTHER`].
-#[derive(Clone, Copy, Debug)]
-pub struct WindowLimits {
-    /// Distinct paths.
-    pub max_paths: usize,
-    /// Distinct families.
-    pub max_agents: usize,
-    /// Bytes of all keys together.
-    pub max_key_bytes: usize,
-}
-
-/// What an entry of a map costs besides the key's bytes: the pointer, length and count in the table, at a load of
-/// three quarters, and the allocation of the key.
-const ENTRY_OVERHEAD_BYTES: usize = 24 * 4 / 3 + 16;
-/// What a window costs besides its entries.
-const WINDOW_OVERHEAD_BYTES: usize = 512;
-
-type CountMap = HashMap<Box<str>, u64, RandomState>;
+use super::file::{self, Damaged};
+use super::fold::{Folded, WindowLimits, fold};
+use super::table::CountTable;
+use super::view::{KeyView, Wanted, WindowView};
+use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, OTHER};
+use crate::measures::{Cell, Measures, Totals, Visitors, saturating_sum};
+use crate::model::{Counts, CustomerId, Keys, Seq, WindowId};
 
 /// One window's counts.
 #[derive(Clone, Debug)]
 pub struct Window {
     customer: CustomerId,
     id: WindowId,
-    requests: u64,
-    paths: CountMap,
-    agents: CountMap,
-    key_bytes: usize,
+    all: Totals,
+    robots: Totals,
+    visitors: Visitors,
+    tables: [CountTable; DIMENSION_COUNT],
+    folded: [u64; DIMENSION_COUNT],
     applied_through: Seq,
     incomplete: bool,
-}
-
-/// Why a file is not the window it should be.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Damaged {
-    /// The checksum is wrong, or there is none.
-    Checksum,
-    /// The checksum holds, but the content is not a window: a bug or somebody else wrote it.
-    Content(String),
-    /// It is the window of somebody else or of another time: the file was moved.
-    Misplaced(String),
-}
-
-impl std::fmt::Display for Damaged {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Damaged::Checksum => f.write_str("the checksum is wrong"),
-            Damaged::Content(what) => f.write_str(what),
-            Damaged::Misplaced(whose) => write!(f, "the file holds the window of {whose}"),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct File {
-    customer_id: String,
-    window_start: String,
-    window_size: String,
-    requests: u64,
-    requests_by_path: BTreeMap<String, u64>,
-    requests_by_user_agent: BTreeMap<String, u64>,
-    #[serde(default)]
-    incomplete: bool,
-    applied_through: u64,
-    #[serde(rename = "checksum")]
-    _checksum: String,
 }
 
 impl Window {
@@ -97,10 +33,11 @@ impl Window {
         Self {
             customer,
             id,
-            requests: 0,
-            paths: CountMap::default(),
-            agents: CountMap::default(),
-            key_bytes: 0,
+            all: Totals::default(),
+            robots: Totals::default(),
+            visitors: Visitors::default(),
+            tables: Default::default(),
+            folded: [0; DIMENSION_COUNT],
             applied_through: Seq::ZERO,
             incomplete: false,
         }
@@ -116,9 +53,34 @@ impl Window {
         self.id
     }
 
+    /// All entries.
+    pub fn all(&self) -> &Totals {
+        &self.all
+    }
+
+    /// Those of robots.
+    pub fn robots(&self) -> &Totals {
+        &self.robots
+    }
+
+    /// Who the others came from.
+    pub fn visitors(&self) -> &Visitors {
+        &self.visitors
+    }
+
     /// Entries counted.
     pub fn requests(&self) -> u64 {
-        self.requests
+        self.all.requests
+    }
+
+    /// Counts by key, for each dimension.
+    pub fn tables(&self) -> &[CountTable; DIMENSION_COUNT] {
+        &self.tables
+    }
+
+    /// How much a key's true count may be above the one shown, by dimension.
+    pub fn folded(&self) -> [u64; DIMENSION_COUNT] {
+        self.folded
     }
 
     /// The last record merged into it.
@@ -136,66 +98,49 @@ impl Window {
         self.incomplete = true;
     }
 
-    /// Whether some keys were one too many, so that counts by key depend on the order of arrival.
-    pub fn has_other(&self) -> bool {
-        self.paths.contains_key(OTHER) || self.agents.contains_key(OTHER)
-    }
-
-    /// Counts by path, in no order.
-    pub fn paths(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.paths.iter().map(|(key, count)| (&**key, *count))
-    }
-
-    /// Counts by family, in no order.
-    pub fn agents(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.agents.iter().map(|(key, count)| (&**key, *count))
-    }
-
     /// How many keys it holds.
     pub fn keys(&self) -> usize {
-        self.paths.len() + self.agents.len()
+        self.tables.iter().map(CountTable::len).sum()
     }
 
     /// Roughly how much memory it takes.
     pub fn resident_bytes(&self) -> usize {
-        WINDOW_OVERHEAD_BYTES + self.key_bytes + self.keys() * ENTRY_OVERHEAD_BYTES
+        let totals = self.all.measures.bytes() + self.robots.measures.bytes() + self.visitors.bytes();
+        size_of::<Self>() + totals + self.tables.iter().map(CountTable::resident_bytes).sum::<usize>()
     }
 
-    /// Adds one insight. Says how many entries went to [`OTHER`].
-    pub fn merge(&mut self, seq: Seq, keys: &Keys, counts: &Counts, limits: &WindowLimits) -> u64 {
+    /// Adds one insight whole, then folds what is over its limits. Returns what was folded.
+    pub fn merge(&mut self, seq: Seq, keys: &Keys, counts: &Counts, limits: &WindowLimits) -> Folded {
         assert!(seq > self.applied_through, "insights reach a window in sequence order, each once");
         self.applied_through = seq;
-        self.requests += u64::from(counts.requests);
-        let mut budget = limits.max_key_bytes.saturating_sub(self.key_bytes);
-        let before = budget;
-        let other = add(&mut self.paths, &keys.paths, &counts.by_path, limits.max_paths, &mut budget)
-            + add(&mut self.agents, &keys.agents, &counts.by_agent, limits.max_agents, &mut budget);
-        self.key_bytes += before - budget;
-        other
+        self.all.merge(&counts.all);
+        self.robots.merge(&counts.robots);
+        self.visitors.merge(&counts.visitors);
+        let mut folded_now = Folded::default();
+        for (dimension, table) in self.tables.iter_mut().enumerate() {
+            table.merge(&keys.tables[dimension], &counts.by[dimension]);
+            if let Some(folded) = fold(table, limits.by[dimension]) {
+                self.folded[dimension] = saturating_sum(self.folded[dimension], folded.most);
+                folded_now.keys += folded.keys;
+                folded_now.requests = saturating_sum(folded_now.requests, folded.requests);
+                folded_now.most = folded_now.most.max(folded.most);
+            }
+        }
+        folded_now
+    }
+
+    /// An empty window that names no other keys in the dimensions where this one has folded some.
+    pub fn naming_the_same(&self) -> Self {
+        let mut window = Self::new(self.customer.clone(), self.id);
+        for dimension in (0..DIMENSION_COUNT).filter(|dimension| self.folded[*dimension] > 0) {
+            window.tables[dimension] = self.tables[dimension].naming_the_same();
+        }
+        window
     }
 
     /// The bytes of its file.
     pub fn encode(&self) -> Vec<u8> {
-        let mut text = self.encode_counts();
-        if self.incomplete {
-            text.push_str(",\"incomplete\":true");
-        }
-        text.push_str(&format!(",\"appliedThrough\":{}", self.applied_through));
-        seal_json(text).into_bytes()
-    }
-
-    /// The beginning of its file, up to and with both maps: what does not depend on how the counts came together. The
-    /// closing brace is missing.
-    pub fn encode_counts(&self) -> String {
-        let bytes = self.key_bytes + self.keys() * 16;
-        encode_counts(
-            &self.customer,
-            self.id,
-            self.requests,
-            bytes,
-            sorted(&self.paths),
-            sorted(&self.agents),
-        )
+        file::encode(&self.customer, &WindowView::of(self, &Wanted::ALL))
     }
 
     /// Reads a file that should be the window `id` of `customer`.
@@ -203,13 +148,8 @@ impl Window {
     /// # Errors
     /// See [`Damaged`].
     pub fn decode(bytes: &[u8], customer: &CustomerId, id: WindowId) -> Result<Window, Damaged> {
-        let window = Self::decode_any(bytes)?;
-        if window.customer != *customer || window.id != id {
-            let start = time::format_start(window.id.start);
-            let whose = format!("{} {} {start}", window.customer, window.id.size.as_str());
-            return Err(Damaged::Misplaced(whose));
-        }
-        Ok(window)
+        let view = file::decode(bytes, customer, id, &Wanted::ALL)?;
+        Ok(Self::from_view(customer.clone(), view))
     }
 
     /// Reads a file, whosever window it is.
@@ -217,230 +157,254 @@ impl Window {
     /// # Errors
     /// [`Damaged::Checksum`] and [`Damaged::Content`].
     pub fn decode_any(bytes: &[u8]) -> Result<Window, Damaged> {
-        if !is_sealed(bytes) {
-            return Err(Damaged::Checksum);
-        }
-        let file: File =
-            serde_json::from_slice(bytes).map_err(|error| Damaged::Content(error.to_string()))?;
-        let wrong = |what: &str| Damaged::Content(what.to_owned());
-        let customer = CustomerId::new(&file.customer_id).ok_or_else(|| wrong("customerId is not one"))?;
-        let size = WindowSize::from_name(&file.window_size).ok_or_else(|| wrong("windowSize is not one"))?;
-        let start = time::parse_rfc3339(&file.window_start)
-            .ok()
-            .map(time::minute_of)
-            .filter(|start| start.floor(size) == *start && time::format_start(*start) == file.window_start)
-            .ok_or_else(|| wrong("windowStart is not one"))?;
-        let sum =
-            |map: &BTreeMap<String, u64>| map.values().try_fold(0u64, |sum, count| sum.checked_add(*count));
-        if sum(&file.requests_by_path) != Some(file.requests)
-            || sum(&file.requests_by_user_agent) != Some(file.requests)
-        {
-            return Err(wrong("the maps do not sum to requests"));
-        }
-        let key_bytes = file
-            .requests_by_path
-            .keys()
-            .chain(file.requests_by_user_agent.keys())
-            .filter(|key| *key != OTHER)
-            .map(String::len)
-            .sum();
-        let map = |from: BTreeMap<String, u64>| -> CountMap {
-            from.into_iter().map(|(key, count)| (key.into_boxed_str(), count)).collect()
+        let (customer, view) = file::decode_any(bytes, &Wanted::ALL)?;
+        Ok(Self::from_view(customer, view))
+    }
+
+    /// A window that is all a view shows.
+    fn from_view(customer: CustomerId, view: WindowView<'_>) -> Self {
+        let mut window = Self {
+            all: view.all,
+            robots: view.robots,
+            visitors: view.visitors,
+            folded: view.folded,
+            applied_through: view.applied_through,
+            incomplete: view.incomplete,
+            ..Self::new(customer, view.id)
         };
-        Ok(Window {
-            customer,
-            id: WindowId { size, start },
-            requests: file.requests,
-            paths: map(file.requests_by_path),
-            agents: map(file.requests_by_user_agent),
-            key_bytes,
-            applied_through: Seq(file.applied_through),
-            incomplete: file.incomplete,
+        for (table, rows) in window.tables.iter_mut().zip(view.by) {
+            table.reserve(rows.len(), rows.iter().map(|row| row.key.len()).sum());
+            rows.into_iter().for_each(|row| add_row(table, row));
+        }
+        window
+    }
+
+    /// The first sum or bound that does not hold. A file that was read has right sums of requests; here everything is
+    /// looked at.
+    pub fn wrong_sum(&self) -> Option<String> {
+        if !self.robots.is_part_of(&self.all) {
+            return Some("robots are not among the requests".to_owned());
+        }
+        if !is_possible(self.all.requests, &self.all.measures) {
+            return Some("more responses or durations than requests".to_owned());
+        }
+        (0..DIMENSION_COUNT).find_map(|dimension| {
+            let wrong = self.wrong_sum_of(dimension)?;
+            Some(format!("by {}: {wrong}", DIMENSIONS[dimension].name))
         })
     }
-}
 
-/// What [`Window::encode_counts`] gives, for counts in ascending order of their keys. `map_bytes` is about how long both
-/// maps will be.
-pub fn encode_counts<'k>(
-    customer: &CustomerId,
-    id: WindowId,
-    requests: u64,
-    map_bytes: usize,
-    paths: impl Iterator<Item = (&'k str, u64)>,
-    agents: impl Iterator<Item = (&'k str, u64)>,
-) -> String {
-    let mut text = String::with_capacity(512 + map_bytes);
-    text.push_str("{\"customerId\":");
-    push_quoted(&mut text, customer.as_str());
-    text.push_str(",\"windowStart\":\"");
-    text.push_str(&time::format_start(id.start));
-    text.push_str("\",\"windowSize\":\"");
-    text.push_str(id.size.as_str());
-    text.push_str("\",\"requests\":");
-    push_number(&mut text, requests);
-    text.push_str(",\"requestsByPath\":");
-    push_map(&mut text, paths);
-    text.push_str(",\"requestsByUserAgent\":");
-    push_map(&mut text, agents);
-    text
-}
-
-/// Counts in ascending order of their keys.
-fn sorted(map: &CountMap) -> impl Iterator<Item = (&str, u64)> {
-    let mut sorted: Vec<(&str, u64)> = map.iter().map(|(key, count)| (&**key, *count)).collect();
-    sorted.sort_unstable();
-    sorted.into_iter()
-}
-
-fn push_map<'k>(text: &mut String, counts: impl Iterator<Item = (&'k str, u64)>) {
-    text.push('{');
-    for (position, (key, count)) in counts.enumerate() {
-        if position > 0 {
-            text.push(',');
+    fn wrong_sum_of(&self, dimension: usize) -> Option<String> {
+        let table = &self.tables[dimension];
+        let (mut all, mut robots) = (Totals::default(), 0);
+        for row in table.iter().chain(table.rest()) {
+            let nothing = Measures::default();
+            let measures = row.measures.unwrap_or(&nothing);
+            if row.tally.robots > row.tally.requests || !is_possible(row.tally.requests, measures) {
+                return Some(format!("{:?} counts more parts than requests", row.key));
+            }
+            all.requests = saturating_sum(all.requests, row.tally.requests);
+            all.measures.merge(measures);
+            robots = saturating_sum(robots, row.tally.robots);
         }
-        push_quoted(text, key);
-        text.push(':');
-        push_number(text, count);
-    }
-    text.push('}');
-}
-
-/// A JSON string; nearly all keys need no escapes.
-fn push_quoted(text: &mut String, key: &str) {
-    let escapes = key.bytes().fold(false, |any, byte| any | matches!(byte, b'"' | b'\\' | 0..=0x1F));
-    if escapes {
-        text.push_str(&serde_json::Value::from(key).to_string());
-    } else {
-        text.push('"');
-        text.push_str(key);
-        text.push('"');
-    }
-}
-
-fn push_number(text: &mut String, number: u64) {
-    if number < 10 {
-        text.push(char::from(b'0' + number as u8));
-    } else {
-        text.push_str(&number.to_string());
-    }
-}
-
-/// Adds counts to a map, new keys as long as there is room for them. Says how many went to [`OTHER`].
-fn add(
-    map: &mut CountMap,
-    keys: &KeyTable,
-    counts: &[(u32, u32)],
-    max_keys: usize,
-    key_byte_budget: &mut usize,
-) -> u64 {
-    let mut other = 0;
-    if map.is_empty() {
-        map.reserve(counts.len().min(max_keys));
-    }
-    for (index, count) in counts {
-        let (key, count) = (keys.get(*index), u64::from(*count));
-        if let Some(known) = map.get_mut(key) {
-            *known += count;
-        } else if map.len() < max_keys && key.len() <= *key_byte_budget {
-            *key_byte_budget -= key.len();
-            map.insert(key.into(), count);
-        } else {
-            other += count;
+        let is_whole = DIMENSIONS[dimension].source.is_in_every_entry();
+        let is_measured = DIMENSIONS[dimension].is_measured;
+        let measures = if is_measured { self.all.measures.clone() } else { Measures::default() };
+        let bounds = Totals { requests: self.all.requests, measures };
+        if !all.is_part_of(&bounds) || robots > self.robots.requests {
+            return Some("the keys count more than the totals".to_owned());
         }
+        if is_whole && (all != bounds || robots != self.robots.requests) {
+            return Some("the keys do not sum to the totals".to_owned());
+        }
+        if table.rest().is_some() != (self.folded[dimension] > 0) {
+            return Some(format!("folded and {OTHER} do not belong together"));
+        }
+        None
     }
-    if other > 0 {
-        *map.entry(OTHER.into()).or_insert(0) += other;
+}
+
+fn add_row(table: &mut CountTable, row: KeyView<'_>) {
+    if row.key == OTHER {
+        table.add_rest(row.tally, row.measures.as_deref());
+        return;
     }
-    other
+    let place = table.add(&row.key, row.tally);
+    if let Some(measures) = row.measures {
+        table.set_measures(place, Cow::into_owned(measures));
+    }
+}
+
+/// Whether no request is counted by status or duration twice.
+fn is_possible(requests: u64, measures: &Measures) -> bool {
+    measures.sum_of(|cell| !cell.is_duration()) <= requests && measures.sum_of(Cell::is_duration) <= requests
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::WindowStart;
+    use crate::base::sealed::seal_json;
+    use crate::dimension::{PATH, USER_AGENT};
+    use crate::windows::samples::{bare, customer, full, minute, shown, window};
 
-    const LIMITS: WindowLimits = WindowLimits { max_paths: 2, max_agents: 2, max_key_bytes: 1000 };
+    const THREE: WindowLimits = WindowLimits::same(3, 1_000);
 
-    fn id() -> WindowId {
-        WindowId { size: WindowSize::Minute, start: WindowStart(29_449_083) }
+    #[test]
+    fn a_full_window_folds_its_smallest_keys_and_says_by_how_much_counts_may_be_low() {
+        let mut window = window(&bare(&[("GET /", 4), ("GET /a", 2), ("GET /b", 3)], "Chrome"), &THREE);
+        assert_eq!(window.folded(), [0; DIMENSION_COUNT]);
+        // A fourth path: seven eighths of three are two.
+        let (keys, counts) = bare(&[("GET /", 1), ("GET /new", 3)], "Firefox");
+        let folded = window.merge(Seq(9), &keys, &counts, &THREE);
+        assert_eq!((folded.keys, folded.requests, folded.most), (2, 5, 3));
+        assert_eq!(shown(&window, PATH), [("(other)", 5), ("GET /", 5), ("GET /b", 3)]);
+        assert_eq!(shown(&window, USER_AGENT), [("Chrome", 9), ("Firefox", 4)]);
+        assert_eq!((window.folded()[PATH], window.folded()[USER_AGENT]), (3, 0));
+        // It comes back, and is folded again; what it lost is still below the bound.
+        let (keys, counts) = bare(&[("GET /a", 1), ("GET /new", 1)], "Chrome");
+        window.merge(Seq(10), &keys, &counts, &THREE);
+        assert_eq!((window.folded()[PATH], window.requests()), (4, 15));
+        assert_eq!(shown(&window, PATH), [("(other)", 7), ("GET /", 5), ("GET /b", 3)]);
+        assert_eq!(window.wrong_sum(), None);
     }
 
-    fn window() -> Window {
-        let mut keys = Keys::default();
-        for path in ["GET /", "GET /\"é\\\u{1}", "PUT /x"] {
-            keys.paths.push(path);
+    #[test]
+    fn folding_is_the_same_whether_or_not_the_window_was_written_in_between() {
+        let mut kept = Window::new(customer(), minute());
+        let mut reloaded = kept.clone();
+        for seq in 1..60u32 {
+            let path = |number: u32| format!("GET /{}", number.wrapping_mul(2_654_435_761) % 40);
+            let paths =
+                [(&*path(seq), seq % 5 + 2, 1, 200 + seq as u16 % 3 * 102), (&*path(seq + 1), 1, 0, 404)];
+            let (keys, counts) = full(if paths[0].0 == paths[1].0 { &paths[..1] } else { &paths });
+            let limits = WindowLimits::same(8, 300);
+            let left = kept.merge(Seq(u64::from(seq)), &keys, &counts, &limits);
+            let right = reloaded.merge(Seq(u64::from(seq)), &keys, &counts, &limits);
+            assert_eq!(left, right, "record {seq}");
+            reloaded = Window::decode(&reloaded.encode(), &customer(), minute()).unwrap();
         }
-        keys.agents.push("Chrome");
-        let counts = Counts { requests: 6, by_path: vec![(0, 1), (1, 2), (2, 3)], by_agent: vec![(0, 6)] };
-        let mut window = Window::new(CustomerId::new("a\"b").unwrap(), id());
-        assert_eq!(window.merge(Seq(4), &keys, &counts, &LIMITS), 3);
-        window
+        assert!(kept.folded()[PATH] > 0);
+        assert_eq!(kept.encode(), reloaded.encode());
+        assert_eq!(kept.wrong_sum(), None);
     }
 
     #[test]
-    fn keys_beyond_the_limit_count_under_other() {
-        let mut window = window();
-        let mut keys = Keys::default();
-        keys.paths.push("GET /");
-        keys.paths.push("GET /new");
-        keys.agents.push("curl");
-        let counts = Counts { requests: 3, by_path: vec![(0, 1), (1, 2)], by_agent: vec![(0, 3)] };
-        assert_eq!(window.merge(Seq(9), &keys, &counts, &LIMITS), 2);
-        let paths: BTreeMap<&str, u64> = window.paths().collect();
-        assert_eq!(paths, BTreeMap::from([("(other)", 5), ("GET /", 2), ("GET /\"é\\\u{1}", 2)]));
-        assert_eq!((window.requests(), window.applied_through()), (9, Seq(9)));
+    fn insights_merge_to_the_same_window_in_any_order() {
+        let insights = [
+            full(&[("GET /", 5, 2, 200), ("GET /a", 1, 1, 404)]),
+            bare(&[("GET /", 3), ("PUT /x", 2)], "curl"),
+            full(&[("GET /a", 3, 0, 503), ("GET /é", 4, 4, 200)]),
+        ];
+        let merged = |order: [usize; 3]| {
+            let mut window = Window::new(customer(), minute());
+            for (seq, place) in (1..).zip(order) {
+                window.merge(Seq(seq), &insights[place].0, &insights[place].1, &WindowLimits::default());
+            }
+            window
+        };
+        let expected = merged([0, 1, 2]);
+        assert_eq!((expected.requests(), expected.robots().requests, expected.wrong_sum()), (18, 7, None));
+        for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            assert_eq!(merged(order).encode(), expected.encode(), "{order:?}");
+        }
     }
 
     #[test]
-    fn key_bytes_are_limited_too() {
-        let tight = WindowLimits { max_key_bytes: 5, ..LIMITS };
-        let mut keys = Keys::default();
-        keys.paths.push("GET /");
-        keys.agents.push("Chrome");
-        let counts = Counts { requests: 1, by_path: vec![(0, 1)], by_agent: vec![(0, 1)] };
-        let mut window = Window::new(CustomerId::new("a").unwrap(), id());
-        assert_eq!(window.merge(Seq(1), &keys, &counts, &tight), 1);
-        assert_eq!(window.agents().collect::<Vec<_>>(), [(OTHER, 1)]);
-    }
-
-    #[test]
-    fn the_file_is_canonical_and_read_back() {
-        let mut window = window();
+    fn the_file_of_bare_entries_is_as_it_always_was() {
+        let sample = bare(&[("GET /", 1), ("GET /\"é\\\u{1}", 2), ("PUT /x", 3)], "Chrome");
+        let mut window = window(&sample, &WindowLimits::default());
         let text = String::from_utf8(window.encode()).unwrap();
         let start = "{\"customerId\":\"a\\\"b\",\"windowStart\":\"2025-12-28T18:03:00Z\",\"windowSize\":\"minute\",\
-                     \"requests\":6,\"requestsByPath\":{\"(other)\":3,\"GET /\":1,\"GET /\\\"é\\\\\\u0001\":2},\
+                     \"requests\":6,\"requestsByPath\":{\"GET /\":1,\"GET /\\\"é\\\\\\u0001\":2,\"PUT /x\":3},\
                      \"requestsByUserAgent\":{\"Chrome\":6},\"appliedThrough\":4,\"checksum\":\"";
         assert!(text.starts_with(start), "{text}");
         assert!(text.ends_with("\"}\n") && text.lines().count() == 1);
-        let read = Window::decode(text.as_bytes(), window.customer(), id()).unwrap();
-        assert_eq!(read.encode(), text.as_bytes());
-        assert_eq!(read.resident_bytes(), window.resident_bytes());
-
         window.mark_incomplete();
-        let read = Window::decode(&window.encode(), window.customer(), id()).unwrap();
+        let read = Window::decode(&window.encode(), window.customer(), minute()).unwrap();
         assert!(read.is_incomplete());
     }
 
     #[test]
-    fn damage_and_misplaced_files_are_noticed() {
-        let window = window();
-        let bytes = window.encode();
-        for position in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[position] ^= 1;
-            assert_eq!(Window::decode_any(&changed).unwrap_err(), Damaged::Checksum, "byte {position}");
-            assert_eq!(Window::decode_any(&bytes[..position]).unwrap_err(), Damaged::Checksum);
-        }
-        let other = CustomerId::new("other").unwrap();
-        assert!(matches!(Window::decode(&bytes, &other, id()), Err(Damaged::Misplaced(_))));
-        let hour = WindowId { size: WindowSize::Hour, start: WindowStart(0) };
-        assert!(matches!(Window::decode(&bytes, window.customer(), hour), Err(Damaged::Misplaced(_))));
-        let bad_sum = seal_json(
-            "{\"customerId\":\"a\",\"windowStart\":\"2025-12-28T18:03:00Z\",\"windowSize\":\"minute\",\"requests\":2,\
-             \"requestsByPath\":{},\"requestsByUserAgent\":{},\"appliedThrough\":1"
-                .to_owned(),
+    fn the_file_shows_totals_first_and_measures_by_key_last_and_is_read_back() {
+        let sample = full(&[("GET /", 3, 1, 200), ("GET /a", 1, 1, 404), ("GET /b", 2, 0, 503)]);
+        let window = window(&sample, &WindowLimits::same(3, 75));
+        let text = String::from_utf8(window.encode()).unwrap();
+        let (counts, _) = text.split_once(",\"appliedThrough\"").unwrap();
+        // 18 bytes of keys and six cells are 66; the limit folds nothing of paths, and all hosts are one.
+        assert_eq!(
+            counts.replace("\"visitors\":\"", "\u{0}").split('\u{0}').next().unwrap(),
+            "{\"customerId\":\"a\\\"b\",\"windowStart\":\"2025-12-28T18:03:00Z\",\"windowSize\":\"minute\",\"requests\":6,\
+             \"responseBytes\":6000,\"status\":{\"200\":3,\"404\":1,\"503\":2},\"duration\":{\"micros\":1500000,\
+             \"zeroCount\":3,\"buckets\":{\"-16\":1,\"-8\":2}},\"robots\":{\"requests\":2,\"responseBytes\":2000,\
+             \"status\":{\"200\":1,\"404\":1},\"duration\":{\"micros\":500000,\"zeroCount\":1,\"buckets\":{\"-16\":1}}},"
         );
-        assert!(matches!(Window::decode_any(bad_sum.as_bytes()), Err(Damaged::Content(_))));
+        assert!(counts.ends_with(
+            ",\"requestsByPath\":{\"GET /\":3,\"GET /a\":1,\"GET /b\":2},\"requestsByUserAgent\":{\"Chrome\":6},\
+             \"requestsByHost\":{\"example.com\":5},\"requestsByReferrer\":{\"example.com\":5},\
+             \"robotsByPath\":{\"GET /\":1,\"GET /a\":1},\"robotsByUserAgent\":{\"Chrome\":2},\
+             \"measuresByPath\":{\"GET /\":{\"responseBytes\":3000,\"status\":{\"200\":3},\"duration\":{\"micros\":750000,\
+             \"zeroCount\":3}},\"GET /a\":{\"responseBytes\":1000,\"status\":{\"404\":1},\"duration\":{\"micros\":250000,\
+             \"buckets\":{\"-16\":1}}},\"GET /b\":{\"responseBytes\":2000,\"status\":{\"503\":2},\
+             \"duration\":{\"micros\":500000,\"buckets\":{\"-8\":2}}}},\
+             \"measuresByHost\":{\"example.com\":{\"responseBytes\":7,\"status\":{\"200\":1}}}"
+        ), "{counts}");
+        let read = Window::decode(text.as_bytes(), window.customer(), minute()).unwrap();
+        assert_eq!(read.encode(), text.as_bytes());
+        assert_eq!((read.wrong_sum(), read.visitors()), (None, window.visitors()));
+    }
+
+    #[test]
+    fn wrong_sums_and_bounds_are_found() {
+        let sample = full(&[("GET /", 3, 1, 200), ("GET /a", 2, 1, 404)]);
+        let text = String::from_utf8(window(&sample, &WindowLimits::default()).encode()).unwrap();
+        let changed = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from} is not in {text}");
+            let counts = text.replacen(from, to, 1);
+            let counts = counts.split(",\"checksum\"").next().unwrap().to_owned();
+            Window::decode_any(seal_json(counts).as_bytes()).map(|window| window.wrong_sum())
+        };
+        assert_eq!(changed("\"requests\":5", "\"requests\":5"), Ok(None));
+        for (from, to, wrong) in [
+            (
+                "\"robotsByPath\":{\"GET /\":1",
+                "\"robotsByPath\":{\"GET /\":2",
+                "by path: the keys count more",
+            ),
+            ("\"robotsByPath\":{\"GET /\":1,", "\"robotsByPath\":{", "by path: the keys do not sum"),
+            ("\"responseBytes\":3000", "\"responseBytes\":2999", "by path: the keys do not sum"),
+            ("\"responseBytes\":3000", "\"responseBytes\":3001", "by path: the keys count more"),
+            (
+                "\"robots\":{\"requests\":2,\"responseBytes\":2000",
+                "\"robots\":{\"requests\":2,\"responseBytes\":9000",
+                "robots",
+            ),
+            (
+                "\"responseBytes\":7,\"status\":{\"200\":1}",
+                "\"responseBytes\":7,\"status\":{\"200\":4}",
+                "by host: the keys count more",
+            ),
+            (
+                "\"responseBytes\":7,\"status\":{\"200\":1}",
+                "\"responseBytes\":7,\"status\":{\"301\":1}",
+                "by host: the keys count more",
+            ),
+            ("\"status\":{\"200\":3,\"404\":2}", "\"status\":{\"200\":3,\"404\":3}", "more responses"),
+            (
+                "\"GET /\":{\"responseBytes\":3000,\"status\":{\"200\":3}",
+                "\"GET /\":{\"responseBytes\":3000,\"status\":{\"200\":4}",
+                "counts more parts",
+            ),
+            (",\"measuresByPath\":", ",\"folded\":{\"path\":1},\"measuresByPath\":", "by path: folded"),
+        ] {
+            let found = changed(from, to).unwrap().unwrap_or_default();
+            assert!(found.contains(wrong), "{from} → {to}: {found}");
+        }
+        for (from, to) in [
+            ("\"requests\":5", "\"requests\":6"),
+            ("\"requestsByHost\":{\"example.com\":4}", "\"requestsByHost\":{\"example.com\":6}"),
+            ("\"robotsByPath\":{\"GET /\":1", "\"robotsByPath\":{\"GET /\":4"),
+        ] {
+            assert!(matches!(changed(from, to), Err(Damaged::Content(_))), "{from} → {to}");
+        }
     }
 }

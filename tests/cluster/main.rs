@@ -1,5 +1,5 @@
-//! The roles of a cluster (feature `cluster`): their records against the schemas, the processes with nothing behind
-//! them, and all of it on real engines against one machine.
+//! Tests of the roles of a cluster (feature `cluster`): their records, the processes without engines, and all of it on real
+//! engines compared with one machine.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 #![allow(unreachable_pub, reason = "helpers are shared by several test binaries")]

@@ -1,5 +1,5 @@
-//! The roles of a cluster as processes with nothing behind them: what they refuse to start with, what they do where few
-//! files may be open, and how they end.
+//! The roles of a cluster as processes without engines: which settings they refuse, what they do with few descriptors, and how
+//! they end.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::client::Client;
 use crate::support::server::program;
 
-/// What each role must be told, of places where nobody is.
+/// The settings that each role requires, naming addresses at which nothing listens.
 const ROLES: [(&str, &[&str]); 4] = [
     ("ingest", &["--listen", "127.0.0.1:0", "--s3", "http://127.0.0.1:1/bucket", "--kafka", "127.0.0.1:1"]),
     (
@@ -45,7 +45,7 @@ struct Running {
 }
 
 impl Running {
-    /// Starts a role that may have so many files open, and waits until it answers.
+    /// Starts a role with this limit of open files, and waits until it answers.
     fn start(role: &str, flags: &[&str], descriptors: u32, log: &Path) -> Running {
         let program = program();
         let mut shell = with_keys(Command::new("sh"));
@@ -79,8 +79,8 @@ fn few_descriptors_leave_enough_for_what_is_behind_each_role() {
         let log = temp.path().join(role);
         let mut running = Running::start(role, flags, 64, &log);
         let said = fs::read_to_string(&log).unwrap();
-        assert!(said.contains(&format!("--max-connections is cut from 512 to {left},")), "{role}: {said}");
-        // It lives, and knows that it can do nothing.
+        assert!(said.contains(&format!("--max-connections is cut from 512 to {left}")), "{role}: {said}");
+        // It is alive but not ready.
         let get = |path: &str| Client::new(running.addr).get(path, &[]).unwrap().status;
         assert_eq!(["/healthz", "/readyz", "/metrics"].map(get), [200, 503, 200], "{role}");
         kill_process(Pid::from_child(&running.child), Signal::TERM).unwrap();
@@ -106,8 +106,8 @@ fn bad_settings_and_their_files_are_wrong_usage_of_every_role() {
             ("--s3-credentials-file", none, "No such file", has("--s3")),
             ("--kafka-options-file", none, "No such file", has("--kafka")),
             ("--clickhouse-credentials-file", none, "No such file", has("--clickhouse")),
-            ("--worker-id", "", "must not be empty", role == "summarize-worker"),
-            ("--reconcile-windows", "0", "must be at least 1", role == "reconcile"),
+            ("--worker-id", "", "a value is required", role == "summarize-worker"),
+            ("--kafka-max-record-bytes", "8", "8MiB", has("--kafka")),
         ] {
             if !applies {
                 continue;
@@ -120,5 +120,5 @@ fn bad_settings_and_their_files_are_wrong_usage_of_every_role() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 3 * 4 + 3 + 3 + 2 + 2);
+    assert_eq!(seen, 3 * 4 + 3 + 3 + 2 + 1 + 3);
 }

@@ -1,7 +1,8 @@
-//! The tests' own test: breaks the design in one place after another and looks whether the suite notices.
+//! Tests the tests: breaks the design in one place after another and checks that a test fails each time.
 //!
-//! `list.txt` holds the mutations, each with what it breaks and which tests should fail. Here it is only checked
-//! that each of them can still be made, and that there are such tests. To make them (in a copy of the sources; about a minute each):
+//! `list.txt` holds the mutations, each with the invariant it breaks and the tests that should fail. An ordinary run only
+//! checks that each of them can still be made, and that its tests exist. A campaign makes them in a copy of the sources,
+//! about a minute each:
 //!
 //! ```sh
 //! MUTATIONS=all cargo test --test mutations -- campaign --nocapture

@@ -1,5 +1,5 @@
-//! What `deploy/` says about the program is so: the metrics that alerts and dashboard ask for exist, from the start.
-//! That alerts fire when they should is for `promtool test rules` (`.ci/run`).
+//! The metrics, flags and variables that the files of `deploy/` name exist, metrics from the start. `promtool test rules`
+//! (`.ci/run`) tests that alerts fire when they should.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -58,7 +58,7 @@ fn every_metric_of_alerts_and_dashboard_is_there_after_the_first_batch() {
             assert!(have.contains(name), "{place} asks for {name}, which is not in /metrics");
         }
     }
-    // What is compared with an earlier value must be there before it first happens.
+    // A counter that alerts compare with an earlier value must exist before its first event.
     let full = "log_analytics_ingestion_rejects_total{reason=\"disk_full\"} 0";
     assert!(alerts.contains("reason=\"disk_full\"") && metrics.contains(full), "{metrics}");
 }
@@ -66,7 +66,9 @@ fn every_metric_of_alerts_and_dashboard_is_there_after_the_first_batch() {
 #[test]
 fn units_and_shippers_name_flags_and_subcommands_that_exist() {
     let help = |args: &[&str]| {
-        String::from_utf8(crate::support::server::run(&[args, &["--help"]].concat()).stdout).unwrap()
+        let help = crate::support::server::run(&[args, &["--help"]].concat()).stdout;
+        // A name may stand on the next line of what announces it.
+        String::from_utf8(help).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let serve = help(&["serve"]);
     let import = help(&["import"]);

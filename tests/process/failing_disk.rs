@@ -24,7 +24,8 @@ use crate::support::sim_disk::{EIO, ENOSPC, Fault, Op, Survival};
 use crate::support::stored::{assert_verified, window};
 
 /// The journal alone writes, and nothing but the disk itself holds it back.
-const QUIET: [&str; 6] = ["--min-free-bytes", "0", "--flush-interval", "1h", "--checkpoint-interval", "1h"];
+const QUIET: [&str; 6] =
+    ["--min-free-bytes", "0B", "--tune", "flush_interval=1h", "--tune", "checkpoint_interval=1h"];
 const SEGMENT: &str = "00000000000000000001.log";
 
 fn fault(op: Op, path: &'static str, times: u32, errno: i32) -> Fault {
@@ -95,7 +96,7 @@ fn a_failed_sync_latches_and_a_restart_recovers_with_exact_counts() {
         assert_eq!(client.get("/readyz", &[]).unwrap().status, 503);
         assert_eq!(client.get("/healthz", &[]).unwrap().status, 200);
 
-        // It stays so though the disk is well again: nobody knows what was dropped.
+        // It stays latched though the disk works again: what was dropped is unknown.
         let refused = post(&server, 24..28);
         assert!(all(&refused, 503), "{refused:?}");
         answers.extend(refused);
@@ -179,7 +180,14 @@ fn a_directory_that_cannot_be_synced_latches() {
         let disk = MountedDisk::mount(temp.path(), 1);
         let server = Server::start(
             temp.path(),
-            &["--segment-bytes", "1", "--checkpoint-interval", "1h", "--flush-interval", "10ms"],
+            &[
+                "--tune",
+                "segment_bytes=1B",
+                "--tune",
+                "checkpoint_interval=1h",
+                "--tune",
+                "flush_interval=10ms",
+            ],
         );
         let mut answers = post(&server, 0..1);
         assert!(all(&answers, 202));
@@ -192,7 +200,7 @@ fn a_directory_that_cannot_be_synced_latches() {
             assert_eq!(server.client().get("/readyz", &[]).unwrap().status, 503);
             server.kill();
         } else {
-            // The checkpoint of the end does not come about.
+            // The last checkpoint fails.
             assert_eq!(server.stop().code(), Some(3), "{path}");
             assert_eq!(disk.sim.stat(Path::new("/store/checkpoint.json")), None, "{path}");
         }
@@ -207,7 +215,8 @@ fn a_directory_that_cannot_be_synced_latches() {
 fn a_full_disk_refuses_until_space_returns_and_windows_are_written_then() {
     let temp = tempfile::tempdir().unwrap();
     let disk = MountedDisk::mount(temp.path(), 5);
-    let server = Server::start(temp.path(), &["--flush-interval", "10ms", "--checkpoint-interval", "20ms"]);
+    let server =
+        Server::start(temp.path(), &["--tune", "flush_interval=10ms", "--tune", "checkpoint_interval=20ms"]);
     let mut answers = post(&server, 0..4);
     assert!(all(&answers, 202));
     disk.sim.set_full(true);

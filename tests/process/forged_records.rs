@@ -16,7 +16,7 @@ use crate::support::server::{Server, run};
 use crate::support::stored::{assert_verified, window};
 
 const SEGMENT: &str = "store/journal/00000000000000000001.log";
-const FLAGS: [&str; 4] = ["--checkpoint-interval", "1h", "--flush-interval", "1h"];
+const FLAGS: [&str; 4] = ["--tune", "checkpoint_interval=1h", "--tune", "flush_interval=1h"];
 
 /// A whole record that claims that everything before it was durable.
 fn record(batch_id: &str, seq: u64, received_at_ms: u64) -> Vec<u8> {

@@ -82,7 +82,7 @@ fn below_min_free_bytes_batches_are_refused_until_space_returns() {
 fn a_write_that_runs_out_of_space_is_cut_back_and_service_goes_on() {
     let disk = SmallDisk::mount("24m");
     // Nothing holds the journal back before the disk itself does.
-    let server = Server::start(disk.path(), &["--min-free-bytes", "0"]);
+    let server = Server::start(disk.path(), &["--min-free-bytes", "0B"]);
     let mut client = server.client();
     let ballast = disk.fill(256 << 10);
     // Bodies that do not compress, larger than what is left together.

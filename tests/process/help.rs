@@ -1,4 +1,5 @@
-//! What `--help` tells: every flag of a role has a variable named after it, and the README knows every subcommand.
+//! `--help` and the README are complete: every flag of a role has a variable named after it, and the README names every
+//! subcommand.
 
 use std::fs;
 use std::path::Path;
@@ -46,7 +47,7 @@ fn every_flag_has_a_variable(command: &str) {
         assert!(about.contains(&format!("[env: {variable}=")), "{flag} has no variable {variable}: {about}");
         checked += 1;
     }
-    assert!(checked > 15, "only {checked} flags of {command} were found");
+    assert!(checked > 10, "only {checked} flags of {command} were found");
 }
 
 #[test]

@@ -6,14 +6,14 @@ use rustix::process::Signal;
 
 use crate::support::proc::status;
 use crate::support::raw::{Client, batch, once, post, post_start};
-use crate::support::server::{Server, program};
+use crate::support::server::{Server, program, run};
 use crate::support::stored::{assert_verified, window};
 use crate::support::wait::eventually;
 
 #[test]
 fn memory_has_a_ceiling_whatever_is_announced_and_is_given_back() {
     let dir = tempfile::tempdir().unwrap();
-    let patient = ["--body-grace", "120s"];
+    let patient = ["--tune", "grace=120s"];
     let server = Server::start(dir.path(), &patient);
     let at_start_kib = status(server.pid(), "VmRSS");
     let body = batch(20_000);
@@ -84,10 +84,12 @@ fn tokens_change_on_sighup_and_a_bad_file_changes_nothing() {
     fs::write(&file, "second-token-0123456789\n").unwrap();
     server.signal(Signal::HUP);
     eventually("the new token is valid", || status("second-token-0123456789") == 202);
+    let reloaded = format!("reloaded token file {} (1 tokens)", file.display());
+    eventually("the log says which file was read", || server.log().contains(&reloaded));
     assert_eq!(status("first-token-0123456789"), 401);
     fs::write(&file, "short").unwrap();
     server.signal(Signal::HUP);
-    eventually("the bad file is told of", || server.log().contains("the tokens stay as they were"));
+    eventually("the bad file is told of", || server.log().contains("the old tokens stay valid"));
     assert_eq!((status("second-token-0123456789"), status("short")), (202, 401));
     // Tokens guard batches and windows; whoever watches the server needs none.
     let get = |path: &str| once(server.addr, format!("GET {path} HTTP/1.0\r\n\r\n")).unwrap().status;
@@ -121,14 +123,11 @@ fn what_cannot_be_started_is_refused_with_flag_and_reason() {
         (1, "--data-dir", &here("file/store"), "Not a directory"),
         (2, "--max-connections", "0", "between 1 and 65536"),
         (2, "--max-connections", "many", "invalid digit"),
-        (2, "--max-head-bytes", "2MiB", "at most 1MiB"),
-        (2, "--max-target-bytes", "16KiB", "must be below --max-head-bytes"),
-        (2, "--idle-timeout", "0", "between 1ms and 24h"),
-        (2, "--head-timeout", "30d", "between 1ms and 24h"),
-        (2, "--thread-stack-bytes", "1KiB", "at least 128KiB"),
+        (2, "--idle-timeout", "0s", "between 1ms and 1d"),
+        (2, "--shutdown-timeout", "10", "10s, 10m, 10h or 10d"),
         (2, "--max-inflight-bytes", "2MiB", "four times --max-body-bytes"),
-        (2, "--summarize-threads", "100000", "at most 1024"),
-        (2, "--max-body-bytes", "2MB5", "no unit of bytes"),
+        (2, "--summarize-threads", "100000", "between 0 and 1024"),
+        (2, "--max-body-bytes", "2MB5", "not a unit of size"),
     ] {
         let mut command = program();
         if flag != "--listen" {
@@ -147,7 +146,60 @@ fn what_cannot_be_started_is_refused_with_flag_and_reason() {
             let variable = format!("LOG_ANALYTICS_{}", flag[2..].to_uppercase().replace('-', "_"));
             let args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", &here("store")];
             let output = program().args(args).env(variable, value).output().unwrap();
-            assert_eq!(String::from_utf8(output.stderr).unwrap().lines().next(), said.lines().next());
+            assert_eq!(reason_of(&String::from_utf8(output.stderr).unwrap()), reason_of(&said));
         }
     }
+}
+
+/// The line that says why the program did not start.
+fn reason_of(said: &str) -> &str {
+    said.lines().find(|line| line.starts_with("log-analytics: ") || line.starts_with("error: ")).unwrap()
+}
+
+#[test]
+fn variables_that_no_command_knows_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let output = program()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir", store.to_str().unwrap()])
+        .env("LOG_ANALYTICS_RETAIN_WINDOW_DAYS", "30")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("LOG_ANALYTICS_RETAIN_WINDOW_DAYS: did you mean LOG_ANALYTICS_RETAIN_WINDOWS_DAYS?")
+    );
+    assert!(!store.exists());
+    // One of another command, and what Kubernetes sets for a service of this name.
+    let output = program()
+        .arg("agent")
+        .env("LOG_ANALYTICS_MAX_ENTRIES", "30")
+        .env("LOG_ANALYTICS_PORT", "tcp://10.0.0.1:80")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_server_listens_on_every_address_and_logs_its_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = format!("unix:{}", dir.path().join("socket").display());
+    let flags = ["--listen", "127.0.0.1:0", "--listen", &socket, "--log-format", "json", "--partitions", "3"];
+    let server = Server::start(dir.path(), &flags);
+    for url in [&format!("http://{}", server.addr), &socket] {
+        let output = run(&["health", "--url", url]);
+        assert!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let log = server.log();
+    let messages: Vec<String> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|line| line["message"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(messages[0].contains(" partitions=3 ") && messages[0].contains(" idle-timeout=60s "), "{log}");
+    assert!(messages.iter().any(|message| message.starts_with("ready on http://")), "{log}");
+    assert!(server.stop().success());
+    assert!(!dir.path().join("socket").exists(), "the socket is removed");
 }

@@ -46,7 +46,7 @@ fn url(server: &Server) -> String {
     format!("http://{}", server.addr)
 }
 
-/// Waits until something is so.
+/// Waits until `holds` returns true.
 #[track_caller]
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -60,7 +60,7 @@ fn entries(server: &Server) -> u64 {
     server.metric("log_analytics_ingestion_entries_total") as u64
 }
 
-/// Stops the server and holds the day against: each of these pages once, nothing else.
+/// Stops the server and asserts that the day holds each of these pages once, and nothing else.
 #[track_caller]
 fn assert_each_once(server: Server, dir: &Path, pages: usize) {
     assert!(server.stop().success());
@@ -166,7 +166,7 @@ fn follow(url: &str, log: &Path, interval: &str) -> Child {
     spawn(url, &["--follow", "--poll-interval", interval, "--rotate-wait", "300ms", text(log)])
 }
 
-/// SIGTERM, and what it says at the end.
+/// Sends SIGTERM, waits for the end, and returns the standard output.
 #[track_caller]
 fn end(child: Child) -> String {
     kill_process(Pid::from_raw(child.id() as i32).unwrap(), Signal::TERM).unwrap();

@@ -1,5 +1,5 @@
-//! What the real binary does when files are lost or damaged while it is stopped: it refuses to start where counts could
-//! be wrong, says what to do, and `repair` is the way out. The full matrix is in `tests/suite/journal_damage`.
+//! Files lost or damaged while the real binary is stopped: it refuses to start where counts could be wrong and says what to
+//! do, and `repair` is the way out. The full matrix is in `tests/suite/journal_damage`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ fn a_lost_journal_refuses_the_start_until_it_is_accepted() {
 fn damage_before_the_end_names_file_and_offset_and_repair_keeps_what_is_whole() {
     let temp = tempfile::tempdir().unwrap();
     // No checkpoint comes before the kill, so that the journal alone knows the batches.
-    let flags = ["--checkpoint-interval", "1h", "--flush-interval", "1h"];
+    let flags = ["--tune", "checkpoint_interval=1h", "--tune", "flush_interval=1h"];
     let server = Server::start(temp.path(), &flags);
     post(&server, 0..6);
     server.kill();
@@ -133,8 +133,14 @@ fn a_damaged_window_is_kept_aside_and_counted_again() {
 #[test]
 fn what_the_journal_no_longer_knows_makes_a_damaged_window_incomplete() {
     let temp = tempfile::tempdir().unwrap();
-    let flags =
-        ["--segment-bytes", "1KiB", "--retain-journal-bytes", "2KiB", "--checkpoint-interval", "100ms"];
+    let flags = [
+        "--tune",
+        "segment_bytes=1KiB",
+        "--retain-journal-bytes",
+        "2KiB",
+        "--tune",
+        "checkpoint_interval=100ms",
+    ];
     let server = Server::start(temp.path(), &flags);
     let mut number = 0;
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);

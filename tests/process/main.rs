@@ -1,4 +1,4 @@
-//! What drives the real binary: the contracts, crashes, damage, import, report, the dashboard, the gateway.
+//! Tests that start the real binary: the contracts, crashes, damage, import, report, the dashboard, the gateway.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
 #![allow(unreachable_pub, reason = "helpers are shared by several test binaries")]
@@ -27,6 +27,7 @@ mod report;
 mod scenarios;
 mod summarize;
 mod support;
+mod week_04;
 mod week_08;
 mod week_data;
 mod window_retention;

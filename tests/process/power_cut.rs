@@ -62,7 +62,7 @@ fn every_acknowledged_batch_survives_the_power_cuts_of_a_mounted_disk() {
     assert!(in_starts >= 8 && in_runs >= 8, "a cut fell everywhere it should");
 }
 
-/// One data directory from its beginning to the comparison. Says how many cuts fell in a start, and how many later.
+/// One data directory from its beginning to the comparison. Returns how many cuts fell in a start, and how many later.
 fn campaign(seed: u64, dir: &Path, disk: &MountedDisk) -> (usize, usize) {
     let mut rng = Rng::new(seed);
     let load = Load::new(seed);
@@ -107,13 +107,16 @@ fn campaign(seed: u64, dir: &Path, disk: &MountedDisk) -> (usize, usize) {
 
 fn flags(rng: &mut Rng) -> Vec<String> {
     let mut flags = Vec::new();
-    let mut set = |flag: &str, value: &str| flags.extend([flag.to_owned(), value.to_owned()]);
-    set("--segment-bytes", rng.pick(&["1KiB", "16KiB", "1MiB"]));
+    let mut set = |flag: &str, value: &str| match flag.strip_prefix("--") {
+        Some(_) => flags.extend([flag.to_owned(), value.to_owned()]),
+        None => flags.extend(["--tune".to_owned(), format!("{flag}={value}")]),
+    };
+    set("segment_bytes", rng.pick(&["1KiB", "16KiB", "1MiB"]));
     set("--max-resident-bytes", rng.pick(&["1KiB", "32KiB", "96MiB"]));
     set("--partitions", &rng.between(1, 16).to_string());
-    set("--flush-interval", rng.pick(&["5ms", "50ms", "1h"]));
-    set("--checkpoint-interval", rng.pick(&["10ms", "100ms", "1h"]));
-    set("--max-group-batches", rng.pick(&["1", "5", "1024"]));
+    set("flush_interval", rng.pick(&["5ms", "50ms", "1h"]));
+    set("checkpoint_interval", rng.pick(&["10ms", "100ms", "1h"]));
+    set("max_group_batches", rng.pick(&["1", "5", "1024"]));
     set("--http-server", rng.pick(&["guarded", "tiny_http"]));
     set("--shutdown-timeout", "300ms");
     flags
@@ -124,8 +127,8 @@ fn start(dir: &Path, flags: &[String]) -> Result<Server, String> {
     Server::try_start(dir, &flags)
 }
 
-/// Runs the server until the disk stops after so many operations, and kills it; or tells it to stop, for the cut to fall
-/// while it does. Says whether it came to take batches.
+/// Runs the server until the disk stops after `after` operations, and kills it; with `stop`, sends SIGTERM instead, so that the
+/// cut falls into the stop. Returns whether the server became ready.
 fn one_run(load: &Load, dir: &Path, disk: &MountedDisk, flags: &[String], after: u64, stop: bool) -> bool {
     disk.sim.crash_after(Some(after));
     let server = match start(dir, flags) {
@@ -137,7 +140,7 @@ fn one_run(load: &Load, dir: &Path, disk: &MountedDisk, flags: &[String], after:
     };
     *load.addr.write().unwrap() = Some(server.addr);
     if stop {
-        // It comes to its end, or the disk does first; either way nothing is lost.
+        // Either the server ends or the disk stops first; nothing is lost either way.
         std::thread::sleep(Duration::from_millis(after % 40));
         *load.addr.write().unwrap() = None;
         let code = server.stop().code();
@@ -145,7 +148,7 @@ fn one_run(load: &Load, dir: &Path, disk: &MountedDisk, flags: &[String], after:
         assert!(matches!(code, Some(0 | 1 | 3)), "it ended with {code:?}");
         return true;
     }
-    // Where the flags let little be written, the run ends when nothing is answered any more.
+    // With flags that write little, the disk may never stop: then the run ends when no batch is answered any more.
     let mut answered = (load.acknowledged.load(Ordering::Relaxed), Instant::now());
     while !disk.sim.is_off() && answered.1.elapsed() < Duration::from_millis(400) {
         let now = load.acknowledged.load(Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! What the reading side promises besides right numbers: refusals, tokens, caching, limits, damaged files, and that
-//! whoever was answered 202 sees the batch.
+//! The promises of queries besides right numbers: refusals, tokens, caching, limits, damaged files, and that a query sent
+//! after a 202 sees the batch.
 
 use std::fs;
 use std::io::Read;
@@ -60,7 +60,7 @@ fn bad_questions_are_refused_with_what_is_wrong() {
         (&format!("{RANGE}&top=-1"), "top must be a number"),
         (&format!("{RANGE}&top=10001"), "from 0 to 10000"),
         (&format!("{RANGE}&limit=0"), "limit must be a number"),
-        (&format!("{RANGE}&limit=10001"), "10000 (--max-query-windows)"),
+        (&format!("{RANGE}&limit=10001"), "10000 (max_query_windows)"),
         (&format!("{RANGE}&classes=yes"), "classes must be true or false"),
         (&format!("{RANGE}&widow=day"), "unknown parameter \"widow\""),
         (&format!("{RANGE}&from=2025-12-28T18:00:00Z"), "more than once"),
@@ -104,7 +104,7 @@ fn an_answer_has_windows_in_the_shape_of_their_files() {
     assert_eq!(answer.header("cache-control"), Some("private, no-cache"));
     let window = |start: &str, requests: u32, paths: Value, agents: Value| {
         json!({"customerId": "acme", "windowStart": start, "windowSize": "minute", "requests": requests,
-            "requestsByPath": paths, "requestsByUserAgent": agents, "appliedThrough": 1})
+            "requestsByPath": paths, "requestsByUserAgent": agents})
     };
     let expected = json!({
         "customerId": "acme", "windowSize": "minute",
@@ -163,18 +163,20 @@ fn every_limit_is_named_in_the_refusal() {
     assert!(fill.stop().success());
 
     let top = "/aggregates/top?dimension=path&from=2025-12-28T18:00:01Z&to=2025-12-28T18:59:00Z";
-    for (flag, value) in
-        [("--max-query-windows", "20"), ("--max-query-bytes", "10KiB"), ("--max-query-memory", "10KiB")]
-    {
-        let server = Server::start(temp.path(), &[flag, value]);
+    for (limit, reason, value) in [
+        ("max_query_windows", "windows", "20"),
+        ("max_query_bytes", "bytes", "10KiB"),
+        ("max_query_memory", "memory", "10KiB"),
+    ] {
+        let server = Server::start(temp.path(), &["--tune", &format!("{limit}={value}")]);
         let mut client = server.client();
-        refused(&get(&mut client, top), 400, "ING_1000", flag);
-        let refusals =
-            format!("log_analytics_query_refused_total{{reason=\"{}\"}}", flag.rsplit('-').next().unwrap());
+        refused(&get(&mut client, top), 400, "ING_1000", limit);
+        let refusals = format!("log_analytics_query_refused_total{{reason=\"{reason}\"}}");
         assert_eq!(server.metric(&refusals), 1.0);
     }
     // A page ends before the memory does.
-    let server = Server::start(temp.path(), &["--max-query-memory", "10KiB", "--max-query-windows", "20"]);
+    let server =
+        Server::start(temp.path(), &["--tune", "max_query_memory=10KiB", "--tune", "max_query_windows=20"]);
     let mut client = server.client();
     let page = get(&mut client, &format!("/aggregates?{RANGE}")).json();
     let windows = page["windows"].as_array().unwrap().len();
@@ -183,13 +185,13 @@ fn every_limit_is_named_in_the_refusal() {
     assert_eq!(whole["windows"].as_array().unwrap().len(), 10);
     drop(server);
 
-    let server = Server::start(temp.path(), &["--max-query-time", "1ms"]);
+    let server = Server::start(temp.path(), &["--tune", "max_query_time=1ms"]);
     let mut client = server.client();
     let wide = "/aggregates?from=1970-01-01T00:00:00Z&to=1970-01-07T00:00:00Z&window=minute";
     wait_for("a query that takes more than 1 ms", || get(&mut client, wide).status == 400);
     wait_for("its refusal", || {
         let answer = get(&mut client, wide);
-        answer.status == 400 && answer.text().contains("--max-query-time")
+        answer.status == 400 && answer.text().contains("max_query_time")
     });
 }
 
@@ -285,10 +287,10 @@ fn whoever_was_answered_202_sees_the_batch_whatever_is_evicted_meanwhile() {
         "32KiB",
         "--partitions",
         "2",
-        "--flush-interval",
-        "1ms",
-        "--max-queries",
-        "16",
+        "--tune",
+        "flush_interval=1ms",
+        "--tune",
+        "max_queries=16",
     ];
     let server = Server::start(temp.path(), &flags);
     std::thread::scope(|scope| {

@@ -49,7 +49,7 @@ struct Query {
 }
 
 fn entries() -> impl Strategy<Value = Vec<Entry>> {
-    // Some batches are dense, some reach over days.
+    // Some batches cover minutes, some cover days.
     let minutes = prop_oneof![0u64..20, 0u64..4_000];
     let entry = (minutes, 0u64..60, 0usize..12, 0..AGENTS.len())
         .prop_map(|(minute, second, path, agent)| Entry { minute, second, path, agent });
@@ -190,10 +190,6 @@ fn ask(client: &mut Client, customer: &str, query: &Query) -> Vec<Value> {
         let page_windows = page["windows"].as_array_mut().unwrap();
         let full = page_windows.len() == query.limit;
         assert!(page_windows.len() <= query.limit);
-        for window in page_windows.iter_mut() {
-            let applied = window.as_object_mut().unwrap().remove("appliedThrough").unwrap();
-            assert!(applied.as_u64().unwrap() > 0);
-        }
         windows.append(page_windows);
         match page.get("next") {
             None => return windows,
@@ -246,7 +242,7 @@ fn check_top(client: &mut Client, customer: &str, entries: &[(u64, String, Strin
 #[test]
 fn every_answer_is_that_of_the_model() {
     let temp = tempfile::tempdir().unwrap();
-    let flags = ["--max-resident-bytes", "64KiB", "--partitions", "3", "--flush-interval", "5ms"];
+    let flags = ["--max-resident-bytes", "64KiB", "--partitions", "3", "--tune", "flush_interval=5ms"];
     let server = Server::start(temp.path(), &flags);
     let client = RefCell::new(server.client());
     let case = RefCell::new(0);

@@ -89,7 +89,7 @@ fn curl_shows_the_refusal_of_what_it_is_still_sending() {
 #[ignore = "needs curl: .ci/tools installs it"]
 fn curl_shows_that_its_body_came_too_slowly() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path(), &["--body-grace", "100ms"]);
+    let server = Server::start(dir.path(), &["--tune", "grace=100ms"]);
     let file = body(dir.path(), 1_000_000);
     let (status, answer) = curl(server.addr, "/logs", &file, &["-H", "expect:", "--limit-rate", "10k"]);
     assert_eq!((status, answer["errorCode"].as_str()), (408, Some("HTTP_408")));
@@ -144,7 +144,7 @@ fn keep_moving(clients: &mut [Client], work: impl FnOnce()) {
 #[ignore = "needs curl: .ci/tools installs it"]
 fn curl_shows_that_everything_is_busy_and_when_to_come_back() {
     let dir = tempfile::tempdir().unwrap();
-    let patient = ["--body-grace", "60s"];
+    let patient = ["--tune", "grace=60s"];
     let headers = dir.path().join("headers");
     let more = ["-H", "expect:", "--dump-header", headers.to_str().unwrap()];
     let busy = |addr: SocketAddr, file: &Path| {

@@ -44,7 +44,7 @@ fn deliver(addr: SocketAddr, connections: usize) -> HashMap<u16, usize> {
     statuses.into_inner().unwrap()
 }
 
-/// Holds the four minute windows (and hour and day, where `all_sizes`) against what is expected.
+/// Asserts that the four minute windows (and hour and day, if `all_sizes`) are as expected.
 fn assert_counted(dir: &Path, customer: &str, all_sizes: bool) {
     let counts = |names: [&str; 4], each: u64| -> BTreeMap<String, u64> {
         names.into_iter().map(|name| (name.to_owned(), each)).collect()
@@ -106,7 +106,7 @@ fn assert_expected_files(dir: &Path) {
     assert_eq!(compared, 6);
 }
 
-/// Sends every batch until it is acknowledged, while `disturb` does what it likes to the server.
+/// Sends every batch until it is acknowledged, while `disturb` stops and starts the server.
 fn deliver_through(addr: &RwLock<SocketAddr>, done: &AtomicBool, disturb: impl FnOnce(&AtomicUsize)) {
     let next = AtomicUsize::new(0);
     let acknowledged = AtomicUsize::new(0);
@@ -139,7 +139,14 @@ fn deliver_through(addr: &RwLock<SocketAddr>, done: &AtomicBool, disturb: impl F
 #[test]
 fn counts_are_exact_under_kill_9_with_retrying_clients() {
     let temp = tempfile::tempdir().unwrap();
-    let flags = ["--segment-bytes", "64KiB", "--checkpoint-interval", "50ms", "--flush-interval", "20ms"];
+    let flags = [
+        "--tune",
+        "segment_bytes=64KiB",
+        "--tune",
+        "checkpoint_interval=50ms",
+        "--tune",
+        "flush_interval=20ms",
+    ];
     let server = Server::start(temp.path(), &flags);
     let addr = RwLock::new(server.addr);
     let done = AtomicBool::new(false);

@@ -1,5 +1,5 @@
-//! `log-analytics summarize` on the entries of scenario 001, in every form they can be stored in: always the windows
-//! that the server counts.
+//! `log-analytics summarize` on the entries of scenario 001, in every form they can be stored in, gives the same windows as
+//! the server.
 
 use std::fs;
 use std::io::Write;
@@ -116,7 +116,7 @@ fn a_bad_item_is_named_by_file_and_line() {
     assert!(says.contains("bad.ndjson: item at index 1: missing receivedAt"), "{says}");
     fs::write(&file, b"{\n").unwrap();
     let output = run(&["summarize", file.to_str().unwrap()]);
-    assert!(String::from_utf8(output.stderr).unwrap().contains("bad.ndjson:1: invalid JSON"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("bad.ndjson:1: not a JSON entry"));
     let output = run(&["summarize", "/does/not/exist"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("/does/not/exist: No such file"));
 }

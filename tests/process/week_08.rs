@@ -189,3 +189,32 @@ fn week_08_an_aborted_upload_has_a_label_of_its_own() {
     assert_eq!(once(server.addr, post("", "[]")).unwrap().status, 400);
     assert_eq!((rejects("aborted"), rejects("invalid")), (1.0, 1.0));
 }
+
+#[test]
+fn week_08_errors_that_people_run_into_name_the_remedy() {
+    let (server, _dir) = server(&[]);
+    let entry = r#"{"receivedAt":"2025-12-28T18:03:00Z","method":"GET","path":"/","userAgent":"curl/8.0"}"#;
+    let (joined, lines) = (entry.repeat(2), format!("{entry}\n{entry}\n"));
+    for (content_type, more, body, status, says) in [
+        ("application/json", "", &*lines, 400, "content-type: application/x-ndjson"),
+        ("application/x-ndjson", "", &joined, 400, "--data-binary"),
+        ("application/x-www-form-urlencoded", "", &joined, 415, "application/x-ndjson"),
+        ("application/json", "content-encoding: gzip\r\n", "[]", 400, "leave content-encoding out"),
+        ("application/x-ndjson", "", "[]", 400, "content-type: application/json"),
+        ("application/json", "content-encoding: br\r\n", "[]", 415, "gzip"),
+    ] {
+        let request = post(more, body).replace("application/json", content_type);
+        let answer = once(server.addr, request).unwrap();
+        let text = String::from_utf8(answer.body.clone()).unwrap();
+        assert_eq!(answer.status, status, "{text}");
+        assert!(text.contains(says), "{says}: {text}");
+        let encodings = (status == 415).then_some("gzip, zstd");
+        assert_eq!(answer.header("accept-encoding"), encodings, "{text}");
+    }
+    let mut zipped = post("", "four").into_bytes();
+    let start = zipped.len() - 4;
+    zipped[start..].copy_from_slice(&[0x1F, 0x8B, 8, 0]);
+    let answer = once(server.addr, zipped).unwrap();
+    let text = String::from_utf8(answer.body).unwrap();
+    assert!(answer.status == 400 && text.contains("content-encoding: gzip"), "{text}");
+}

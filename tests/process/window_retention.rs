@@ -17,7 +17,8 @@ fn body(path: &str) -> Vec<u8> {
 
 /// Starts a server that keeps minutes for a day; it looks for old ones at its first checkpoint.
 fn start(dir: &Path) -> Server {
-    let server = Server::start(dir, &["--retain-windows-days", "1,0,0", "--checkpoint-interval", "20ms"]);
+    let server =
+        Server::start(dir, &["--retain-windows-days", "1,0,0", "--tune", "checkpoint_interval=20ms"]);
     eventually("a first checkpoint", || server.metric("log_analytics_checkpoint_seconds_count") > 0.0);
     server
 }

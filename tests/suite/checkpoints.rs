@@ -1,13 +1,16 @@
-//! A checkpoint comes about however busy its worker is.
+//! A checkpoint completes however busy its worker is.
 
 use std::sync::Arc;
 
 use log_analytics::base::disk::RealDisk;
 use log_analytics::base::latch::Latch;
 use log_analytics::data_dir::DataDir;
+use log_analytics::dimension::{PATH, USER_AGENT};
 use log_analytics::metrics::Metrics;
-use log_analytics::model::{Counts, CustomerId, Insight, Keys, Seq, WindowId, WindowSize, WindowStart};
-use log_analytics::windows::window::WindowLimits;
+use log_analytics::model::{
+    Counts, CustomerId, Insight, KeyCount, Keys, Seq, WindowId, WindowSize, WindowStart,
+};
+use log_analytics::windows::fold::WindowLimits;
 use log_analytics::windows::worker::{Routed, Worker, WorkerLimits};
 
 #[test]
@@ -16,7 +19,7 @@ fn a_checkpoint_ends_though_minute_windows_are_always_due() {
     let dir = Arc::new(DataDir::new(temp.path()));
     dir.prepare(&RealDisk).unwrap();
     let limits = WorkerLimits {
-        window: WindowLimits { max_paths: 10, max_agents: 10, max_key_bytes: 1_000 },
+        window: WindowLimits::default(),
         max_resident_bytes: 1 << 20,
         flush_interval_ms: 0,
         max_future_ms: 0,
@@ -26,10 +29,15 @@ fn a_checkpoint_ends_though_minute_windows_are_always_due() {
 
     let customer = CustomerId::new("acme").unwrap();
     let mut keys = Keys::default();
-    keys.paths.push("GET /");
-    keys.agents.push("curl");
+    keys.tables[PATH].push("GET /");
+    keys.tables[USER_AGENT].push("curl");
     let keys = Arc::new(keys);
-    let counts = Arc::new(Counts { requests: 1, by_path: vec![(0, 1)], by_agent: vec![(0, 1)] });
+    let mut counts = Counts::default();
+    counts.all.requests = 1;
+    for dimension in [PATH, USER_AGENT] {
+        counts.by[dimension].rows.push(KeyCount { index: 0, requests: 1, robots: 0 });
+    }
+    let counts = Arc::new(counts);
     let mut seq = Seq::ZERO;
     // Two more minute windows are dirty, and due at once, after every write.
     let mut busy = |worker: &mut Worker, now: u64| {

@@ -160,7 +160,7 @@ fn repaired(world: &World, copy: &SimDisk) {
 fn week_01_windows_copied_before_the_checkpoint_are_replayed_or_the_copy_is_refused() {
     for (retention_bytes, wanted) in [(1 << 40, true), (0, false)] {
         let mut workload = workloads::tiny_segments();
-        workload.options.retention.max_bytes = retention_bytes;
+        workload.options.kept_for.journal.max_bytes = retention_bytes;
         workload.traffic.batches = 12;
         workload.checkpoint_percent = 0;
         let mut world = World::new(&workload, 11);

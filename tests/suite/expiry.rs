@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use log_analytics::base::disk::{Disk, RealDisk};
 use log_analytics::data_dir::DataDir;
+use log_analytics::dimension::{PATH, USER_AGENT};
 use log_analytics::journal::ledger::{CountedSince, Ledger, Removed};
-use log_analytics::model::{Counts, CustomerId, Keys, Seq, WindowId, WindowSize, WindowStart};
+use log_analytics::model::{Counts, CustomerId, KeyCount, Keys, Seq, WindowId, WindowSize, WindowStart};
 use log_analytics::windows::expiry::{CutoffMove, plan, remove, sum};
-use log_analytics::windows::window::{Window, WindowLimits};
+use log_analytics::windows::fold::WindowLimits;
+use log_analytics::windows::window::Window;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// 2025-12-28T00:00:00Z in minutes.
@@ -21,13 +23,15 @@ fn customer() -> CustomerId {
 /// Writes a window that holds so many requests.
 fn write(dir: &DataDir, size: WindowSize, start: u32, requests: u32) {
     let mut keys = Keys::default();
-    keys.paths.push("GET /");
-    keys.agents.push("curl");
-    let counts = Counts { requests, by_path: vec![(0, requests)], by_agent: vec![(0, requests)] };
-    let limits = WindowLimits { max_paths: 9, max_agents: 9, max_key_bytes: 99 };
+    let mut counts = Counts::default();
+    counts.all.requests = requests.into();
+    for (dimension, key) in [(PATH, "GET /"), (USER_AGENT, "curl")] {
+        keys.tables[dimension].push(key);
+        counts.by[dimension].rows.push(KeyCount { index: 0, requests, robots: 0 });
+    }
     let id = WindowId { size, start: WindowStart(start) };
     let mut window = Window::new(customer(), id);
-    window.merge(Seq(1), &keys, &counts, &limits);
+    window.merge(Seq(1), &keys, &counts, &WindowLimits::default());
     RealDisk.create_dir(&dir.customer(&customer())).unwrap();
     let mut file = RealDisk.create(&dir.window(&customer(), id)).unwrap();
     file.write_at(0, &[&window.encode()]).unwrap();

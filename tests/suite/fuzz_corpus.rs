@@ -52,7 +52,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    // A failing input is printed, and kept in `data/fuzz/batch/` by whoever mends it.
+    // A failing input is printed; the fix adds it to `data/fuzz/batch/`.
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

@@ -1,5 +1,5 @@
-//! The fast tests: whatever drives the library in this process, the state machines on a simulated disk among it. What
-//! needs the real binary is in `tests/process`.
+//! The fast tests: they drive the library in this process, the state machines on a simulated disk among it. Tests of the real
+//! binary are in `tests/process`.
 //!
 //! A test that could harm this process starts it once more, as a child of its own (`support/child.rs`).
 
@@ -12,6 +12,7 @@ mod batch_properties;
 mod checkpoints;
 mod copies;
 mod expiry;
+mod folding;
 mod front_ends;
 mod fuzz_corpus;
 mod hostile_crowds;

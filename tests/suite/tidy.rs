@@ -1,5 +1,5 @@
-//! The house rules that a machine can check: what may lie where, how files begin, how long they get, and that the
-//! README and `--help` tell about everything there is.
+//! The rules of the repository that a machine can check: which files may lie where, how they open, how long they may get, how
+//! tests are named and when they may be ignored. `tests/process/help.rs` checks `--help` and the README.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use std::process::Command;
 
 const MAX_LINES: usize = 500;
 
-/// Tests that people start by name, with arguments in the environment.
+/// Campaigns: tests that do nothing unless a variable in the environment starts them.
 const COMMANDS: [&str; 1] = ["campaign"];
 
-/// What may stand at the top of the repository, besides dotfiles.
+/// The files and folders at the top of the repository, besides dotfiles.
 const TOP: [&str; 10] = [
     "Cargo.toml",
     "Cargo.lock",

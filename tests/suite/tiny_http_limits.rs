@@ -1,15 +1,20 @@
-//! What tiny_http 0.12 cannot hold, row by row, and what our front end on top of it makes of that.
+//! What tiny_http 0.12 cannot hold, row by row, what our front end on top of it makes of that, and what `guarded`, the
+//! default, answers. Each row is shown by a test below.
 //!
-//! | sent to tiny_http | effect | with our damage limits | guarded front end |
+//! | sent to tiny_http | effect | with our front end on it | `guarded` |
 //! |---|---|---|---|
 //! | `Content-Length` of 2^62, body never sent | allocates it when the request is dropped: the process aborts | answered, leaked and counted | 413, closed |
-//! | a burst of keep-alive connections | some wait until another one closes | the same, but answers say `connection: close` | all answered |
-//! | more connections than descriptors | accepts nothing for ever after | starts anew | survived |
+//! | a burst of keep-alive connections | some wait until another one closes | the same | all answered |
+//! | more connections than descriptors | accepts nothing for ever after | the process ends with a message | survived |
 //! | a head of any size | held in memory whole | the same | 431 |
 //! | a head of any slowness | waited for | the same | 408 |
 //! | any number of connections | a thread each | the same | 512, the idlest goes |
 //! | two `Content-Length` | the first one counts | the same | 400 |
 //! | any `Transfer-Encoding` | read as chunked | the same | 400 or 501 |
+//! | trailers behind a chunked body | malformed, and answered once more as a request: Go's clients get 400 | the same | ignored |
+//! | HTTP/1.0 with `Connection: keep-alive` | kept open without saying so: `ab -k` hangs | the same | kept, and said |
+//! | `Upgrade: h2c` | closed after the answer without saying so: Java's default client times out | the same | ignored |
+//! | a reset before it is accepted | a panic in a thread | the same | counted |
 //!
 //! Rows that end or exhaust a process run in a child process: the test starts its own program again.
 
@@ -83,23 +88,6 @@ fn in_a_burst_some_connections_wait_until_others_close() {
     panic!("tiny_http has answered fifty bursts: this row is no longer true");
 }
 
-#[test]
-fn our_front_end_tells_a_burst_to_close_and_so_answers_it() {
-    let front = TestFront::start(FrontKind::Tiny, FrontLimits::default());
-    let addr = front.addr();
-    let burst: Vec<_> = (0..64)
-        .map(|_| {
-            let client = move || {
-                let answer = once(addr, GET).unwrap();
-                assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
-            };
-            std::thread::Builder::new().spawn(client).unwrap()
-        })
-        .collect();
-    burst.into_iter().for_each(|thread| thread.join().unwrap());
-    front.stop();
-}
-
 /// Opens more connections than the server has descriptors for, asks something on each, and closes them again.
 fn exhaust_descriptors(addr: SocketAddr) {
     let connect = || TcpStream::connect_timeout(&addr, ms(5_000)).ok();
@@ -134,20 +122,20 @@ fn running_out_of_descriptors_ends_accepting_for_good() {
 }
 
 #[test]
-fn our_front_end_starts_tiny_http_anew_when_it_no_longer_accepts() {
+fn our_front_end_ends_the_process_with_a_message_when_nothing_is_accepted() {
     be_the_server();
     // An odd and an even number: the accept loop ends by an error with one, and by a panic with the other.
     for descriptors in [80, 81] {
         let role = format!("tiny_http {descriptors}");
-        let server = Server::start(
-            "tiny_http_limits::our_front_end_starts_tiny_http_anew_when_it_no_longer_accepts",
+        let mut server = Server::start(
+            "tiny_http_limits::our_front_end_ends_the_process_with_a_message_when_nothing_is_accepted",
             &role,
         );
-        assert_eq!(get_with_patience(server.addr, ms(10_000)), Some(200));
-        for _ in 0..2 {
-            exhaust_descriptors(server.addr);
-            eventually("it serves again", || get_with_patience(server.addr, ms(1_000)) == Some(200));
-        }
+        exhaust_descriptors(server.addr);
+        assert_eq!(server.wait().code(), Some(1));
+        let said = server.said();
+        assert!(said.contains("tiny_http accepts no more connections: "), "{said}");
+        assert!(said.contains("restart the server"), "{said}");
     }
 }
 
@@ -212,4 +200,54 @@ fn any_transfer_coding_is_read_as_chunked() {
         assert_eq!(once(front.addr(), bytes).unwrap().status, 202);
     }
     front.stop();
+}
+
+#[test]
+fn trailers_make_a_chunked_body_malformed() {
+    let front = TestFront::start(FrontKind::Tiny, FrontLimits::default());
+    let body = batch(1);
+    let mut client = Client::connect(front.addr());
+    client.send(format!(
+        "{}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\nX-A: b\r\n\r\n",
+        post_start(),
+        body.len()
+    ));
+    assert_eq!(client.answer(false).unwrap().status, 400);
+    assert_eq!(client.answer(false).unwrap().status, 400, "the trailer, read as a request");
+    front.stop();
+}
+
+#[test]
+fn connections_are_kept_and_closed_without_saying_so() {
+    let front = TestFront::start(FrontKind::Tiny, FrontLimits::default());
+    let mut old = Client::connect(front.addr());
+    old.send("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    assert_eq!(old.answer(false).unwrap().header("connection"), None);
+    old.stream.set_read_timeout(Some(ms(300))).unwrap();
+    assert_eq!(old.end(), End::Silent, "it is kept");
+    let mut java = Client::connect(front.addr());
+    java.send(
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+         HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+    );
+    assert_eq!(java.answer(false).unwrap().header("connection"), None);
+    assert_eq!(java.end(), End::Closed);
+    drop(old);
+    front.stop();
+}
+
+#[test]
+fn a_reset_before_it_is_accepted_panics_a_thread() {
+    be_the_server();
+    let mut server =
+        Server::start("tiny_http_limits::a_reset_before_it_is_accepted_panics_a_thread", "tiny_http -");
+    server.signal(Signal::STOP);
+    let mut client = Client::connect(server.addr);
+    client.send(GET);
+    rustix::net::sockopt::set_socket_linger(&client.stream, Some(Duration::ZERO)).unwrap();
+    drop(client);
+    server.signal(Signal::CONT);
+    eventually("a thread panics", || server.said().contains("panicked at"));
+    // It was the connection's own thread.
+    assert!(server.is_running() && Client::connect(server.addr).is_alive());
 }

@@ -1,4 +1,4 @@
-//! A small HTTP client with keep-alive that tells every failure, so that tests decide what to retry.
+//! A small HTTP client with keep-alive. It returns every failure, so that the test decides what to retry.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};

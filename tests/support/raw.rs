@@ -22,13 +22,13 @@ impl Answer {
     }
 }
 
-/// How a connection ended, or that it did not.
+/// How a connection ended, if it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// The server closed it in good order.
     Closed,
     Reset,
-    /// Nothing came for as long as the client waits.
+    /// Nothing came before the client's read timeout.
     Silent,
     /// There was more to read.
     Data,

@@ -21,7 +21,7 @@ pub struct Server {
 /// The program itself.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_log-analytics"));
-    // The environment of whoever runs the tests must not set limits.
+    // Settings in the developer's environment must not reach the server under test.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOG_ANALYTICS_")) {
         command.env_remove(name);
     }
@@ -39,7 +39,7 @@ impl Server {
         Self::try_start(dir, flags).unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
     }
 
-    /// Starts a server; what it logged where it ended instead of getting ready.
+    /// Starts a server. The error is its log, if it ended before it was ready.
     pub fn try_start(dir: &Path, flags: &[&str]) -> Result<Server, String> {
         Self::try_start_as(program(), dir, flags)
     }
@@ -61,7 +61,8 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         match line.trim().strip_prefix("log-analytics is ready on http://") {
-            Some(addr) => Ok(Server { child, addr: addr.parse().unwrap(), log }),
+            // The first of several addresses.
+            Some(addr) => Ok(Server { child, addr: addr.split(',').next().unwrap().parse().unwrap(), log }),
             None => {
                 child.wait().unwrap();
                 Err(fs::read_to_string(log).unwrap())
@@ -79,7 +80,7 @@ impl Server {
         self.child.wait().unwrap()
     }
 
-    /// SIGTERM, and the end.
+    /// Sends SIGTERM and waits for the end.
     pub fn stop(self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait()

@@ -1,8 +1,8 @@
-//! Waiting for what comes about by itself, with an end.
+//! Waiting for a state, with a timeout.
 
 use std::time::Duration;
 
-/// Waits until something is so; fails with `what` where it does not become so in ten seconds.
+/// Waits until `holds` returns true; panics with `what` after ten seconds.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..2_000 {
         if holds() {

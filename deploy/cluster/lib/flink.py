@@ -17,7 +17,7 @@ JOB_CLASS = "loganalytics.flink.WindowJob"
 JOB_CLUSTER_ID = "log-analytics"
 
 # `hashmap` is in memory, as the tests have it; `rocksdb` is what a week of a large site's windows needs.
-STATE_BACKEND = os.environ.get("LOG_ANALYTICS_CLUSTER_STATE", "hashmap")
+STATE_BACKEND = os.environ.get("CLUSTER_STATE", "hashmap")
 # Memory of RocksDB, of each of the two slots.
 ROCKSDB_SLOT_MIB = 256
 

@@ -1,19 +1,20 @@
-//! A bounded memory of agents and their families, lent to whoever summarizes a batch.
+//! A bounded cache of agents and their families, lent to the thread that summarizes a batch.
 //!
-//! In: an agent. Out: what [`super::family`] says of it, in a few dozen nanoseconds when it was asked before. A client that
-//! sends a new agent with every entry costs one look-up of bounded time each and memory up to [`MAX_CACHED_ENTRIES`] and
-//! [`MAX_CACHED_BYTES`]; agents that come again stay. It must never change an answer.
+//! Input: an agent. Output: what [`super::family`] says of it, in a few dozen nanoseconds when it was asked before. A client
+//! that sends a new agent with every entry costs one look-up of bounded time each and memory up to [`MAX_CACHED_ENTRIES`]
+//! and [`MAX_CACHED_BYTES`]; agents that come again stay. Never: another answer than without it.
 
 use std::hash::BuildHasher;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use foldhash::fast::RandomState;
 
 use super::{Family, MAX_AGENT_BYTES, family};
+use crate::base::sync::lock;
 
-/// Agents a cache remembers.
+/// Agents a cache holds.
 pub const MAX_CACHED_ENTRIES: usize = SETS * WAYS;
-/// Bytes of agents and names a cache remembers; the slots themselves take about 80 bytes an entry more.
+/// Bytes of agents and names a cache holds; the slots themselves take about 80 bytes an entry more.
 pub const MAX_CACHED_BYTES: usize = 2 << 20;
 
 /// Places an agent can be in: few enough to look through, enough that common agents don't push each other out.
@@ -28,7 +29,7 @@ pub struct FamilyCache {
     /// The hashes of the slots, apart from them: a look-up reads one line of memory before it finds its slot.
     tags: Vec<[u64; WAYS]>,
     slots: Vec<[Slot; WAYS]>,
-    /// Where the search for a slot to give up begins.
+    /// Where the search for a slot to evict begins.
     hand: usize,
     bytes: usize,
     hits: u64,
@@ -72,7 +73,7 @@ impl FamilyCache {
 
     /// The family of an agent. A hit allocates nothing.
     pub fn get(&mut self, user_agent: &str) -> Family {
-        // What is not looked at must not tell agents apart.
+        // Agents that differ only beyond the limit are one.
         let agent = &user_agent[..user_agent.floor_char_boundary(MAX_AGENT_BYTES)];
         let hash = self.hasher.hash_one(agent);
         // The mask keeps it below SETS, which fits.
@@ -91,34 +92,34 @@ impl FamilyCache {
         }
         self.misses += 1;
         let found = family(agent);
-        self.remember(set, hash, agent, &found);
+        self.insert(set, hash, agent, &found);
         found
     }
 
-    /// Agents remembered.
+    /// Agents it holds.
     pub fn len(&self) -> usize {
         self.slots.iter().flatten().filter(|slot| slot.family.is_some()).count()
     }
 
-    /// Whether no agent is remembered.
+    /// Whether it holds no agent.
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// Bytes of the agents and names remembered.
+    /// Bytes of the agents and names it holds.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Look-ups answered from memory, and the others.
+    /// Look-ups it answered, and the others.
     pub fn hits_and_misses(&self) -> (u64, u64) {
         (self.hits, self.misses)
     }
 
-    fn remember(&mut self, set: usize, hash: u64, agent: &str, found: &Family) {
+    fn insert(&mut self, set: usize, hash: u64, agent: &str, found: &Family) {
         let slots = &mut self.slots[set];
-        // A free slot, else the first not asked for since the hand was last here. Of agents that never come again each
-        // takes the place of another, and those that do are passed over once.
+        // A free slot, else the first that was not used since the hand was last here (the CLOCK algorithm): agents that
+        // never come again evict each other, and those that come again stay.
         let way = match slots.iter().position(|slot| slot.family.is_none()) {
             Some(free) => free,
             None => loop {
@@ -135,7 +136,7 @@ impl FamilyCache {
         *slot = Slot::default();
         self.tags[set][way] = 0;
         if self.bytes + agent.len() + found.name().len() > MAX_CACHED_BYTES {
-            // The slot given up makes room for a later one.
+            // The evicted slot makes room for a later one.
             return;
         }
         *slot = Slot { agent: agent.into(), family: Some(found.clone()), used: false };
@@ -153,7 +154,7 @@ pub const MAX_IDLE_CACHES: usize = 8;
 
 /// Lends a warm cache for the agents of one batch. The lock is held only to take it and to bring it back.
 pub fn with_cache<T>(look_up: impl FnOnce(&mut FamilyCache) -> T) -> T {
-    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let idle = || lock(&IDLE);
     let mut cache = idle().pop().unwrap_or_default();
     let answer = look_up(&mut cache);
     let mut idle = idle();

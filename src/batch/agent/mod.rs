@@ -1,48 +1,60 @@
 //! User-agent families: the few hundred names people know (`Chrome`, `Googlebot`, `curl`) out of the millions of agents.
 //!
-//! In: the agent a client sent, any text. Out: a [`Family`], a short name with a [`Class`]. Pure and deterministic: the
-//! cache in front ([`FamilyCache`]) changes how long an answer takes, never the answer. It must never give an agent back
-//! as its own family (families are keys of counts, agents are as many as visits), never look beyond
-//! [`MAX_AGENT_BYTES`], and never panic.
+//! Input: the agent a client sent, any text. Output: a [`Family`]: a short name, and the [`Class`] of who asks. Pure and
+//! deterministic: the cache in front ([`FamilyCache`]) changes how long an answer takes, never the answer. Never: an agent
+//! as its own family (families are keys of counts, agents are as many as visits), a byte beyond [`MAX_AGENT_BYTES`], a
+//! panic.
 //!
-//! # How a family is found
+//! # How an agent is read
 //!
-//! The agent is cut into products (`Chrome/120`) and segments of comments (`compatible; Name/2.0`). Then the first of
-//! these that has an answer gives it:
+//! | module | gives the next one |
+//! |---|---|
+//! | `clean` | readable text: URL encoding undone, invisible characters removed |
+//! | `scan` | pieces: products (`Chrome/120`) and segments of comments (`compatible; Name/2.0`), with what `table` knows of them; signs: a device, a runtime, a bot word, an address |
+//! | `rules` | the name, by the first rule that finds one; `name` cuts versions, ids and addresses off it |
+//! | `class` | the class: the table's, or else from the evidence |
 //!
-//! 1. An agent that doesn't begin with `Mozilla/` or `Opera/`: the words it begins with, without versions; unless the
-//!    table knows better, or they are a device or a library and the rest says who uses it.
+//! The rules of `rules`, in their order:
+//!
+//! 1. An agent that does not begin with `Mozilla/` or `Opera/`: the words it begins with; unless the table knows better, or
+//!    they are a device or a library and the rest says who uses it.
 //! 2. An entry of the table that is certain wherever it stands: AI agents, search engines, probes, in-app browsers.
 //! 3. A product or segment with a word like `bot`, `crawler`, `spider`.
-//! 4. The segment after `compatible;`, or after `like Gecko;`.
-//! 5. The name before a web or mail address; the name where the platform belongs: `(Name; Windows NT 10.0; …)`.
-//! 6. The browser brand of the highest rank in the table (`Edg` over `Chrome`, `Opera Mini` over `Opera`).
-//! 7. A product besides the tokens of the engine: `Chrome/103 CitizenFX/1.0 Safari/537`.
-//! 8. The engine: Internet Explorer, Chrome, Firefox, Safari, the Android browser.
-//! 9. The only product there is: `Mozilla/5.0 (Name)`.
-//! 10. [woothee](https://docs.rs/woothee): telephones, consoles, feed readers.
-//! 11. A base of the table (`Python`, `Dalvik`, a maker of telephones), or else the first product; or else `Unknown`.
+//! 4. The segment after `compatible;`, or after `KHTML, like Gecko;`.
+//! 5. The name before a web or mail address.
+//! 6. A signature: a name among the platform of a desk's browser (`X11; Name; Linux`), or behind all its products.
+//! 7. The browser brand of the highest rank in the table (`Edg` over `Chrome`, `Opera Mini` over `Opera`).
+//! 8. A product besides the tokens of the engine: `Chrome/103 CitizenFX/1.0 Safari/537`.
+//! 9. The engine: Internet Explorer, Chrome, Firefox, Safari, the Android browser.
+//! 10. The only product there is: `Mozilla/5.0 (Name)`.
+//! 11. [woothee](https://docs.rs/woothee): telephones, consoles, feed readers.
+//! 12. A base of the table (`Python`, `Dalvik`, a maker of telephones), or else the first product; or else `Unknown`.
 //!
 //! # How to add one
 //!
-//! Most new bots and apps need nothing: the rules name them. Otherwise add a line to `data/agents/families.tsv`: key,
-//! family, class, rank (its head explains them), and the agent to `data/agents/ua_truth_public.tsv` if it shall stay so.
-//! A family whose name doesn't say its class (a bot called `Ezgif`) gets it by a line `~Name`.
-//! `cargo test --test suite agent_truth -- --nocapture` prints how many agents of each kind are named as people name them, and
-//! refuses a table that names fewer; `AGENT_TRUTH_MISSES=1` before it lists the others.
+//! Most new bots, tools and apps need nothing: the rules name them, and the evidence gives their class. Otherwise add a line
+//! to `data/agents/families.tsv` (its head explains it), and the agent with what it must be to `data/agents/ua_today.tsv`. A
+//! word that tells the class of many names belongs into `data/agents/words.tsv`. `cargo test --test suite
+//! agent_truth -- --nocapture` prints how many agents of each kind are named and classed as people do it, and fails below
+//! the floors; `AGENT_TRUTH_MISSES=1` before it lists the others.
 
+mod address;
 mod cache;
+mod class;
+mod clean;
 mod name;
 mod rules;
 mod scan;
 mod table;
+mod words;
 
-use std::borrow::{Borrow, Cow};
+use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 pub use cache::{FamilyCache, MAX_CACHED_BYTES, MAX_CACHED_ENTRIES, MAX_IDLE_CACHES, with_cache};
+pub use class::class_of;
 
 /// Bytes of an agent that are looked at.
 pub const MAX_AGENT_BYTES: usize = 1_024;
@@ -51,7 +63,7 @@ pub const MAX_FAMILY_BYTES: usize = 64;
 /// The family of an agent that says nothing.
 pub const UNKNOWN: &str = "Unknown";
 
-/// What kind of client a family is. Bots and people are counted apart by it.
+/// Who asks. Requests of robots ([`Class::Bot`] and [`Class::Ai`]) and of people are counted apart by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
     /// A browser people use at a desk, or both there and on a telephone.
@@ -60,11 +72,11 @@ pub enum Class {
     Mobile,
     /// A crawler, a link preview, a feed reader on a server, a probe.
     Bot,
-    /// What feeds or acts for a language model.
+    /// A client that feeds a language model, or that one acts through.
     Ai,
     /// An HTTP library or a command-line tool, and an agent that says nothing.
     Tool,
-    /// An application that is no browser, or shows pages inside itself.
+    /// An application other than a browser; one that shows pages inside itself too.
     App,
 }
 
@@ -85,6 +97,16 @@ impl Class {
         }
     }
 
+    /// Whether requests of this class count as robots.
+    pub fn is_robot(self) -> bool {
+        matches!(self, Class::Bot | Class::Ai)
+    }
+
+    /// Whether it is a browser or an application: what a person asks with.
+    fn is_for_people(self) -> bool {
+        matches!(self, Class::Browser | Class::Mobile | Class::App)
+    }
+
     fn from_name(name: &str) -> Option<Class> {
         Class::ALL.into_iter().find(|class| class.as_str() == name)
     }
@@ -96,7 +118,7 @@ impl fmt::Display for Class {
     }
 }
 
-/// The family of an agent: a name and a class. Cheap to clone; equal, hashed and borrowed as its name.
+/// The family of an agent, and the class of that agent. Cheap to clone; equal, hashed and borrowed as its name.
 #[derive(Clone, Debug)]
 pub struct Family {
     name: Name,
@@ -120,36 +142,30 @@ impl Family {
         }
     }
 
-    /// The class; always [`class_of`] the name.
+    /// The class of the agent. Agents of one family can differ: `Quux/1.0 (iPhone; …)` is an application, `Quux/1.0
+    /// (+https://quux.example)` a bot. Where only the name is left, [`class_of`] tells what the name tells.
     pub fn class(&self) -> Class {
         self.class
     }
 
     fn unknown() -> Family {
-        Family::known_name(UNKNOWN)
+        Family::known(UNKNOWN, Class::Tool)
     }
 
     fn known(name: &'static str, class: Class) -> Family {
         Family { name: Name::Known(name), class }
     }
 
-    fn known_name(name: &'static str) -> Family {
-        Family::known(name, class_of(name))
-    }
-
-    /// A family by a name a rule found; the table's spelling where it knows the name.
-    fn named(name: &str) -> Family {
+    /// A family by a name a rule took from the agent; the table's spelling and class where it knows the name.
+    fn taken(name: &str, signed: bool, agent: &scan::Agent<'_>) -> Family {
         if let Some((name, class)) = table::known_family(name) {
-            return Family::known(name, class);
+            return Family::known(name, class::of_known(class, agent));
         }
-        if let Some(hit) = table::find(name.as_bytes(), 0)
-            && hit.len == name.len()
-            && hit.entry.rank >= table::RANK_LIBRARY
-            && let Some(family) = hit.entry.family
-        {
-            return Family::known(family, hit.entry.class);
-        }
-        Family { class: class_of(name), name: Name::Found(Arc::from(name)) }
+        let class = match table::class_of_product(name) {
+            Some(class) => class::of_known(class, agent),
+            None => class::of_unknown(name, signed, agent),
+        };
+        Family { name: Name::Found(Arc::from(name)), class }
     }
 }
 
@@ -181,94 +197,16 @@ impl fmt::Display for Family {
 
 /// The family of an agent, without a cache.
 pub fn family(user_agent: &str) -> Family {
-    let text = trimmed(user_agent);
+    let text = clean::readable(user_agent);
     if text.is_empty() || text == "-" {
         return Family::unknown();
     }
-    rules::family(&spaced(text))
-}
-
-/// The class of a family by its name alone: the table's, or else what the words of the name say.
-pub fn class_of(family_name: &str) -> Class {
-    if let Some((_, class)) = table::known_family(family_name) {
-        return class;
-    }
-    if let Some(hit) = table::find(family_name.as_bytes(), 0)
-        && hit.entry.rank >= table::RANK_LIBRARY
-        && hit.entry.family.is_none()
-    {
-        return hit.entry.class;
-    }
-    let lower = family_name.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if says(&["gpt", "openai", "claude", "anthropic", "gemini", "perplexity", "deepseek", "mistral", "llm"])
-        || lower.ends_with("-ai")
-        || lower.ends_with("ai-user")
-    {
-        Class::Ai
-    } else if scan::has_bot_word(family_name.as_bytes())
-        || says(&[
-            "monitor",
-            "uptime",
-            "scan",
-            "preview",
-            "checker",
-            "archive",
-            "feed",
-            "rss",
-            "probe",
-            "healthcheck",
-            "index",
-            "search",
-            "survey",
-            "headless",
-            "synthetic",
-            "verifier",
-            "sitemap",
-            "seo",
-        ])
-    {
-        Class::Bot
-    } else if says(&[
-        "http", "curl", "client", "sdk", "java", "python", "perl", "ruby", "php", "lib", "request", "wget",
-        "axios", "rest", "api", "webhook", "exporter", "agent",
-    ]) || lower.starts_with("go-")
-        || lower.ends_with("-cli")
-    {
-        Class::Tool
-    } else if lower.contains("browser") {
-        Class::Browser
-    } else {
-        Class::App
-    }
-}
-
-/// The part of an agent that is looked at, without blanks, quotes and a header's name around it.
-fn trimmed(user_agent: &str) -> &str {
-    let text = &user_agent[..user_agent.floor_char_boundary(MAX_AGENT_BYTES)];
-    let around = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`');
-    let text = text.trim_matches(around);
-    const HEADER: &[u8] = b"user-agent:";
-    match text.as_bytes().get(..HEADER.len()) {
-        Some(start) if start.eq_ignore_ascii_case(HEADER) => text[HEADER.len()..].trim_matches(around),
-        _ => text,
-    }
-}
-
-/// Blanks that were encoded for a URL on the way (`Mozilla/5.0+(…)`, `ESPN%20Radio`) are blanks again.
-fn spaced(text: &str) -> Cow<'_, str> {
-    let bytes = text.as_bytes();
-    if memchr::memchr2(b'%', b'+', bytes).is_none() {
-        return Cow::Borrowed(text);
-    }
-    let escaped = memchr::memmem::find(bytes, b"%20").is_some();
-    let plus = memchr::memchr(b' ', bytes).is_none() && memchr::memmem::find(bytes, b"+(").is_some()
-        || memchr::memmem::find(bytes, b"/5.0+(").is_some();
-    match (escaped, plus) {
-        (false, false) => Cow::Borrowed(text),
-        (true, false) => Cow::Owned(text.replace("%20", " ")),
-        (false, true) => Cow::Owned(text.replace('+', " ")),
-        (true, true) => Cow::Owned(text.replace("%20", " ").replace('+', " ")),
+    let agent = scan::Agent::read(&text);
+    match rules::name(&agent) {
+        None => Family::known(UNKNOWN, class::of_nameless(&agent.signs)),
+        Some(rules::Found::Known(name, class)) => Family::known(name, class::of_known(class, &agent)),
+        Some(rules::Found::Taken(name)) => Family::taken(name, false, &agent),
+        Some(rules::Found::Signed(name)) => Family::taken(name, true, &agent),
     }
 }
 

@@ -1,10 +1,11 @@
 //! From a place in an agent to the name of the product that stands there.
 //!
-//! In: text that starts with a name. Out: the part of it that is a name: no versions, no ids, no addresses, a few words at
-//! most. Names taken from agents end up as keys of counts, so nothing that differs from visit to visit may be left in them.
+//! Input: text that starts with a name. Output: the part of it that is a name, a few words at most. Never: a version, an id or
+//! an address in it; names taken from agents are keys of counts, so nothing may be left that differs from visit to visit.
 
 use super::MAX_FAMILY_BYTES;
-use super::scan::{has_bot_word, is_host, is_link};
+use super::address::{is_host, is_link};
+use super::words::{has_bot_word, is_bare_bot_word};
 
 /// Words of a name.
 const MAX_WORDS: usize = 5;
@@ -15,6 +16,11 @@ const ID_HEX_DIGITS: usize = 8;
 /// A word this long with this many digits is an id.
 const ID_WORD_BYTES: usize = 16;
 const ID_WORD_DIGITS: usize = 5;
+/// A word this long with digits, in which small letters, capitals and digits take turns this often, is an id.
+const RANDOM_WORD_BYTES: usize = 12;
+const RANDOM_WORD_CHANGES: usize = 8;
+/// Letters of a word that a single number behind it is no part of.
+const LONG_WORD_LETTERS: usize = 5;
 /// A longer word is no name whatever is in it; the longest known has 38 bytes.
 const MAX_WORD_BYTES: usize = 48;
 
@@ -56,7 +62,7 @@ pub(super) fn product(text: &str) -> Option<&str> {
         if is_version(part) && !number {
             break;
         }
-        let kept = without_version(part);
+        let kept = without_version(without_id(part), &word[part.len()..]);
         if kept.len() < part.len() {
             open = false;
         }
@@ -77,25 +83,6 @@ pub(super) fn product(text: &str) -> Option<&str> {
         }
     }
     tidy(&text[..end])
-}
-
-/// `bot` alone says nothing about which.
-pub(super) fn is_bare_bot_word(word: &str) -> bool {
-    [
-        "bot",
-        "robot",
-        "crawler",
-        "spider",
-        "webcrawler",
-        "webbot",
-        "crawl",
-        "fetcher",
-        "scraper",
-        "archiver",
-        "validator",
-    ]
-    .iter()
-    .any(|bare| word.eq_ignore_ascii_case(bare))
 }
 
 fn ends_name(c: char) -> bool {
@@ -157,10 +144,20 @@ fn is_id(word: &str) -> bool {
     if bytes.len() > MAX_WORD_BYTES || (bytes.len() >= ID_WORD_BYTES && digits >= ID_WORD_DIGITS) {
         return true;
     }
-    digits > 0
-        && bytes
-            .split(|byte| !byte.is_ascii_alphanumeric())
-            .any(|part| part.len() >= ID_HEX_DIGITS && part.iter().all(u8::is_ascii_hexdigit))
+    digits > 0 && bytes.split(|byte| !byte.is_ascii_alphanumeric()).any(is_id_part)
+}
+
+/// Letters and digits of an id: hexadecimal, or in no order.
+fn is_id_part(part: &[u8]) -> bool {
+    let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
+    (part.len() >= ID_HEX_DIGITS && part.iter().all(u8::is_ascii_hexdigit))
+        || (part.len() >= RANDOM_WORD_BYTES && digits >= 2 && changes(part) >= RANDOM_WORD_CHANGES)
+}
+
+/// How often small letters, capitals and digits take turns.
+fn changes(word: &[u8]) -> usize {
+    let kind = |byte: u8| (byte.is_ascii_lowercase(), byte.is_ascii_uppercase());
+    word.windows(2).filter(|pair| kind(pair[0]) != kind(pair[1])).count()
 }
 
 /// `deadbeef01234567`, a uuid.
@@ -169,32 +166,55 @@ fn is_hexadecimal(word: &str) -> bool {
     word.len() >= ID_HEX_DIGITS && word.bytes().all(hex) && word.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// Cuts a version glued to a word: `binlar_2.6.3`, `trendictionbot0.5.0`, `Foo-v20240101`; a single digit stays (`wget2`).
-fn without_version(word: &str) -> &str {
-    let bytes = word.as_bytes();
-    for at in 1..bytes.len() {
-        if !bytes[at].is_ascii_digit() || bytes[at - 1].is_ascii_digit() {
-            continue;
+/// Cuts an id behind a separator: `TSM-4f1c2ab3`.
+fn without_id(word: &str) -> &str {
+    let mut end = 0;
+    for part in word.split_inclusive(['-', '_', '.', '#']) {
+        let plain = part.trim_end_matches(['-', '_', '.', '#']);
+        if end > 0 && plain.len() >= ID_HEX_DIGITS && is_hexadecimal(plain) {
+            return word[..end].trim_end_matches(['-', '_', '.', '#']);
         }
-        let tail = &bytes[at..];
-        let numeric =
-            tail.iter().filter(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')).count();
-        let run = tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let dotted = tail.get(run).is_some_and(|byte| matches!(byte, b'.'))
-            && tail.get(run + 1).is_some_and(u8::is_ascii_digit);
-        if !(dotted || (run >= 4 && numeric * 2 >= tail.len())) {
-            continue;
-        }
-        let mut cut = at;
-        if cut >= 2 && matches!(bytes[cut - 1], b'v' | b'V') && !bytes[cut - 2].is_ascii_alphanumeric() {
-            cut -= 1;
-        }
-        while cut > 0 && matches!(bytes[cut - 1], b'-' | b'_' | b'.' | b'#') {
-            cut -= 1;
-        }
-        return &word[..cut];
+        end += part.len();
     }
     word
+}
+
+/// Cuts a version glued to a word: `binlar_2.6.3`, `trendictionbot0.5.0`, `Foo-v20240101`, `Foo-v3`, `Kinoma5`. Small numbers
+/// belong to some names (`wget2`, `FastCrawler3`, `httplib2/0.18`). `rest` is what follows the word.
+fn without_version<'a>(word: &'a str, rest: &str) -> &'a str {
+    let bytes = word.as_bytes();
+    for at in 1..bytes.len() {
+        if bytes[at].is_ascii_digit() && !bytes[at - 1].is_ascii_digit() && is_glued_version(word, at, rest) {
+            let marked =
+                at >= 2 && matches!(bytes[at - 1], b'v' | b'V') && !bytes[at - 2].is_ascii_alphanumeric();
+            let cut = if marked { at - 1 } else { at };
+            return word[..cut].trim_end_matches(['-', '_', '.', '#']);
+        }
+    }
+    word
+}
+
+/// Whether the digits at `at` begin a version.
+fn is_glued_version(word: &str, at: usize, rest: &str) -> bool {
+    let (head, tail) = (&word[..at], &word.as_bytes()[at..]);
+    let run = tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let dotted = tail.get(run) == Some(&b'.') && tail.get(run + 1).is_some_and(u8::is_ascii_digit);
+    let numeric =
+        tail.iter().filter(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')).count();
+    if dotted || (run >= 4 && numeric * 2 >= tail.len()) {
+        return true;
+    }
+    if run < tail.len() || head.len() <= 2 {
+        return false;
+    }
+    // `aws-sdk-go-v2/1.24` is the name of a library; `Kinoma5/5.1` repeats its version.
+    let is_all = match rest.strip_prefix('/') {
+        Some(version) => version.as_bytes().starts_with(tail) && version.as_bytes().get(run) == Some(&b'.'),
+        None => true,
+    };
+    let marked = ["-v", "_v", "-V", "_V"].iter().any(|mark| head.ends_with(mark));
+    let letters = head.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
+    is_all && (marked || (letters >= LONG_WORD_LETTERS && !has_bot_word(head.as_bytes())))
 }
 
 /// Last cuts: edges, the telephone an application runs on, the length.
@@ -231,6 +251,15 @@ mod tests {
             ("binlar_2.6.3 test@mgmt.mic", Some("binlar")),
             ("trendictionbot0.5.0", Some("trendictionbot")),
             ("wget2", Some("wget2")),
+            ("FastCrawler3", Some("FastCrawler3")),
+            ("httplib2/0.18", Some("httplib2")),
+            ("Kinoma5/5.1", Some("Kinoma")),
+            ("Kinoma5", Some("Kinoma")),
+            ("Experibot-v3", Some("Experibot")),
+            ("zebra-v2-bot", Some("zebra-v2-bot")),
+            ("TSM-4f1c2ab3", Some("TSM")),
+            ("sp-agent ETSfy24nuLJtoscVI1I0Fw", Some("sp-agent")),
+            ("Lkx-Apache2449TraversalPlugin/0.0.1", Some("Lkx-Apache2449TraversalPlugin")),
             ("9bot/1.0", Some("9bot")),
             ("lemurwebcrawler admin@lemurproject.org", Some("lemurwebcrawler")),
             ("kototoi-crawl@yl.is", Some("kototoi-crawl")),

@@ -1,17 +1,50 @@
-//! Cuts an agent into pieces: the products outside comments, and the segments of its comments.
+//! Cuts an agent into pieces (products outside comments, segments of comments) and notes what they tell about it.
 //!
-//! In: the agent, at most 1,024 bytes. Out: at most [`MAX_PIECES`] pieces with what the table knows about them. It runs
-//! once over the bytes, never looks inside a web address, and decides nothing.
+//! Input: the readable text of an agent, at most 1,024 bytes. Output: an [`Agent`] with at most [`MAX_PIECES`] pieces, what
+//! the table knows about them, and [`Signs`]. One pass over the bytes. Never: looks inside a web address; decides.
 
-use super::table::{self, Entry, RANK_NOISE};
+use super::address::{is_link, is_mail};
+use super::table::{self, Entry, RANK_NOISE, Trait};
+use super::words::has_bot_word;
 
 /// Pieces looked at; a real agent has fewer than 40.
 pub(super) const MAX_PIECES: usize = 64;
 
-/// Endings that make a word with a dot a host name.
-const HOST_ENDINGS: [&[u8]; 14] = [
-    b"com", b"org", b"net", b"io", b"de", b"ru", b"jp", b"fr", b"uk", b"eu", b"ai", b"info", b"html", b"php",
-];
+/// An agent cut into pieces.
+pub(super) struct Agent<'a> {
+    pub(super) text: &'a str,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) signs: Signs,
+}
+
+/// What the words of an agent tell about who asks, wherever they stand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Signs {
+    /// A platform of desks: `Windows NT 10.0`, `Macintosh`, `X11`.
+    pub(super) desk: bool,
+    /// A platform of telephones, tablets, televisions: `Android 14`, `iPhone`, `Tizen`.
+    pub(super) hand: bool,
+    /// A runtime or an HTTP library: `Go/1.22`, `linux/amd64`, `Python/3.11`.
+    pub(super) program: bool,
+    pub(super) internet_explorer: bool,
+    /// A word like `bot` or `crawler`, or an entry of the table that is a bot.
+    pub(super) bot: bool,
+    /// A web or mail address.
+    pub(super) address: bool,
+}
+
+impl Signs {
+    fn note(&mut self, entry: &Entry) {
+        match entry.tells {
+            Some(Trait::Desk) => self.desk = true,
+            Some(Trait::Hand) => self.hand = true,
+            Some(Trait::Program) => self.program = true,
+            Some(Trait::InternetExplorer) => self.internet_explorer = true,
+            None => {}
+        }
+        self.bot |= entry.rank > RANK_NOISE && entry.class.is_robot();
+    }
+}
 
 /// One product outside comments, or one segment of a comment.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +68,11 @@ impl Piece {
         Piece { start, end: start, comment, hit: None, noise: false, link: None, bot: None }
     }
 
+    /// Whether no word was read yet.
+    fn is_empty(&self) -> bool {
+        self.end == self.start
+    }
+
     /// Neither an entry of the table nor a word that is no product.
     pub(super) fn unknown(&self) -> bool {
         self.hit.is_none() && !self.noise
@@ -45,163 +83,142 @@ impl Piece {
     }
 }
 
-/// Cuts `text` into pieces.
-pub(super) fn pieces(text: &str) -> Vec<Piece> {
-    let bytes = text.as_bytes();
-    let mut pieces: Vec<Piece> = Vec::with_capacity(24);
-    let mut current: Option<Piece> = None;
-    let (mut depth, mut comment) = (0u32, 0u8);
-    // A key of several words covers the words after its first.
-    let mut covered = 0;
-    let mut at = 0;
-    while at < bytes.len() && pieces.len() < MAX_PIECES {
-        let byte = bytes[at];
-        match byte {
-            b'(' | b'[' => {
-                pieces.extend(current.take());
-                if depth == 0 {
-                    comment = comment.saturating_add(1);
+impl<'a> Agent<'a> {
+    /// Cuts `text` into pieces.
+    pub(super) fn read(text: &'a str) -> Agent<'a> {
+        let bytes = text.as_bytes();
+        let mut agent = Agent { text, pieces: Vec::with_capacity(24), signs: Signs::default() };
+        let mut words = Words { bytes, covered: 0, android: None, signs: Signs::default() };
+        let mut current: Option<Piece> = None;
+        let (mut depth, mut comment) = (0u32, 0u8);
+        let mut at = 0;
+        while at < bytes.len() && agent.pieces.len() < MAX_PIECES {
+            let byte = bytes[at];
+            match byte {
+                b'(' | b'[' => {
+                    agent.pieces.extend(current.take());
+                    if depth == 0 {
+                        comment = comment.saturating_add(1);
+                    }
+                    depth += 1;
                 }
-                depth += 1;
-            }
-            b')' | b']' => {
-                pieces.extend(current.take());
-                depth = depth.saturating_sub(1);
-            }
-            b';' | b',' | b'|' => pieces.extend(current.take()),
-            b'"' | b'<' | b'>' | b'{' | b'}' => {}
-            byte if byte.is_ascii_whitespace() || byte.is_ascii_control() => {
-                if depth == 0 {
-                    pieces.extend(current.take());
+                b')' | b']' => {
+                    agent.pieces.extend(current.take());
+                    depth = depth.saturating_sub(1);
+                }
+                b';' | b',' | b'|' => agent.pieces.extend(current.take()),
+                b'"' | b'<' | b'>' | b'{' | b'}' => {}
+                b' ' => {
+                    if depth == 0 {
+                        agent.pieces.extend(current.take());
+                    }
+                }
+                _ => {
+                    let end = bytes[at..]
+                        .iter()
+                        .position(|&byte| ends_word(byte))
+                        .map_or(bytes.len(), |len| at + len);
+                    let inside = if depth == 0 { 0 } else { comment };
+                    let piece = current.get_or_insert_with(|| Piece::new(at, inside));
+                    words.note(at, end, piece);
+                    piece.end = end;
+                    at = end;
+                    continue;
                 }
             }
-            _ => {
-                let end =
-                    bytes[at..].iter().position(|&byte| ends_word(byte)).map_or(bytes.len(), |len| at + len);
-                let inside = if depth == 0 { 0 } else { comment };
-                let piece = current.get_or_insert_with(|| Piece::new(at, inside));
-                covered = word(bytes, at, end, covered, piece);
-                piece.end = end;
-                at = end;
-                continue;
-            }
+            at += 1;
         }
-        at += 1;
+        if agent.pieces.len() < MAX_PIECES {
+            agent.pieces.extend(current);
+        }
+        agent.signs = words.signs;
+        agent
     }
-    if pieces.len() < MAX_PIECES {
-        pieces.extend(current);
+
+    /// The text of a piece.
+    pub(super) fn piece_text(&self, piece: &Piece) -> &'a str {
+        &self.text[piece.start..piece.end]
     }
-    pieces
 }
 
 fn ends_word(byte: u8) -> bool {
-    byte.is_ascii_whitespace()
-        || byte.is_ascii_control()
-        || matches!(byte, b'(' | b')' | b'[' | b']' | b';' | b',' | b'|' | b'"' | b'<' | b'>' | b'{' | b'}')
+    matches!(byte, b' ' | b'(' | b')' | b'[' | b']' | b';' | b',' | b'|' | b'"' | b'<' | b'>' | b'{' | b'}')
 }
 
-/// Notes in `piece` what the word `start..end` says; returns up to where the entries found cover the text.
-fn word(bytes: &[u8], start: usize, end: usize, mut covered: usize, piece: &mut Piece) -> usize {
-    let text = &bytes[start..end];
-    let first = piece.end == piece.start;
-    if start < covered {
-        piece.noise |= first;
-    }
-    if is_link(text) {
-        piece.link.get_or_insert(start);
-        return covered;
-    }
-    let mut found = false;
-    let mut at = start;
-    loop {
-        let starts = bytes[at].is_ascii_alphanumeric() || bytes[at] == b'.' || bytes[at] >= 0x80;
-        if let Some(hit) = starts.then(|| table::find(bytes, at)).flatten() {
+/// What the words read so far tell.
+struct Words<'a> {
+    bytes: &'a [u8],
+    /// Where the entry found last ends: a key of several words covers the words after its first.
+    covered: usize,
+    /// The comment that said `Android`; the device's model follows there (`Android 7.0; M bot 60 Build/NRD90M`).
+    android: Option<u8>,
+    signs: Signs,
+}
+
+impl Words<'_> {
+    /// Notes in `piece` and in the signs what the word from `start` to `end` tells.
+    fn note(&mut self, start: usize, end: usize, piece: &mut Piece) {
+        let word = &self.bytes[start..end];
+        if start < self.covered {
+            piece.noise |= piece.is_empty();
+        }
+        if is_link(word) {
+            piece.link.get_or_insert(start);
+            self.signs.address = true;
+            return;
+        }
+        let product = word.split(|&byte| byte == b'/').next().unwrap_or(word);
+        let model = piece.comment > 0 && self.android == Some(piece.comment) && product.len() == word.len();
+        let like = is_said_to_be_like(self.bytes, start);
+        let bot = !like && !model && has_bot_word(product);
+        let mut found = false;
+        for at in glued_products(self.bytes, start, end) {
+            let Some(hit) = table::find(self.bytes, at) else { continue };
             found = true;
+            self.covered = self.covered.max(at + hit.len);
             if hit.entry.rank == RANK_NOISE {
-                piece.noise |= first && at == start;
-            } else if !said_to_be_like(bytes, at) && hit.entry.rank > piece.rank() {
-                piece.hit = Some((hit.entry, at));
+                piece.noise |= piece.is_empty() && at == start;
+                self.signs.note(hit.entry);
+                if hit.entry.is_android() {
+                    self.android = Some(piece.comment);
+                }
+                continue;
             }
-            covered = covered.max(at + hit.len);
+            // `TikTokSpider` is not what `tiktok*` stands for.
+            let people = hit.entry.class.is_for_people();
+            let other = bot && at == start && people && hit.len < product.len();
+            if !like && !other && (people || !model) {
+                self.signs.note(hit.entry);
+                if hit.entry.rank > piece.rank() {
+                    piece.hit = Some((hit.entry, at));
+                }
+            }
         }
-        // The next product glued to this one: `XiaoMi/MiuiBrowser/12`, `AppName/musical_ly`.
-        match bytes[at + 1..end.max(at + 1)].iter().position(|byte| matches!(byte, b'/' | b':' | b'+' | b'='))
-        {
-            Some(len) if at + len + 2 < end => at += len + 2,
-            _ => break,
+        if !found && is_mail(product) {
+            piece.link.get_or_insert(start);
+            self.signs.address = true;
+        } else if bot {
+            piece.bot.get_or_insert(start);
+            self.signs.bot = true;
         }
     }
-    let product = text.split(|&byte| byte == b'/').next().unwrap_or(text);
-    if !found && is_mail(product) {
-        piece.link.get_or_insert(start);
-        return covered;
-    }
-    if has_bot_word(product) {
-        piece.bot.get_or_insert(start);
-    }
-    covered
+}
+
+/// Where products begin in a word: at its start, and where the next is glued on (`XiaoMi/MiuiBrowser/12`,
+/// `AppName/musical_ly`).
+fn glued_products(bytes: &[u8], start: usize, end: usize) -> impl Iterator<Item = usize> {
+    let begins = |&at: &usize| bytes[at].is_ascii_alphanumeric() || bytes[at] == b'.' || bytes[at] >= 0x80;
+    let next = move |&at: &usize| {
+        let rest = &bytes[(at + 1).min(end)..end];
+        let len = rest.iter().position(|byte| matches!(byte, b'/' | b':' | b'+' | b'='))?;
+        (at + len + 2 < end).then_some(at + len + 2)
+    };
+    std::iter::successors(Some(start), next).filter(begins)
 }
 
 /// `like Chrome/34` and `treat like Googlebot` name something else than the agent.
-fn said_to_be_like(bytes: &[u8], at: usize) -> bool {
+fn is_said_to_be_like(bytes: &[u8], at: usize) -> bool {
     at >= 5 && bytes[at - 5..at].eq_ignore_ascii_case(b"like ")
-}
-
-/// A web address, with or without its scheme.
-pub(super) fn is_link(word: &[u8]) -> bool {
-    let word = word.strip_prefix(b"+").unwrap_or(word);
-    let starts = |start: &[u8]| word.len() >= start.len() && word[..start.len()].eq_ignore_ascii_case(start);
-    starts(b"http://") || starts(b"https://") || starts(b"www.") || starts(b"//") || starts(b"mailto:")
-}
-
-/// A mail address: `bot@example.org`.
-fn is_mail(word: &[u8]) -> bool {
-    memchr::memchr(b'@', word).is_some_and(|at| at > 0 && memchr::memchr(b'.', &word[at..]).is_some())
-}
-
-/// A host name: `rivaliq.com`, `example.org/bot.html`.
-pub(super) fn is_host(word: &[u8]) -> bool {
-    let host = word.split(|&byte| byte == b'/').next().unwrap_or(word);
-    let Some(dot) = memchr::memrchr(b'.', host) else {
-        return false;
-    };
-    dot > 1
-        && host[0].is_ascii_alphabetic()
-        && HOST_ENDINGS.iter().any(|ending| host[dot + 1..].eq_ignore_ascii_case(ending))
-}
-
-/// Whether a word says: a bot. `bot` must end a word or be followed by no small letter (`Botulism` is none).
-pub(super) fn has_bot_word(word: &[u8]) -> bool {
-    (0..word.len()).any(|at| {
-        let says = |said: &[u8]| {
-            word.len() >= at + said.len() && word[at..at + said.len()].eq_ignore_ascii_case(said)
-        };
-        // Letter by letter: this runs over every byte of every agent that isn't in the cache.
-        match word[at] | 0x20 {
-            b'b' => {
-                says(b"bot") && !word.get(at + 3).is_some_and(u8::is_ascii_lowercase) && !is_cubot(word, at)
-            }
-            b'c' => says(b"crawl"),
-            b's' => match word.get(at + 1).map_or(0, |byte| byte | 0x20) {
-                b'p' => says(b"spider") || says(b"spyder"),
-                b'l' => says(b"slurp"),
-                b'c' => says(b"scrap"),
-                _ => false,
-            },
-            b'f' => says(b"fetch"),
-            b'h' => says(b"harvest"),
-            b'a' => says(b"archiver"),
-            b'v' => says(b"validator"),
-            b'l' => says(b"linkcheck"),
-            b'u' => says(b"unfurl"),
-            _ => false,
-        }
-    })
-}
-
-/// Cubot makes telephones.
-fn is_cubot(word: &[u8], at: usize) -> bool {
-    at >= 2 && word[at - 2..at].eq_ignore_ascii_case(b"cu")
 }
 
 #[cfg(test)]
@@ -211,7 +228,8 @@ mod tests {
     #[test]
     fn products_and_segments_are_pieces() {
         let text = "Mozilla/5.0 (Linux; Android 9; SM-G960F) AppleWebKit/537 (KHTML, like Gecko) Foo/1";
-        let cut: Vec<&str> = pieces(text).iter().map(|piece| &text[piece.start..piece.end]).collect();
+        let agent = Agent::read(text);
+        let cut: Vec<&str> = agent.pieces.iter().map(|piece| agent.piece_text(piece)).collect();
         assert_eq!(
             cut,
             [
@@ -228,18 +246,23 @@ mod tests {
     }
 
     #[test]
-    fn bot_words_are_words() {
-        for word in ["FooBot", "bot", "foobot2", "Bot.x", "webCrawler", "Fetcher", "botFoo_BOT"] {
-            assert!(has_bot_word(word.as_bytes()), "{word}");
-        }
-        for word in ["CUBOT_X19", "bottle", "Chrome", "Sabotage", ""] {
-            assert!(!has_bot_word(word.as_bytes()), "{word}");
-        }
+    fn signs_are_noted_wherever_they_stand() {
+        let signs = |text: &str| {
+            let signs = Agent::read(text).signs;
+            [signs.desk, signs.hand, signs.program, signs.bot, signs.address].map(u8::from)
+        };
+        assert_eq!(signs("Quux/1 (Windows NT 10.0)"), [1, 0, 0, 0, 0]);
+        assert_eq!(signs("Quux/1 (Linux; Android 14)"), [0, 1, 0, 0, 0]);
+        assert_eq!(signs("Quux/1 (linux/amd64)"), [0, 0, 1, 0, 0]);
+        assert_eq!(signs("Quux/1 (Quuxbot)"), [0, 0, 0, 1, 0]);
+        assert_eq!(signs("Quux/1 (like Quuxbot)"), [0; 5]);
+        assert_eq!(signs("Quux/1 (+https://quux.example)"), [0, 0, 0, 0, 1]);
+        assert_eq!(signs("Quux/1 quux@quux.example"), [0, 0, 0, 0, 1]);
     }
 
     #[test]
     fn the_number_of_pieces_is_bounded() {
-        assert_eq!(pieces(&"a ".repeat(512)).len(), MAX_PIECES);
-        assert_eq!(pieces(&"((((((((a".repeat(100)).len(), MAX_PIECES);
+        assert_eq!(Agent::read(&"a ".repeat(512)).pieces.len(), MAX_PIECES);
+        assert_eq!(Agent::read(&"((((((((a".repeat(100)).pieces.len(), MAX_PIECES);
     }
 }

@@ -1,7 +1,7 @@
 //! The table of known agents: `data/agents/families.tsv`, built into the binary and read once.
 //!
-//! In: bytes and a place where a word starts. Out: the longest entry standing there. It never allocates in a look-up,
-//! and never decides between the entries of one agent: that is `rules`.
+//! Input: bytes and a place where a word starts. Output: the longest entry that stands there. Never: an allocation to find an
+//! entry; a decision between the entries of one agent, which is what `rules` are for.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -49,8 +49,47 @@ pub(super) struct Entry {
     end: End,
     /// The family; `None` takes the product as the agent writes it.
     pub(super) family: Option<&'static str>,
+    /// The class of the family; without meaning for a word that is no product.
     pub(super) class: Class,
     pub(super) rank: u8,
+    /// What the word tells about who asks.
+    pub(super) tells: Option<Trait>,
+}
+
+/// What a word tells about who asks, besides a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trait {
+    /// A computer that a person sits at.
+    Desk,
+    /// A telephone, a tablet, a television: a device for a person.
+    Hand,
+    /// A program: a runtime, an HTTP library, the platform of a compiler.
+    Program,
+    /// Internet Explorer, which says `compatible;` and the addresses of toolbars as bots do.
+    InternetExplorer,
+}
+
+impl Trait {
+    /// Stands in the class column of a word that is no product.
+    fn from_name(name: &str) -> Option<Trait> {
+        match name {
+            "desk" => Some(Trait::Desk),
+            "hand" => Some(Trait::Hand),
+            "program" => Some(Trait::Program),
+            _ => None,
+        }
+    }
+
+    /// What a product tells: a console or the browser of a telephone is a device, a library is a program.
+    fn of_product(family: &str, class: Class, rank: u8) -> Option<Trait> {
+        match class {
+            _ if family == "Internet Explorer" => Some(Trait::InternetExplorer),
+            Class::Mobile => Some(Trait::Hand),
+            Class::App if rank < RANK_SURE => Some(Trait::Hand),
+            Class::Tool if rank < RANK_BRAND => Some(Trait::Program),
+            _ => None,
+        }
+    }
 }
 
 impl Entry {
@@ -58,7 +97,14 @@ impl Entry {
         let mut fields = line.split('\t');
         let (key, family, class, rank) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
         let rank = rank.parse().ok()?;
-        let class = if rank == RANK_NOISE { Class::App } else { Class::from_name(class)? };
+        let (class, tells) = match rank {
+            RANK_NOISE if class == "-" => (Class::App, None),
+            RANK_NOISE => (Class::App, Some(Trait::from_name(class)?)),
+            _ => {
+                let class = Class::from_name(class)?;
+                (class, Trait::of_product(family, class, rank))
+            }
+        };
         let (only_first, key) = match key.strip_prefix('^') {
             Some(rest) => (true, rest),
             None => (false, key),
@@ -71,7 +117,12 @@ impl Entry {
             (End::Word, key)
         };
         let family = (family != "=").then_some(family);
-        (!key.is_empty()).then_some(Entry { key, only_first, end, family, class, rank })
+        (!key.is_empty()).then_some(Entry { key, only_first, end, family, class, rank, tells })
+    }
+
+    /// Whether it is the platform of which models of devices follow.
+    pub(super) fn is_android(&self) -> bool {
+        self.tells == Some(Trait::Hand) && self.key.starts_with("andr")
     }
 
     fn stands_at(&self, text: &[u8], at: usize) -> bool {
@@ -210,10 +261,21 @@ fn start_of(text: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020
 }
 
-/// The table's own spelling and class of a family, if it knows it; case does not matter.
+/// The table's own spelling and class of a family, if it knows it, as a family or as the key of one; case does not matter.
 pub(super) fn known_family(name: &str) -> Option<(&'static str, Class)> {
     // Names are at most 64 bytes, so this small allocation is all a look-up costs.
-    TABLE.families.get(&name.to_ascii_lowercase()).copied()
+    if let Some(known) = TABLE.families.get(&name.to_ascii_lowercase()) {
+        return Some(*known);
+    }
+    let hit =
+        find(name.as_bytes(), 0).filter(|hit| hit.len == name.len() && hit.entry.rank >= RANK_LIBRARY)?;
+    Some((hit.entry.family?, hit.entry.class))
+}
+
+/// The class of a name that an entry takes as it is written (`aws-sdk-go`).
+pub(super) fn class_of_product(name: &str) -> Option<Class> {
+    let hit = find(name.as_bytes(), 0)?;
+    (hit.entry.family.is_none() && hit.entry.rank > RANK_NOISE).then_some(hit.entry.class)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Windows that late insights name, counted again from the summaries in the object store.
 //!
-//! The window job never writes such a window again: it has forgotten the window, and everything that comes for it is
-//! late. So the rows written here, whose version is 2^40 + the number of batches counted, only ever compete with rows of
-//! another reconciliation, and the one that saw more batches wins. Offsets are committed after the rows are there.
+//! The window job has forgotten such a window and never writes it again. So the rows written here, whose version is 2^40
+//! plus the number of batches counted, compete only with rows of another reconciliation, and the one that saw more batches
+//! wins. Offsets are committed after the rows are written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -16,26 +16,25 @@ use crate::base::clock;
 use crate::cluster::clickhouse::ClickHouse;
 use crate::cluster::kafka::Kafka;
 use crate::cluster::names::summaries_of;
-use crate::cluster::records::{Counts, InsightEvent, SummaryObject};
+use crate::cluster::records::{InsightEvent, RecordCounts, SummaryObject};
 use crate::cluster::s3::ObjectStore;
+use crate::dimension::OTHER;
 use crate::model::{CustomerId, WindowStart};
 use crate::time;
-use crate::windows::window::OTHER;
 
 /// Versions of reconciled windows begin here; the window job's stay below.
 const RECONCILED: u64 = 1 << 40;
-/// A summary is at most a few times as large as the largest body (64 MiB).
-const MAX_SUMMARY_BYTES: u64 = 256 << 20;
 /// Rows are inserted in pieces of about this size.
 const INSERT_BYTES: usize = 4 << 20;
 const POLL: Duration = Duration::from_millis(200);
+/// Windows counted at the same time: about 100 MB with the keys of busy ones.
+const MAX_WINDOWS: usize = 500;
 
-/// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct LateReport {
     /// Late insights read.
     pub insights: u64,
-    /// Records that are no insights.
+    /// Records that are not insights.
     pub unreadable: u64,
     /// Windows counted again.
     pub windows: u64,
@@ -43,19 +42,16 @@ pub struct Found {
     pub summaries: u64,
 }
 
-/// Told of every summary read, with how many there are of the customer so far.
-pub type Progress<'a> = &'a mut dyn FnMut();
-
 /// A window as it is added up.
 #[derive(Default)]
-struct Total {
+struct WindowTotal {
     batches: BTreeSet<String>,
     paths: BTreeMap<Box<str>, u64>,
     agents: BTreeMap<Box<str>, u64>,
 }
 
-impl Total {
-    fn add(map: &mut BTreeMap<Box<str>, u64>, counts: &Counts) {
+impl WindowTotal {
+    fn add(map: &mut BTreeMap<Box<str>, u64>, counts: &RecordCounts) {
         for (key, count) in counts.iter() {
             match map.get_mut(key) {
                 Some(known) => *known += u64::from(count),
@@ -65,8 +61,8 @@ impl Total {
     }
 }
 
-/// Reads late insights up to their end, at most `max_windows` distinct windows at a time, counts those windows again, and
-/// steps over the insights.
+/// Reads the late insights up to their end, counts the windows that they name again, and commits the offsets. Calls
+/// `progress` for every summary that is read.
 ///
 /// # Errors
 /// See [`ReconcileError`].
@@ -75,10 +71,9 @@ pub fn recount(
     group: &str,
     store: &ObjectStore,
     clickhouse: &ClickHouse,
-    max_windows: usize,
-    progress: Progress<'_>,
-) -> Result<Found, ReconcileError> {
-    let mut found = Found::default();
+    progress: &mut dyn FnMut(),
+) -> Result<LateReport, ReconcileError> {
+    let mut report = LateReport::default();
     let config = kafka.consumer("reconcile", group);
     let consumer: BaseConsumer = config.create()?;
     let topic = &kafka.topics.late;
@@ -92,14 +87,14 @@ pub fn recount(
         let mut named: BTreeMap<CustomerId, BTreeSet<WindowStart>> = BTreeMap::new();
         let mut windows = 0;
         let mut deadline = clock::monotonic() + kafka.timeout();
-        while windows < max_windows && !is_done(&consumer, topic, &mut position, &ends)? {
+        while windows < MAX_WINDOWS && !is_done(&consumer, topic, &mut position, &ends)? {
             match consumer.poll(POLL) {
                 Some(Ok(message)) => {
                     deadline = clock::monotonic() + kafka.timeout();
                     position.insert(message.partition(), message.offset() + 1);
                     match message.payload().map(InsightEvent::decode) {
                         Some(Ok(insight)) => {
-                            found.insights += 1;
+                            report.insights += 1;
                             let starts = named.entry(insight.customer).or_default();
                             windows += usize::from(starts.insert(insight.window.start));
                         }
@@ -107,7 +102,7 @@ pub fn recount(
                             let why = other.and_then(Result::err).map(|error| error.to_string());
                             let why = why.unwrap_or_else(|| "it is empty".to_owned());
                             log::error!("{topic} {}:{}: {why}", message.partition(), message.offset());
-                            found.unreadable += 1;
+                            report.unreadable += 1;
                         }
                     }
                 }
@@ -115,19 +110,23 @@ pub fn recount(
                 None => {}
             }
             if clock::monotonic() > deadline {
-                return Err(ReconcileError::Stream(format!("{topic} does not come to its end")));
+                return Err(ReconcileError::Stream(format!("{topic} cannot be read to its end")));
             }
         }
         for (customer, starts) in &named {
-            count_again(store, clickhouse, customer, starts, &mut found, progress)?;
+            let totals = count_again(store, customer, starts, &mut report, progress)?;
+            for (start, total) in totals {
+                write(clickhouse, customer, start, &total)?;
+                report.windows += 1;
+            }
         }
         let mut offsets = TopicPartitionList::new();
         for (partition, offset) in &position {
             offsets.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
         }
         consumer.commit(&offsets, CommitMode::Sync)?;
-        if windows < max_windows {
-            return Ok(found);
+        if windows < MAX_WINDOWS {
+            return Ok(report);
         }
     }
 }
@@ -186,30 +185,29 @@ fn is_done(
     Ok(position.iter().all(|(partition, offset)| offset >= &ends[partition]))
 }
 
-/// Counts the named windows of a customer from all its summaries, and writes them.
+/// Counts windows of a customer from all its summaries.
 fn count_again(
     store: &ObjectStore,
-    clickhouse: &ClickHouse,
     customer: &CustomerId,
     starts: &BTreeSet<WindowStart>,
-    found: &mut Found,
-    progress: Progress<'_>,
-) -> Result<(), ReconcileError> {
-    let mut totals: HashMap<WindowStart, Total> = HashMap::new();
+    report: &mut LateReport,
+    progress: &mut dyn FnMut(),
+) -> Result<HashMap<WindowStart, WindowTotal>, ReconcileError> {
+    let mut totals: HashMap<WindowStart, WindowTotal> = HashMap::new();
     let mut from = None;
     loop {
         let page = store.list(&summaries_of(customer), from.as_deref())?;
         for object in page.objects {
-            let Some(bytes) = store.get(&object.key, MAX_SUMMARY_BYTES)? else { continue };
-            found.summaries += 1;
+            let Some(bytes) = store.get(&object.key, SummaryObject::MAX_BYTES)? else { continue };
+            report.summaries += 1;
             progress();
             match SummaryObject::decode(&bytes) {
                 Ok(summary) if summary.customer == *customer => {
                     for window in summary.windows.iter().filter(|window| starts.contains(&window.start)) {
                         let total = totals.entry(window.start).or_default();
                         if total.batches.insert(summary.batch_id.as_str().to_owned()) {
-                            Total::add(&mut total.paths, &window.by_path);
-                            Total::add(&mut total.agents, &window.by_agent);
+                            WindowTotal::add(&mut total.paths, &window.by_path);
+                            WindowTotal::add(&mut total.agents, &window.by_agent);
                         }
                     }
                 }
@@ -219,18 +217,13 @@ fn count_again(
         }
         match page.next {
             Some(next) => from = Some(next),
-            None => break,
+            None => return Ok(totals),
         }
     }
-    for (start, total) in totals {
-        write(clickhouse, customer, start, &total)?;
-        found.windows += 1;
-    }
-    Ok(())
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct MinuteRow<'a> {
     customer: &'a str,
     window_start: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -246,7 +239,7 @@ fn write(
     clickhouse: &ClickHouse,
     customer: &CustomerId,
     start: WindowStart,
-    total: &Total,
+    total: &WindowTotal,
 ) -> Result<(), ReconcileError> {
     let version = RECONCILED + total.batches.len() as u64;
     for (table, map) in [("minute_by_path", &total.paths), ("minute_by_agent", &total.agents)] {
@@ -255,7 +248,7 @@ fn write(
         let other = (!map.contains_key(OTHER)).then_some((OTHER, 0));
         for (key, requests) in map.iter().map(|(key, requests)| (&**key, *requests)).chain(other) {
             let is_path = table == "minute_by_path";
-            let row = Row {
+            let row = MinuteRow {
                 customer: customer.as_str(),
                 window_start: time::start_ms(start) / 1_000,
                 path: is_path.then_some(key),

@@ -1,10 +1,10 @@
-//! `reconcile`: makes up for what fell between two steps. It may run at any time, any number of times, beside everything
-//! else; a second run finds nothing to do, or does the same again.
+//! `reconcile`: repairs what a crash between two steps left behind. It may run at any time, as often as wanted, beside
+//! everything else; a second run finds nothing to do, or does the same again.
 //!
 //! - **Orphans** ([`orphans`]): a body in the object store whose event was never emitted, because the ingest died between
 //!   the two. Its event is emitted again, from its metadata.
-//! - **Late windows** ([`late`]): windows named by `late-insights`, which came after the window job had forgotten the
-//!   window. Such a window is counted again from the summaries of all batches that touch it.
+//! - **Late windows** ([`late`]): windows named by `late-insights`: these insights came after the window job had forgotten
+//!   the window. Such a window is counted again from the summaries of all batches that touch it.
 
 pub mod late;
 pub mod orphans;
@@ -18,11 +18,8 @@ use super::s3::StoreError;
 /// Why a run stopped. What it had done stays done; the next run goes on.
 #[derive(Debug)]
 pub enum ReconcileError {
-    /// The object store.
     Store(StoreError),
-    /// The event stream.
     Stream(String),
-    /// ClickHouse.
     Database(DatabaseError),
 }
 

@@ -1,7 +1,7 @@
 //! Bodies whose event was never emitted: those without a summary, some time after they were written.
 //!
-//! Both prefixes are listed side by side, in the order of keys, so that no object is asked about that has both. An event
-//! that is merely waiting to be worked on may be emitted again, which is harmless.
+//! Both prefixes are listed side by side, in the order of keys, so that only bodies without a summary cost a request. An
+//! event that still waits for a worker may be emitted again, which is harmless.
 
 use std::cmp::Ordering;
 
@@ -12,18 +12,17 @@ use crate::cluster::records::{BatchEvent, MadeBy};
 use crate::cluster::s3::{Listed, ObjectStore, StoreError};
 use crate::time;
 
-/// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// Bodies looked at.
+pub struct OrphanReport {
+    /// Bodies listed.
     pub bodies: u64,
     /// Bodies whose event was emitted again.
     pub emitted: u64,
-    /// Bodies without a summary whose batch id nobody can send again: they were never acknowledged, and are left.
+    /// Bodies without a summary whose batch id the server made: they were never acknowledged, and stay uncounted.
     pub unanswered: u64,
     /// Bodies that are too young to tell.
     pub young: u64,
-    /// Objects that are no bodies of ours.
+    /// Objects that are not ours.
     pub foreign: u64,
 }
 
@@ -55,7 +54,7 @@ impl<'s> Listing<'s> {
     }
 }
 
-/// Emits the events of all bodies that are at least `grace_ms` old and have no summary. `progress` is told of every body.
+/// Emits the events of all bodies that are at least `grace_ms` old and have no summary. Calls `progress` for every body.
 ///
 /// # Errors
 /// See [`ReconcileError`].
@@ -65,13 +64,13 @@ pub fn emit_missing(
     grace_ms: u64,
     now_ms: u64,
     progress: &mut dyn FnMut(),
-) -> Result<Found, ReconcileError> {
-    let mut found = Found::default();
+) -> Result<OrphanReport, ReconcileError> {
+    let mut report = OrphanReport::default();
     let mut bodies = Listing::new(store, RAW);
     let mut summaries = Listing::new(store, SUMMARIES);
     let mut summary = summaries.next()?;
     while let Some(body) = bodies.next()? {
-        found.bodies += 1;
+        report.bodies += 1;
         progress();
         let has_summary = loop {
             match summary.as_ref().map(|summary| summary.key.cmp(&body.key)) {
@@ -85,41 +84,41 @@ pub fn emit_missing(
         }
         let written_ms = time::parse_rfc3339(&body.last_modified).unwrap_or(0);
         if written_ms.saturating_add(grace_ms) > now_ms {
-            found.young += 1;
+            report.young += 1;
             continue;
         }
-        emit_one(store, events, &body.key, &mut found)?;
+        emit_one(store, events, &body.key, &mut report)?;
     }
-    Ok(found)
+    Ok(report)
 }
 
 fn emit_one(
     store: &ObjectStore,
     events: &EventLog,
     stem: &str,
-    found: &mut Found,
+    report: &mut OrphanReport,
 ) -> Result<(), ReconcileError> {
     let key = format!("{RAW}{stem}");
     let Some(metadata) = store.head(&key)? else { return Ok(()) };
     let event = batch_in_stem(stem)
-        .ok_or_else(|| "its name is no batch's".to_owned())
+        .ok_or_else(|| "its name is not that of a batch".to_owned())
         .and_then(|batch_id| {
             BatchEvent::from_metadata(batch_id, |name| metadata.get(name)).map_err(|error| error.to_string())
         })
         .and_then(|(event, made_by)| match event.raw_key() == key {
             true => Ok((event, made_by)),
-            false => Err("its metadata is another batch's".to_owned()),
+            false => Err("its metadata belongs to another batch".to_owned()),
         });
     match event {
         Err(why) => {
-            log::warn!("{key} is not of ours: {why}");
-            found.foreign += 1;
+            log::warn!("{key} is not one of our objects: {why}");
+            report.foreign += 1;
         }
-        Ok((_, MadeBy::Server)) => found.unanswered += 1,
+        Ok((_, MadeBy::Server)) => report.unanswered += 1,
         Ok((event, MadeBy::Client)) => {
             events.append(event.batch_id.as_str(), &event.encode())?;
             log::info!("emitted the event of {key} again");
-            found.emitted += 1;
+            report.emitted += 1;
         }
     }
     Ok(())

@@ -5,16 +5,16 @@ use std::fmt;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::KeyTable;
+use crate::model::{KeyCounts, KeyTable};
 
 /// Keys and their counts, ascending by key, distinct, counts above zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts(Vec<(Box<str>, u32)>);
+pub struct RecordCounts(Vec<(Box<str>, u32)>);
 
-impl Counts {
+impl RecordCounts {
     /// The counts of a summary, whose indices ascend as its keys do.
-    pub fn of(keys: &KeyTable, counts: &[(u32, u32)]) -> Self {
-        Self(counts.iter().map(|(index, count)| (keys.get(*index).into(), *count)).collect())
+    pub fn of(keys: &KeyTable, counts: &KeyCounts) -> Self {
+        Self(counts.rows.iter().map(|row| (keys.get(row.index).into(), row.requests)).collect())
     }
 
     /// The keys and their counts, ascending by key.
@@ -28,13 +28,13 @@ impl Counts {
     }
 }
 
-impl Serialize for Counts {
+impl Serialize for RecordCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
     }
 }
 
-impl<'de> Deserialize<'de> for Counts {
+impl<'de> Deserialize<'de> for RecordCounts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pairs;
         impl<'de> Visitor<'de> for Pairs {

@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    RecordError, SCHEMA_VERSION, batch_id, customer, encoding_name, encoding_of, fingerprint,
-    format_fingerprint, format_instant, format_name, format_of, instant, overlong_name, overlong_of, parse,
-    to_json,
-};
+use super::{RecordError, parse, text, to_json};
 use crate::batch::{Encoding, Format, Limits};
 use crate::cluster::names;
 use crate::model::{BatchId, CustomerId};
@@ -14,39 +10,38 @@ use crate::model::{BatchId, CustomerId};
 /// A batch that was taken: where it is, and all that its summary depends on besides its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchEvent {
-    /// Whose it is.
     pub customer: CustomerId,
-    /// Its name.
     pub batch_id: BatchId,
     /// XXH3-128 of the decoded body.
     pub fingerprint: u128,
-    /// How the decoded body is strung together.
     pub format: Format,
-    /// How the object is coded.
+    /// Of the object.
     pub encoding: Encoding,
-    /// Entries it counts.
     pub entries: u32,
     /// Length of the decoded body.
     pub body_bytes: u32,
-    /// When it was received, in milliseconds: what the future begins after.
+    /// In milliseconds. Entries may be up to a day later.
     pub received_at_ms: u64,
-    /// What it was checked against. `parallel_from_bytes` decides nothing and is not written.
+    /// What it was checked against; of them only those are written that are settings.
     pub limits: Limits,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
-    schema_version: u32,
-    customer_id: String,
-    batch_id: String,
+struct WireEvent {
+    #[serde(with = "text")]
+    customer_id: CustomerId,
+    #[serde(with = "text")]
+    batch_id: BatchId,
     raw_key: String,
-    fingerprint: String,
-    format: String,
-    encoding: String,
+    #[serde(with = "text")]
+    fingerprint: u128,
+    format: Format,
+    encoding: Encoding,
     entries: u32,
     body_bytes: u32,
-    received_at: String,
+    #[serde(with = "text")]
+    received_at: u64,
     limits: WireLimits,
 }
 
@@ -54,11 +49,7 @@ struct Wire {
 #[serde(rename_all = "camelCase")]
 struct WireLimits {
     max_entries: usize,
-    max_minutes: usize,
-    max_path_bytes: usize,
-    max_agent_bytes: usize,
-    max_future_ms: u64,
-    overlong: String,
+    keep_query: bool,
 }
 
 impl BatchEvent {
@@ -69,26 +60,18 @@ impl BatchEvent {
 
     /// The value of its record.
     pub fn encode(&self) -> Vec<u8> {
-        let limits = &self.limits;
-        to_json(&Wire {
-            schema_version: SCHEMA_VERSION,
-            customer_id: self.customer.as_str().to_owned(),
-            batch_id: self.batch_id.as_str().to_owned(),
+        let Limits { max_entries, keep_query, .. } = self.limits;
+        to_json(&WireEvent {
+            customer_id: self.customer.clone(),
+            batch_id: self.batch_id.clone(),
             raw_key: self.raw_key(),
-            fingerprint: format_fingerprint(self.fingerprint),
-            format: format_name(self.format).to_owned(),
-            encoding: encoding_name(self.encoding).to_owned(),
+            fingerprint: self.fingerprint,
+            format: self.format,
+            encoding: self.encoding,
             entries: self.entries,
             body_bytes: self.body_bytes,
-            received_at: format_instant(self.received_at_ms),
-            limits: WireLimits {
-                max_entries: limits.max_entries,
-                max_minutes: limits.max_minutes,
-                max_path_bytes: limits.max_path_bytes,
-                max_agent_bytes: limits.max_agent_bytes,
-                max_future_ms: limits.max_future_ms,
-                overlong: overlong_name(limits.overlong).to_owned(),
-            },
+            received_at: self.received_at_ms,
+            limits: WireLimits { max_entries, keep_query },
         })
     }
 
@@ -97,32 +80,25 @@ impl BatchEvent {
     /// # Errors
     /// See [`RecordError`].
     pub fn decode(value: &[u8]) -> Result<Self, RecordError> {
-        let wire: Wire = parse(value)?;
+        let wire: WireEvent = parse(value)?;
+        let WireLimits { max_entries, keep_query } = wire.limits;
         let event = Self {
-            customer: customer(&wire.customer_id)?,
-            batch_id: batch_id(&wire.batch_id)?,
-            fingerprint: fingerprint(&wire.fingerprint)?,
-            format: format_of(&wire.format)?,
-            encoding: encoding_of(&wire.encoding)?,
+            customer: wire.customer_id,
+            batch_id: wire.batch_id,
+            fingerprint: wire.fingerprint,
+            format: wire.format,
+            encoding: wire.encoding,
             entries: wire.entries,
             body_bytes: wire.body_bytes,
-            received_at_ms: instant(&wire.received_at)?,
-            limits: Limits {
-                max_entries: wire.limits.max_entries,
-                max_minutes: wire.limits.max_minutes,
-                max_path_bytes: wire.limits.max_path_bytes,
-                max_agent_bytes: wire.limits.max_agent_bytes,
-                max_future_ms: wire.limits.max_future_ms,
-                overlong: overlong_of(&wire.limits.overlong)?,
-                ..Limits::default()
-            },
+            received_at_ms: wire.received_at,
+            limits: Limits { max_entries, keep_query, ..Limits::default() },
         };
-        let (not_empty, in_place) =
-            (event.entries > 0 && event.body_bytes > 0, event.raw_key() == wire.raw_key);
-        match (not_empty, in_place) {
-            (true, true) => Ok(event),
-            (false, _) => Err(RecordError::Field("entries or bodyBytes")),
-            (_, false) => Err(RecordError::Field("rawKey")),
+        if event.entries == 0 || event.body_bytes == 0 {
+            return Err(RecordError::Field("entries or bodyBytes"));
         }
+        if event.raw_key() != wire.raw_key {
+            return Err(RecordError::Field("rawKey"));
+        }
+        Ok(event)
     }
 }

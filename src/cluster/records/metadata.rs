@@ -1,14 +1,12 @@
-//! What stands beside a body in the object store, so that its event can be made again from the object alone.
+//! The metadata of a body in the object store, from which its event can be made again.
 
-use super::{
-    BatchEvent, RecordError, SCHEMA_VERSION, customer, encoding_name, encoding_of, fingerprint,
-    format_fingerprint, format_instant, format_name, format_of, instant, overlong_name, overlong_of,
-};
+use super::text::{Text, field};
+use super::{BatchEvent, RecordError, SCHEMA_VERSION};
 use crate::batch::Limits;
 use crate::data_dir::{decode_name, encode_name};
 use crate::model::BatchId;
 
-/// What the names of user metadata begin with in headers.
+/// The prefix of user metadata in HTTP headers.
 pub const METADATA_PREFIX: &str = "x-amz-meta-";
 
 /// Who made a batch id.
@@ -16,7 +14,7 @@ pub const METADATA_PREFIX: &str = "x-amz-meta-";
 pub enum MadeBy {
     /// The client: it sends the batch again under the same id until it is answered.
     Client,
-    /// The server, for want of one: nobody can send the batch again under it.
+    /// The server, for a batch without an id: nobody can send the batch again under it.
     Server,
 }
 
@@ -32,23 +30,12 @@ impl BatchEvent {
             ("batch-id-by", id_by.to_owned()),
             ("body-bytes", self.body_bytes.to_string()),
             ("customer-id", encode_name(self.customer.as_str())),
-            ("encoding", encoding_name(self.encoding).to_owned()),
+            ("encoding", self.encoding.write().into()),
             ("entries", self.entries.to_string()),
-            ("fingerprint", format_fingerprint(self.fingerprint)),
-            ("format", format_name(self.format).to_owned()),
-            (
-                "limits",
-                format!(
-                    "max-entries={},max-minutes={},max-path-bytes={},max-agent-bytes={},max-future-ms={},overlong={}",
-                    limits.max_entries,
-                    limits.max_minutes,
-                    limits.max_path_bytes,
-                    limits.max_agent_bytes,
-                    limits.max_future_ms,
-                    overlong_name(limits.overlong)
-                ),
-            ),
-            ("received-at", format_instant(self.received_at_ms)),
+            ("fingerprint", self.fingerprint.write().into()),
+            ("format", self.format.write().into()),
+            ("limits", format!("max-entries={},keep-query={}", limits.max_entries, limits.keep_query)),
+            ("received-at", self.received_at_ms.write().into()),
             ("schema-version", SCHEMA_VERSION.to_string()),
         ]
     }
@@ -61,30 +48,30 @@ impl BatchEvent {
         batch_id: BatchId,
         metadata: impl Fn(&'static str) -> Option<&'a str>,
     ) -> Result<(Self, MadeBy), RecordError> {
-        let text = |name: &'static str| metadata(name).ok_or(RecordError::Field(name));
+        let value = |name: &'static str| metadata(name).ok_or(RecordError::Field(name));
         let number = |name: &'static str| {
-            text(name)?.parse().ok().filter(|number: &u32| *number > 0).ok_or(RecordError::Field(name))
+            value(name)?.parse().ok().filter(|number: &u32| *number > 0).ok_or(RecordError::Field(name))
         };
         let version = number("schema-version")?;
         if version != SCHEMA_VERSION {
             return Err(RecordError::Version(version));
         }
-        let customer_id = decode_name(text("customer-id")?).ok_or(RecordError::Field("customer-id"))?;
+        let customer_id = decode_name(value("customer-id")?).ok_or(RecordError::Field("customer-id"))?;
         let made_by = match metadata("batch-id-by") {
             None | Some("client") => MadeBy::Client,
             Some("server") => MadeBy::Server,
             Some(_) => return Err(RecordError::Field("batch-id-by")),
         };
         let event = Self {
-            customer: customer(&customer_id)?,
+            customer: field("customer-id", &customer_id)?,
             batch_id,
-            fingerprint: fingerprint(text("fingerprint")?)?,
-            format: format_of(text("format")?)?,
-            encoding: encoding_of(text("encoding")?)?,
+            fingerprint: field("fingerprint", value("fingerprint")?)?,
+            format: field("format", value("format")?)?,
+            encoding: field("encoding", value("encoding")?)?,
             entries: number("entries")?,
             body_bytes: number("body-bytes")?,
-            received_at_ms: instant(text("received-at")?)?,
-            limits: limits(text("limits")?).ok_or(RecordError::Field("limits"))?,
+            received_at_ms: field("received-at", value("received-at")?)?,
+            limits: limits(value("limits")?).ok_or(RecordError::Field("limits"))?,
         };
         Ok((event, made_by))
     }
@@ -96,11 +83,7 @@ fn limits(text: &str) -> Option<Limits> {
     let mut value = |name: &str| parts.next()?.strip_prefix(name)?.strip_prefix('=');
     let limits = Limits {
         max_entries: value("max-entries")?.parse().ok()?,
-        max_minutes: value("max-minutes")?.parse().ok()?,
-        max_path_bytes: value("max-path-bytes")?.parse().ok()?,
-        max_agent_bytes: value("max-agent-bytes")?.parse().ok()?,
-        max_future_ms: value("max-future-ms")?.parse().ok()?,
-        overlong: overlong_of(value("overlong")?).ok()?,
+        keep_query: value("keep-query")?.parse().ok()?,
         ..Limits::default()
     };
     parts.next().is_none().then_some(limits)

@@ -1,5 +1,6 @@
-//! The threads that summarize a group: each takes the next record, so that the slowest object holds nobody up but its own
-//! group.
+//! The threads that summarize a group. Each takes the next record, so a slow object delays its own group only.
+//!
+//! Input: records of `batch-ingested`. Output: insights, or why a record cannot be processed. Never: Kafka.
 
 use std::io;
 use std::sync::Arc;
@@ -10,47 +11,47 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rdkafka::Message;
 use rdkafka::message::OwnedMessage;
 
-use super::session::insight_key;
-use super::summarizing::{Failure, summarize};
+use super::summarizing::{SummarizeError, summarize};
 use crate::base::shutdown::{self, Joined};
 use crate::cluster::metrics::WorkerMetrics;
-use crate::cluster::records::BatchEvent;
+use crate::cluster::records::{BatchEvent, SummaryObject};
 use crate::cluster::retry::Backoff;
 use crate::cluster::s3::ObjectStore;
 
+/// Time for the object store to answer for one batch, with all tries, before the group is given up and read again. The
+/// batch is safe meanwhile, so this is longer than an ingest waits.
+const STORE_TIMEOUT: Duration = Duration::from_secs(60);
+/// One thread of a core waits for the object store while the other summarizes.
+const THREADS_PER_CORE: usize = 2;
+
 /// An insight as a record.
-pub struct Encoded {
-    /// Its key.
-    pub key: String,
-    /// Its value.
-    pub value: Vec<u8>,
+pub(super) struct EncodedInsight {
+    pub(super) key: String,
+    pub(super) value: Vec<u8>,
 }
 
-/// What came of one record.
-pub enum Worked {
-    /// Its batch is summarized.
-    Done {
-        /// What to emit.
-        insights: Vec<Encoded>,
+/// What became of one record.
+pub(super) enum RecordOutcome {
+    Summarized {
+        insights: Vec<EncodedInsight>,
         /// Entries of the batch.
         entries: u32,
-        /// Whether there was a summary already.
+        /// Whether the batch had a summary before.
         repeated: bool,
     },
-    /// It cannot be worked on, ever.
+    /// It can never be processed.
     Dead {
-        /// The label in metrics.
+        /// In metrics.
         label: &'static str,
-        /// What is wrong.
         why: String,
     },
 }
 
-impl Worked {
+impl RecordOutcome {
     /// Counts it, once it is committed.
-    pub fn count(&self, metrics: &WorkerMetrics) {
+    pub(super) fn count(&self, metrics: &WorkerMetrics) {
         match self {
-            Self::Done { insights, entries, repeated } => {
+            Self::Summarized { insights, entries, repeated } => {
                 metrics.events.inc();
                 metrics.entries.inc_by(u64::from(*entries));
                 metrics.insights.inc_by(insights.len() as u64);
@@ -66,56 +67,55 @@ struct Job {
     number: usize,
     value: Vec<u8>,
     stopping: Arc<AtomicBool>,
-    done: Sender<(usize, Option<Worked>)>,
+    done: Sender<(usize, Option<RecordOutcome>)>,
 }
 
-/// What every thread of the crew has.
-struct Tools {
+/// What all threads of the crew share.
+struct CrewShared {
     store: Arc<ObjectStore>,
-    store_timeout: Duration,
     max_record_bytes: usize,
 }
 
 /// Threads that summarize. They end when the crew is dropped.
-pub struct Crew {
+pub struct SummarizeCrew {
     jobs: Sender<Job>,
-    _threads: Vec<Joined>,
+    threads: Vec<Joined>,
 }
 
-impl Crew {
-    /// Starts so many threads. One tries for `store_timeout` to reach the object store before it gives a record up, and
-    /// with it the group; a record larger than `max_record_bytes` is not emitted.
+impl SummarizeCrew {
+    /// Starts two threads for each core. An insight larger than `max_record_bytes` is not emitted.
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn start(
-        threads: usize,
-        store: &Arc<ObjectStore>,
-        store_timeout: Duration,
-        max_record_bytes: usize,
-    ) -> io::Result<Self> {
+    pub fn start(store: &Arc<ObjectStore>, max_record_bytes: usize) -> io::Result<Self> {
+        let threads =
+            std::thread::available_parallelism().map_or(2, std::num::NonZero::get) * THREADS_PER_CORE;
         let (jobs, queue): (Sender<Job>, Receiver<Job>) = bounded(threads);
-        let tools = Arc::new(Tools { store: Arc::clone(store), store_timeout, max_record_bytes });
+        let shared = Arc::new(CrewShared { store: Arc::clone(store), max_record_bytes });
         let start = |number: usize| {
-            let (queue, tools) = (queue.clone(), Arc::clone(&tools));
+            let (queue, shared) = (queue.clone(), Arc::clone(&shared));
             shutdown::spawn(&format!("summarize-{number}"), move || {
                 for job in queue {
-                    let worked = tools.work(&job.value, &job.stopping);
-                    // A group that was given up is not waited for.
-                    let _ = job.done.send((job.number, worked));
+                    let outcome = shared.process(&job.value, &job.stopping);
+                    // Nobody waits for a group that was given up.
+                    let _ = job.done.send((job.number, outcome));
                 }
             })
         };
         let threads = (0..threads).map(start).collect::<io::Result<_>>()?;
-        Ok(Self { jobs, _threads: threads })
+        Ok(Self { jobs, threads })
     }
 
-    /// Works on records and returns what came of each, in their order; `None` where one had to be given up.
-    pub fn work<'r>(
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Processes records and returns what became of each, in their order; `None` if one had to be given up.
+    pub(super) fn process<'r>(
         &self,
         records: impl ExactSizeIterator<Item = &'r OwnedMessage>,
         stopping: &Arc<AtomicBool>,
-    ) -> Option<Vec<Worked>> {
+    ) -> Option<Vec<RecordOutcome>> {
         let count = records.len();
         let (done, results) = bounded(count);
         for (number, record) in records.enumerate() {
@@ -124,42 +124,26 @@ impl Crew {
             self.jobs.send(job).expect("the crew's threads live as long as it does");
         }
         drop(done);
-        let mut worked: Vec<Option<Worked>> = (0..count).map(|_| None).collect();
-        for (number, result) in results {
-            worked[number] = result;
+        let mut outcomes: Vec<Option<RecordOutcome>> = (0..count).map(|_| None).collect();
+        for (number, outcome) in results {
+            outcomes[number] = outcome;
         }
-        worked.into_iter().collect()
+        outcomes.into_iter().collect()
     }
 }
 
-impl Tools {
-    fn work(&self, value: &[u8], stopping: &AtomicBool) -> Option<Worked> {
+impl CrewShared {
+    fn process(&self, value: &[u8], stopping: &AtomicBool) -> Option<RecordOutcome> {
         let event = match BatchEvent::decode(value) {
             Ok(event) => event,
-            Err(error) => return Some(Worked::Dead { label: "undecodable", why: error.to_string() }),
+            Err(error) => return Some(RecordOutcome::Dead { label: "undecodable", why: error.to_string() }),
         };
-        let mut backoff = Backoff::within(self.store_timeout);
+        let mut backoff = Backoff::within(STORE_TIMEOUT);
         loop {
             match summarize(&self.store, &event) {
-                Ok((summary, repeated)) => {
-                    let entries = summary.entries;
-                    let encoded = summary
-                        .insights()
-                        .map(|insight| Encoded { key: insight_key(&insight), value: insight.encode() });
-                    let insights: Vec<Encoded> = encoded.collect();
-                    let largest =
-                        insights.iter().map(|insight| insight.key.len() + insight.value.len()).max();
-                    if largest > Some(self.max_record_bytes) {
-                        let why = format!(
-                            "an insight of {} bytes is larger than --kafka-max-record-bytes",
-                            largest.unwrap_or_default()
-                        );
-                        return Some(Worked::Dead { label: "too_large", why });
-                    }
-                    return Some(Worked::Done { insights, entries, repeated });
-                }
-                Err(Failure::Poisoned { label, why }) => return Some(Worked::Dead { label, why }),
-                Err(Failure::Passing(error)) => {
+                Ok((summary, repeated)) => return Some(self.encode(summary, repeated)),
+                Err(SummarizeError::Never { label, why }) => return Some(RecordOutcome::Dead { label, why }),
+                Err(SummarizeError::Retry(error)) => {
                     if stopping.load(Ordering::Relaxed) || !backoff.wait() {
                         log::warn!("batch {} of {}: {error}", event.batch_id, event.customer);
                         return None;
@@ -167,5 +151,20 @@ impl Tools {
                 }
             }
         }
+    }
+
+    fn encode(&self, summary: SummaryObject, repeated: bool) -> RecordOutcome {
+        let entries = summary.entries;
+        let mut insights = Vec::new();
+        for insight in summary.insights() {
+            let insight = EncodedInsight { key: insight.key(), value: insight.encode() };
+            let bytes = insight.key.len() + insight.value.len();
+            if bytes > self.max_record_bytes {
+                let why = format!("an insight of {bytes} bytes is larger than --kafka-max-record-bytes");
+                return RecordOutcome::Dead { label: "too_large", why };
+            }
+            insights.push(insight);
+        }
+        RecordOutcome::Summarized { insights, entries, repeated }
     }
 }

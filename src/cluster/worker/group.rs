@@ -1,22 +1,18 @@
-//! A group: records that are worked on together and committed in one transaction, and how far it has read.
+//! A group: records that are processed together and committed in one transaction, and the offsets to commit.
 
 use std::collections::BTreeMap;
 
 use rdkafka::message::OwnedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-/// When a group is large enough.
-#[derive(Clone, Copy, Debug)]
-pub struct GroupLimits {
-    /// Records.
-    pub max_records: usize,
-    /// Bytes of the bodies they are about.
-    pub max_bytes: u64,
-}
+/// Records in a group: enough that a transaction costs little beside them.
+const MAX_RECORDS: usize = 256;
+/// Decoded bytes of their batches (one batch may be larger): what a worker holds in memory at once.
+const MAX_BYTES: u64 = 32 << 20;
 
 /// Records of one transaction.
 #[derive(Default)]
-pub(super) struct Group {
+pub(super) struct RecordGroup {
     /// In the order they were read.
     pub(super) records: Vec<OwnedMessage>,
     bytes: u64,
@@ -24,7 +20,7 @@ pub(super) struct Group {
     ends: BTreeMap<i32, i64>,
 }
 
-impl Group {
+impl RecordGroup {
     /// Adds a record about a body of so many bytes.
     pub(super) fn push(&mut self, record: OwnedMessage, bytes: u64) {
         self.ends.insert(record.partition(), record.offset() + 1);
@@ -33,11 +29,10 @@ impl Group {
     }
 
     /// Whether nothing more should be added.
-    pub(super) fn is_full(&self, limits: &GroupLimits) -> bool {
-        self.records.len() >= limits.max_records || self.bytes >= limits.max_bytes
+    pub(super) fn is_full(&self) -> bool {
+        self.records.len() >= MAX_RECORDS || self.bytes >= MAX_BYTES
     }
 
-    /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
@@ -65,18 +60,17 @@ mod tests {
 
     #[test]
     fn a_group_is_bounded_and_commits_what_follows_its_records() {
-        let limits = GroupLimits { max_records: 3, max_bytes: 100 };
-        let mut group = Group::default();
+        let mut group = RecordGroup::default();
         group.push(record(1, 7), 40);
-        group.push(record(0, 3), 40);
-        assert!(!group.is_full(&limits));
+        group.push(record(0, 3), MAX_BYTES - 60);
+        assert!(!group.is_full());
         group.push(record(1, 8), 20);
-        assert!(group.is_full(&limits));
+        assert!(group.is_full());
         let offsets = group.offsets("t");
         let found: Vec<_> = offsets.elements().iter().map(|e| (e.partition(), e.offset())).collect();
         assert_eq!(found, [(0, Offset::Offset(4)), (1, Offset::Offset(9))]);
-        let mut large = Group::default();
-        large.push(record(0, 0), 100);
-        assert!(large.is_full(&limits));
+        let mut many = RecordGroup::default();
+        (0..MAX_RECORDS as i64).for_each(|offset| many.push(record(0, offset), 0));
+        assert!(many.is_full());
     }
 }

@@ -5,10 +5,10 @@
 //!                                                                                  letters, offsets
 //! ```
 //!
-//! What cannot be worked on (an event that cannot be read, an object that is gone or altered, a batch that the checks
-//! refuse) must neither block its partition for ever nor be lost: its record moves to the topic of dead letters, byte for
-//! byte, with the reason beside it, in the transaction that steps over it. What may pass (the object store or Kafka is
-//! away, rights are missing) is tried again until it has passed, and nothing is stepped over.
+//! A record that can never be processed (it cannot be read, its object is gone or altered, the checks refuse the batch)
+//! must neither block its partition nor be lost: it is copied to the topic of dead letters, with the reason beside it, in
+//! the transaction that commits its offset. Where a later try may succeed (the object store or Kafka is unreachable, a
+//! permission is missing) the worker tries again, and commits no offset meanwhile.
 
 mod crew;
 mod group;
@@ -18,8 +18,7 @@ mod summarizing;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use crew::Crew;
-pub use group::GroupLimits;
+pub use crew::SummarizeCrew;
 pub use session::SessionOptions;
 
 use super::kafka::Kafka;
@@ -29,22 +28,21 @@ use super::retry::Backoff;
 use crate::intake::{Health, Reason};
 use session::Session;
 
-/// A worker.
-pub struct Worker {
+/// Reads batches and writes insights, session after session.
+pub struct SummarizeWorker {
     kafka: Kafka,
     options: SessionOptions,
-    crew: Crew,
+    crew: SummarizeCrew,
     metrics: WorkerMetrics,
-    stopping: Arc<AtomicBool>,
+    must_stop: Arc<AtomicBool>,
 }
 
-/// How a worker is.
+/// Whether a worker reaches what it depends on.
 pub struct WorkerHealth {
     probe: Probe,
 }
 
 impl WorkerHealth {
-    /// From what it depends on.
     pub fn new(probe: Probe) -> Self {
         Self { probe }
     }
@@ -58,32 +56,31 @@ impl Health for WorkerHealth {
     fn report(&self) {}
 }
 
-impl Worker {
-    /// A worker that has not begun.
-    pub fn new(kafka: Kafka, options: SessionOptions, crew: Crew, metrics: WorkerMetrics) -> Self {
-        Self { kafka, options, crew, metrics, stopping: Arc::default() }
+impl SummarizeWorker {
+    pub fn new(kafka: Kafka, options: SessionOptions, crew: SummarizeCrew, metrics: WorkerMetrics) -> Self {
+        Self { kafka, options, crew, metrics, must_stop: Arc::default() }
     }
 
-    /// Set it, and the worker ends after the group it is at.
-    pub fn stopping(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stopping)
+    /// When this is set, the worker ends after its current group.
+    pub fn must_stop(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.must_stop)
     }
 
-    /// Works until it is stopped, session after session.
+    /// Runs until it must stop.
     pub fn run(&self) {
         let mut backoff = Backoff::endless();
-        while !self.stopping.load(Ordering::Relaxed) {
+        while !self.must_stop.load(Ordering::Relaxed) {
             let began = crate::base::clock::monotonic();
             let ended = Session::begin(&self.kafka, &self.options)
                 .map_err(Into::into)
-                .and_then(|session| session.run(&self.crew, &self.stopping, &self.metrics));
+                .and_then(|session| session.run(&self.crew, &self.must_stop, &self.metrics));
             let Err(error) = ended else { return };
             self.metrics.sessions_failed.inc();
-            log::warn!("the session with Kafka ended and is begun anew: {error}");
-            if began.elapsed() > self.options.session_timeout {
+            log::warn!("the session with Kafka failed and is started again: {error}");
+            if began.elapsed() > self.options.timeout {
                 backoff = Backoff::endless();
             }
-            if self.stopping.load(Ordering::Relaxed) || !backoff.wait() {
+            if self.must_stop.load(Ordering::Relaxed) || !backoff.wait() {
                 return;
             }
         }

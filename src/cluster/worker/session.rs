@@ -1,9 +1,9 @@
-//! One session with Kafka: a consumer in the group and a transactional producer, used until something goes wrong, and
-//! then thrown away together. A session never goes on after an error, so that there is one way to recover: a new session
-//! begins at the committed offsets, and what a transaction had written is aborted.
+//! One session with Kafka: a consumer in the group and a transactional producer, used until the first error and then
+//! dropped together. So there is one way to recover: a new session begins at the committed offsets, and an open
+//! transaction is aborted.
 //!
 //! Insights, dead letters and offsets of a group are in one transaction. Readers of committed records therefore see each
-//! insight once for each event, whatever dies.
+//! insight once for each event, whichever process dies.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,32 +16,29 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 
-use super::crew::{Crew, Worked};
-use super::group::{Group, GroupLimits};
+use super::crew::{RecordOutcome, SummarizeCrew};
+use super::group::RecordGroup;
 use crate::base::clock;
 use crate::cluster::kafka::{Kafka, is_fatal};
 use crate::cluster::metrics::WorkerMetrics;
-use crate::cluster::names;
-use crate::cluster::records::{BatchEvent, format_instant};
+use crate::cluster::records::BatchEvent;
+use crate::time;
 
-/// A group waits so long for more records after its first.
+/// How long a group waits for more records after its first.
 const GROUP_WAIT: Duration = Duration::from_millis(20);
 /// How long a poll waits, and so how soon a stop is noticed.
 const POLL: Duration = Duration::from_millis(100);
+/// The broker aborts a transaction that is open for longer: more than the largest group takes to be written.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a session goes by.
 #[derive(Clone)]
 pub struct SessionOptions {
     /// The consumer group.
     pub group: String,
-    /// Who this worker is: unique among those that run. The broker aborts what a dead process of this name left open.
+    /// Unique among running workers. The broker aborts what a dead process of this name left open.
     pub worker_id: String,
-    /// When a group is large enough.
-    pub limits: GroupLimits,
-    /// A worker that is silent for so long is taken for dead, and its partitions go to others.
-    pub session_timeout: Duration,
-    /// A transaction that is open for so long is aborted by the broker.
-    pub transaction_timeout: Duration,
+    /// A worker that is silent for so long counts as dead, and other workers get its partitions.
+    pub timeout: Duration,
 }
 
 /// Counts how often partitions were taken away.
@@ -74,7 +71,6 @@ pub(super) struct Session {
     consumer: BaseConsumer<Partitions>,
     producer: BaseProducer<DefaultProducerContext>,
     kafka: Kafka,
-    limits: GroupLimits,
 }
 
 impl Session {
@@ -87,59 +83,58 @@ impl Session {
         let mut config = kafka.producer("summarize-worker");
         config
             .set("transactional.id", &options.worker_id)
-            .set("transaction.timeout.ms", millis(options.transaction_timeout))
-            .set("message.timeout.ms", millis(kafka.timeout().min(options.transaction_timeout)));
+            .set("transaction.timeout.ms", millis(TRANSACTION_TIMEOUT))
+            .set("message.timeout.ms", millis(kafka.timeout().min(TRANSACTION_TIMEOUT)));
         let producer: BaseProducer = config.create()?;
         producer.init_transactions(kafka.timeout())?;
         let mut config = kafka.consumer("summarize-worker", &options.group);
         config
             .set("group.instance.id", &options.worker_id)
-            .set("session.timeout.ms", millis(options.session_timeout))
-            .set("heartbeat.interval.ms", millis(options.session_timeout / 4))
+            .set("session.timeout.ms", millis(options.timeout))
+            .set("heartbeat.interval.ms", millis(options.timeout / 4))
             .set("partition.assignment.strategy", "range");
         let consumer: BaseConsumer<Partitions> = config.create_with_context(Partitions::default())?;
         consumer.subscribe(&[&kafka.topics.batches])?;
-        Ok(Self { consumer, producer, kafka: kafka.clone(), limits: options.limits })
+        Ok(Self { consumer, producer, kafka: kafka.clone() })
     }
 
-    /// Works until `stopping`, group by group.
+    /// Processes group after group until it must stop.
     ///
     /// # Errors
-    /// What Kafka says; or that the object store was away for too long.
+    /// What Kafka says; or that the object store was unreachable for too long.
     pub(super) fn run(
         &self,
-        crew: &Crew,
-        stopping: &Arc<AtomicBool>,
+        crew: &SummarizeCrew,
+        must_stop: &Arc<AtomicBool>,
         metrics: &WorkerMetrics,
     ) -> Result<(), SessionError> {
-        while !stopping.load(Ordering::Relaxed) {
+        while !must_stop.load(Ordering::Relaxed) {
             let Some((group, began)) = self.collect()? else { continue };
-            let worked = crew.work(group.records.iter(), stopping);
-            let Some(worked) = worked else {
-                // Either a stop, or the store was away for too long: nothing was written, nothing is committed.
-                if stopping.load(Ordering::Relaxed) {
+            let Some(outcomes) = crew.process(group.records.iter(), must_stop) else {
+                // Either a stop, or the store was unreachable for too long: nothing was written, nothing is committed.
+                if must_stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                return Err(SessionError::StoreAway);
+                return Err(SessionError::StoreUnreachable);
             };
-            self.commit(&group, &worked)?;
+            self.commit(&group, &outcomes)?;
             metrics.group_seconds.observe(began.elapsed().as_secs_f64());
-            worked.iter().for_each(|worked| worked.count(metrics));
+            outcomes.iter().for_each(|outcome| outcome.count(metrics));
         }
         Ok(())
     }
 
-    /// Reads records until the group is large enough or no more come. Records of partitions that were taken away
-    /// meanwhile are forgotten: they belong to somebody else, or come again.
-    fn collect(&self) -> Result<Option<(Group, Instant)>, KafkaError> {
-        let mut group = Group::default();
+    /// Reads records until the group is large enough or no more come. When partitions are taken away meanwhile, the
+    /// group is dropped: its records are another worker's, or come again.
+    fn collect(&self) -> Result<Option<(RecordGroup, Instant)>, KafkaError> {
+        let mut group = RecordGroup::default();
         let mut began = clock::monotonic();
-        while !group.is_full(&self.limits) {
+        while !group.is_full() {
             let wait = if group.is_empty() { POLL } else { GROUP_WAIT.saturating_sub(began.elapsed()) };
             let before = self.consumer.context().revocations.load(Ordering::Relaxed);
             let polled = self.consumer.poll(wait);
             if self.consumer.context().revocations.load(Ordering::Relaxed) != before {
-                group = Group::default();
+                group = RecordGroup::default();
             }
             match polled {
                 None if group.is_empty() => return Ok(None),
@@ -159,8 +154,8 @@ impl Session {
         Ok((!group.is_empty()).then_some((group, began)))
     }
 
-    /// Writes what came of a group, and how far it read, in one transaction.
-    fn commit(&self, group: &Group, worked: &[Worked]) -> Result<(), KafkaError> {
+    /// Writes a group's insights, dead letters and offsets in one transaction.
+    fn commit(&self, group: &RecordGroup, outcomes: &[RecordOutcome]) -> Result<(), KafkaError> {
         let timeout = self.kafka.timeout();
         // A member that was thrown out of the group meanwhile has a stale generation, and cannot commit.
         let Some(member) = self.consumer.group_metadata() else {
@@ -170,8 +165,8 @@ impl Session {
         let written = group
             .records
             .iter()
-            .zip(worked)
-            .try_for_each(|(record, worked)| self.write(record, worked))
+            .zip(outcomes)
+            .try_for_each(|(record, outcome)| self.write(record, outcome))
             .and_then(|()| {
                 let offsets = group.offsets(&self.kafka.topics.batches);
                 self.producer.send_offsets_to_transaction(&offsets, &member, timeout)
@@ -198,17 +193,17 @@ impl Session {
         }
     }
 
-    fn write(&self, record: &OwnedMessage, worked: &Worked) -> Result<(), KafkaError> {
-        match worked {
-            Worked::Done { insights, .. } => {
+    fn write(&self, record: &OwnedMessage, outcome: &RecordOutcome) -> Result<(), KafkaError> {
+        match outcome {
+            RecordOutcome::Summarized { insights, .. } => {
                 let topic = &self.kafka.topics.insights;
                 insights.iter().try_for_each(|insight| {
                     self.send(BaseRecord::to(topic).key(&insight.key).payload(&insight.value))
                 })
             }
-            Worked::Dead { why, .. } => {
+            RecordOutcome::Dead { why, .. } => {
                 log::error!(
-                    "record {} of partition {} is moved to {}: {why}",
+                    "record {} of partition {} cannot be processed and is copied to {}: {why}",
                     record.offset(),
                     record.partition(),
                     self.kafka.topics.dead
@@ -219,7 +214,7 @@ impl Session {
                 let mut headers = header(OwnedHeaders::new(), "source-topic", record.topic());
                 headers = header(headers, "source-partition", &record.partition().to_string());
                 headers = header(headers, "source-offset", &record.offset().to_string());
-                headers = header(headers, "failed-at", &format_instant(clock::now_ms()));
+                headers = header(headers, "failed-at", &time::format_instant(clock::now_ms()));
                 headers = header(headers, "reason", why);
                 let mut letter: BaseRecord<'_, [u8], [u8]> =
                     BaseRecord::to(&self.kafka.topics.dead).headers(headers);
@@ -273,10 +268,9 @@ fn passes(error: &KafkaError) -> bool {
 /// Why a session ended.
 #[derive(Debug)]
 pub(super) enum SessionError {
-    /// Kafka said so.
     Kafka(KafkaError),
-    /// The object store was away for too long.
-    StoreAway,
+    /// For too long.
+    StoreUnreachable,
 }
 
 impl From<KafkaError> for SessionError {
@@ -289,12 +283,7 @@ impl std::fmt::Display for SessionError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Kafka(error) => error.fmt(f),
-            Self::StoreAway => f.write_str("the object store was away for too long"),
+            Self::StoreUnreachable => f.write_str("the object store was unreachable for too long"),
         }
     }
-}
-
-/// The key of an insight's record.
-pub(super) fn insight_key(insight: &crate::cluster::records::InsightEvent) -> String {
-    names::window_key(&insight.customer, insight.window.start)
 }

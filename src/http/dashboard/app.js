@@ -284,7 +284,7 @@ function trouble(error, quiet) {
   let what;
   if (status === 401) what = ['A key is needed', ['The server, or the gateway before it, lets nobody in without. Enter the API key that your gateway knows, or an operator’s token.'], [useKey]];
   else if (status === 400 && text.includes('x-customer-id')) what = ['Whose requests?', ['Enter the customer’s id above: the one that the gateway sends with the batches as x-customer-id.'], [['Choose a customer', () => $('customer').focus()], useKey]];
-  else if (status === 400 && text.includes('--max-query')) what = ['That is more than one question may cost', [text], [['Zoom in', zoomIn], retry]];
+  else if (status === 400 && text.includes('max_query')) what = ['That is more than one question may cost', [text], [['Zoom in', zoomIn], retry]];
   else if (status === 0 || status === 429 || status >= 500) {
     document.body.dataset.wait = 'yes';
     what = [status ? 'The server cannot answer now' : 'The server cannot be reached', [`${status ? text || `It answered ${status}.` : 'Is it running, and the network up?'} It is asked again by itself.`], [retry]];

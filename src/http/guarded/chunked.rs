@@ -4,7 +4,7 @@
 //! it. A pure state machine that keeps no bytes of its own: extensions and trailers are checked for form, counted
 //! and forgotten. It must never look at bytes after the end of the body.
 
-use super::head::is_token_byte;
+use crate::base::token::is_token_byte;
 use crate::http::limits::FrontLimits;
 
 /// Framing bytes per byte of data, above `free_framing_bytes`; why is said there.

@@ -5,12 +5,10 @@
 //! I/O, and what it decides must not depend on how the bytes were cut into reads: `HeadScan` looks at each byte
 //! once and in order, and the rest is parsed only when the head is complete.
 
+use crate::base::token::{MAX_METHOD_BYTES, is_token_byte};
 use crate::http::Head;
 use crate::http::limits::{FrontLimits, MAX_HEADERS};
 use crate::http::target::{is_host, split_target};
-
-/// The longest method anybody implements is far below this; a longer one is 501 (RFC 9112, section 3).
-const MAX_METHOD_BYTES: usize = 32;
 
 /// An answer the front end gives by itself; the connection closes after it.
 #[derive(Clone, Debug)]
@@ -271,11 +269,6 @@ fn transfer_coding(head: &Head, http_1_1: bool) -> Result<(), Refusal> {
         return Err(bad("chunked more than once"));
     }
     Ok(())
-}
-
-/// `tchar` of RFC 9110, section 5.6.2.
-pub(super) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

@@ -9,11 +9,12 @@ use std::collections::{HashMap, VecDeque};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::base::clock::monotonic;
-use crate::http::crew::{Crew, lock};
+use crate::base::sync::{self, lock};
+use crate::http::crew::Crew;
 use crate::http::limits::FrontLimits;
 use crate::http::socket::Stream;
 use crate::http::stats::{ConnectionStats, Held, count};
@@ -228,7 +229,7 @@ impl Slots {
                 return None;
             }
             state.idle_threads += 1;
-            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = sync::wait(&self.work, state, left);
             state.idle_threads -= 1;
         }
     }

@@ -31,7 +31,7 @@ pub(super) fn check(
     ledger.add_expired(&unmerged.expired);
     let mut sums = WindowSums::default();
     for ((customer, id), window) in found {
-        sums.add(customer, id.size, window.requests, window.incomplete);
+        sums.add(customer, id.size, window.requests(), window.incomplete);
     }
     for ((customer, id), requests) in &unmerged.requests {
         sums.add(customer, id.size, *requests, false);

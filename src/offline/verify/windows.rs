@@ -1,6 +1,7 @@
 //! The windows' part of a check: every file's form, checksum, name and sums, and whether the sizes agree.
 //!
-//! Input: all window files. Output: what is remembered of each; problems and notes. Never: changes a file.
+//! Input: the window files. Output: what is wrong with them, in the report, and what the recount needs to know of each.
+//! Never: a change.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,6 +10,7 @@ use super::{Known, VerifyReport};
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, window_in_file_name};
 use crate::journal::ledger::Cutoffs;
+use crate::measures::saturating_sum;
 use crate::model::{CustomerId, Seq, WindowId, WindowSize};
 use crate::time;
 use crate::windows::scan::window_files;
@@ -16,14 +18,29 @@ use crate::windows::window::Window;
 
 /// What is remembered of one window file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundWindow {
     pub(super) applied_through: Seq,
-    pub(super) requests: u64,
+    pub(super) sums: [u64; SUMS.len()],
     pub(super) bytes: u64,
     pub(super) incomplete: bool,
+    pub(super) is_folded: bool,
 }
 
-pub(super) type FoundWindows = BTreeMap<(CustomerId, WindowId), Found>;
+/// What the finer windows must sum to, as a person calls it.
+const SUMS: [&str; 4] = ["requests", "requests of robots", "bytes", "microseconds"];
+
+pub(super) type FoundWindows = BTreeMap<(CustomerId, WindowId), FoundWindow>;
+
+impl FoundWindow {
+    pub(super) fn requests(&self) -> u64 {
+        self.sums[0]
+    }
+}
+
+fn sums(window: &Window) -> [u64; SUMS.len()] {
+    let measures = &window.all().measures;
+    [window.requests(), window.robots().requests, measures.response_bytes, measures.duration_micros]
+}
 
 pub(super) fn check(
     disk: &dyn Disk,
@@ -64,6 +81,9 @@ pub(super) fn check(
         if window.encode() != bytes {
             report.problem(path, None, "not in canonical form");
         }
+        if let Some(wrong) = window.wrong_sum() {
+            report.problem(path, None, wrong);
+        }
         if window.applied_through() > end {
             let what = format!("it holds record {}, but the journal ends at {end}", window.applied_through());
             report.problem(path, None, what);
@@ -75,11 +95,12 @@ pub(super) fn check(
         if id.size == WindowSize::Minute {
             report.requests += window.requests();
         }
-        let entry = Found {
+        let entry = FoundWindow {
             applied_through: window.applied_through(),
-            requests: window.requests(),
+            sums: sums(&window),
             bytes: bytes.len() as u64,
             incomplete: window.is_incomplete(),
+            is_folded: window.folded().iter().any(|folded| *folded > 0),
         };
         found.insert((window.customer().clone(), id), entry);
         Ok(())
@@ -91,31 +112,38 @@ pub(super) fn check(
 /// days are written at checkpoints.
 pub(super) fn check_sizes_agree(found: &FoundWindows, cutoffs: &Cutoffs, report: &mut VerifyReport) {
     for (fine, coarse) in [(WindowSize::Minute, WindowSize::Hour), (WindowSize::Hour, WindowSize::Day)] {
-        let mut sums: BTreeMap<(CustomerId, WindowId), u64> = BTreeMap::new();
+        let mut parts: BTreeMap<(CustomerId, WindowId), [u64; SUMS.len()]> = BTreeMap::new();
         for ((customer, id), window) in found.iter().filter(|((_, id), _)| id.size == fine) {
             let coarse = WindowId { size: coarse, start: id.start.floor(coarse) };
-            *sums.entry((customer.clone(), coarse)).or_insert(0) += window.requests;
+            let sums = parts.entry((customer.clone(), coarse)).or_default();
+            sums.iter_mut().zip(window.sums).for_each(|(sum, part)| *sum = saturating_sum(*sum, part));
         }
         for ((customer, id), _) in found.iter().filter(|((_, id), _)| id.size == coarse) {
-            sums.entry((customer.clone(), *id)).or_insert(0);
+            parts.entry((customer.clone(), *id)).or_default();
         }
-        for ((customer, id), sum) in sums {
+        for ((customer, id), parts) in parts {
             // Cutoffs are days: before one there is no fine window, or no coarse one, or neither.
             let excluded = |size| cutoffs.excludes(&customer, WindowId { size, start: id.start });
             if excluded(fine) || excluded(coarse) {
                 continue;
             }
             let window = found.get(&(customer.clone(), id));
-            let counted = window.map_or(0, |window| window.requests);
-            if counted != sum && !window.is_some_and(|window| window.incomplete) {
+            let whole = window.map_or([0; SUMS.len()], |window| window.sums);
+            if window.is_some_and(|window| window.incomplete) {
+                continue;
+            }
+            if let Some(wrong) = (0..SUMS.len()).find(|sum| whole[*sum] != parts[*sum]) {
                 let start = time::format_start(id.start);
                 report.problems.push(super::Problem {
                     file: std::path::PathBuf::from(customer.as_str()),
                     offset: None,
                     what: format!(
-                        "the {} {start} of {customer} counts {counted} requests, its {}s {sum}",
+                        "the {} {start} of {customer} counts {} {}, its {}s {}",
                         coarse.as_str(),
-                        fine.as_str()
+                        whole[wrong],
+                        SUMS[wrong],
+                        fine.as_str(),
+                        parts[wrong]
                     ),
                 });
             }

@@ -56,7 +56,7 @@ pub(crate) fn everything_once(both: &Both, load: &Load<'_>) {
     load.finish();
 }
 
-/// How something is killed, missed, and started again.
+/// How a component is killed, how its absence is noticed, and how it is started again.
 type Way = fn(&Kill<'_>);
 
 /// One kill.
@@ -66,7 +66,7 @@ struct Kill<'a> {
     victim: &'static str,
 }
 
-/// What clients had seen when something was gone.
+/// The clients' counters at the moment of the kill.
 #[derive(Clone, Copy)]
 struct Gone {
     acknowledged: usize,
@@ -88,13 +88,13 @@ impl Kill<'_> {
         self.both.engines.start(self.victim);
     }
 
-    /// Waits until clients had batches taken though something is gone.
+    /// Waits until batches are acknowledged while the component is gone.
     fn wait_for_load(&self, gone: Gone) {
         let enough = gone.acknowledged + MEANWHILE;
         wait_for(&format!("deliveries without the {}", self.victim), || self.load.acknowledged() >= enough);
     }
 
-    /// Waits until clients were refused because something is gone.
+    /// Waits until clients are refused because the component is gone.
     fn wait_for_refusals(&self, gone: Gone) {
         wait_for(&format!("clients to miss the {}", self.victim), || self.load.refused() > gone.refused);
     }

@@ -12,17 +12,17 @@ use crate::support::client::Client;
 use crate::support::server::Server;
 
 const CLIENTS: usize = 16;
-/// Nothing is away for so long.
+/// Longer than any component is gone.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// What clients and whoever disturbs them share.
+/// State shared by the clients and the thread that kills components.
 pub(crate) struct Load<'a> {
     make: &'a (dyn Fn(usize) -> Batch + Sync),
     /// Batches below this number may be sent.
     quota: AtomicUsize,
     /// The quota will not be raised any more.
     done: AtomicBool,
-    /// Whoever disturbs has given up, and nothing may ever be acknowledged again.
+    /// The killing thread has failed, and nothing may ever be acknowledged again.
     hopeless: AtomicBool,
     next: AtomicUsize,
     acknowledged: AtomicUsize,

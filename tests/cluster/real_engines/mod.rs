@@ -19,10 +19,8 @@ use load::Load;
 use log_analytics::base::disk::RealDisk;
 use log_analytics::batch::{Encoding, Format, Limits};
 use log_analytics::cluster::names;
-use log_analytics::cluster::options::StoreArgs;
 use log_analytics::cluster::records::{BatchEvent, InsightEvent, MadeBy};
-use log_analytics::cluster::s3::{ObjectStore, Put};
-use log_analytics::config::Span;
+use log_analytics::cluster::s3::{ObjectStore, Put, StoreOptions};
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{BatchId, CustomerId};
 use log_analytics::time;
@@ -41,10 +39,10 @@ use crate::support::server::Server;
 
 /// 2026-01-01: after scenario 001, and long before anybody's clock.
 const WEEK_MS: u64 = 1_767_225_600_000;
-const QUERY: &[&str] = &["--max-query-time", "30s"];
-const WORKER: &[&str] = &["--worker-id", "worker-1", "--session-timeout", "6s"];
+const QUERY: &[&str] = &["--tune", "max_query_time=30s"];
+const WORKER: &[&str] = &["--worker-id", "worker-1", "--tune", "session_timeout=6s"];
 /// The ingest that is there when engines are killed: clients are told soon.
-const INGEST: &[&str] = &["--store-timeout", "3s", "--kafka-timeout", "3s"];
+const INGEST: &[&str] = &["--tune", "store_timeout=3s", "--tune", "kafka_timeout=3s"];
 
 /// The cluster, and one machine that is sent the same.
 struct Both {
@@ -330,17 +328,15 @@ fn an_event_that_was_never_emitted_is_made_up_for(both: &Both) {
         of("S3_SECRET_KEY")
     );
     std::fs::write(credentials.path(), lines).unwrap();
-    let args = StoreArgs {
-        s3: format!("{}/{}", of("S3_ENDPOINT"), of("S3_BUCKET")),
-        s3_region: of("S3_REGION"),
-        s3_virtual_host: false,
-        s3_credentials_file: Some(credentials.path().to_owned()),
-        s3_timeout: Span(Duration::from_secs(10)),
-        s3_connections: 4,
+    let options = StoreOptions {
+        url: format!("{}/{}", of("S3_ENDPOINT"), of("S3_BUCKET")),
+        region: of("S3_REGION"),
+        virtual_host: false,
+        credentials_file: Some(credentials.path().to_owned()),
     };
     let metrics = Metrics::new();
     let seconds = log_analytics::cluster::metrics::store_seconds(&metrics);
-    let store = ObjectStore::new(&args, &*RealDisk::shared(), seconds).unwrap();
+    let store = ObjectStore::new(&options, &*RealDisk::shared(), seconds).unwrap();
     // What an ingest leaves that dies between its two steps.
     let orphan = one_entry("north", "orphan", at_ms);
     let event = event_of(&orphan);
@@ -348,11 +344,11 @@ fn an_event_that_was_never_emitted_is_made_up_for(both: &Both) {
     let put = store.put_if_absent(&key, &orphan.body, &event.metadata(MadeBy::Client)).unwrap();
     assert_eq!(put, Put::Stored);
     assert_eq!(store.put_if_absent(&key, b"other", &event.metadata(MadeBy::Client)).unwrap(), Put::Exists);
-    let said = run_to_end(&both.engines, &["reconcile", "--reconcile-grace", "1s"]);
+    let said = run_to_end(&both.engines, &["reconcile", "--tune", "reconcile_grace=1s"]);
     // The store's clock has seconds: a body may still be too young the first time.
     if !said.contains("1 without an event emitted again") {
         std::thread::sleep(Duration::from_secs(2));
-        let said = run_to_end(&both.engines, &["reconcile", "--reconcile-grace", "1s"]);
+        let said = run_to_end(&both.engines, &["reconcile", "--tune", "reconcile_grace=1s"]);
         assert!(said.contains("1 without an event emitted again"), "{said}");
     }
     assert_eq!(both.single.client().post("north", "orphan", &orphan.body).unwrap().status, 202);

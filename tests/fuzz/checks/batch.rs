@@ -2,22 +2,16 @@
 //! and decoding respects its limit. Called by the fuzzer and, on stable Rust, by `tests/suite/fuzz_corpus.rs`.
 
 use log_analytics::base::inflight::{Budget, Charge};
-use log_analytics::batch::{DecodeError, Encoding, Format, Limits, Overlong, decode, reference, summarize};
+use log_analytics::batch::{
+    BatchError, Counter, DecodeError, Encoding, Format, Limits, decode, reference, summarize,
+};
 
 /// 2025-12-28T18:03:00Z.
 const NOW_MS: u64 = 1_766_944_980_000;
 
 /// Small, so that small inputs reach them.
-fn limits(overlong: Overlong, parallel_from_bytes: usize) -> Limits {
-    Limits {
-        max_entries: 40,
-        max_minutes: 6,
-        max_path_bytes: 48,
-        max_agent_bytes: 64,
-        overlong,
-        parallel_from_bytes,
-        ..Limits::default()
-    }
+fn limits(keep_query: bool, parallel_from_bytes: usize) -> Limits {
+    Limits { max_entries: 40, max_minutes: 6, keep_query, parallel_from_bytes, ..Limits::default() }
 }
 
 /// Panics where something does not hold.
@@ -34,15 +28,23 @@ pub(crate) fn check(bytes: &[u8]) {
 
 fn summarized_alike(body: &[u8]) {
     for format in [Format::JsonArray, Format::Ndjson] {
-        for overlong in [Overlong::Refuse, Overlong::Truncate] {
-            let expected = reference(body, format, &limits(overlong, usize::MAX), NOW_MS);
+        for keep_query in [false, true] {
+            let expected = reference(body, format, &limits(keep_query, usize::MAX), NOW_MS);
             // In one piece, and divided among cores.
             for parallel_from_bytes in [usize::MAX, 0] {
-                let limits = limits(overlong, parallel_from_bytes);
-                let found = summarize(body, format, &limits, NOW_MS);
-                assert_eq!(found, expected, "{format:?}, {overlong:?}, parallel from {parallel_from_bytes}");
+                let found = summarize(body, format, &limits(keep_query, parallel_from_bytes), NOW_MS);
+                assert_eq!(found, expected, "{format:?}, parallel from {parallel_from_bytes}");
                 if let (Err(found), Err(expected)) = (&found, &expected) {
                     assert_eq!(found.to_string(), expected.to_string());
+                }
+            }
+            if format == Format::Ndjson {
+                // Panics where the fast way stops at what the reference takes.
+                let mut counter = Counter::new(&limits(keep_query, usize::MAX), NOW_MS, 1 << 10);
+                match counter.add_lines(body) {
+                    Ok(_) if expected == Err(BatchError::NoEntries) => {}
+                    Ok(_) => assert_eq!(Ok(counter.take()), expected),
+                    Err(error) => assert_eq!(Some(&error), expected.as_ref().err()),
                 }
             }
         }

@@ -44,32 +44,35 @@ pub(crate) const BLOWS: [Blow; 8] = [
     Blow::Stop,
 ];
 
-/// A loopback address of this process alone, so that a client which is late never talks to somebody else's server.
+/// A loopback address of this process alone, so that a late client never reaches the server of another test.
 pub(crate) fn listen() -> String {
     let [_, high, mid, low] = std::process::id().to_be_bytes();
     format!("{}:0", Ipv4Addr::new(127, 64 | (high & 63), mid, low.max(1)))
 }
 
-/// Flags of one run. `forgets`: whether old journal segments may be removed. The smallest and largest sizes come in every
-/// campaign, whatever the seed says: which run it is decides.
+/// Flags of one run. `forgets`: whether old journal segments may be removed. The number of the run decides when the smallest
+/// and largest sizes come, so that every campaign has them.
 pub(crate) fn flags(rng: &mut Rng, listen: &str, forgets: bool, run: usize, blow: Blow) -> Vec<String> {
     let mut flags: Vec<String> = ["--listen", listen].map(str::to_owned).to_vec();
-    let mut set = |flag: &str, value: &str| flags.extend([flag.to_owned(), value.to_owned()]);
+    let mut set = |flag: &str, value: &str| match flag.strip_prefix("--") {
+        Some(_) => flags.extend([flag.to_owned(), value.to_owned()]),
+        None => flags.extend(["--tune".to_owned(), format!("{flag}={value}")]),
+    };
     let segment = rng.pick(&["1KiB", "16KiB", "64KiB", "1MiB"]);
-    set("--segment-bytes", if run % 4 == 1 { "1KiB" } else { segment });
+    set("segment_bytes", if run % 4 == 1 { "1KiB" } else { segment });
     let partitions = rng.between(1, 16).to_string();
     set("--partitions", ["1", &partitions, "16", &partitions][run % 4]);
     // What a checkpoint needs to be the only one that writes.
     let alone = blow == Blow::KillInCheckpoint;
     let resident = rng.pick(&["1KiB", "32KiB", "1MiB", "96MiB"]);
     set("--max-resident-bytes", if alone { "96MiB" } else { ["1KiB", resident][(run % 3).min(1)] });
-    set("--flush-interval", if alone { "1h" } else { rng.pick(&["5ms", "50ms", "1s", "1h"]) });
+    set("flush_interval", if alone { "1h" } else { rng.pick(&["5ms", "50ms", "1s", "1h"]) });
     let often = [Blow::KillInCheckpoint, Blow::KillAtCheckpoint].contains(&blow);
-    set("--checkpoint-interval", if often { "10ms" } else { rng.pick(&["10ms", "100ms", "1s", "1h"]) });
-    set("--checkpoint-bytes", rng.pick(&["8KiB", "64KiB", "256MiB"]));
+    set("checkpoint_interval", if often { "10ms" } else { rng.pick(&["10ms", "100ms", "1s", "1h"]) });
+    set("checkpoint_bytes", rng.pick(&["8KiB", "64KiB", "256MiB"]));
     set("--raw-batches", rng.pick(&["keep", "keep", "drop"]));
-    set("--max-group-batches", rng.pick(&["1", "5", "1024"]));
-    set("--queue-length", rng.pick(&["1", "16", "1024"]));
+    set("max_group_batches", rng.pick(&["1", "5", "1024"]));
+    set("queue_length", rng.pick(&["1", "16", "1024"]));
     set("--http-server", rng.pick(&["guarded", "guarded", "guarded", "tiny_http"]));
     set("--dedup-keys", "1000000");
     if forgets {
@@ -78,7 +81,7 @@ pub(crate) fn flags(rng: &mut Rng, listen: &str, forgets: bool, run: usize, blow
     flags
 }
 
-/// Starts the server and kills it before it is ready. Says whether it had begun to recover and was not done with it.
+/// Starts the server and kills it before it is ready. Returns whether the kill fell into the recovery.
 pub(crate) fn kill_while_starting(dir: &Path, flags: &[String], rng: &mut Rng) -> bool {
     let log = dir.join("log-killed-while-starting");
     let mut command: Command = program();
@@ -105,7 +108,7 @@ pub(crate) fn kill_while_starting(dir: &Path, flags: &[String], rng: &mut Rng) -
     said("recovering") && !said("ready on")
 }
 
-/// Ends the server this way, at a moment drawn from `rng`. Says whether the blow fell where it was to fall.
+/// Ends the server this way, at a moment drawn from `rng`. Returns whether the blow fell where it was meant to.
 pub(crate) fn strike(
     blow: Blow,
     server: Server,
@@ -156,7 +159,7 @@ pub(crate) fn strike(
     true
 }
 
-/// Kills it. Says whether that ended it: it may have ended by itself just before.
+/// Kills it. Returns whether the kill ended it; it may have ended by itself just before.
 fn was_killed(server: Server) -> bool {
     server.signal(Signal::KILL);
     server.wait().signal() == Some(Signal::KILL.as_raw())
@@ -180,12 +183,12 @@ fn pause_whole(server: &Server) {
     }
 }
 
-/// Lets the moment of a blow be any.
+/// Sleeps for some microseconds, so that a blow can fall at any moment.
 pub(crate) fn pause(us: u64) {
     std::thread::sleep(Duration::from_micros(us));
 }
 
-/// Looks for the moment to strike, for a while: not every choice of flags brings it.
+/// Waits a while for the moment to strike; not every choice of flags brings it.
 fn watch(mut is_now: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_millis(500);
     while !is_now() && Instant::now() < end {

@@ -1,6 +1,6 @@
-//! Clients that never stop: each batch is sent until somebody says that it is counted, on whatever server there is.
-//! Among them some that send the same again, some that send another body under a used key, some that send nonsense,
-//! and some that hang up without waiting for the answer.
+//! Clients that never stop: each batch is sent until an answer says that it is counted, across restarts of the server. Some
+//! clients repeat batches, some send another body under a used key, some send invalid batches, and some hang up without
+//! waiting for the answer.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -13,7 +13,7 @@ use super::batches::{Batch, encoded};
 use crate::support::client::{Answer, Client};
 use crate::support::rng::Rng;
 
-/// What clients and the one who kills the server share.
+/// State shared by the clients and the thread that kills the server.
 pub(crate) struct Load {
     pub(crate) seed: u64,
     /// Where the server is; `None` while there is none.
@@ -23,7 +23,7 @@ pub(crate) struct Load {
     pub(crate) acknowledged: AtomicUsize,
     pub(crate) replayed: AtomicUsize,
     pub(crate) done: AtomicBool,
-    /// There will be no server any more.
+    /// The campaign failed: no server will be started any more.
     pub(crate) hopeless: AtomicBool,
     next: AtomicUsize,
     fates: Mutex<Fates>,
@@ -71,7 +71,7 @@ impl Load {
             }
             self.deliver(&mut connection, number, &batch, &mut rng);
             if rng.percent(25) {
-                // Again; or one that another client may be sending at this moment.
+                // Repeat this batch, or one that another client may be sending at this moment.
                 let earlier = number - rng.index(number.min(20) + 1);
                 if !is_abandoned(self.seed, earlier) {
                     self.deliver(&mut connection, earlier, &Batch::new(self.seed, earlier), &mut rng);
@@ -178,7 +178,7 @@ impl Load {
 
 type Connection = Option<(SocketAddr, Client)>;
 
-/// Whether the batch of this number is one that nobody waits for.
+/// Whether the client of this batch hangs up without waiting for the answer.
 fn is_abandoned(seed: u64, number: usize) -> bool {
     Rng::new(seed ^ !(number as u64)).percent(6)
 }

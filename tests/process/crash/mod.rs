@@ -116,14 +116,14 @@ fn start(dir: &Path, flags: &[String]) -> Server {
     Server::start(dir, &flags)
 }
 
-/// Starts the server, lets it work until a moment drawn from `rng`, and ends it. Says whether the blow fell where it was
+/// Starts the server, lets it work until a moment drawn from `rng`, and ends it. Returns whether the blow fell where it was
 /// meant to.
 fn one_run(load: &Load, dir: &Path, flags: &[String], run: usize, blow: Blow, rng: &mut Rng) -> bool {
     let server = start(dir, flags);
     let before = load.acknowledged.load(Ordering::Relaxed);
     *load.addr.write().unwrap() = Some(server.addr);
     load.quota.store(run * BATCHES_PER_RUN, Ordering::Relaxed);
-    // Something happens in every run, however slow the machine; how much, the seed decides.
+    // At least one batch is acknowledged in every run, however slow the machine; the seed decides how many more.
     let wanted = before + 1 + rng.index(BATCHES_PER_RUN / 2);
     let deadline = Instant::now() + Duration::from_secs(60);
     while load.acknowledged.load(Ordering::Relaxed) < wanted {

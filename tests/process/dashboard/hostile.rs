@@ -1,4 +1,4 @@
-//! Logs hold what attackers send. On the page it is text, it stays in its row, and what cannot be seen is made visible.
+//! Logs hold what attackers send. The page shows it as text, keeps it in its row, and makes invisible characters visible.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What is counted while somebody looks shows up by itself, and nothing is asked while nobody looks.
+//! New counts appear by themselves, and a page in the background sends no queries.
 
 use std::time::Duration;
 

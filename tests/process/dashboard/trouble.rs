@@ -1,4 +1,4 @@
-//! Where there is nothing to show, the page says why and what to do: no customer, no key, no server, too much asked.
+//! If there is nothing to show, the page says why and what to do: no customer, no key, no server, a limit reached.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::support::wait::eventually;
 const GATEWAY: &str = "gateway-token-0123456789";
 const OPERATOR: &str = "operator-token-0123456789";
 
-/// What the console says about these answers is all that it says.
+/// Asserts that the console complains about answers with these statuses and about nothing else.
 fn assert_only(browser: &Browser, status: &[&str]) {
     for line in browser.complaints() {
         assert!(status.iter().any(|status| line.contains(status)), "the console says {line}");
@@ -114,11 +114,11 @@ fn a_server_that_goes_away_is_missed_and_found_again() {
 fn a_limit_that_was_reached_is_named() {
     let browser = Browser::start(LIGHT);
     let temp = tempfile::tempdir().unwrap();
-    let server = Server::start(temp.path(), &["--max-query-windows", "30"]);
+    let server = Server::start(temp.path(), &["--tune", "max_query_windows=30"]);
     let entries: Vec<_> = (0..50).map(|i| entry(now_ms() - i * 60_000, "/", CHROME)).collect();
     super::post(&mut server.client(), "acme", "one", &entries);
     browser.open(&page(&server, "customer=acme&range=1h"));
-    browser.await_text("#message", "more than 30 windows (--max-query-windows)");
+    browser.await_text("#message", "more than 30 windows (max_query_windows)");
     browser.shoot("limit");
     browser.click("#message button");
     browser.await_true("(document.getElementById('total') || {}).innerText > 0");

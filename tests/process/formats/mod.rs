@@ -47,7 +47,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// All windows, without what is not a count.
+/// All windows, without the fields that are not counts.
 fn counts(windows: &Path) -> BTreeMap<String, Value> {
     let parsed = |path: PathBuf| {
         let mut window: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();

@@ -11,24 +11,24 @@ use serde_json::{Value, json};
 use super::{batches, copy, listed};
 use crate::support::server::Server;
 
-/// What nobody sent under any of the keys.
+/// A body that was never sent.
 pub(crate) const OTHER_BODY: &[u8] =
     br#"[{"receivedAt":"2020-02-29T12:00:00Z","method":"DELETE","path":"/never","userAgent":"x"}]"#;
 
 /// Small segments, and windows with room for a few keys only; nothing is written before the end.
 const FLAGS: [&str; 12] = [
-    "--segment-bytes",
-    "2KiB",
-    "--max-window-paths",
-    "6",
-    "--max-window-agents",
-    "4",
     "--partitions",
     "3",
-    "--checkpoint-interval",
-    "1h",
-    "--flush-interval",
-    "1h",
+    "--tune",
+    "segment_bytes=2KiB",
+    "--tune",
+    "max_window_paths=6",
+    "--tune",
+    "max_window_agents=4",
+    "--tune",
+    "checkpoint_interval=1h",
+    "--tune",
+    "flush_interval=1h",
 ];
 
 const CUSTOMERS: [&str; 3] = ["acme", "50%/day@example.com", "../escape"];

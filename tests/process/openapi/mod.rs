@@ -1,6 +1,6 @@
-//! The document at `/openapi.json` is true: schemathesis reads it, makes requests that keep to it and requests that do
-//! not, and finds nothing in what the real binary answers: no 5xx, no status, header or body that the document does
-//! not tell of, nothing bad taken, nothing good refused.
+//! The document at `/openapi.json` is true: schemathesis reads it, makes valid and invalid requests from it, and finds no fault
+//! in the answers of the real binary: no 5xx, no status, header or body that the document does not describe, no invalid
+//! request accepted, no valid one refused.
 //!
 //! Needs the package `schemathesis` from PyPI in `target/tools/schemathesis` (`.ci/tools` installs it); fails with
 //! that advice where it is missing. What it looks for, and why three operations may answer 400 to what the

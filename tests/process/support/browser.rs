@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 
-/// How a page is looked at.
+/// The window size and colour scheme of a browser.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
     pub name: &'static str,
@@ -112,7 +112,7 @@ impl Browser {
         self.command("POST", "/back", Some(&json!({})));
     }
 
-    /// Runs a script's body in the page; what it returns.
+    /// Runs a script's body in the page and returns its result.
     pub fn run(&self, script: &str, args: &[Value]) -> Value {
         self.command("POST", "/execute/sync", Some(&json!({"script": script, "args": args})))
     }
@@ -197,7 +197,7 @@ impl Browser {
         file
     }
 
-    /// What the console complained about since the last time.
+    /// Errors and warnings in the console since the last call.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.command("POST", "/se/log", Some(&json!({"type": "browser"})));
         let lines = log.as_array().unwrap().iter();

@@ -25,8 +25,8 @@ use log_analytics::base::disk::{Disk, DiskFile};
 use crate::support::sim_disk::files::NodeId;
 use crate::support::sim_disk::{SimDisk, Stat};
 
-/// Where the mounted directory lies on the simulated disk. It is the first that is made there, so its number is the
-/// number of a file system's root.
+/// The mounted directory on the simulated disk. It is the first one created there, so its number is 1, the number that
+/// FUSE expects of a root.
 const ROOT: &str = "/store";
 const ROOT_NODE: u64 = 1;
 /// Nothing is remembered by the kernel.
@@ -34,23 +34,23 @@ const TTL: Duration = Duration::ZERO;
 const BLOCK_BYTES: u32 = 4096;
 
 impl SimDisk {
-    /// The number of what has this name, and whether it is a directory and how long a file is.
+    /// Metadata of the file or directory at this path.
     pub fn stat(&self, path: &Path) -> Option<Stat> {
         let state = self.state();
         state.find(path).ok().map(|node| state.stat(node))
     }
 
-    /// The same of something that may have no name any more.
+    /// Metadata of a node that may have been removed from its directory.
     pub fn stat_node(&self, node: NodeId) -> Stat {
         self.state().stat(node)
     }
 
-    /// Begins to keep what is done, for people to look at.
+    /// Begins to record the operations, to print them if the test fails.
     pub fn start_trace(&self) {
         self.state().trace = Some(Vec::new());
     }
 
-    /// What was done since [`SimDisk::start_trace`].
+    /// The operations since [`SimDisk::start_trace`].
     pub fn trace(&self) -> Vec<String> {
         self.state().trace.clone().unwrap_or_default()
     }
@@ -93,10 +93,10 @@ impl Drop for MountedDisk {
     }
 }
 
-/// What the kernel talks to.
+/// The FUSE file system: translates the kernel's requests to the simulated disk.
 struct View {
     sim: SimDisk,
-    /// What every number was called last.
+    /// The last known path of each node number.
     paths: Mutex<HashMap<u64, PathBuf>>,
     files: Mutex<HashMap<u64, Box<dyn DiskFile>>>,
     next_handle: AtomicU64,
@@ -111,7 +111,7 @@ impl View {
         self.path(parent).join(name)
     }
 
-    /// Finds what has this path and remembers what it is called.
+    /// Looks up a path and remembers it for its node number.
     fn look(&self, path: PathBuf) -> Result<FileAttr, Errno> {
         let stat = self.sim.stat(&path).ok_or(Errno::ENOENT)?;
         self.paths.lock().unwrap().insert(stat.node as u64, path);
@@ -147,14 +147,14 @@ impl View {
     }
 }
 
-/// What the simulated disk says in the kernel's words.
+/// An error of the simulated disk as an errno.
 fn errno(error: io::Error) -> Errno {
     match error.kind() {
         io::ErrorKind::NotFound => Errno::ENOENT,
         io::ErrorKind::AlreadyExists => Errno::EEXIST,
         io::ErrorKind::NotADirectory => Errno::ENOTDIR,
         io::ErrorKind::IsADirectory => Errno::EISDIR,
-        // A disk that is off does not say so.
+        // A disk that is off answers EIO, as a real one does.
         _ => error.raw_os_error().map_or(Errno::EIO, Errno::from_i32),
     }
 }

@@ -8,7 +8,7 @@ use super::client::{Answer, Client};
 use super::server::{Server, program};
 
 impl Server {
-    /// Starts a server that may have this many files open.
+    /// Starts a server with this limit of open files.
     pub fn start_with_descriptors(count: u32, dir: &Path, flags: &[&str]) -> Server {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", "ulimit -n $0 && exec \"$@\"", &count.to_string()]);
@@ -30,7 +30,7 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Waits until a metric has this value: insights are merged just after the answer.
+    /// Waits until a metric has this value. Insights are merged shortly after the answer, so metrics lag behind it.
     pub fn await_metric(&self, name: &str, value: f64) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while self.metric(name) != value {
@@ -39,7 +39,7 @@ impl Server {
         }
     }
 
-    /// The value of a metric without labels, or with exactly these.
+    /// The value of a metric; `name` may include its labels.
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.client().get("/metrics", &[]).unwrap().text();
         let line =
@@ -49,7 +49,7 @@ impl Server {
 }
 
 impl Client {
-    /// POSTs until it is answered with something else than 503, on whatever connection works. Gives up after `tries`.
+    /// POSTs until the answer is not 503, reconnecting as needed. `None` after `tries` attempts.
     pub fn post_until_answered(
         &mut self,
         customer: &str,

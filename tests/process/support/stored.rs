@@ -1,4 +1,4 @@
-//! What a server leaves on the disk: window files, and what `verify` says of all of it.
+//! The files of a stopped or running server: window files, and the report of `verify`.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,7 +16,7 @@ pub fn window(dir: &Path, customer: &str, stamp: &str) -> Option<Value> {
     Some(serde_json::from_str(&text).unwrap())
 }
 
-/// Runs `verify --json` on `<dir>/store`: whether it is clean, and the report.
+/// Runs `verify --json` on `<dir>/store`; returns whether it found nothing wrong, and its report.
 pub fn verify(dir: &Path) -> (bool, Value) {
     let store = dir.join("store");
     let output = run(&["verify", "--json", "--data-dir", store.to_str().unwrap()]);

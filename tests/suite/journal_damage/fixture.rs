@@ -1,4 +1,4 @@
-//! A data directory to damage: six batches in three segments of two, and what became of it after a start.
+//! A data directory to damage: six batches in three segments of two, and the outcomes that a start may have.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::support::sim_disk::Survival;
 use crate::support::workloads::{self, Workload};
 use crate::support::world::{How, World};
 
-/// How far the engine came before it stopped.
+/// The state of the directory when the engine stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Before {
     /// The power went before any window was written or checkpoint made.
@@ -48,7 +48,7 @@ pub(crate) fn fixture(before: Before) -> World {
 /// The same with segments removed as soon as they may be.
 pub(crate) fn fixture_with_retention(before: Before) -> World {
     let mut workload = workload();
-    workload.options.retention.max_bytes = 0;
+    workload.options.kept_for.journal.max_bytes = 0;
     fixture_of(&workload, before)
 }
 
@@ -78,7 +78,7 @@ fn fixture_of(workload: &Workload, before: Before) -> World {
         }
     }
     world.crash(How::PowerCut(Survival::Everything));
-    if workload.options.retention.max_bytes > 0 {
+    if workload.options.kept_for.journal.max_bytes > 0 {
         assert_eq!(segment_firsts(&world), [1, 3, 5], "two records to a segment");
     }
     world
@@ -113,7 +113,7 @@ pub(crate) fn offsets(bytes: &[u8]) -> Vec<usize> {
     offsets
 }
 
-/// What a cell of the matrix comes to.
+/// The outcome of a cell of the matrix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Every batch is counted once, nothing was cut.
@@ -144,10 +144,10 @@ pub(crate) enum Outcome {
     OtherVersion(String, u64),
 }
 
-/// Starts, and says what came of it. A refusal must leave everything as it was and name the file.
+/// Starts the engine and returns the outcome. A refusal must change nothing on disk and name the file.
 pub(crate) fn outcome(world: &mut World) -> Outcome {
     let lost_before: Vec<u64> = world.model.standings.iter().map(|standing| standing.counted).collect();
-    // What damage may take is decided by the caller: the model lets every batch be there or not.
+    // The caller decides what damage may take away: here the model allows every batch to be there or not.
     for standing in &mut world.model.standings {
         standing.unsettled += standing.counted;
         standing.counted = 0;
@@ -203,14 +203,14 @@ pub(crate) fn outcome(world: &mut World) -> Outcome {
     }
 }
 
-/// After a start that came about: everybody asks again, and then everything is exact and `verify` agrees.
+/// After a successful start: all clients retry, then every count is exact and `verify` finds nothing wrong.
 pub(crate) fn goes_on(world: &mut World) {
     assert_eq!(world.live(), crate::support::world::End::Done, "{}", world.label());
     world.crash(How::PowerCut(Survival::Nothing));
     world.run(&[]);
 }
 
-/// All files but those on their way.
+/// All files, without temporary ones.
 fn snapshot(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let dir = DataDir::new(ROOT);
@@ -230,7 +230,7 @@ fn snapshot(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// What `verify` says of the directory as it lies there.
+/// Runs `verify` on the directory as it is.
 pub(crate) fn verified(world: &World) -> VerifyReport {
     verify(&world.disk, &DataDir::new(ROOT), &world.verify_options(), &mut |_, _| {}).unwrap()
 }

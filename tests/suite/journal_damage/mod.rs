@@ -2,7 +2,7 @@
 //!
 //! A data directory is written on a simulated disk, one file of it is damaged, and the engine is started. It may repair
 //! silently, cut a torn tail, count a window again, say that a window is incomplete, or refuse with file and offset. It
-//! must not panic, and no count may be wrong that is not said to be.
+//! must not panic, and it must report every count that may be wrong.
 
 mod fixture;
 mod records;

@@ -20,8 +20,8 @@ fn home(record: u64) -> (u64, usize) {
     ((record - 1) / 2 * 2 + 1, ((record - 1) % 2) as usize)
 }
 
-/// What damage inside a record comes to: it is noticed in everything that is read at a start, and only the last
-/// record can be taken for a torn tail.
+/// The outcome of damage inside a record: a start notices it in everything it reads, and only the last record can be taken
+/// for a torn tail.
 fn expected(before: Before, record: u64, offset: u64) -> Outcome {
     let segment = home(record).0;
     match (before, record) {
@@ -60,7 +60,7 @@ fn a_flipped_or_zeroed_byte_is_refused_by_offset_or_cut_if_it_is_in_the_last_gro
                     let wanted = expected(before, record, offsets[index] as u64);
                     assert_eq!(outcome(&mut world), wanted, "{}", world.label());
                     if matches!(wanted, Outcome::Exact) && before == Before::Stopped {
-                        // Damage a start does not see is what `verify` is for.
+                        // `verify` finds the damage that a start does not read.
                         let report = super::fixture::verified(&world);
                         let found = report.problems.iter().any(|problem| problem.file == log(first));
                         assert!(found, "{}: {report:?}", world.label());

@@ -31,7 +31,7 @@ fn failing(workload: &Workload, seed: u64, faults: &[Fault]) -> Option<(World, E
     (world.disk.faults_met() > 0).then_some((world, end))
 }
 
-/// What a process that latched leaves must hold under everything that may come next.
+/// The disk that a latched process leaves must be recovered rightly after every kind of crash.
 fn survives_restarts(world: &mut World) {
     for hows in [
         &[How::Kill, CUT_CLEAN][..],
@@ -416,7 +416,7 @@ fn no_checkpoint_follows_a_window_directory_that_could_not_be_synced_once() {
         let mut now = world.now;
         assert!(!world.engine().shut_down(&mut now).unwrap(), "{path}");
         assert!(world.engine().latch.is_closed());
-        // The same sync would succeed now, and prove nothing.
+        // A second sync would succeed now, but it would prove nothing about the dropped pages.
         work_for(&mut world, 10);
         let now = world.now;
         assert!(!world.engine().finish_checkpoint(now).unwrap(), "{path}");

@@ -1,4 +1,4 @@
-//! Whatever a seed makes up: workload, sizes, crashes, failing and full disks.
+//! Random runs: the seed chooses workload, sizes, crashes, failing and full disks.
 
 use crate::support::rng::Rng;
 use crate::support::sim_disk::{Op, Survival};
@@ -8,7 +8,7 @@ use crate::support::world::{Crash, How, Stats, World};
 /// Seeds that failed once, with what they found.
 const KEPT: &str = include_str!("../../../data/simulation/seeds.txt");
 
-/// How many are run by every `cargo test`.
+/// Random seeds that every `cargo test` runs.
 const SEEDS: u64 = 1_200;
 
 /// One run, all of it from the seed.

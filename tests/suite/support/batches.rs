@@ -1,7 +1,7 @@
 //! What the clients of a run send, and what each batch adds to which window: worked out here entry by entry, without
 //! the program's own counting.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use log_analytics::base::inflight::{Budget, Charge};
@@ -10,21 +10,14 @@ use log_analytics::journal::committer::Submission;
 use log_analytics::journal::dedup::DedupHasher;
 use log_analytics::journal::format::{BodyCoding, Draft, Parts};
 use log_analytics::journal::summary;
-use log_analytics::model::{BatchId, Counts, CustomerId, Keys, Summary, WindowId, WindowSize, WindowStart};
+use log_analytics::model::{BatchId, CustomerId, Summary, WindowId, WindowSize, WindowStart};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::lines::{Counted, Line, Measured, summarize};
 use super::rng::Rng;
 
 /// 2025-12-28T18:03:00Z in minutes: where simulated time begins.
 pub const FIRST_MINUTE: u32 = 29_449_083;
-
-/// One access-log line.
-#[derive(Clone, Debug)]
-pub struct Line {
-    pub minute: u32,
-    pub path: String,
-    pub agent: &'static str,
-}
 
 /// One batch, as often as it is sent.
 #[derive(Clone, Debug)]
@@ -83,6 +76,7 @@ pub fn generate(traffic: &Traffic, rng: &mut Rng) -> Vec<Arc<Batch>> {
                     // The first line tells batches apart.
                     path: if line == 0 { own_path(number) } else { format!("GET /{}", rng.below(3)) },
                     agent: rng.pick(&AGENTS),
+                    measured: Measured::of_line(number, line),
                 }
             })
             .collect();
@@ -104,7 +98,8 @@ pub fn generate(traffic: &Traffic, rng: &mut Rng) -> Vec<Arc<Batch>> {
 
 /// A batch with one line in each of so many minutes.
 pub fn batch_of_minutes(number: usize, minutes: u32) -> Arc<Batch> {
-    let line = |minute| Line { minute, path: own_path(number), agent: AGENTS[0] };
+    let measured = Measured::default();
+    let line = |minute| Line { minute, path: own_path(number), agent: AGENTS[0], measured };
     let lines: Vec<Line> = (FIRST_MINUTE..FIRST_MINUTE + minutes).map(line).collect();
     let body = format!("{minutes} minutes").into_bytes();
     Arc::new(Batch {
@@ -132,45 +127,6 @@ pub fn customer(number: usize) -> CustomerId {
 /// The path only this batch has.
 pub fn own_path(number: usize) -> String {
     format!("POST /batch/{number}")
-}
-
-fn summarize(lines: &[Line]) -> Summary {
-    let paths: Vec<&str> = distinct(lines.iter().map(|line| line.path.as_str()));
-    let agents: Vec<&str> = distinct(lines.iter().map(|line| line.agent));
-    let mut keys = Keys::default();
-    paths.iter().for_each(|path| {
-        keys.paths.push(path);
-    });
-    agents.iter().for_each(|agent| {
-        keys.agents.push(agent);
-    });
-    let minutes: BTreeSet<u32> = lines.iter().map(|line| line.minute).collect();
-    let count = |minute: u32, names: &[&str], name: &dyn Fn(&Line) -> String| -> Vec<(u32, u32)> {
-        (0u32..)
-            .zip(names)
-            .map(|(index, wanted)| {
-                let of_minute = lines.iter().filter(|line| line.minute == minute);
-                (index, of_minute.filter(|line| name(line) == **wanted).count() as u32)
-            })
-            .filter(|(_, count)| *count > 0)
-            .collect()
-    };
-    let minutes = minutes
-        .into_iter()
-        .map(|minute| {
-            let counts = Counts {
-                requests: lines.iter().filter(|line| line.minute == minute).count() as u32,
-                by_path: count(minute, &paths, &|line| line.path.clone()),
-                by_agent: count(minute, &agents, &|line| line.agent.to_owned()),
-            };
-            (WindowStart(minute), Arc::new(counts))
-        })
-        .collect();
-    Summary { entries: lines.len() as u32, keys: Arc::new(keys), minutes }
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    names.collect::<BTreeSet<&str>>().into_iter().collect()
 }
 
 impl Batch {
@@ -207,14 +163,6 @@ impl Batch {
     }
 }
 
-/// What a window should hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
-    pub requests: u64,
-    pub paths: BTreeMap<String, u64>,
-    pub agents: BTreeMap<String, u64>,
-}
-
 /// All windows of all customers.
 pub type Windows = BTreeMap<(CustomerId, WindowId), Counted>;
 
@@ -226,10 +174,7 @@ pub fn count_batch(windows: &mut Windows, batch: &Batch, times: u64) {
     for line in &batch.lines {
         for size in WindowSize::ALL {
             let id = WindowId { size, start: WindowStart(line.minute).floor(size) };
-            let counted = windows.entry((batch.customer.clone(), id)).or_default();
-            counted.requests += times;
-            *counted.paths.entry(line.path.clone()).or_default() += times;
-            *counted.agents.entry(line.agent.to_owned()).or_default() += times;
+            windows.entry((batch.customer.clone(), id)).or_default().add(line, times);
         }
     }
 }

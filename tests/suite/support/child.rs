@@ -1,5 +1,5 @@
-//! Servers in a process of their own: a test starts its own program again, so that what it does to the server cannot
-//! happen to the test.
+//! Servers in a process of their own: a test starts its own program again, so that a server that aborts or runs out of
+//! descriptors does not take the test with it.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -7,33 +7,36 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use log_analytics::http::server::FrontLimits;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
+use tempfile::NamedTempFile;
 
 use super::front::TestFront;
 
-/// Set in a child: what it is to serve.
+/// Environment variable of a child: the server it must be.
 const ROLE: &str = "TINY_HTTP_LIMITS_ROLE";
 
 /// A server in a process of its own.
 pub struct Server {
     child: Child,
     pub addr: SocketAddr,
+    stderr: NamedTempFile,
 }
 
 impl Server {
-    /// Starts this very test once more, where [`be_the_server`] makes it a server. `role` is `guarded`, `tiny_http`
-    /// or `plain` (tiny_http without any code of ours), and how many descriptors it may have, or `-`.
+    /// Starts this test program once more for the test of this name, which calls [`be_the_server`]. `role` is `guarded`,
+    /// `tiny_http` or `plain` (tiny_http without any code of ours), a space, and its limit of descriptors or `-`.
     pub fn start(test: &str, role: &str) -> Self {
+        let stderr = NamedTempFile::new().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
             .env(ROLE, role)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(stderr.reopen().unwrap())
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let addr = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("listening ")?.parse().ok());
-        Self { child, addr: addr.unwrap() }
+        Self { child, addr: addr.unwrap(), stderr }
     }
 
     pub fn pid(&self) -> u32 {
@@ -44,9 +47,14 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// How it ended; waits for that.
+    /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
+    }
+
+    /// What it wrote to standard error.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.stderr.path()).unwrap()
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -66,12 +74,14 @@ pub fn be_the_server() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let (kind, descriptors) = role.split_once(' ').unwrap();
     let announce = |addr: SocketAddr| {
-        // Only now, so that starting needs no luck.
+        // Set after the start, which needs a few descriptors itself.
         if let Ok(count) = descriptors.parse() {
             setrlimit(Resource::Nofile, Rlimit { current: Some(count), maximum: Some(count) }).unwrap();
         }
         println!("\nlistening {addr}");
     };
+    let logs = simplelog::Config::default();
+    simplelog::WriteLogger::init(simplelog::LevelFilter::Warn, logs, std::io::stderr()).unwrap();
     if let Ok(kind) = kind.parse() {
         let front = TestFront::start(kind, FrontLimits::default());
         announce(front.addr());

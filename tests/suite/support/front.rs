@@ -16,9 +16,9 @@ use log_analytics::http::{BodyError, Handler, Head, Request, Response};
 use super::raw::{Answer, Client, End};
 use super::wait::eventually;
 
-/// The largest body taken, as the server has it.
+/// The largest body accepted: the server's default.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
-/// What all requests together may hold.
+/// The limit of bytes in flight.
 pub const MAX_INFLIGHT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Counts entries of JSON batches.
@@ -45,7 +45,7 @@ impl CountingHandler {
         })
     }
 
-    /// Lets everybody at `/gate` through.
+    /// Answers all requests that wait at `/gate`.
     pub fn open_gate(&self) {
         *self.open.lock().unwrap() = true;
         self.opened.notify_all();
@@ -127,10 +127,10 @@ pub struct TestFront {
 impl TestFront {
     /// On a free port of the loopback interface.
     pub fn start(kind: FrontKind, limits: FrontLimits) -> Self {
-        Self::start_on(kind, &"127.0.0.1:0".parse().unwrap(), limits)
+        Self::start_on(kind, &["127.0.0.1:0".parse().unwrap()], limits)
     }
 
-    pub fn start_on(kind: FrontKind, listen: &Listen, limits: FrontLimits) -> Self {
+    pub fn start_on(kind: FrontKind, listen: &[Listen], limits: FrontLimits) -> Self {
         let handler = CountingHandler::new(MAX_INFLIGHT_BYTES);
         let stats = Arc::new(ConnectionStats::default());
         let front = server::start(kind, listen, limits, handler.clone(), stats.clone()).unwrap();
@@ -139,18 +139,22 @@ impl TestFront {
 
     /// On a Unix socket.
     pub fn start_unix(kind: FrontKind, path: PathBuf, limits: FrontLimits) -> Self {
-        Self::start_on(kind, &Listen::Unix(path), limits)
+        Self::start_on(kind, &[Listen::Unix(path)], limits)
     }
 
     pub fn addr(&self) -> SocketAddr {
-        self.front.local_addr().unwrap()
+        let tcp = |address: &Listen| match address {
+            Listen::Tcp(address) => Some(*address),
+            Listen::Unix(_) => None,
+        };
+        self.front.addresses().iter().find_map(tcp).unwrap()
     }
 
     pub fn entries(&self) -> u64 {
         self.handler.entries.load(Ordering::SeqCst)
     }
 
-    /// Stops, and fails where anything is still running after a generous time.
+    /// Stops the front end; panics if anything is still running after a generous time.
     pub fn stop(self) {
         self.handler.open_gate();
         assert!(self.front.join(Duration::from_secs(20)), "the front end has threads left: {:?}", self.stats);
@@ -169,7 +173,7 @@ pub fn guarded(limits: FrontLimits) -> TestFront {
     TestFront::start(FrontKind::Guarded, limits)
 }
 
-/// Limits whose deadlines a test can wait for. The others are so long that they cannot be what ends a connection.
+/// Limits with deadlines so long that none of them ends a connection; a test sets the one it is about.
 pub fn patient() -> FrontLimits {
     let long = Duration::from_secs(60);
     FrontLimits { head_timeout: long, grace: long, idle_timeout: long, ..FrontLimits::default() }
@@ -183,7 +187,7 @@ pub fn all_gone(front: &TestFront, accepted: u64) {
     eventually("no connection is open", || front.stats.open.load(Ordering::SeqCst) == 0);
 }
 
-/// Checks that this is a refusal that says the connection closes, and that it does.
+/// Asserts that the answer has this status and `connection: close`, and that the server then closes.
 pub fn refused_in_good_order(client: &mut Client, answer: Result<Answer, End>, status: u16) {
     let answer = answer.unwrap();
     assert_eq!((answer.status, answer.header("connection")), (status, Some("close")));

@@ -6,6 +6,7 @@ pub mod engine;
 pub mod front;
 #[path = "../../support/hostile/mod.rs"]
 pub mod hostile;
+pub mod lines;
 pub mod model;
 #[path = "../../support/proc.rs"]
 pub mod proc;

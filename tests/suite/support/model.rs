@@ -4,14 +4,17 @@
 //! once or not at all; one that was refused for good does not count. Every batch has a path of its own, so the
 //! windows tell how often each was counted, and then must be that sum exactly.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use log_analytics::dimension::{OTHER, PATH};
 use log_analytics::journal::ledger::Cutoffs;
 use log_analytics::model::{Seq, WindowId, WindowSize, WindowStart};
 use log_analytics::outcome::{Outcome, Reason};
 
 use super::batches::{Batch, Windows, count_batch, own_path};
 use super::engine::Answer;
+use super::lines::{Counted, Sums};
 
 /// What is known of one batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub struct Standing {
     pub counted: u64,
     /// Times it was sent without an answer that settles it.
     pub unsettled: u64,
-    /// Its client gave it up: another batch has its key.
+    /// Its client gave up, because another batch has its key.
     pub conflict: bool,
     /// Its record, if the client was the first to send it.
     pub seq: Option<Seq>,
@@ -29,13 +32,13 @@ pub struct Standing {
 /// See the module.
 #[derive(Clone)]
 pub struct Model {
-    /// Told in every complaint.
+    /// Part of every panic message.
     pub label: String,
     pub batches: Vec<Arc<Batch>>,
     pub standings: Vec<Standing>,
-    /// Keys may be lost in `(other)`: then only sums can be compared.
+    /// Keys may be folded: then sums and bounds are compared.
     pub blurred: bool,
-    /// The last record anybody was told of.
+    /// The highest record that a client has been told of.
     pub last_seq: Seq,
     /// Windows that retention removed, and that nobody expects.
     pub cutoffs: Cutoffs,
@@ -140,7 +143,8 @@ impl Model {
         let times = |(number, batch): (usize, &Arc<Batch>)| {
             let start = WindowStart(batch.lines[0].minute).floor(WindowSize::Day);
             let key = (batch.customer.clone(), WindowId { size: WindowSize::Day, start });
-            windows.get(&key).and_then(|day| day.paths.get(&own_path(number))).copied().unwrap_or(0)
+            let path = windows.get(&key).and_then(|day| day.by[PATH].get(&own_path(number)));
+            path.map_or(0, |sums| sums.requests)
         };
         self.batches.iter().enumerate().map(times).collect()
     }
@@ -196,7 +200,7 @@ impl Model {
         }
     }
 
-    /// Where keys are lost in `(other)`: sums are exact all the same, and no key counts more than it should.
+    /// Where keys are folded: sums are exact all the same, and each key counts within its bounds.
     fn check_blurred(&self, windows: &Windows) {
         if self.standings.iter().any(|standing| standing.unsettled > 0) {
             return;
@@ -205,13 +209,18 @@ impl Model {
         assert_eq!(windows.len(), expected.len(), "{}: number of windows", self.label);
         for (key, wanted) in &expected {
             let found = windows.get(key).unwrap_or_else(|| panic!("{}: no window {key:?}", self.label));
-            assert_eq!(found.requests, wanted.requests, "{}: window {key:?}", self.label);
-            for (found, wanted) in [(&found.paths, &wanted.paths), (&found.agents, &wanted.agents)] {
+            let totals =
+                |counted: &Counted| Counted { by: Default::default(), folded: [0; _], ..counted.clone() };
+            assert_eq!(totals(found), totals(wanted), "{}: window {key:?}", self.label);
+            for ((found, wanted), folded) in found.by.iter().zip(&wanted.by).zip(found.folded) {
                 assert_eq!(sum(found), sum(wanted), "{}: window {key:?}", self.label);
-                for (name, count) in found.iter().filter(|(name, _)| *name != "(other)") {
+                let requests =
+                    |of: &BTreeMap<String, Sums>, name| of.get(name).map_or(0, |sums| sums.requests);
+                for name in found.keys().chain(wanted.keys()).filter(|name| *name != OTHER) {
+                    let (shown, exact) = (requests(found, name), requests(wanted, name));
                     assert!(
-                        *count <= wanted.get(name).copied().unwrap_or(0),
-                        "{}: {key:?} {name}",
+                        (shown..=shown + folded).contains(&exact),
+                        "{}: {key:?} {name} counts {shown} of {exact}, folded {folded}",
                         self.label
                     );
                 }
@@ -220,6 +229,9 @@ impl Model {
     }
 }
 
-fn sum(counts: &std::collections::BTreeMap<String, u64>) -> u64 {
-    counts.values().sum()
+fn sum(counts: &BTreeMap<String, Sums>) -> Sums {
+    counts.values().fold(Sums::default(), |mut sum, part| {
+        sum.merge(part);
+        sum
+    })
 }

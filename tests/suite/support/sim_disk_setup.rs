@@ -39,7 +39,7 @@ impl SimDisk {
         state.chance = chance;
     }
 
-    /// How many bytes are free.
+    /// Sets what `free_bytes` returns.
     pub fn set_free_bytes(&self, bytes: u64) {
         self.state().free.bytes = bytes;
     }

@@ -1,8 +1,9 @@
 //! The workloads of the simulation: small ones whose every operation is a crash, and what a seed makes up.
 
+use log_analytics::engine::keeper::KeptFor;
 use log_analytics::journal::committer::CommitLimits;
 use log_analytics::journal::retention::Retention;
-use log_analytics::windows::window::WindowLimits;
+use log_analytics::windows::fold::WindowLimits;
 use log_analytics::windows::worker::WorkerLimits;
 
 use super::batches::Traffic;
@@ -24,15 +25,15 @@ pub struct Workload {
     pub checkpoint_percent: u64,
     pub query_percent: u64,
     pub repeat_percent: u64,
-    /// How far the clock goes on in a step, at most; now and then it goes back.
+    /// The most that the clock advances in a step; sometimes it goes back.
     pub tick_ms: u64,
-    /// Keys are lost in `(other)`.
+    /// Keys are folded into `(other)`.
     pub blurred: bool,
-    /// Of ten thousand operations so many fail,
+    /// Operations that fail, per ten thousand,
     pub faults_per_10_000: u64,
     /// of these kinds.
     pub faulty: &'static [Op],
-    /// In so many of a hundred steps the disk is full, or has space again.
+    /// Steps, in percent, in which the disk becomes full or has space again.
     pub full_percent: u64,
     /// After so many of a hundred crashes the directory is copied, and the copy takes its place.
     pub copy_percent: u64,
@@ -48,7 +49,7 @@ fn worker(max_resident_bytes: usize, window: WindowLimits) -> WorkerLimits {
     WorkerLimits { window, max_resident_bytes, flush_interval_ms: 1_000, max_future_ms: 86_400_000 }
 }
 
-const WIDE: WindowLimits = WindowLimits { max_paths: 50_000, max_agents: 2_000, max_key_bytes: 4 << 20 };
+const WIDE: WindowLimits = WindowLimits::same(50_000, 4 << 20);
 const KEEP: Retention = Retention { max_age_ms: 7 * 86_400_000, max_bytes: 1 << 40 };
 
 /// Six batches, two workers, nothing special.
@@ -74,8 +75,7 @@ pub fn plain() -> Workload {
             },
             worker: worker(1 << 30, WIDE),
             dedup_keys: 1000,
-            retention: KEEP,
-            retain_windows_days: [0; 3],
+            kept_for: KeptFor { journal: KEEP, windows_days: [0; 3] },
         },
         partitions: &[2],
         group_batches: 3,
@@ -104,7 +104,7 @@ pub fn tiny_segments() -> Workload {
 /// Segments are removed as soon as the checkpoint has passed them.
 pub fn short_retention() -> Workload {
     let mut workload = Workload { name: "short_retention", checkpoint_percent: 25, ..tiny_segments() };
-    workload.options.retention = Retention { max_age_ms: 7 * 86_400_000, max_bytes: 700 };
+    workload.options.kept_for.journal = Retention { max_age_ms: 7 * 86_400_000, max_bytes: 700 };
     workload
 }
 
@@ -128,7 +128,7 @@ pub fn repeats() -> Workload {
 /// Windows that remember few keys.
 pub fn few_keys() -> Workload {
     let mut workload = Workload { name: "few_keys", blurred: true, ..plain() };
-    workload.options.worker.window = WindowLimits { max_paths: 2, max_agents: 2, max_key_bytes: 60 };
+    workload.options.worker.window = WindowLimits::same(2, 60);
     workload.options.worker.max_resident_bytes = 1500;
     workload.traffic.keyless_percent = 0;
     workload.traffic.batches = 8;
@@ -149,7 +149,7 @@ pub fn expiring() -> Workload {
         checkpoint_percent: 25,
         ..tiny_segments()
     };
-    workload.options.retain_windows_days = [2, 1, 0];
+    workload.options.kept_for.windows_days = [2, 1, 0];
     workload.traffic.late_percent = 40;
     workload.traffic.customers = 1;
     workload
@@ -169,7 +169,7 @@ pub fn all() -> Vec<Workload> {
     ]
 }
 
-/// Whatever the seed says.
+/// A random workload, chosen by the seed.
 pub fn random(rng: &mut Rng) -> Workload {
     let blurred = rng.percent(15);
     let mut workload = Workload {
@@ -203,12 +203,11 @@ pub fn random(rng: &mut Rng) -> Workload {
     // Beyond the horizon a retry is a new batch; a client that must not be counted twice has to be known.
     options.dedup_keys =
         if blurred || workload.traffic.twin_percent > 0 { 1000 } else { rng.pick(&[8, 1000]) };
-    options.retention.max_bytes = rng.pick(&[0, 2_000, 1 << 40]);
-    options.retention.max_age_ms = rng.pick(&[0, 1_000, 7 * 86_400_000]);
-    options.retain_windows_days = rng.pick(&[[0; 3], [0; 3], [2, 1, 0], [1, 0, 0]]);
+    options.kept_for.journal.max_bytes = rng.pick(&[0, 2_000, 1 << 40]);
+    options.kept_for.journal.max_age_ms = rng.pick(&[0, 1_000, 7 * 86_400_000]);
+    options.kept_for.windows_days = rng.pick(&[[0; 3], [0; 3], [2, 1, 0], [1, 0, 0]]);
     if blurred {
-        options.worker.window =
-            WindowLimits { max_paths: 3, max_agents: 2, max_key_bytes: rng.pick(&[20, 100, 1 << 20]) };
+        options.worker.window = WindowLimits::same(3, rng.pick(&[20, 100, 1 << 20]));
     }
     workload
 }

@@ -1,5 +1,5 @@
-//! A run: clients, clock, engine and disk on one thread, from one seed, through any number of crashes, with the model
-//! looking on.
+//! A run: clients, clock, engine and disk on one thread, from one seed, through any number of crashes, compared with the
+//! model.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::workloads::Workload;
 /// How a process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// `kill -9`: what was written can be read, durable or not.
+    /// `kill -9`: whatever was written can still be read, durable or not.
     Kill,
     /// The power goes.
     PowerCut(Survival),
@@ -103,7 +103,7 @@ impl World {
         let mut rng = Rng::new(seed);
         let batches = generate(&workload.traffic, &mut rng);
         let disk = SimDisk::new(rng.next());
-        // Somebody made the directory the data directory is to lie in.
+        // The parent of the data directory exists and is durable.
         disk.create_dir(Path::new("/srv")).unwrap();
         disk.sync_all();
         disk.restart_count();
@@ -415,7 +415,7 @@ impl World {
                 }
                 End::Latched => {
                     faulty_starts -= 1;
-                    // Sooner or later somebody makes room.
+                    // At some point an operator frees space.
                     if self.rng.percent(50) {
                         self.disk.set_full(false);
                         self.disk.set_free_bytes(u64::MAX);
@@ -476,7 +476,7 @@ impl World {
         }
     }
 
-    /// What `verify` says.
+    /// Runs `verify`.
     fn audit(&mut self) {
         let disk = self.disk.clone();
         let dir = Arc::clone(&self.engine().dir);

@@ -3,7 +3,7 @@
 use super::super::rng::Rng;
 
 impl Rng {
-    /// Whether something of this probability happens.
+    /// True with this probability.
     pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -41,7 +41,7 @@ pub struct Fault {
 #[derive(Clone, Debug)]
 pub struct Chance {
     pub rng: Rng,
-    /// Out of ten thousand operations so many fail.
+    /// Operations that fail, per ten thousand.
     pub per_10_000: u64,
     /// Which operations may.
     pub ops: &'static [Op],

@@ -1,5 +1,5 @@
-//! What a simulated disk holds: files and directories, each with what is seen now, what would be left after a power
-//! cut, and the changes in between.
+//! The content of a simulated disk: files and directories, each with its live state, its durable state, and the pending
+//! changes between the two.
 //!
 //! Changes that were not synced are kept or lost each for itself, in any combination: writes by the 512-byte sector
 //! and torn inside a sector, directory entries one by one. A rename is two entries: the new name shows the old content or the
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::super::rng::Rng;
 
-/// What disks write in one piece.
+/// The largest write that a disk does as a whole or not at all.
 const SECTOR_BYTES: u64 = 512;
 
 /// The number of a file or directory, whatever it is called.
@@ -66,11 +66,11 @@ pub enum Survival {
     OnlyContent,
     /// Directory entries, but no content.
     OnlyEntries,
-    /// What this seed says, change by change and sector by sector.
+    /// Chosen by this seed, change by change and sector by sector.
     Random(u64),
 }
 
-/// How much of it, in percent, and how fine the pieces are.
+/// How much of the pending changes survives, in percent, and whether sectors may be torn.
 pub struct Odds {
     rng: Rng,
     content_percent: u64,
@@ -117,7 +117,7 @@ impl FileNode {
         }
     }
 
-    /// What becomes of the pending changes when they are dropped: by a power cut, or by a sync that failed.
+    /// Drops the pending changes, after a power cut or a failed sync; some of them may have become durable.
     pub fn drop_pending(&mut self, odds: &mut Odds) {
         for change in std::mem::take(&mut self.pending) {
             match change {
@@ -181,7 +181,7 @@ impl DirNode {
         }
     }
 
-    /// What becomes of the pending changes at a power cut.
+    /// Drops the pending changes at a power cut; some of them may have become durable.
     pub fn drop_pending(&mut self, odds: &mut Odds) {
         for (name, node) in std::mem::take(&mut self.pending) {
             if odds.rng.percent(odds.entries_percent) {

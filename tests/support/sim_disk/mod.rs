@@ -47,7 +47,7 @@ pub struct State {
 #[derive(Clone)]
 pub struct SimDisk(pub Arc<Mutex<State>>);
 
-/// What is to be known of a file or directory.
+/// Metadata of a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     pub node: NodeId,
@@ -55,13 +55,13 @@ pub struct Stat {
     pub bytes: u64,
 }
 
-/// What an operation is to do.
+/// Decides an operation's outcome.
 enum Verdict {
-    /// What it is asked to.
+    /// Perform it.
     Do,
-    /// This is where the crash comes: whether it still happens.
+    /// The crash comes here; `done` says whether the operation is still performed.
     Die { done: bool },
-    /// Fail with this.
+    /// Fail with this error.
     Fail(io::Error),
 }
 
@@ -94,11 +94,11 @@ impl SimDisk {
         self.state().ops = 0;
     }
 
-    /// Has the disk stop after so many operations, counted from the last crash.
+    /// Makes the disk stop after this many operations, counted from the last crash.
     pub fn crash_after(&self, ops: Option<u64>) {
         let mut state = self.state();
         state.crash_after = ops;
-        // How far the last operation gets is another draw for every crash.
+        // Each crash draws anew how far its last operation gets.
         state.rng = Rng::new(state.rng.next() ^ ops.unwrap_or(0));
     }
 
@@ -107,7 +107,7 @@ impl SimDisk {
         self.state().off
     }
 
-    /// The process ends; everything it wrote is still in the page cache.
+    /// Ends the process. Everything it wrote stays in the page cache.
     pub fn kill(&self) {
         let mut state = self.state();
         (state.off, state.ops, state.crash_after) = (false, 0, None);
@@ -115,7 +115,7 @@ impl SimDisk {
         state.note(|| "==== kill".into());
     }
 
-    /// The machine ends.
+    /// Cuts the power. Of what was not synced only `survival` is left.
     pub fn power_cut(&self, survival: Survival) {
         self.kill();
         let mut odds = Odds::new(survival);
@@ -268,7 +268,7 @@ impl State {
         Ok((parent, name.to_owned()))
     }
 
-    /// Does or does not do something that happens whole.
+    /// Performs an operation that happens wholly or not at all.
     fn whole<T>(
         &mut self,
         op: Op,

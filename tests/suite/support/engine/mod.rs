@@ -14,18 +14,18 @@ use log_analytics::base::inflight::Budget;
 use log_analytics::base::latch::Latch;
 use log_analytics::batch::insights;
 use log_analytics::data_dir::{DataDir, customer_dir_name};
+use log_analytics::engine::keeper::{CheckpointKeeper, KeptFor};
 use log_analytics::journal::committer::{CommitLimits, Committer, Position, Pressure, Submission};
 use log_analytics::journal::dedup::DedupHasher;
-use log_analytics::journal::ledger::{CountedSince, Cutoffs, Ledger};
+use log_analytics::journal::ledger::Cutoffs;
 use log_analytics::journal::recovery::{self, Opening, RecoveryReport};
-use log_analytics::journal::retention::{Maintained, Retention, RetentionClock};
+use log_analytics::journal::retention::{Maintained, RetentionClock};
 use log_analytics::journal::start_error::StartError;
 use log_analytics::journal::summary;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{CustomerId, Question, Seq, WindowSize, WindowStart};
 use log_analytics::outcome::Outcome;
 use log_analytics::time;
-use log_analytics::windows::expiry::CutoffMove;
 use log_analytics::windows::router::partition;
 use log_analytics::windows::scan;
 use log_analytics::windows::window::Window;
@@ -33,11 +33,12 @@ use log_analytics::windows::worker::{Fatal, RETRY_MS, Routed, Worker, WorkerLimi
 
 mod checkpoints;
 
-use super::batches::{Batch, Counted, Windows};
+use super::batches::{Batch, Windows};
+use super::lines::Counted;
 use super::rng::Rng;
 use super::sim_disk::SimDisk;
 
-/// What an engine goes by.
+/// Engine options.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub partitions: usize,
@@ -45,15 +46,13 @@ pub struct Options {
     pub commit: CommitLimits,
     pub worker: WorkerLimits,
     pub dedup_keys: usize,
-    pub retention: Retention,
-    /// For how many days windows are kept, by size; 0 for ever.
-    pub retain_windows_days: [u32; 3],
+    pub kept_for: KeptFor,
 }
 
 /// What a client is told: the number of its record, or why there is none.
 pub type Answer = Result<Seq, Outcome>;
 
-/// Why there is no engine.
+/// Why an engine stopped or did not start.
 #[derive(Debug)]
 pub enum Stop {
     /// The disk stopped: the crash that was set.
@@ -62,7 +61,7 @@ pub enum Stop {
     Io(String),
     /// The start is refused.
     Refused(StartError),
-    /// A worker cannot go on.
+    /// A worker met an error it cannot continue after.
     Fatal(String),
 }
 
@@ -86,7 +85,6 @@ struct Outstanding {
     marker: u64,
     position: Position,
     acknowledged: Vec<bool>,
-    moves: Vec<CutoffMove>,
 }
 
 /// See the module.
@@ -103,10 +101,7 @@ pub struct Engine {
     outstanding: Option<Outstanding>,
     next_marker: u64,
     checkpointed_bytes: u64,
-    pub ledger: Ledger,
-    /// Cutoffs that the workers keep to and no checkpoint holds yet.
-    moving: Vec<CutoffMove>,
-    clock: RetentionClock,
+    keeper: CheckpointKeeper,
     clock_read_at: u64,
     budget: Arc<Budget>,
     /// Checkpoints written, and what upkeep did.
@@ -155,7 +150,7 @@ impl Engine {
             let metrics = metrics().worker(number);
             let mut worker =
                 Worker::new(disk, dir, options.worker, latch.clone(), metrics, opened.report.end);
-            worker.begin_with(Arc::clone(&cutoffs), opened.ledger.through);
+            worker.late_entries().begin_with(Arc::clone(&cutoffs), opened.ledger.through);
             worker
         };
         let mut engine = Engine {
@@ -171,9 +166,13 @@ impl Engine {
             outstanding: None,
             next_marker: 1,
             checkpointed_bytes: 0,
-            ledger: opened.ledger,
-            moving: Vec::new(),
-            clock: RetentionClock::new(opened.retention_ms, now),
+            keeper: CheckpointKeeper::new(
+                Arc::clone(&shared),
+                Arc::clone(&dir),
+                options.kept_for,
+                opened.ledger,
+                RetentionClock::new(opened.retention_ms, now),
+            ),
             clock_read_at: now,
             budget: Budget::new(usize::MAX),
             checkpoints: 0,
@@ -182,14 +181,8 @@ impl Engine {
             holds_removals: false,
         };
         let mut fatal = None;
-        let mut counted = CountedSince::new();
-        let ledger_through = engine.ledger.through;
         let visited = opened.replay.visit(&*shared, &dir, |found| {
-            let header = found.record.header;
-            if header.seq > ledger_through {
-                let totals = counted.entry(found.customer.clone()).or_default();
-                totals.count(header.entries, header.received_at_ms);
-            }
+            engine.keeper.replay(found);
             for insight in insights(&found.customer, &summary::decode(found.record.summary())?) {
                 engine.route(Routed { seq: found.record.header.seq, insight, charge: None });
             }
@@ -208,7 +201,7 @@ impl Engine {
             Some(stop) => return Err(stop),
             None => engine.drain(now)?,
         }
-        engine.ledger.add(engine.report.end, &counted);
+        engine.keeper.end_replay(engine.report.end);
         if engine.report.unproven.is_some() {
             engine.prove(now)?;
         }
@@ -271,7 +264,7 @@ impl Engine {
                 None => break,
                 Some(Message::Marker(id, cutoffs)) => {
                     if let Some(cutoffs) = cutoffs {
-                        self.workers[number].move_cutoffs(cutoffs);
+                        self.workers[number].late_entries().move_cutoffs(cutoffs);
                     }
                     self.workers[number].mark(id);
                 }
@@ -286,7 +279,8 @@ impl Engine {
             assert_eq!(outstanding.marker, marker);
             assert!(!outstanding.acknowledged[number], "a marker is acknowledged once");
             outstanding.acknowledged[number] = true;
-            self.ledger.add_expired(&self.workers[number].take_expired());
+            let expired = self.workers[number].late_entries().take();
+            self.keeper.acknowledge(&expired);
         }
         self.alive()
     }
@@ -301,7 +295,7 @@ impl Engine {
         (0..self.workers.len()).try_for_each(|number| self.turn(number, usize::MAX, false, now))
     }
 
-    /// Everything goes to window files and a last checkpoint. Says whether that came about.
+    /// Flushes all windows and writes a last checkpoint. Returns whether both succeeded.
     pub fn shut_down(&mut self, now: &mut u64) -> Result<bool, Stop> {
         for _ in 0..1000 {
             self.begin_checkpoint(*now);
@@ -330,10 +324,9 @@ impl Engine {
                 let question = Question { customer: customer.clone(), size, range };
                 for worker in &self.workers {
                     for window in worker.answer(&question) {
-                        if self.cutoffs().excludes(customer, window.id()) {
-                            continue;
+                        if !self.cutoffs().excludes(customer, window.id()) {
+                            windows.insert((customer.clone(), window.id()), Counted::of(&window));
                         }
-                        windows.insert((customer.clone(), window.id()), counted(&window));
                     }
                 }
             }
@@ -357,7 +350,7 @@ impl Engine {
                         taken_up.expect("the file is there")
                     }
                 };
-                windows.insert(key, counted(&window));
+                windows.insert(key, Counted::of(&window));
             }
         }
         Ok(windows)
@@ -365,25 +358,11 @@ impl Engine {
 
     /// The windows that do not exist any more, or will not once the next checkpoint is written.
     pub fn cutoffs(&self) -> Cutoffs {
-        let mut cutoffs = self.ledger.cutoffs();
-        self.moving.iter().for_each(|to| cutoffs.set(&to.customer, to.size, to.cutoff));
-        cutoffs
+        self.keeper.cutoffs()
     }
 
-    /// What is known of keys: every batch with a record above this is.
+    /// All keys of records above this one are known.
     pub fn horizon(&self) -> Seq {
         self.committer.position().horizon.after
-    }
-}
-
-fn counted(window: &Window) -> Counted {
-    assert!(!window.is_incomplete(), "nothing was damaged, and {:?} is incomplete", window.id());
-    let map = |counts: &mut dyn Iterator<Item = (&str, u64)>| {
-        counts.map(|(key, count)| (key.to_owned(), count)).collect()
-    };
-    Counted {
-        requests: window.requests(),
-        paths: map(&mut window.paths()),
-        agents: map(&mut window.agents()),
     }
 }

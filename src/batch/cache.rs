@@ -1,0 +1,362 @@
+//! What earlier entries of a batch tell about later ones: times, user agents and hosts come again and again.
+//!
+//! Input: the position of a string's text. Output: what the text stands for, and where it ends. Never: another answer than
+//! without the cache. A cached answer is used only where every byte of its text was compared, up to and with the closing
+//! quote. Caches belong to one batch and its tally.
+
+use wide::u8x16;
+
+use super::layout::Layout;
+use super::rules::Rules;
+use super::scan::{part, plain_end};
+use crate::dimension::TEXT_COUNT;
+use crate::model::WindowStart;
+use crate::time;
+
+/// The caches of one batch.
+pub(super) struct Caches {
+    pub(super) times: TimeCache,
+    pub(super) agents: TextCache<AGENT_PARTS>,
+    /// For each text dimension.
+    pub(super) texts: [TextCache<TEXT_PARTS>; TEXT_COUNT],
+    pub(super) layout: Layout,
+}
+
+/// How many parts of 16 bytes of a user agent are compared without a loop: most agents fit.
+const AGENT_PARTS: usize = 8;
+/// The same for the texts of dimensions, such as hosts.
+const TEXT_PARTS: usize = 4;
+
+impl Caches {
+    /// Empty caches for entries that take this many bytes of a body.
+    pub(super) fn for_bytes(bytes: usize) -> Self {
+        Self {
+            times: TimeCache { forms: [0, 1, 2, 3, 4, 5, 6, 7].map(TimeForm::none), bytes: 0 },
+            agents: TextCache::for_bytes(bytes),
+            texts: std::array::from_fn(|_| TextCache::for_bytes(bytes)),
+            layout: Layout::default(),
+        }
+    }
+}
+
+/// Minutes met before, by the last digit of the minute as it is written.
+pub(super) struct TimeCache {
+    forms: [TimeForm; FORMS],
+    /// Of the time met last: a program writes all its times alike.
+    bytes: usize,
+}
+
+const FORMS: usize = 8;
+
+/// A minute as it is written: stands for all times that differ in the seconds and in the digits of the fraction
+/// only. `2025-12-28T18:03` and then up to 16 bytes, such as `:07.250Z"` and what stands behind.
+#[derive(Clone, Copy)]
+struct TimeForm {
+    head: u8x16,
+    /// Between these two is each byte behind the head: one of them where it is fixed, a digit, or anything.
+    low: u8x16,
+    high: u8x16,
+    /// Of the whole text, without the quote.
+    bytes: usize,
+    minute: WindowStart,
+}
+
+impl TimeForm {
+    /// Stands for no text in this place among the forms: another place follows from its head.
+    fn none(place: u8) -> TimeForm {
+        let (head, any) = (u8x16::splat(place + 1), u8x16::splat(0));
+        TimeForm { head, low: any, high: any, bytes: 0, minute: WindowStart(0) }
+    }
+
+    /// The form of a valid time; `None` where it is too long.
+    fn of(text: &[u8], minute: WindowStart) -> Option<Self> {
+        let (head, tail) = text.split_first_chunk::<16>()?;
+        let (mut low, mut high) = ([0; 16], [u8::MAX; 16]);
+        let fraction = tail.iter().skip(4).take_while(|byte| byte.is_ascii_digit()).count();
+        for (index, byte) in tail.iter().chain(b"\"").enumerate() {
+            let is_fraction = tail[3] == b'.' && (4..4 + fraction).contains(&index);
+            let (first, last) = match index {
+                1 => (b'0', b'5'),
+                2 => (b'0', b'9'),
+                _ if is_fraction => (b'0', b'9'),
+                _ => (*byte, *byte),
+            };
+            *low.get_mut(index)? = first;
+            high[index] = last;
+        }
+        let [head, low, high] = [*head, low, high].map(u8x16::new);
+        Some(Self { head, low, high, bytes: text.len(), minute })
+    }
+
+    #[inline(always)]
+    fn matches(&self, head: u8x16, tail: u8x16) -> bool {
+        let within = tail.max(self.low).min(self.high).simd_eq(tail);
+        (head.simd_eq(self.head) & within).to_bitmask() == 0xFFFF
+    }
+}
+
+impl TimeCache {
+    /// The minute of the `receivedAt` whose text begins at `pos`, and the position of its closing quote. `None`
+    /// where it is refused.
+    #[inline(always)]
+    pub(super) fn minute(
+        &mut self,
+        bytes: &[u8],
+        pos: usize,
+        rules: &Rules<'_>,
+    ) -> Option<(WindowStart, usize)> {
+        if let Some((head, rest)) = bytes.get(pos..)?.split_first_chunk::<16>()
+            && let Some(tail) = rest.first_chunk::<16>()
+        {
+            let form = &self.forms[head[15] as usize % FORMS];
+            if form.matches(u8x16::new(*head), u8x16::new(*tail)) {
+                // Assume the previous length, so that the processor can go on before the form is loaded.
+                if form.bytes == self.bytes {
+                    return Some((form.minute, pos + self.bytes));
+                }
+                self.bytes = form.bytes;
+                return Some((form.minute, pos + form.bytes));
+            }
+        }
+        self.insert(bytes, pos, rules)
+    }
+
+    #[cold]
+    fn insert(&mut self, bytes: &[u8], pos: usize, rules: &Rules<'_>) -> Option<(WindowStart, usize)> {
+        let end = plain_end(bytes, pos);
+        let text = bytes.get(pos..end)?;
+        let minute = time::minute_of(rules.received_at_text(std::str::from_utf8(text).ok()?).ok()?);
+        // A minute that the limit on the future cuts in two must be looked at each time.
+        if time::start_ms(minute) + 59_999 <= rules.latest_ms
+            && let Some(form) = TimeForm::of(text, minute)
+        {
+            self.forms[text[15] as usize % FORMS] = form;
+        }
+        Some((minute, end))
+    }
+}
+
+/// Texts met before and the numbers they stand for, by some of their bytes. `PARTS` times 16 bytes of a text are compared
+/// without a loop; what is longer costs a call more. `PARTS` is 4 or 8.
+pub(super) struct TextCache<const PARTS: usize> {
+    /// The place of a text in `known` plus one; zero where there is none.
+    guesses: Vec<u32>,
+    /// The binary logarithm of their number.
+    guess_bits: u32,
+    known: Vec<KnownText<PARTS>>,
+}
+
+/// A text that was met.
+#[derive(Clone)]
+struct KnownText<const PARTS: usize> {
+    beginning: [u8x16; PARTS],
+    /// A bit for each byte of the text among them.
+    wanted: [u64; 2],
+    /// Of the whole text.
+    bytes: usize,
+    number: u32,
+    /// What is behind the beginning.
+    rest: Box<[u8]>,
+}
+
+const MIN_GUESS_BITS: u32 = 5;
+const MAX_GUESS_BITS: u32 = 12;
+
+impl<const PARTS: usize> KnownText<PARTS> {
+    const BEGINNING_BYTES: usize = 16 * PARTS;
+
+    fn of(text: &[u8], number: u32) -> Self {
+        let (beginning, rest) = text.split_at(text.len().min(Self::BEGINNING_BYTES));
+        let mut padded = [0; 128];
+        padded[..beginning.len()].copy_from_slice(beginning);
+        let wanted = if beginning.len() == 128 { u128::MAX } else { (1 << beginning.len()) - 1 };
+        Self {
+            beginning: std::array::from_fn(|index| part(&padded, index)),
+            wanted: [wanted as u64, (wanted >> 64) as u64],
+            bytes: text.len(),
+            number,
+            rest: rest.into(),
+        }
+    }
+
+    /// Whether a text begins as this one does.
+    #[inline(always)]
+    fn begins(&self, text: &[u8]) -> bool {
+        let [first, second] = bits::<PARTS>(|index| {
+            let there = u8x16::new(*text[16 * index..].first_chunk().expect("the window is long enough"));
+            there.simd_eq(self.beginning[index]).to_bitmask()
+        });
+        (!first & self.wanted[0]) | (!second & self.wanted[1]) == 0
+    }
+}
+
+/// The bits of all parts, each of 16, one behind the other.
+#[inline(always)]
+fn bits<const PARTS: usize>(of_part: impl Fn(usize) -> u32) -> [u64; 2] {
+    let pair = |number: usize| u64::from(of_part(number) | of_part(number + 1) << 16);
+    let first = pair(0) | pair(2) << 32;
+    if PARTS == 4 { [first, 0] } else { [first, pair(4) | pair(6) << 32] }
+}
+
+impl<const PARTS: usize> TextCache<PARTS> {
+    /// How much of a body is looked at.
+    const WINDOW_BYTES: usize = 16 * PARTS;
+
+    fn for_bytes(bytes: usize) -> Self {
+        let guess_bits = (bytes / 256).clamp(1 << MIN_GUESS_BITS, 1 << MAX_GUESS_BITS).ilog2();
+        Self { guesses: vec![0; 1 << guess_bits], guess_bits, known: Vec::new() }
+    }
+
+    /// The number of the string whose text begins at `pos`, and the position of its closing quote. What is not known is
+    /// asked of `number_of`, which says `None` for a text that must not be cached.
+    #[inline(always)]
+    pub(super) fn number(
+        &mut self,
+        bytes: &[u8],
+        pos: usize,
+        number_of: impl FnOnce(&str) -> Option<u32>,
+    ) -> Option<(u32, usize)> {
+        let mut guess = None;
+        if let Some(window) = bytes.get(pos..)?.get(..Self::WINDOW_BYTES) {
+            let [first, second] = bits::<PARTS>(|index| {
+                let there =
+                    u8x16::new(*window[16 * index..].first_chunk().expect("the window is long enough"));
+                there.simd_eq(u8x16::splat(b'"')).to_bitmask()
+            });
+            let length = match first {
+                0 if PARTS == 4 => 64,
+                0 => 64 + second.trailing_zeros(),
+                first => first.trailing_zeros(),
+            } as usize;
+            let place = (sample(window, length) >> (64 - self.guess_bits)) as usize;
+            guess = Some(place);
+            if let Some(known) = self.known.get((self.guesses[place] as usize).wrapping_sub(1))
+                && known.begins(window)
+            {
+                // It ends where the quote was seen. Assume this length, so that the processor can go on before the known
+                // text is loaded.
+                if known.bytes == length && length < Self::WINDOW_BYTES {
+                    return Some((known.number, pos + length));
+                }
+                if known.bytes >= Self::WINDOW_BYTES
+                    && let end = pos + known.bytes
+                    && bytes.get(pos + Self::WINDOW_BYTES..end) == Some(&*known.rest)
+                    && bytes.get(end) == Some(&b'"')
+                {
+                    return Some((known.number, end));
+                }
+            }
+        }
+        self.insert(bytes, pos, guess, number_of)
+    }
+
+    #[cold]
+    fn insert(
+        &mut self,
+        bytes: &[u8],
+        pos: usize,
+        guess: Option<usize>,
+        number_of: impl FnOnce(&str) -> Option<u32>,
+    ) -> Option<(u32, usize)> {
+        let end = plain_end(bytes, pos);
+        if bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        let text = &bytes[pos..end];
+        let number = number_of(simdutf8::basic::from_utf8(text).ok()?)?;
+        if let Some(guess) = guess {
+            let known = KnownText::of(text, number);
+            match self.guesses[guess] {
+                0 => {
+                    self.known.push(known);
+                    self.guesses[guess] = self.known.len() as u32;
+                }
+                place => self.known[place as usize - 1] = known,
+            }
+        }
+        Some((number, end))
+    }
+}
+
+/// A mix, good in its upper bits, of some bytes of a text with this length or more (no more than a quote was looked
+/// for): those in which hosts differ, the first and the last, and those in which browsers differ, the system from the
+/// 13th on, versions from the 60th on.
+#[inline(always)]
+fn sample(window: &[u8], length: usize) -> u64 {
+    // Odd numbers without a pattern; each word has its own, so that they can be multiplied at once.
+    const ODD: [u64; 8] = [
+        0x9E37_79B9_7F4A_7C15,
+        0xBF58_476D_1CE4_E5B9,
+        0x94D0_49BB_1331_11EB,
+        0xD6E8_FEB8_6659_FD93,
+        0xA076_1D64_78BD_642F,
+        0xE703_7ED1_A0B4_28DB,
+        0xC2B2_AE3D_27D4_EB4F,
+        0x8EBC_6AF0_9C88_C6E3,
+    ];
+    // Nothing behind the text is looked at, so that it always gives the same.
+    let last = length.saturating_sub(8).min(window.len() - 8);
+    let behind = 64 - 8 * length.min(8) as u32;
+    let word = |place: usize| {
+        let bytes = window[place.min(last)..].first_chunk::<8>();
+        bytes.map_or(0, |word| u64::from_le_bytes(*word)).checked_shl(behind).unwrap_or(0)
+    };
+    let [a, b, c, d, e, f, g, h] = ODD;
+    let system = word(16).wrapping_mul(a) ^ word(40).wrapping_mul(b) ^ word(64).wrapping_mul(c);
+    let versions = word(80).wrapping_mul(d) ^ word(88).wrapping_mul(e) ^ word(96).wrapping_mul(f);
+    system ^ versions ^ (length as u64).wrapping_mul(g) ^ word(0).wrapping_mul(h)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn texts_keep_their_numbers_however_long_and_similar_they_are() {
+        fn check<const PARTS: usize>() {
+            let texts: BTreeSet<String> = (0..400)
+                .flat_map(|number| {
+                    let padding = "x".repeat(number % 170);
+                    [
+                        format!("{number}{padding}"),
+                        format!("{padding}{number}"),
+                        format!("{padding}é{number}"),
+                    ]
+                })
+                .collect();
+            let mut cache = TextCache::<PARTS>::for_bytes(1 << 16);
+            let mut asked = 0;
+            for (text, number) in texts.iter().zip(0..).cycle().take(3 * texts.len()) {
+                for behind in ["\",\"next\":\"", "\"", "\"\"\""] {
+                    let body =
+                        format!("{text}{behind}{}", "y".repeat(if behind.len() == 1 { 0 } else { 200 }));
+                    let got = cache.number(body.as_bytes(), 0, |new| {
+                        assert_eq!(new, text);
+                        asked += 1;
+                        Some(number)
+                    });
+                    assert_eq!(got, Some((number, text.len())), "{text}");
+                }
+            }
+            assert!(asked < 6 * texts.len(), "most texts were cached: {asked}");
+        }
+        check::<4>();
+        check::<8>();
+    }
+
+    #[test]
+    fn texts_that_must_not_be_cached_are_asked_for_again() {
+        let mut cache = TextCache::<4>::for_bytes(1 << 10);
+        let body = format!("abc\"{}", " ".repeat(100));
+        for _ in 0..2 {
+            assert_eq!(cache.number(body.as_bytes(), 0, |_| None), None);
+        }
+        assert_eq!(cache.number(body.as_bytes(), 0, |_| Some(3)), Some((3, 3)));
+        for bad in [&b"a\\\"b\""[..], b"a\x01\"", b"a\xFF\"", b"abc"] {
+            let body = [bad, &[b' '; 100][..]].concat();
+            assert_eq!(cache.number(&body, 0, |_| Some(1)), None);
+        }
+    }
+}

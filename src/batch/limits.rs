@@ -1,0 +1,138 @@
+//! What a batch may be: its limits, and how its entries are strung together.
+//!
+//! Input: settings. Output: constants and plain values that every way of reading a batch goes by.
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher;
+
+/// The longest path or route that is counted; a longer one is cut. Browsers and proxies cut URLs at 2 to 8 KiB.
+pub const MAX_PATH_BYTES: usize = 2_048;
+/// The longest user agent that is read; a longer one is cut.
+pub const MAX_AGENT_BYTES: usize = 1_024;
+/// The longest client address or name, brackets, zone and port included: an IPv6 address has 45 bytes at most.
+pub(super) const MAX_CLIENT_BYTES: usize = 64;
+/// The highest status.
+pub(super) const MAX_STATUS: u64 = 999;
+/// The most bytes of one answer: 1 TiB.
+pub(super) const MAX_RESPONSE_BYTES: u64 = 1 << 40;
+/// The longest duration: eleven days. What claims to take longer did not measure an answer.
+pub(super) const MAX_DURATION_SECONDS: u64 = 1_000_000;
+/// How far `receivedAt` may be ahead of the clock: a day, so that a client's wrong time zone does no harm.
+pub const MAX_FUTURE_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Distinct minutes in a batch. Each is a window to merge into, and its file to write.
+pub const MAX_MINUTES: usize = 10_000;
+/// Bodies of at least this many bytes are divided over the rayon pool: below it, handing work over costs more than it
+/// saves.
+pub(super) const PARALLEL_FROM_BYTES: usize = 64 * 1024;
+
+/// What a batch may be, where that is not the same for all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Entries in a batch; counts have 32 bits, so more than `u32::MAX` are never taken.
+    pub max_entries: usize,
+    /// Distinct minutes in a batch.
+    pub max_minutes: usize,
+    /// Whether paths and routes keep their query string.
+    pub keep_query: bool,
+    /// Bodies of at least this many bytes are divided over the rayon pool.
+    pub parallel_from_bytes: usize,
+    /// What clients are hashed with.
+    pub visitors: VisitorKey,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_entries: 50_000,
+            max_minutes: MAX_MINUTES,
+            keep_query: false,
+            parallel_from_bytes: PARALLEL_FROM_BYTES,
+            visitors: VisitorKey::FIXED,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits, with room for every count in 32 bits.
+    pub(super) fn capped(&self) -> Limits {
+        Limits { max_entries: self.max_entries.min(u32::MAX as usize), ..self.clone() }
+    }
+}
+
+/// The key under which clients are hashed, so that a window does not give away who was there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct VisitorKey([u8; 16]);
+
+impl VisitorKey {
+    /// The key of `summarize`, which has no data directory: equal files give equal results everywhere, and the hashes
+    /// of its output protect nobody's address.
+    pub const FIXED: VisitorKey = VisitorKey([0; 16]);
+
+    /// The key of a data directory or a cluster, made from its secret.
+    pub fn derived_from(secret: &[u8; 16]) -> VisitorKey {
+        let half = |name: &[u8]| {
+            let mut hasher = SipHasher13::new_with_key(secret);
+            hasher.write(name);
+            hasher.finish().to_le_bytes()
+        };
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&half(b"log-analytics visitors, first half"));
+        key[8..].copy_from_slice(&half(b"log-analytics visitors, second half"));
+        VisitorKey(key)
+    }
+
+    /// The hash of a visitor: a client, as 16 address bytes or a name, and its user agent.
+    pub fn hash(&self, client: &[u8], user_agent: &str) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(&self.0);
+        hasher.write(client);
+        hasher.write(user_agent.as_bytes());
+        hasher.finish()
+    }
+}
+
+impl std::fmt::Debug for VisitorKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("VisitorKey")
+    }
+}
+
+/// How the entries of a body are strung together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// One JSON array of objects.
+    JsonArray,
+    /// One object a line, ended by `\n` or `\r\n`; blank lines are skipped.
+    Ndjson,
+}
+
+impl Format {
+    /// The format named by a `content-type` header; `None` for an unknown one.
+    pub fn from_content_type(content_type: &str) -> Option<Self> {
+        let name = content_type.to_ascii_lowercase();
+        if name.contains("ndjson") || name.contains("jsonl") {
+            Some(Self::Ndjson)
+        } else {
+            (name.contains("json") && !name.contains("json-seq")).then_some(Self::JsonArray)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn visitors_hash_by_key_client_and_agent() {
+        let keys =
+            [VisitorKey::FIXED, VisitorKey::derived_from(&[7; 16]), VisitorKey::derived_from(&[8; 16])];
+        let mut hashes: Vec<u64> = keys.iter().map(|key| key.hash(&[1; 16], "curl")).collect();
+        hashes.push(VisitorKey::FIXED.hash(&[2; 16], "curl"));
+        hashes.push(VisitorKey::FIXED.hash(&[1; 16], "wget"));
+        assert_eq!(hashes[0], VisitorKey::FIXED.hash(&[1; 16], "curl"));
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), 5);
+    }
+}

@@ -1,0 +1,111 @@
+//! Values that records hold as text: one writer and one reader for each, for `#[serde(with = "text")]` and metadata.
+
+use std::borrow::Cow;
+
+use serde::de::value::{Error, StrDeserializer};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::RecordError;
+use crate::batch::{Encoding, Format};
+use crate::model::{BatchId, CustomerId, WindowStart};
+use crate::time;
+
+pub(super) trait Text: Sized {
+    fn write(&self) -> Cow<'_, str>;
+
+    /// `None` for a text that [`Text::write`] does not give.
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl Text for CustomerId {
+    fn write(&self) -> Cow<'_, str> {
+        self.as_str().into()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Self::new(text)
+    }
+}
+
+impl Text for BatchId {
+    fn write(&self) -> Cow<'_, str> {
+        self.as_str().into()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Self::new(text)
+    }
+}
+
+/// The start of a minute window.
+impl Text for WindowStart {
+    fn write(&self) -> Cow<'_, str> {
+        time::format_start(*self).into()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let start = time::minute_of(time::parse_rfc3339(text).ok()?);
+        (start.write() == text).then_some(start)
+    }
+}
+
+/// A fingerprint.
+impl Text for u128 {
+    fn write(&self) -> Cow<'_, str> {
+        format!("{self:032x}").into()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let number = Self::from_str_radix(text, 16).ok()?;
+        (number.write() == text).then_some(number)
+    }
+}
+
+/// An instant in milliseconds.
+impl Text for u64 {
+    fn write(&self) -> Cow<'_, str> {
+        time::format_instant(*self).into()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let ms = time::parse_rfc3339(text).ok()?;
+        (ms.write() == text).then_some(ms)
+    }
+}
+
+/// Words that serde knows already.
+macro_rules! words {
+    ($($word:ty),*) => {$(
+        impl Text for $word {
+            fn write(&self) -> Cow<'_, str> {
+                let value = serde_json::to_value(self).expect("a word is written into memory");
+                value.as_str().expect("a word is text").to_owned().into()
+            }
+
+            fn read(text: &str) -> Option<Self> {
+                word(text)
+            }
+        }
+    )*};
+}
+
+words!(Format, Encoding);
+
+fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
+    T::deserialize(StrDeserializer::<Error>::new(text)).ok()
+}
+
+/// Reads a field of metadata.
+pub(super) fn field<T: Text>(name: &'static str, text: &str) -> Result<T, RecordError> {
+    T::read(text).ok_or(RecordError::Field(name))
+}
+
+pub(super) fn serialize<T: Text, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    value.write().serialize(serializer)
+}
+
+pub(super) fn deserialize<'de, T: Text, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    T::read(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not well formed")))
+}

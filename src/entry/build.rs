@@ -1,0 +1,411 @@
+//! What was found in a message becomes an entry, the same way for every format.
+//!
+//! Input: a message and [`Found`]. Output: a [`LogEntry`] whose texts are borrowed from the message or from memory that is
+//! used again, or the reason why it is none. Never: a limit on lengths (the batch rules have those).
+
+use std::ops::Range;
+
+use super::field::{Field, Found, Unit, Value};
+use super::skip::Skip;
+use super::text::push_lossy;
+use super::time::zone::{LocalTimes, NoInstant};
+use super::time::{self, Moment};
+use super::{LogEntry, client, number, request};
+
+/// What a format says beyond its fields.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rules {
+    /// Its times are UTC where they have no offset.
+    pub(super) is_utc: bool,
+    /// The method of a format that logs none.
+    pub(super) method: Option<&'static str>,
+    /// Keep query strings.
+    pub(super) keep_query: bool,
+}
+
+/// A text of an entry under construction.
+#[derive(Clone, Copy)]
+enum TextRef {
+    Message(usize, usize),
+    Arena(usize, usize),
+}
+
+impl TextRef {
+    fn part(self, part: Range<usize>) -> Self {
+        match self {
+            Self::Message(start, _) => Self::Message(start + part.start, start + part.end),
+            Self::Arena(start, _) => Self::Arena(start + part.start, start + part.end),
+        }
+    }
+}
+
+/// Makes entries; keeps its memory between them.
+#[derive(Clone, Debug)]
+pub(super) struct Builder {
+    times: LocalTimes,
+    arena: String,
+    scratch: Vec<u8>,
+}
+
+/// A request as it will stand in the entry; `None` where there was none.
+struct Requested {
+    method: TextRef,
+    path: TextRef,
+    host: Option<TextRef>,
+}
+
+impl Builder {
+    pub(super) fn new(times: LocalTimes) -> Self {
+        Self { times, arena: String::new(), scratch: Vec::new() }
+    }
+
+    /// The entry of a message.
+    pub(super) fn build<'a>(
+        &'a mut self,
+        message: &'a [u8],
+        found: &Found,
+        rules: Rules,
+    ) -> Result<LogEntry<'a>, Skip> {
+        self.arena.clear();
+        let mut draft = Draft { builder: self, message, text: simdutf8::basic::from_utf8(message).ok() };
+        let received_at_micros = draft.received_at(found, rules)?;
+        let requested = draft.requested(found, rules)?;
+        let who = draft.who(found);
+        let asked_host = requested.as_ref().and_then(|requested| requested.host);
+        let host =
+            draft.field(found, Field::Host).or(who.host).or(asked_host).and_then(|host| draft.host(host));
+        let agent = draft.field(found, Field::Agent);
+        let referrer = draft.field(found, Field::Referrer);
+        let client = draft.client(found, who.client);
+        let (route, country) = (draft.field(found, Field::Route), draft.field(found, Field::Country));
+        let says = |field| found.said(field, message);
+        let status = says(Field::Status).and_then(|value| number::status(value.span.of(message)));
+        let response_bytes = says(Field::Bytes).and_then(|value| number::count(value.span.of(message)));
+        let duration_micros = match says(Field::Duration(Unit::Seconds)) {
+            Some(value) => number::micros(value.span.of(message), value.unit),
+            None => found.parts.flatten().map(number::half_up_micros),
+        };
+        let duration_micros = duration_micros
+            .or_else(|| says(Field::Extras).and_then(|extras| named_duration(extras.span.of(message))));
+        let (arena, valid) = (draft.builder.arena.as_str(), draft.text);
+        let text = |text: TextRef| match text {
+            TextRef::Arena(start, end) => &arena[start..end],
+            TextRef::Message(start, end) => slice(message, valid, start, end),
+        };
+        let (method, path) = match requested {
+            Some(requested) => (text(requested.method), text(requested.path)),
+            None => (INVALID_METHOD, INVALID_PATH),
+        };
+        Ok(LogEntry {
+            received_at_micros,
+            method,
+            path,
+            user_agent: agent.map_or("", text),
+            status,
+            response_bytes,
+            duration_micros,
+            host: host.map(text),
+            referrer: referrer.map(text),
+            client_ip: client.map(text),
+            route: route.map(text),
+            country: country.map(text),
+        })
+    }
+}
+
+/// Names of a total time behind the fields of an NCSA line.
+const NAMED_DURATIONS: [(&[u8], Unit); 4] = [
+    (b"rt=", Unit::Seconds),
+    (b"request_time=", Unit::Seconds),
+    (b"request_time:", Unit::Seconds),
+    (b"duration_ms=", Unit::Millis),
+];
+
+/// The total time that follows an NCSA line under its name: `rt=0.005`, `request_time="0.005"`.
+fn named_duration(extras: &[u8]) -> Option<u64> {
+    let mut words = extras.split(|byte| *byte == b' ');
+    words.find_map(|word| {
+        let (name, unit) = NAMED_DURATIONS.iter().find(|(name, _)| word.starts_with(name))?;
+        let text = word[name.len()..].trim_ascii_end();
+        let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
+        number::micros(text.strip_suffix(b",").unwrap_or(text), *unit)
+    })
+}
+
+/// What stands for something that was no request.
+const INVALID_METHOD: &str = "-";
+const INVALID_PATH: &str = "(invalid)";
+
+struct Draft<'b, 'a> {
+    builder: &'b mut Builder,
+    message: &'a [u8],
+    /// The message, if it is all UTF-8.
+    text: Option<&'a str>,
+}
+
+impl<'a> Draft<'_, 'a> {
+    fn received_at(&mut self, found: &Found, rules: Rules) -> Result<u64, Skip> {
+        let moment = self.moment(found)?;
+        self.builder.times.instant(moment, rules.is_utc).map_err(|error| match error {
+            NoInstant::NoZone => Skip::NoTimezone,
+            NoInstant::OutOfRange => Skip::TimeUnreadable,
+        })
+    }
+
+    fn moment(&mut self, found: &Found) -> Result<Moment, Skip> {
+        if let Some((_, moment)) = found.moment {
+            return Ok(moment);
+        }
+        if let Some(pieces) = found.pieces {
+            return pieces.whole().ok_or(Skip::TimeUnreadable);
+        }
+        let said = |field| found.said(field, self.message).map(|value| value.span.of(self.message));
+        let (time, date, of_day) = (said(Field::Time), said(Field::Date), said(Field::TimeOfDay));
+        // A column called `date` may hold all of the time, and `time` too.
+        if let Some(partial) = date.and_then(time::day)
+            && let Some(of_day) = of_day.or(time).and_then(time::time_of_day)
+        {
+            return partial.or(of_day).whole().ok_or(Skip::TimeUnreadable);
+        }
+        let texts = [time, date, of_day].into_iter().flatten();
+        match texts.clone().find_map(|text| time::whole(&self.unescaped(text))) {
+            Some(moment) => Ok(moment),
+            None if texts.count() == 0 => Err(Skip::NoTime),
+            None => Err(Skip::TimeUnreadable),
+        }
+    }
+
+    /// A time without the escapes of JSON (`2021-10-14T22:17:11+00:00`, `14\/Oct\/2021`).
+    fn unescaped<'t>(&self, text: &'t [u8]) -> std::borrow::Cow<'t, [u8]> {
+        if memchr::memchr(b'\\', text).is_none() {
+            return text.into();
+        }
+        text.iter().copied().filter(|byte| *byte != b'\\').collect()
+    }
+
+    /// `Ok(None)` where there was no request that could be named.
+    fn requested(&mut self, found: &Found, rules: Rules) -> Result<Option<Requested>, Skip> {
+        let has_target = [Field::Target, Field::Rewritten, Field::HostTarget]
+            .into_iter()
+            .any(|field| found.get(field).is_some());
+        if let Some(line) = found.said(Field::Request, self.message) {
+            let line = self.decoded(line);
+            if let Some(requested) = self.of_line(line, found, rules) {
+                return Ok(Some(requested));
+            }
+            // A field called `request` may hold the method alone.
+            let is_method =
+                has_target && found.get(Field::Method).is_none() && request::is_method(self.text(line));
+            return Ok(if is_method { self.of_parts(line, found, rules) } else { None });
+        }
+        let has_line = found.get(Field::Request).is_some();
+        if found.get(Field::Method).is_none() && rules.method.is_none() || !has_target {
+            return if has_line { Ok(None) } else { Err(Skip::NoRequest) };
+        }
+        let method = match (found.said(Field::Method, self.message), rules.method) {
+            (Some(method), _) => self.decoded(method),
+            (None, Some(method)) => self.push(method),
+            (None, None) => return Ok(None),
+        };
+        Ok(self.of_parts(method, found, rules))
+    }
+
+    fn of_line(&mut self, line: TextRef, found: &Found, rules: Rules) -> Option<Requested> {
+        let (method, target) = request::split_line(self.text(line))?;
+        self.of_target(line.part(method), line.part(target), found, rules)
+    }
+
+    fn of_parts(&mut self, method: TextRef, found: &Found, rules: Rules) -> Option<Requested> {
+        let said = |field| found.said(field, self.message);
+        if let Some(target) = said(Field::Target).or(said(Field::Rewritten)) {
+            let target = self.decoded(target);
+            return self.of_target(method, target, found, rules);
+        }
+        let joined = self.decoded(said(Field::HostTarget)?);
+        let asked = request::host_and_target(self.text(joined))?;
+        self.of_asked(method, joined, asked, found, rules)
+    }
+
+    fn of_target(
+        &mut self,
+        method: TextRef,
+        target: TextRef,
+        found: &Found,
+        rules: Rules,
+    ) -> Option<Requested> {
+        let text = self.text(target);
+        let trimmed = text.trim_ascii();
+        let start = text.len() - text.trim_ascii_start().len();
+        let target = target.part(start..start + trimmed.len());
+        let is_connect = self.text(method).eq_ignore_ascii_case("CONNECT");
+        let asked = request::target(self.text(target), is_connect)?;
+        self.of_asked(method, target, asked, found, rules)
+    }
+
+    fn of_asked(
+        &mut self,
+        method: TextRef,
+        target: TextRef,
+        asked: request::Asked,
+        found: &Found,
+        rules: Rules,
+    ) -> Option<Requested> {
+        let method = self.method(method)?;
+        let host = asked.host.map(|host| target.part(host));
+        let path = self.path(target.part(asked.path), asked.lacks_slash, found, rules);
+        Some(Requested { method, path, host })
+    }
+
+    fn method(&mut self, method: TextRef) -> Option<TextRef> {
+        let text = self.text(method);
+        if !request::is_method(text) {
+            return None;
+        }
+        if !text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            return Some(method);
+        }
+        let upper = text.to_ascii_uppercase();
+        Some(self.push(&upper))
+    }
+
+    fn path(&mut self, path: TextRef, lacks_slash: bool, found: &Found, rules: Rules) -> TextRef {
+        let text = self.text(path);
+        let query = memchr::memchr(b'?', text.as_bytes());
+        let kept = match query {
+            Some(query) if !rules.keep_query => path.part(0..query),
+            _ => path,
+        };
+        let apart = found.said(Field::Query, self.message).filter(|_| rules.keep_query && query.is_none());
+        if !lacks_slash && apart.is_none() {
+            return kept;
+        }
+        let mut whole = if lacks_slash { "/".to_owned() } else { String::new() };
+        whole.push_str(self.text(kept));
+        if let Some(apart) = apart {
+            let apart = self.decoded(apart);
+            let apart = self.text(apart);
+            whole.push('?');
+            whole.push_str(apart.strip_prefix('?').unwrap_or(apart));
+        }
+        self.push(&whole)
+    }
+
+    /// Client and virtual host of a line that has them before or behind its time.
+    fn who(&self, found: &Found) -> WhoRefs {
+        let place = |value: Value, range: Range<usize>| {
+            let start = value.span.start as usize;
+            TextRef::Message(start + range.start, start + range.end)
+        };
+        let read = |field, read: fn(&[u8]) -> client::Who| {
+            let value = found.said(field, self.message)?;
+            let who = read(value.span.of(self.message));
+            Some(WhoRefs {
+                client: who.client.map(|client| place(value, client)),
+                host: who.host.map(|host| place(value, host)),
+            })
+        };
+        let before = read(Field::Who, client::before_time);
+        before.or_else(|| read(Field::WhoAfterTime, client::after_time)).unwrap_or_default()
+    }
+
+    /// The forwarded-for list's first address, else the address field's first.
+    fn client(&mut self, found: &Found, who: Option<TextRef>) -> Option<TextRef> {
+        if let Some(list) = self.field(found, Field::Forwarded)
+            && let Some(first) = client::first_address(self.text(list).as_bytes())
+        {
+            return Some(list.part(first));
+        }
+        let client = self.field(found, Field::Client).or(who)?;
+        let bytes = self.bytes(client);
+        if bytes == b"-" || bytes.starts_with(b"unix:") {
+            return None;
+        }
+        let part = client::address(bytes);
+        let is_text = !part.is_empty() && std::str::from_utf8(&bytes[part.clone()]).is_ok();
+        is_text.then(|| client.part(part))
+    }
+
+    /// A host in lower case, without its port.
+    fn host(&mut self, host: TextRef) -> Option<TextRef> {
+        let bytes = self.bytes(host);
+        let part = client::without_port(bytes);
+        let name = std::str::from_utf8(&bytes[part.clone()]).ok()?;
+        if matches!(name, "" | "-") {
+            return None;
+        }
+        if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Some(host.part(part));
+        }
+        let lower = name.to_ascii_lowercase();
+        Some(self.push(&lower))
+    }
+
+    /// A text field that says something.
+    fn field(&mut self, found: &Found, field: Field) -> Option<TextRef> {
+        let value = found.said(field, self.message)?;
+        Some(self.decoded(value))
+    }
+
+    /// A value without its escapes and the blanks around it, as UTF-8.
+    fn decoded(&mut self, value: Value) -> TextRef {
+        let whole = value.span.of(self.message);
+        let start = value.span.start as usize + whole.len() - whole.trim_ascii_start().len();
+        let bytes = whole.trim_ascii();
+        if !value.escape.changes(bytes) {
+            // A format may cut a character in two.
+            let is_text = match self.text {
+                Some(valid) => valid.get(start..start + bytes.len()).is_some(),
+                None => std::str::from_utf8(bytes).is_ok(),
+            };
+            if is_text {
+                return TextRef::Message(start, start + bytes.len());
+            }
+            return self.push_bytes(bytes);
+        }
+        let mut scratch = std::mem::take(&mut self.builder.scratch);
+        scratch.clear();
+        value.escape.undo(bytes, &mut scratch);
+        let decoded = self.push_bytes(&scratch);
+        self.builder.scratch = scratch;
+        decoded
+    }
+
+    fn push_bytes(&mut self, bytes: &[u8]) -> TextRef {
+        let start = self.builder.arena.len();
+        push_lossy(bytes, &mut self.builder.arena);
+        TextRef::Arena(start, self.builder.arena.len())
+    }
+
+    fn push(&mut self, text: &str) -> TextRef {
+        let start = self.builder.arena.len();
+        self.builder.arena.push_str(text);
+        TextRef::Arena(start, self.builder.arena.len())
+    }
+
+    fn bytes(&self, text: TextRef) -> &[u8] {
+        match text {
+            TextRef::Message(start, end) => &self.message[start..end],
+            TextRef::Arena(start, end) => &self.builder.arena.as_bytes()[start..end],
+        }
+    }
+
+    /// A text that [`Draft::decoded`] or [`Draft::push`] gave.
+    fn text(&self, text: TextRef) -> &str {
+        match text {
+            TextRef::Message(start, end) => slice(self.message, self.text, start, end),
+            TextRef::Arena(start, end) => &self.builder.arena[start..end],
+        }
+    }
+}
+
+/// A part of a message that was seen to be text.
+fn slice<'a>(message: &'a [u8], valid: Option<&'a str>, start: usize, end: usize) -> &'a str {
+    let text = valid.and_then(|valid| valid.get(start..end));
+    text.or_else(|| std::str::from_utf8(&message[start..end]).ok()).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct WhoRefs {
+    client: Option<TextRef>,
+    host: Option<TextRef>,
+}

@@ -1,0 +1,73 @@
+//! Envelopes around access lines that are text: CRI, syslog of RFC 3164 and 5424, Caddy's console. (Docker's and journald's
+//! are products of [`super::json`].)
+//!
+//! Input: a line. Output: where the line inside stands, and what the envelope says about it. Never: the envelope's time as
+//! that of the request, but Caddy's, which has no other.
+
+use std::sync::LazyLock;
+
+use super::field::{Escape, Found};
+use super::format::nginx::known_steps;
+use super::template::Template;
+use super::template::matching::Matcher;
+
+/// The envelopes, the most telling first. RFC 3164 leaves the host out where the sender is local.
+const ROWS: [&str; 6] = [
+    "$time $stream $completeness $inner",
+    "$time $stream $completeness:$_ $inner",
+    "<$count>$version $_ $_ $_ $_ $_ $structured $inner",
+    "$priority$stamp $_: $inner",
+    "$priority$stamp $_ $_: $inner",
+    "$wall_time\t$_\thttp.log.access$text\t$text\t$inner",
+];
+
+static ENVELOPES: LazyLock<Vec<Template>> = LazyLock::new(|| {
+    let compile = |row: &&str| Template::new(known_steps(row).expect("the rows are valid"), Escape::None);
+    ROWS.iter().map(compile).collect()
+});
+
+/// Whether a line may begin with an envelope; nearly all others are told by their first bytes.
+#[inline]
+fn may_begin(line: &[u8]) -> bool {
+    match line.first() {
+        Some(b'<' | b'A'..=b'Z') => true,
+        Some(byte) if byte.is_ascii_digit() => matches!(line.get(4), Some(b'-' | b'/')),
+        _ => false,
+    }
+}
+
+/// Finds the line inside an envelope; `false` where there is none.
+#[inline]
+pub(super) fn open(matcher: &mut Matcher, line: &[u8], found: &mut Found) -> bool {
+    may_begin(line) && ENVELOPES.iter().any(|envelope| matcher.read(envelope, line, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::field::Field;
+
+    #[test]
+    fn the_line_inside_is_found_in_every_envelope() {
+        for (line, want) in [
+            ("2024-12-28T18:03:09.493035001Z stdout F the line", Some("the line")),
+            ("2024-12-28T19:03:10.1+01:00 stderr P part", Some("part")),
+            ("<190>Dec 28 18:03:11 web1 nginx: the line", Some("the line")),
+            ("Dec  3 07:00:01 web1 nginx[2869]: the line: x", Some("the line: x")),
+            ("<134>Feb  7 11:13:14 haproxy[14380]: the line: x", Some("the line: x")),
+            ("<134>2024-01-17T22:51:20Z cache1 cdn[3226]: the line", Some("the line")),
+            ("2024-12-03T08:00:05.123456+01:00 web1 nginx: the line", Some("the line")),
+            ("<190>1 2024-02-10T06:00:01.123Z web1 nginx 811 - - the line", Some("the line")),
+            (r#"<190>1 - - - - - [a@1 b="\] \" c"][d] the line"#, Some("the line")),
+            ("2024/06/01 10:00:01.541\tinfo\thttp.log.access.log0\thandled request\t{}", Some("{}")),
+            ("2024/06/01 10:00:01.541\tinfo\tadmin\tstarted\t{}", None),
+            ("192.0.2.1 - - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1", None),
+            ("December", None),
+        ] {
+            let mut found = Found::default();
+            let is_open = open(&mut Matcher::default(), line.as_bytes(), &mut found);
+            let inner = found.get(Field::Inner).map(|inner| inner.span.of(line.as_bytes()));
+            assert_eq!((is_open, inner), (want.is_some(), want.map(str::as_bytes)), "{line}");
+        }
+    }
+}

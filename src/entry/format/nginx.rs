@@ -1,0 +1,195 @@
+//! nginx's `log_format`, as a string or with the whole directive around it.
+//!
+//! Input: `$remote_addr - $remote_user [$time_local] "$request" …`. Output: the steps of a template. Never: a variable of
+//! nginx that is refused; one that is not known may hold anything.
+
+use super::{FormatError, MAX_FORMAT_FIELDS, variables};
+use crate::entry::field::Field;
+use crate::entry::template::{Class, FieldStep, Step};
+
+/// A piece of a format string: text between variables, or a variable with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece<'f> {
+    Text(&'f str),
+    Variable { name: &'f str, at: usize },
+}
+
+/// Cuts a format string into its pieces.
+pub(super) fn pieces(format: &str) -> Result<Vec<Piece<'_>>, FormatError> {
+    let mut pieces = Vec::new();
+    let (mut at, mut text_start) = (0, 0);
+    while let Some(dollar) = memchr::memchr(b'$', &format.as_bytes()[at..]).map(|dollar| at + dollar) {
+        let rest = &format[dollar + 1..];
+        let (name, length) = match rest.strip_prefix('{') {
+            Some(inside) => {
+                let close = inside.find('}').ok_or_else(|| FormatError::new(dollar, "`${` without `}`"))?;
+                (&inside[..close], close + 3)
+            }
+            None => {
+                let length =
+                    rest.find(|c: char| c != '_' && !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+                (&rest[..length], length + 1)
+            }
+        };
+        if name.is_empty() {
+            return Err(FormatError::new(dollar, "`$` without the name of a variable"));
+        }
+        pieces.push(Piece::Text(&format[text_start..dollar]));
+        pieces.push(Piece::Variable { name, at: dollar });
+        at = dollar + length;
+        text_start = at;
+    }
+    pieces.push(Piece::Text(&format[text_start..]));
+    pieces.retain(|piece| *piece != Piece::Text(""));
+    let fields = pieces.iter().filter(|piece| matches!(piece, Piece::Variable { .. })).count();
+    if fields > MAX_FORMAT_FIELDS {
+        return Err(FormatError::new(0, "more than 60 variables"));
+    }
+    Ok(pieces)
+}
+
+/// Compiles a format string that somebody wrote.
+pub(super) fn steps(format: &str) -> Result<Vec<Step>, FormatError> {
+    let pieces = pieces(format)?;
+    let mut steps = Vec::new();
+    let mut rest = &pieces[..];
+    while let Some((piece, after)) = rest.split_first() {
+        if let Some((step, length)) = joined_target(rest) {
+            steps.push(Step::Field(step));
+            rest = &rest[length..];
+            continue;
+        }
+        steps.push(match piece {
+            Piece::Text(text) => Step::Literal(text.as_bytes().into()),
+            Piece::Variable { name, .. } => Step::Field(variables::of_nginx(name)),
+        });
+        rest = after;
+    }
+    Ok(steps)
+}
+
+/// A target that several variables make up, as one field: `$scheme://$host$request_uri`, `$host$uri`, `$uri?$args`,
+/// `$uri$is_args$args`. Nothing but the whole tells where one of them ends.
+fn joined_target(pieces: &[Piece<'_>]) -> Option<(FieldStep, usize)> {
+    let is = |place: usize, names: &[&str]| matches!(pieces.get(place), Some(Piece::Variable { name, .. }) if names.contains(name));
+    let is_text = |place: usize, wanted: &str| pieces.get(place) == Some(&Piece::Text(wanted));
+    let mut length = 0;
+    let has_scheme = is(0, &["scheme"]) && is_text(1, "://");
+    if has_scheme {
+        length += 2;
+    }
+    let has_host = is(length, &["host", "http_host", "server_name"]);
+    if has_host {
+        length += 1;
+    }
+    let is_asked = is(length, &["request_uri"]);
+    if !is_asked && !is(length, &["uri", "document_uri"]) {
+        return None;
+    }
+    length += 1;
+    if is(length, &["is_args"]) || is_text(length, "?") {
+        length += 1;
+        if is(length, &["args", "query_string"]) {
+            length += 1;
+        }
+    }
+    let field = match (has_scheme, has_host, is_asked) {
+        (false, true, _) => Field::HostTarget,
+        (true, _, _) | (_, _, true) => Field::Target,
+        (false, false, false) => Field::Rewritten,
+    };
+    (length > 1).then(|| (FieldStep::new(field, 0, Class::Text), length))
+}
+
+/// Compiles a line of the table of known formats.
+pub(in crate::entry) fn known_steps(format: &str) -> Result<Vec<Step>, FormatError> {
+    let step = |piece| match piece {
+        Piece::Text(text) => Ok(Step::Literal(text.as_bytes().into())),
+        Piece::Variable { name, at } => {
+            let step = variables::of_known(name).ok_or_else(|| FormatError::new(at, "unknown variable"))?;
+            Ok(Step::Field(step))
+        }
+    };
+    pieces(format)?.into_iter().map(step).collect()
+}
+
+/// The format string of a whole directive: `log_format main escape=json '…' '…';`; `None` where it is none.
+pub(super) fn of_directive(text: &str) -> Option<String> {
+    let rest = text.trim().strip_prefix("log_format")?;
+    let rest = rest.strip_suffix(';').unwrap_or(rest);
+    let quote = rest.find(['\'', '"'])?;
+    let (mut format, mut rest) = (String::new(), &rest[quote..]);
+    while let Some(quote) = rest.chars().next().filter(|c| matches!(c, '\'' | '"')) {
+        let mut escaped = false;
+        let end = rest[1..].find(|c| {
+            let is_end = c == quote && !escaped;
+            escaped = c == '\\' && !escaped;
+            is_end
+        })?;
+        let mut chars = rest[1..=end].chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '\\' => match chars.next() {
+                    Some(c @ ('\'' | '"' | '\\')) => format.push(c),
+                    Some('t') => format.push('\t'),
+                    Some(c) => format.extend(['\\', c]),
+                    None => format.push('\\'),
+                },
+                c => format.push(c),
+            }
+        }
+        rest = rest[end + 2..].trim_start();
+    }
+    Some(format)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_texts_and_variables_with_their_places() {
+        let found = pieces("a$b-${c}d\"$e_1\"").unwrap();
+        let variable = |name, at| Piece::Variable { name, at };
+        let want = [
+            Piece::Text("a"),
+            variable("b", 1),
+            Piece::Text("-"),
+            variable("c", 4),
+            Piece::Text("d\""),
+            variable("e_1", 10),
+            Piece::Text("\""),
+        ];
+        assert_eq!(found, want);
+        for (format, at) in [("a $", 2), ("ab ${c", 3), ("$-", 0)] {
+            assert_eq!(pieces(format).unwrap_err().at, at, "{format}");
+        }
+    }
+
+    #[test]
+    fn the_directive_of_a_configuration_file_is_taken_as_it_is() {
+        let directive = "log_format main '$remote_addr - $remote_user [$time_local] \"$request\" '\n    '$status \\'x\\'';";
+        let want = "$remote_addr - $remote_user [$time_local] \"$request\" $status 'x'";
+        assert_eq!(of_directive(directive).as_deref(), Some(want));
+        assert_eq!(
+            of_directive("log_format j escape=json '{\"a\":\"$b\"}';").as_deref(),
+            Some("{\"a\":\"$b\"}")
+        );
+        assert_eq!(of_directive("$remote_addr"), None);
+    }
+
+    #[test]
+    fn targets_of_several_variables_are_one_field() {
+        for (format, field, steps_count) in [
+            ("$scheme://$host$request_uri $status", Field::Target, 3),
+            ("$host$request_uri|$status", Field::HostTarget, 3),
+            ("$uri$is_args$args $status", Field::Rewritten, 3),
+            ("$uri?$args", Field::Rewritten, 1),
+            ("$request_uri $status", Field::Target, 3),
+        ] {
+            let steps = steps(format).unwrap();
+            let first = matches!(&steps[0], Step::Field(step) if step.field == field);
+            assert_eq!((first, steps.len()), (true, steps_count), "{format}: {steps:?}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The W3C extended log format: IIS, `CloudFront`, `NetScaler`. Its header names the columns.
+//!
+//! Input: a `#Fields` line, then data lines. Output: their fields. Never: a line with other columns than the header's.
+
+use memchr::memchr;
+
+use super::field::{Escape, Field, Found, Span, Unit, Value};
+use super::json;
+
+/// The columns that a header names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Columns {
+    /// The header's text behind `#Fields:`.
+    header: String,
+    columns: Vec<Column>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Column {
+    field: Field,
+    rank: u8,
+    escape: Escape,
+}
+
+/// More columns are no header.
+const MAX_COLUMNS: usize = 256;
+
+impl Columns {
+    /// Reads what stands behind `#Fields:`. `in_seconds`: what writes the log counts `time-taken` in seconds, as the format's
+    /// draft has it, and not in milliseconds, as IIS does.
+    pub(super) fn new(header: &str, in_seconds: bool) -> Option<Self> {
+        let names: Vec<&str> = header.split_ascii_whitespace().collect();
+        if names.is_empty() || names.len() > MAX_COLUMNS {
+            return None;
+        }
+        let is_cloudfront = names.iter().any(|name| name.starts_with("x-edge-"));
+        let columns = names.iter().map(|name| {
+            let (field, rank) = match json::column(name) {
+                // Columns of a duration have no unit in their name.
+                Some((Field::DurationWithUnit, rank)) if is_cloudfront || in_seconds => {
+                    (Field::Duration(Unit::Seconds), rank)
+                }
+                Some((Field::DurationWithUnit, rank)) => (Field::Duration(Unit::Millis), rank),
+                Some(meaning) => meaning,
+                None => (Field::Ignored, 0),
+            };
+            let escape = match field {
+                Field::Agent if is_cloudfront => Escape::Percent,
+                Field::Agent => Escape::Plus,
+                _ => Escape::None,
+            };
+            Column { field, rank, escape }
+        });
+        Some(Self { columns: columns.collect(), header: header.trim().to_owned() })
+    }
+
+    /// The header that it was made of.
+    pub(super) fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// Reads a data line; says whether it has these columns.
+    pub(super) fn read(&self, line: &[u8], found: &mut Found) -> bool {
+        let separator = if memchr(b'\t', line).is_some() { b'\t' } else { b' ' };
+        let mut at = 0;
+        for (place, column) in self.columns.iter().enumerate() {
+            if at > line.len() {
+                return false;
+            }
+            let (span, end) = cell(line, at, separator);
+            let is_last = place + 1 == self.columns.len();
+            if is_last != (end >= line.len()) {
+                return false;
+            }
+            at = end + 1;
+            let field = match column.field {
+                // IIS writes whole milliseconds; a decimal point is of seconds.
+                Field::Duration(_) if memchr(b'.', span.of(line)).is_some() => Field::Duration(Unit::Seconds),
+                field => field,
+            };
+            let value = Value { span, rank: column.rank, escape: column.escape, unit: Unit::default() };
+            found.offer(field, value, line);
+        }
+        true
+    }
+}
+
+/// The text of a cell, and where the separator behind it stands. A cell in quotes may hold separators.
+fn cell(line: &[u8], at: usize, separator: u8) -> (Span, usize) {
+    let rest = &line[at..];
+    if rest.first() == Some(&b'"') {
+        let mut close = 1;
+        while let Some(quote) = memchr(b'"', rest.get(close..).unwrap_or_default()) {
+            let behind = close + quote + 1;
+            if matches!(rest.get(behind), None | Some(b' ' | b'\t')) {
+                return (Span::new(at + 1, at + behind - 1), at + behind);
+            }
+            close = behind;
+        }
+    }
+    let length = memchr(separator, rest).unwrap_or(rest.len());
+    (Span::new(at, at + length), at + length)
+}
+
+/// What a directive line (`#Name: …`) says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Directive<'l> {
+    /// The names of the columns from here on.
+    Fields(&'l str),
+    /// What writes the log.
+    Software(&'l str),
+    Other,
+}
+
+/// Directives that say nothing of how lines are read.
+const OTHERS: [&[u8]; 6] = [b"Version", b"Date", b"Start-Date", b"End-Date", b"Remark", b"GMT-Offset"];
+
+/// Reads a directive; `None` for any other line, a comment too.
+pub(super) fn directive(line: &[u8]) -> Option<Directive<'_>> {
+    let line = line.strip_prefix(b"#")?;
+    let colon = memchr(b':', line)?;
+    let (name, value) = (&line[..colon], std::str::from_utf8(&line[colon + 1..]).unwrap_or_default());
+    if name.eq_ignore_ascii_case(b"Fields") {
+        return Some(Directive::Fields(value));
+    }
+    if name.eq_ignore_ascii_case(b"Software") {
+        return Some(Directive::Software(value));
+    }
+    OTHERS.iter().any(|other| name.eq_ignore_ascii_case(other)).then_some(Directive::Other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(header: &str, line: &str) -> Option<Vec<(Field, String)>> {
+        let columns = Columns::new(header, false).unwrap();
+        let mut found = Found::default();
+        columns.read(line.as_bytes(), &mut found).then(|| {
+            let fields = [Field::Method, Field::Target, Field::Agent, Field::Client];
+            let said = fields.into_iter().filter_map(|field| {
+                let value = found.said(field, line.as_bytes())?;
+                Some((field, String::from_utf8_lossy(value.span.of(line.as_bytes())).into_owned()))
+            });
+            said.collect()
+        })
+    }
+
+    #[test]
+    fn lines_have_exactly_the_columns_of_the_header() {
+        let header = " cs-method cs-uri-stem cs(User-Agent)";
+        let text = |field, text: &str| (field, text.to_owned());
+        let want = vec![text(Field::Method, "GET"), text(Field::Target, "/a"), text(Field::Agent, "x+y")];
+        assert_eq!(texts(header, "GET /a x+y"), Some(want.clone()));
+        assert_eq!(texts(header, "GET\t/a\tx+y"), Some(want));
+        assert_eq!(texts(header, "GET /a \"x y\"").unwrap()[2], text(Field::Agent, "x y"));
+        for line in ["GET /a", "GET /a x y", "", "GET /a x+y "] {
+            assert_eq!(texts(header, line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn directives_are_told_from_comments() {
+        assert_eq!(directive(b"#Fields: date time"), Some(Directive::Fields(" date time")));
+        assert_eq!(directive(b"#Version: 1.0"), Some(Directive::Other));
+        assert_eq!(directive(b"# rotated by cron"), None);
+        assert_eq!(directive(b"#note: x"), None);
+    }
+}

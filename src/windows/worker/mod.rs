@@ -1,0 +1,410 @@
+//! A window worker: owns its partition's windows alone, merges insights into them and keeps their files.
+//!
+//! Comes in: insights in sequence order, checkpoint markers, questions. Goes out: window files, and the word that a
+//! checkpoint's windows are all written. A state machine without thread, channel or clock; the shell in `engine`
+//! gives it messages and time.
+//!
+//! It must never merge a record twice, drop a dirty window, or acknowledge a marker before every window that was
+//! dirty when it came is in a synced file in a synced directory.
+
+mod late;
+mod load;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use self::late::LateEntries;
+use super::fold::WindowLimits;
+use super::window::Window;
+use crate::base::clock::UnixMs;
+use crate::base::disk::{self, Disk};
+use crate::base::inflight::Charge;
+use crate::base::latch::Latch;
+use crate::data_dir::{DataDir, at};
+use crate::metrics::WindowMetrics;
+use crate::model::{CustomerId, Insight, Question, Seq, WindowId, WindowSize, WindowStart};
+
+/// How long a worker waits after a file could not be written before it tries the next.
+pub const RETRY_MS: u64 = 1_000;
+
+/// One insight on its way to its window.
+#[derive(Clone, Debug)]
+pub struct Routed {
+    /// The record it belongs to.
+    pub seq: Seq,
+    /// What to add where.
+    pub insight: Insight,
+    /// The memory its batch holds, given back with the last insight.
+    pub charge: Option<Arc<Charge>>,
+}
+
+/// How long a minute window may be dirty before it is written: who reads files sees them a second late.
+pub const FLUSH_INTERVAL_MS: u64 = 1_000;
+
+/// A worker's limits.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerLimits {
+    /// What one window may remember.
+    pub window: WindowLimits,
+    /// This worker's share of `--max-resident-bytes`.
+    pub max_resident_bytes: usize,
+    /// How long a minute window may be dirty before it is written.
+    pub flush_interval_ms: u64,
+    /// How far ahead of the clock entries were accepted.
+    pub max_future_ms: u64,
+}
+
+/// What nobody can go on from: the process ends, and the next start says what to do.
+#[derive(Debug)]
+pub struct Fatal(pub String);
+
+/// The number of a checkpoint marker.
+pub type MarkerId = u64;
+
+type Key = (CustomerId, WindowId);
+
+struct Resident {
+    /// Shared with whoever asked for it; a merge then copies it first.
+    window: Arc<Window>,
+    dirty: bool,
+    /// Touched since the eviction hand last passed.
+    referenced: bool,
+}
+
+struct Marker {
+    id: MarkerId,
+    /// Windows that were dirty when it came and may still be.
+    unwritten: VecDeque<Key>,
+}
+
+/// See the module.
+pub struct Worker {
+    disk: Arc<dyn Disk>,
+    dir: Arc<DataDir>,
+    limits: WorkerLimits,
+    latch: Latch,
+    metrics: WindowMetrics,
+    windows: HashMap<Key, Resident, RandomState>,
+    resident_bytes: usize,
+    resident_keys: usize,
+    /// Resident windows in the order the eviction hand passes them (second-chance replacement).
+    hand: VecDeque<Key>,
+    /// Dirty minute windows and when they are due.
+    due: VecDeque<(UnixMs, Key)>,
+    marker: Option<Marker>,
+    /// Whose turn it was last.
+    markers_turn: bool,
+    /// Customers whose directories were renamed into, or found, since the last acknowledged marker.
+    unsynced: BTreeSet<CustomerId>,
+    /// Nothing is written before this, after a failure.
+    retry_at: UnixMs,
+    /// The file that could not be written last, and why.
+    write_error: Option<String>,
+    /// A directory could not be synced: no marker is ever acknowledged again, since a later success of the same sync
+    /// would prove nothing.
+    dirs_in_doubt: bool,
+    /// The last record of the journal when it was opened: windows hold nothing beyond it then.
+    journal_end: Seq,
+    /// The last record this worker merged something of.
+    through: Seq,
+    late: LateEntries,
+}
+
+impl Worker {
+    /// A worker without resident windows. `journal_end` is the last record of the opened journal.
+    pub fn new(
+        disk: Arc<dyn Disk>,
+        dir: Arc<DataDir>,
+        limits: WorkerLimits,
+        latch: Latch,
+        metrics: WindowMetrics,
+        journal_end: Seq,
+    ) -> Self {
+        Self {
+            disk,
+            dir,
+            limits,
+            latch,
+            metrics,
+            windows: HashMap::default(),
+            resident_bytes: 0,
+            resident_keys: 0,
+            hand: VecDeque::new(),
+            due: VecDeque::new(),
+            marker: None,
+            markers_turn: false,
+            unsynced: BTreeSet::new(),
+            retry_at: 0,
+            write_error: None,
+            dirs_in_doubt: false,
+            journal_end,
+            through: Seq::ZERO,
+            late: LateEntries::default(),
+        }
+    }
+
+    /// The windows that do not exist any more, and the late entries for them.
+    pub fn late_entries(&mut self) -> &mut LateEntries {
+        &mut self.late
+    }
+
+    /// Merges one insight, loading its window if it is not resident.
+    ///
+    /// # Errors
+    /// [`Fatal`] where the window holds what the journal does not, or cannot be read.
+    pub fn merge(&mut self, routed: &Routed, now: UnixMs) -> Result<(), Fatal> {
+        let Routed { seq, insight, .. } = routed;
+        let key = (insight.customer.clone(), insight.window);
+        if self.late.takes(*seq, insight) {
+            return Ok(());
+        }
+        if !self.windows.contains_key(&key) {
+            self.load(&key, *seq, now)?;
+        }
+        let resident = self.windows.get_mut(&key).expect("the window was just made resident");
+        self.through = self.through.max(*seq);
+        resident.referenced = true;
+        if *seq <= resident.window.applied_through() {
+            // Replay: the file has it already.
+            self.check_replay(*seq, &key)?;
+            self.make_room(now);
+            return Ok(());
+        }
+        let window = Arc::make_mut(&mut resident.window);
+        let (bytes, keys) = (window.resident_bytes(), window.keys());
+        let folded = window.merge(*seq, &insight.keys, &insight.counts, &self.limits.window);
+        // A fold makes a window smaller.
+        self.resident_bytes = self.resident_bytes + window.resident_bytes() - bytes;
+        self.resident_keys = self.resident_keys + window.keys() - keys;
+        self.metrics.folded_keys.inc_by(folded.keys);
+        if !resident.dirty {
+            resident.dirty = true;
+            if key.1.size == WindowSize::Minute {
+                self.due.push_back((now + self.limits.flush_interval_ms, key));
+            }
+        }
+        self.make_room(now);
+        Ok(())
+    }
+
+    fn check_replay(&self, seq: Seq, key: &Key) -> Result<(), Fatal> {
+        if seq <= self.journal_end {
+            return Ok(());
+        }
+        let path = self.dir.window(&key.0, key.1);
+        Err(Fatal(format!("{} holds record {seq}, which was only now written", path.display())))
+    }
+
+    /// Evicts windows until this worker is within its share of memory, writing dirty ones first.
+    fn make_room(&mut self, now: UnixMs) {
+        let mut passes = self.hand.len() * 2;
+        while self.resident_bytes > self.limits.max_resident_bytes && passes > 0 {
+            passes -= 1;
+            let Some(key) = self.hand.pop_front() else { return };
+            let only_one = self.windows.len() == 1;
+            let Some(resident) = self.windows.get_mut(&key) else { continue };
+            if resident.referenced && !only_one {
+                resident.referenced = false;
+                self.hand.push_back(key);
+                continue;
+            }
+            if resident.dirty && (now < self.retry_at || !self.write(&key, now)) {
+                self.hand.push_back(key);
+                return;
+            }
+            let evicted = self.windows.remove(&key).expect("it was just looked at");
+            self.resident_bytes -= evicted.window.resident_bytes();
+            self.resident_keys -= evicted.window.keys();
+            self.metrics.evicted.inc();
+        }
+    }
+
+    /// Whether so much is dirty and cannot be written that no batch may be admitted.
+    pub fn is_overfull(&self) -> bool {
+        self.resident_bytes > self.limits.max_resident_bytes.saturating_mul(2)
+    }
+
+    /// Takes a checkpoint marker: everything before it in the channel is merged.
+    pub fn mark(&mut self, id: MarkerId) {
+        assert!(self.marker.is_none(), "one marker is outstanding at a time");
+        let dirty = self.windows.iter().filter(|(_, resident)| resident.dirty);
+        let mut unwritten: Vec<Key> = dirty.map(|(key, _)| key.clone()).collect();
+        // By customer and time, so that a directory is written in one go and a simulated run can be repeated.
+        unwritten.sort_unstable();
+        self.late.mark();
+        self.marker = Some(Marker { id, unwritten: unwritten.into() });
+    }
+
+    /// When there will be something to write; `None` where nothing is dirty that has a time.
+    pub fn next_work_at(&self) -> Option<UnixMs> {
+        let at_once = self.resident_bytes > self.limits.max_resident_bytes
+            || (self.marker.is_some() && !self.dirs_in_doubt);
+        let wanted = if at_once { Some(0) } else { self.due.front().map(|(due, _)| *due) };
+        wanted.map(|at| at.max(self.retry_at))
+    }
+
+    /// Writes at most one window, or finishes the marker. Says which marker is done.
+    pub fn work(&mut self, now: UnixMs) -> Option<MarkerId> {
+        if now < self.retry_at {
+            return None;
+        }
+        // While nothing is admitted no merge makes room: windows that could not be written then are evicted here.
+        self.make_room(now);
+        if now < self.retry_at {
+            return None;
+        }
+        // Minute windows that are due and the marker take turns: under a steady load there is always a window due, and a
+        // checkpoint that waited for none would never come.
+        self.markers_turn = !self.markers_turn;
+        if self.markers_turn && self.marker.is_some() && !self.dirs_in_doubt {
+            return self.work_on_marker(now);
+        }
+        if let Some(key) = self.next_due(now) {
+            if !self.write(&key, now) {
+                self.due.push_back((self.retry_at, key));
+            }
+            return None;
+        }
+        if self.dirs_in_doubt { None } else { self.work_on_marker(now) }
+    }
+
+    /// Writes one of the marker's windows, or finishes it where all are written.
+    fn work_on_marker(&mut self, now: UnixMs) -> Option<MarkerId> {
+        while let Some(key) = self.marker.as_mut()?.unwritten.pop_front() {
+            if self.is_dirty(&key) {
+                if !self.write(&key, now)
+                    && let Some(marker) = &mut self.marker
+                {
+                    marker.unwritten.push_back(key);
+                }
+                return None;
+            }
+        }
+        if let Err(error) = self.sync_dirs() {
+            self.latch.close(format!("the windows' directories could not be synced: {error}"));
+            self.dirs_in_doubt = true;
+            return None;
+        }
+        self.drop_excluded();
+        self.marker.take().map(|marker| marker.id)
+    }
+
+    /// Forgets windows before their cutoff. They are written: they were dirty before the marker, if at all.
+    fn drop_excluded(&mut self) {
+        let late = &self.late;
+        for (_, resident) in self.windows.extract_if(|key, _| late.excludes(&key.0, key.1)) {
+            assert!(!resident.dirty, "a window before its cutoff is written with the marker");
+            self.resident_bytes -= resident.window.resident_bytes();
+            self.resident_keys -= resident.window.keys();
+        }
+    }
+
+    /// The next minute window that is due and still dirty.
+    fn next_due(&mut self, now: UnixMs) -> Option<Key> {
+        while let Some((_, key)) = self.due.pop_front_if(|(due, _)| *due <= now) {
+            if self.is_dirty(&key) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    fn is_dirty(&self, key: &Key) -> bool {
+        self.windows.get(key).is_some_and(|resident| resident.dirty)
+    }
+
+    /// Makes every rename since the last marker durable, and the customers' directories themselves: another worker
+    /// may have created one and not synced it yet.
+    fn sync_dirs(&mut self) -> io::Result<()> {
+        if self.unsynced.is_empty() {
+            return Ok(());
+        }
+        for customer in &self.unsynced {
+            let path = self.dir.customer(customer);
+            match self.disk.sync_dir(&path) {
+                // Found by replay without a file in it yet.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                synced => synced.map_err(at(&path))?,
+            }
+        }
+        self.disk.sync_dir(&self.dir.windows()).map_err(at(&self.dir.windows()))?;
+        self.unsynced.clear();
+        Ok(())
+    }
+
+    /// Writes a window's file if it is dirty. After a failure it stays dirty, and nothing is tried for a while.
+    fn write(&mut self, key: &Key, now: UnixMs) -> bool {
+        let Some(resident) = self.windows.get_mut(key).filter(|resident| resident.dirty) else { return true };
+        let timer = self.metrics.flush_seconds.start_timer();
+        let bytes = resident.window.encode();
+        let path = self.dir.window(&key.0, key.1);
+        let customer_dir: PathBuf = self.dir.customer(&key.0);
+        let written = self
+            .disk
+            .create_dir(&customer_dir)
+            .and_then(|_| disk::replace_file(&*self.disk, &self.dir.temp(), &path, &[&bytes]));
+        timer.observe_duration();
+        match written {
+            Ok(()) => {
+                resident.dirty = false;
+                self.unsynced.insert(key.0.clone());
+                self.metrics.flushed_bytes.inc_by(bytes.len() as u64);
+                true
+            }
+            Err(error) => {
+                let reason = format!("cannot write window {}: {error}", path.display());
+                log::warn!("{reason}; it will be tried again");
+                self.write_error = Some(reason);
+                self.metrics.flush_errors.inc();
+                self.retry_at = now + RETRY_MS;
+                false
+            }
+        }
+    }
+
+    /// The resident windows somebody asked for, by start.
+    pub fn answer(&self, question: &Question) -> Vec<Arc<Window>> {
+        let Question { customer, size, range } = question;
+        let wanted = range.end.0.saturating_sub(range.start.0) / size.minutes();
+        let mut found: Vec<Arc<Window>> = if wanted as usize <= self.windows.len() {
+            let first = range.start.0.next_multiple_of(size.minutes());
+            (first..range.end.0)
+                .step_by(size.minutes() as usize)
+                .filter_map(|start| {
+                    let id = WindowId { size: *size, start: WindowStart(start) };
+                    self.windows.get(&(customer.clone(), id)).map(|resident| Arc::clone(&resident.window))
+                })
+                .collect()
+        } else {
+            self.windows
+                .iter()
+                .filter(|((whose, id), _)| whose == customer && id.size == *size && range.contains(&id.start))
+                .map(|(_, resident)| Arc::clone(&resident.window))
+                .collect()
+        };
+        found.sort_unstable_by_key(|window| window.id().start);
+        found
+    }
+
+    /// The window file that could not be written last, and why.
+    pub fn write_error(&self) -> Option<&str> {
+        self.write_error.as_deref()
+    }
+
+    /// How many windows are resident, and how many of them are dirty.
+    pub fn resident(&self) -> (usize, usize) {
+        (self.windows.len(), self.windows.values().filter(|resident| resident.dirty).count())
+    }
+
+    /// Shows what is resident in the metrics.
+    pub fn report(&self) {
+        self.metrics.resident_windows.set(self.windows.len() as i64);
+        self.metrics.resident_keys.set(self.resident_keys as i64);
+        self.metrics.resident_bytes.set(self.resident_bytes as i64);
+    }
+}
