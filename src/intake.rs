@@ -47,4 +47,9 @@ pub trait Health: Send + Sync {
 pub trait Intake: Health {
     /// Takes one batch; returns when its outcome is durable.
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome;
+
+    /// When the last batch was received, in milliseconds; zero where that is not known. A clock that is behind it is wrong.
+    fn last_received_at_ms(&self) -> u64 {
+        0
+    }
 }

@@ -55,6 +55,10 @@ reasons! {
     Backlog "backlog" "too much waits to be written to window files (--max-uncheckpointed-bytes): try again"
     /// A sync failed: see [`crate::base::latch`].
     Latched "latched" "the journal stopped after a disk error: the server must be restarted"
+    /// The data directory was removed or moved while the server ran; the process ends.
+    DataDirGone "data_dir_gone" "the data directory is gone: the server ends"
+    /// The wall clock is behind the last record, and an entry is too far ahead of both.
+    ClockBehind "clock_behind" "the server's clock is behind its last batch, and an entry is too far ahead of both: set the clock, try again"
     /// The server is starting.
     Starting "starting" "the server is starting: try again"
     /// The server is stopping.

@@ -49,6 +49,13 @@ pub enum BatchError {
     },
 }
 
+impl BatchError {
+    /// Whether an entry is too far ahead of the clock: the clock may be wrong, and not the entry.
+    pub fn is_too_far_ahead(&self) -> bool {
+        matches!(self, Self::Item { error: ItemError::TooFarAhead { .. }, .. })
+    }
+}
+
 /// Where an item stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemPlace {

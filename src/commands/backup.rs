@@ -25,9 +25,6 @@ pub(super) struct BackupArgs {
 
 pub(super) fn run(args: &BackupArgs) -> Result<ExitCode, Failure> {
     let dir = existing_data_dir(&RealDisk, &args.data.data_dir)?;
-    if args.to.exists() {
-        return Err(format!("--to {}: it exists already; choose a new name", args.to.display()).into());
-    }
     // Nothing is removed in the directory while this is held.
     let retain = dir.retain();
     let _lock = FileLock::shared(&retain).map_err(|error| at(&retain)(error).to_string())?;

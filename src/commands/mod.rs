@@ -137,7 +137,7 @@ fn run_command(cli: &Cli, in_force: &str) -> Result<ExitCode, Failure> {
         Some(Command::Summarize(args)) => summarize::run(args),
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Repair(args)) => repair::run(args),
-        Some(Command::Backup(args)) => backup::run(&args),
+        Some(Command::Backup(args)) => backup::run(args),
         Some(Command::Batches(command)) => batches::run(command),
         Some(Command::Agent(args)) => agent::run(args),
         #[cfg(feature = "cluster")]

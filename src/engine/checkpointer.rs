@@ -4,6 +4,7 @@
 //! checkpoint before every worker acknowledged its marker, nor after the latch closed; removes anything while a backup is
 //! being made.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,7 +15,8 @@ use super::keeper::CheckpointKeeper;
 use super::replayed::await_ack;
 use super::{Ack, Marked, Shared, ToCommitter};
 use crate::base::clock;
-use crate::base::disk::FileLock;
+use crate::base::disk::{FileIdentity, FileLock};
+use crate::base::shutdown::end_process;
 use crate::data_dir::at;
 use crate::journal::checkpoint::CheckpointError;
 use crate::journal::committer::Position;
@@ -24,6 +26,10 @@ use crate::windows::worker::MarkerId;
 
 /// How long after a failure the next try comes, and how often a waiting checkpoint looks at the latch.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
+/// The data directory is looked for this often: nobody should go on sending to one that is gone.
+const DIRECTORY_LOOK: Duration = Duration::from_secs(1);
+/// How long `/readyz` says that the data directory is gone before the process ends.
+const GONE_SHOWN: Duration = Duration::from_secs(3);
 /// Old windows are looked for this often.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -48,6 +54,8 @@ pub(super) struct CheckpointerThread {
     clock_read_at: Instant,
     /// When windows were last looked through for old ones.
     expired_at: Option<Instant>,
+    /// The journal's directory.
+    journal: FileIdentity,
 }
 
 impl CheckpointerThread {
@@ -56,24 +64,53 @@ impl CheckpointerThread {
         channels: CheckpointerChannels,
         keeper: CheckpointKeeper,
         checkpoint: Seq,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        let journal = shared.disk.identity(&shared.dir.journal())?;
         shared.metrics.checkpoint_seq.set(i64::try_from(checkpoint.0).unwrap_or(i64::MAX));
-        Self { shared, channels, keeper, next_marker: 1, clock_read_at: clock::monotonic(), expired_at: None }
+        Ok(Self {
+            shared,
+            channels,
+            keeper,
+            next_marker: 1,
+            clock_read_at: clock::monotonic(),
+            expired_at: None,
+            journal,
+        })
     }
 
     /// Runs until told to stop; then makes one last checkpoint and reports whether it was written.
     pub(super) fn run(mut self) {
-        let mut wait = self.shared.options.checkpoint_interval;
+        let mut due = clock::monotonic() + self.shared.options.checkpoint_interval;
         let complete = loop {
-            select! {
+            let wait = due.saturating_duration_since(clock::monotonic()).min(DIRECTORY_LOOK);
+            let poked = select! {
                 recv(self.channels.stopped) -> _ => break self.checkpoint(),
-                recv(self.channels.poked) -> _ => {}
-                default(wait) => {}
+                recv(self.channels.poked) -> _ => true,
+                default(wait) => false,
+            };
+            self.end_if_directory_is_gone();
+            if poked || clock::monotonic() >= due {
+                // What could not be written is tried again soon.
+                let wait = if self.checkpoint() { self.shared.options.checkpoint_interval } else { RETRY };
+                due = clock::monotonic() + wait;
             }
-            // What could not be written is tried again soon.
-            wait = if self.checkpoint() { self.shared.options.checkpoint_interval } else { RETRY };
         };
         let _ = self.channels.done.send(complete);
+    }
+
+    /// Ends the process where the data directory is not there any more, or another one lies under its name. Everything that
+    /// is written from now on is lost; `/readyz` says so for a moment, so that it is seen.
+    fn end_if_directory_is_gone(&self) {
+        let (disk, dir, latch) = (&*self.shared.disk, &self.shared.dir, &self.shared.latch);
+        match disk.identity(&dir.journal()) {
+            Ok(identity) if identity == self.journal => {}
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {}
+            _ => latch.close_gone(dir.root()),
+        }
+        if latch.is_gone() {
+            std::thread::sleep(GONE_SHOWN);
+            end_process(latch.reason().unwrap_or_default());
+        }
     }
 
     /// One checkpoint from marker to file, and the upkeep after it. Returns whether the checkpoint was written.

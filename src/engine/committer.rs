@@ -4,6 +4,7 @@
 //! gives an outcome before the insights of its group are in the channels.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -108,6 +109,7 @@ impl CommitterThread {
         for (waiter, outcome) in self.waiters.drain(..).zip(outcomes) {
             waiter.give(outcome);
         }
+        self.shared.last_received_at_ms.store(self.committer.received_at_ms(), Ordering::Relaxed);
         self.shared.metrics.insights_published.inc_by(insights);
         self.report();
     }

@@ -35,7 +35,7 @@ use crate::base::clock;
 use crate::base::disk::{Disk, FileLock};
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
-use crate::base::shutdown::{Joined, spawn};
+use crate::base::shutdown::{Joined, end_process, spawn};
 use crate::base::sync::lock;
 use crate::batch::{Encoding, Format, insights};
 use crate::data_dir::{DataDir, at};
@@ -106,6 +106,8 @@ struct Shared {
     checkpointed_bytes: AtomicU64,
     /// Which workers cannot write what they hold.
     overfull: Vec<AtomicBool>,
+    /// When the last record was received.
+    last_received_at_ms: AtomicU64,
 }
 
 impl Shared {
@@ -201,6 +203,7 @@ impl Engine {
             latch,
             metrics,
             checkpointed_bytes: AtomicU64::new(0),
+            last_received_at_ms: AtomicU64::new(committer.received_at_ms()),
             overfull: (0..options.partitions).map(|_| AtomicBool::new(false)).collect(),
             options,
         });
@@ -244,7 +247,7 @@ impl Engine {
         let (done, checkpointer_done) = bounded(1);
         let channels =
             CheckpointerChannels { to_committer: to_committer.clone(), acks, poked, stopped, done };
-        let thread = CheckpointerThread::new(Arc::clone(&shared), channels, keeper, report.checkpoint);
+        let thread = CheckpointerThread::new(Arc::clone(&shared), channels, keeper, report.checkpoint)?;
         threads.push(spawn("checkpointer", move || thread.run())?);
         Ok(Engine {
             shared,
@@ -269,6 +272,9 @@ impl Engine {
     #[must_use]
     pub fn stop(&self, timeout: Duration) -> bool {
         let deadline = clock::monotonic() + timeout;
+        if self.shared.latch.is_gone() {
+            end_process(self.shared.latch.reason().unwrap_or_default());
+        }
         let _ = self.stop_checkpointer.try_send(());
         if self.checkpointer_done.recv_deadline(deadline) != Ok(true) {
             return false;
@@ -334,10 +340,17 @@ impl Intake for Engine {
         }
         outcome
     }
+
+    fn last_received_at_ms(&self) -> u64 {
+        self.shared.last_received_at_ms.load(Ordering::Relaxed)
+    }
 }
 
 impl Health for Engine {
     fn ready(&self) -> Result<(), Reason> {
+        if self.shared.latch.is_gone() {
+            return Err(Reason::DataDirGone);
+        }
         if self.shared.latch.is_closed() {
             return Err(Reason::Latched);
         }

@@ -94,10 +94,16 @@ impl Ingest {
             },
         )?;
         let received_at_ms = clock::now_ms();
+        // A clock that is behind the last batch is wrong.
+        let last_received_at_ms = intake.last_received_at_ms();
+        let now_ms = received_at_ms.max(last_received_at_ms);
         let summarized =
-            batch::summarize(&decoded, labels.format, &self.limits, received_at_ms).map_err(|error| {
+            batch::summarize(&decoded, labels.format, &self.limits, now_ms).map_err(|error| {
+                if error.is_too_far_ahead() && received_at_ms < last_received_at_ms {
+                    return Refused::from(Reason::ClockBehind);
+                }
                 let remedy = remedy::for_batch(&decoded, labels.format);
-                Problem::bad_batch(with_remedy(error.to_string(), remedy))
+                Problem::bad_batch(with_remedy(error.to_string(), remedy)).into()
             })?;
         let counted = Counted {
             entries: summarized.summary.entries,

@@ -184,7 +184,7 @@ impl Committer {
     /// ascending numbers.
     pub fn commit(&mut self, group: &mut [Submission], pressure: Pressure) -> Vec<Outcome> {
         if self.latch.is_closed() {
-            return vec![Outcome::Unavailable(Reason::Latched); group.len()];
+            return vec![Outcome::Unavailable(self.latched()); group.len()];
         }
         let (plans, records) = self.plan(group);
         let written =
@@ -193,7 +193,7 @@ impl Committer {
             .into_iter()
             .map(|plan| match (plan, written) {
                 (Plan::Known(outcome), _) if !self.latch.is_closed() => outcome,
-                (Plan::Known(_), _) => Outcome::Unavailable(Reason::Latched),
+                (Plan::Known(_), _) => Outcome::Unavailable(self.latched()),
                 (_, Err(reason)) => Outcome::Unavailable(reason),
                 (Plan::Record, Ok(())) => Outcome::Counted,
                 (Plan::Repeats(outcome), Ok(())) => outcome,
@@ -242,14 +242,28 @@ impl Committer {
         if pressure.windows_overfull || uncheckpointed_bytes > self.limits.max_uncheckpointed_bytes {
             return Err(Reason::Backlog);
         }
-        match self.disk.free_space(self.dir.root()) {
+        match self.disk.free_space(&self.dir.journal()) {
             Ok(free) if free.is_below(self.limits.min_free_bytes) => Err(Reason::DiskFull),
             Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.latch.close_gone(self.dir.root());
+                Err(self.latched())
+            }
             Err(error) => {
                 log::warn!("cannot tell how much space is free: {error}");
                 Err(Reason::DiskFull)
             }
         }
+    }
+
+    /// Why nothing is taken once the latch is closed.
+    fn latched(&self) -> Reason {
+        if self.latch.is_gone() { Reason::DataDirGone } else { Reason::Latched }
+    }
+
+    /// When the last record was received.
+    pub fn received_at_ms(&self) -> u64 {
+        self.received_at_ms
     }
 
     fn write(&mut self, group: &[Submission], plans: &[Plan]) -> Result<(), Reason> {

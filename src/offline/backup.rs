@@ -65,6 +65,10 @@ pub fn backup(disk: &dyn Disk, dir: &DataDir, to: &Path, copied: Copied<'_>) -> 
     refuse_other_version(disk, dir)?;
     dir.read_secret(disk)?;
     refuse_wrong_secret(disk, dir)?;
+    if disk.identity(to).is_ok() {
+        let text = format!("{}: it exists already; choose a new name", to.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text).into());
+    }
     let partial = partial_name(to);
     if !disk.create_dir(&partial).map_err(at(&partial))? {
         let text = format!("{}: an earlier backup did not finish; remove it first", partial.display());
@@ -238,5 +242,27 @@ impl Backup<'_> {
     fn note(&mut self, bytes: u64) {
         self.done.bytes += bytes;
         (self.copied)(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::disk::RealDisk;
+
+    #[test]
+    fn sums_and_checkpoint_are_a_pair_only_where_both_were_written_together() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(temp.path());
+        dir.prepare(&RealDisk).unwrap();
+        let written = |through| {
+            let ledger = Ledger { through: Seq(through), ..Ledger::default() };
+            Checkpoint::write(&RealDisk, &dir, &ledger, 0, 0).unwrap();
+            [dir.customers(), dir.checkpoint()].map(|path| RealDisk.read(&path).unwrap())
+        };
+        let [first, second] = [written(1), written(2)];
+        assert!(is_pair(Some(&first[0]), Some(&first[1])) && is_pair(Some(&second[0]), Some(&second[1])));
+        assert!(!is_pair(Some(&first[0]), Some(&second[1])) && !is_pair(Some(&second[0]), Some(&first[1])));
+        assert!(is_pair(None, None) && !is_pair(None, Some(&first[1])) && !is_pair(Some(&first[0]), None));
     }
 }

@@ -99,7 +99,10 @@ pub fn generate(traffic: &Traffic, rng: &mut Rng) -> Vec<Arc<Batch>> {
 /// A batch with one line in each of so many minutes.
 pub fn batch_of_minutes(number: usize, minutes: u32) -> Arc<Batch> {
     let measured = Measured::default();
-    let line = |minute| Line { minute, path: own_path(number), agent: AGENTS[0], measured };
+    let line = |minute| {
+        let path = if minute == FIRST_MINUTE { own_path(number) } else { "GET /".to_owned() };
+        Line { minute, path, agent: AGENTS[0], measured }
+    };
     let lines: Vec<Line> = (FIRST_MINUTE..FIRST_MINUTE + minutes).map(line).collect();
     let body = format!("{minutes} minutes").into_bytes();
     Arc::new(Batch {
