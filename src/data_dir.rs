@@ -216,7 +216,7 @@ impl DataDir {
 
     /// Keeps a copy of a damaged file in `quarantine/`, under a name that tells where it lay and when it was found,
     /// so that nothing there is ever overwritten. The file itself stays until something good replaces it: removed
-    /// first, a crash in between would make it look as if it had never been. Says where the copy is.
+    /// first, a crash in between would make it look as if it had never been. Returns the path of the copy.
     ///
     /// # Errors
     /// What the file system says.

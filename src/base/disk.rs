@@ -49,7 +49,7 @@ pub trait Disk: Send + Sync {
     /// `NotFound`, or what the file system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Creates a directory whose parent exists. Says whether it was missing.
+    /// Creates a directory whose parent exists. Returns whether it was missing.
     ///
     /// # Errors
     /// What the file system says.

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::keeper::CheckpointKeeper;
 use super::replayed::await_ack;
-use super::{Ack, Marked, Shared, ToCommitter};
+use super::{Ack, EngineShared, Marked, ToCommitter};
 use crate::base::clock;
 use crate::base::disk::{FileIdentity, FileLock};
 use crate::base::shutdown::end_process;
@@ -26,7 +26,7 @@ use crate::windows::worker::MarkerId;
 
 /// How long after a failure the next try comes, and how often a waiting checkpoint looks at the latch.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
-/// The data directory is looked for this often: nobody should go on sending to one that is gone.
+/// The data directory is looked for this often: clients should not go on sending to one that is gone.
 const DIRECTORY_LOOK: Duration = Duration::from_secs(1);
 /// How long `/readyz` says that the data directory is gone before the process ends.
 const GONE_SHOWN: Duration = Duration::from_secs(3);
@@ -47,7 +47,7 @@ pub(super) struct CheckpointerChannels {
 /// Has a marker sent through all channels, waits until every worker has written what was dirty, writes the checkpoint, and
 /// removes old segments and windows.
 pub(super) struct CheckpointerThread {
-    shared: Arc<Shared>,
+    shared: Arc<EngineShared>,
     channels: CheckpointerChannels,
     keeper: CheckpointKeeper,
     next_marker: MarkerId,
@@ -60,7 +60,7 @@ pub(super) struct CheckpointerThread {
 
 impl CheckpointerThread {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<EngineShared>,
         channels: CheckpointerChannels,
         keeper: CheckpointKeeper,
         checkpoint: Seq,

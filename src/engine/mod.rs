@@ -6,9 +6,9 @@
 //!               └────────────────────── "mark now" ──────────────────────┘
 //! ```
 //!
-//! Comes in: checked batches and questions. Goes out: fates, windows, files. Each thread is a thin shell that gives a
-//! state machine messages and time. Channels are bounded and point one way: the committer may wait for workers, workers
-//! wait for nobody, and the checkpointer waits for both, so nothing waits in a circle.
+//! Input: checked batches and queries. Output: outcomes, windows, files. Never: waits in a circle: channels are bounded and
+//! point one way, the committer may wait for workers, workers wait for no other thread, and the checkpointer waits for both.
+//! Each thread is a thin shell that gives a state machine messages and time.
 
 mod checkpointer;
 mod committer;
@@ -42,9 +42,9 @@ use crate::data_dir::{DataDir, at};
 use crate::intake::{CheckedBatch, Health, Intake};
 use crate::journal::committer::{CommitLimits, Position, Pressure, Submission};
 use crate::journal::dedup::DedupHasher;
-use crate::journal::format::{BodyCoding, Draft, Parts};
+use crate::journal::format::{BodyCoding, Parts, RecordDraft};
 use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince};
-use crate::journal::recovery::{self, Opened, Opening, RecoveryReport};
+use crate::journal::recovery::{self, OpenedJournal, Opening, RecoveryReport};
 use crate::journal::replay::Replay;
 use crate::journal::retention::RetentionClock;
 use crate::journal::start_error::StartError;
@@ -95,7 +95,7 @@ pub struct EngineOptions {
 }
 
 /// What the threads share.
-struct Shared {
+struct EngineShared {
     disk: Arc<dyn Disk>,
     dir: Arc<DataDir>,
     options: EngineOptions,
@@ -110,7 +110,7 @@ struct Shared {
     last_received_at_ms: AtomicU64,
 }
 
-impl Shared {
+impl EngineShared {
     fn pressure(&self) -> Pressure {
         Pressure {
             checkpointed_bytes: self.checkpointed_bytes.load(Ordering::Relaxed),
@@ -141,15 +141,25 @@ struct Ack {
 /// A message to a worker.
 enum ToWorker {
     Insights(Vec<Routed>),
-    Mark { id: MarkerId, cutoffs: Option<Arc<Cutoffs>> },
-    Ask { question: Question, answer: Sender<Vec<Arc<Window>>> },
-    TakeUp { customer: CustomerId, window: WindowId, answer: Sender<Result<Option<Arc<Window>>, String>> },
+    Mark {
+        id: MarkerId,
+        cutoffs: Option<Arc<Cutoffs>>,
+    },
+    Ask {
+        question: Question,
+        answer: Sender<Vec<Arc<Window>>>,
+    },
+    RebuildForQuery {
+        customer: CustomerId,
+        window: WindowId,
+        answer: Sender<Result<Option<Arc<Window>>, String>>,
+    },
     Stop,
 }
 
 /// The running engine.
 pub struct Engine {
-    shared: Arc<Shared>,
+    shared: Arc<EngineShared>,
     to_committer: Sender<ToCommitter>,
     to_workers: Vec<Sender<ToWorker>>,
     stop_checkpointer: Sender<()>,
@@ -193,10 +203,10 @@ impl Engine {
                 ask_windows: &|end| scan::refuse_windows_ahead(&*disk, &dir, end),
             })?
         };
-        let Opened { committer, replay, ledger, retention_ms, report } = opened;
+        let OpenedJournal { committer, replay, ledger, retention_ms, report } = opened;
         report_recovery(&report, &replay, &metrics);
 
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(EngineShared {
             hasher: DedupHasher::new(dir.secret()),
             disk,
             dir,
@@ -265,8 +275,8 @@ impl Engine {
         &self.report
     }
 
-    /// Ends the engine: everything acknowledged goes to window files and a last checkpoint. Says whether that came
-    /// about within `timeout`; if not, the threads are left as they are, and the next start replays.
+    /// Ends the engine: everything acknowledged goes to window files and a last checkpoint. Returns whether that was done
+    /// within `timeout`; if not, the threads are left as they are, and the next start replays.
     ///
     /// Batches that are submitted after this are refused.
     #[must_use]
@@ -395,8 +405,9 @@ impl Engine {
         let held = charge.bytes();
         charge.grow_to(held + capacity).map_err(|_| BUSY)?;
         let write_summary = |bytes: &mut Vec<u8>| summary::encode(&summary, bytes);
-        let draft =
-            Draft::new(parts, capacity, write_summary, |bytes| self.write_body(body, batch.coded, bytes));
+        let draft = RecordDraft::new(parts, capacity, write_summary, |bytes| {
+            self.write_body(body, batch.coded, bytes)
+        });
         charge.grow_to(held + draft.bytes().len()).map_err(|_| BUSY)?;
         let record_charge = charge.split_off(held);
         let submission = Submission {

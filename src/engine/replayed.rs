@@ -8,7 +8,7 @@ use std::io;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::keeper::{CheckpointKeeper, Proof};
-use super::{Ack, Shared, ToWorker};
+use super::{Ack, EngineShared, ToWorker};
 use crate::base::clock;
 use crate::batch::insights;
 use crate::journal::checkpoint::CheckpointError;
@@ -32,7 +32,7 @@ fn gone() -> io::Error {
 
 /// Routes the records that windows may lack, and waits until they are merged.
 pub(super) fn replay(
-    shared: &Shared,
+    shared: &EngineShared,
     replay: &Replay,
     keeper: &mut CheckpointKeeper,
     to_workers: &[Sender<ToWorker>],
@@ -81,7 +81,7 @@ fn empty_query() -> Question {
 
 /// Writes every window, compares the windows' sums with the ledger, and writes a checkpoint that belongs to this directory.
 pub(super) fn prove(
-    shared: &Shared,
+    shared: &EngineShared,
     why: Unproven,
     keeper: &mut CheckpointKeeper,
     workers: &Workers<'_>,
@@ -115,7 +115,11 @@ pub(super) fn prove(
 }
 
 /// Has every worker write what is dirty, and takes the late entries into the ledger.
-fn write_windows(shared: &Shared, keeper: &mut CheckpointKeeper, workers: &Workers<'_>) -> io::Result<()> {
+fn write_windows(
+    shared: &EngineShared,
+    keeper: &mut CheckpointKeeper,
+    workers: &Workers<'_>,
+) -> io::Result<()> {
     /// The checkpointer's markers begin at 1.
     const MARKER: u64 = 0;
     for worker in workers.to {
@@ -131,7 +135,7 @@ fn write_windows(shared: &Shared, keeper: &mut CheckpointKeeper, workers: &Worke
 }
 
 /// Waits for a worker to finish a marker; `None` where it never will.
-pub(super) fn await_ack(shared: &Shared, acks: &Receiver<Ack>) -> Option<Ack> {
+pub(super) fn await_ack(shared: &EngineShared, acks: &Receiver<Ack>) -> Option<Ack> {
     loop {
         match acks.recv_timeout(super::checkpointer::RETRY) {
             Ok(ack) => return Some(ack),
@@ -146,6 +150,6 @@ pub(super) fn await_ack(shared: &Shared, acks: &Receiver<Ack>) -> Option<Ack> {
 fn rebuild((customer, window): (CustomerId, WindowId), workers: &Workers<'_>) -> io::Result<()> {
     let worker = &workers.to[partition(&customer, window, workers.to.len())];
     let (answer, rebuilt) = bounded(1);
-    worker.send(ToWorker::TakeUp { customer, window, answer }).map_err(|_| gone())?;
+    worker.send(ToWorker::RebuildForQuery { customer, window, answer }).map_err(|_| gone())?;
     rebuilt.recv().map_err(|_| gone())?.map(drop).map_err(io::Error::other)
 }

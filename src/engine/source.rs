@@ -54,17 +54,17 @@ impl Engine {
     }
 
     /// Has the owner of a damaged window count it again.
-    fn take_up(
+    fn rebuild_for_query(
         &self,
         customer: &CustomerId,
         window: WindowId,
         deadline: Instant,
     ) -> Result<Option<Arc<Window>>, QueryError> {
-        let (answer, taken_up) = bounded(1);
+        let (answer, rebuilt) = bounded(1);
         let worker = &self.to_workers[partition(customer, window, self.to_workers.len())];
-        let message = ToWorker::TakeUp { customer: customer.clone(), window, answer };
+        let message = ToWorker::RebuildForQuery { customer: customer.clone(), window, answer };
         worker.send_deadline(message, deadline).map_err(|_| QueryError::Rebuilding)?;
-        let answer = taken_up.recv_deadline(deadline).map_err(|_| QueryError::Rebuilding)?;
+        let answer = rebuilt.recv_deadline(deadline).map_err(|_| QueryError::Rebuilding)?;
         answer.map_err(QueryError::Unreadable)
     }
 
@@ -162,7 +162,7 @@ impl WindowSource for Engine {
                 Ok(view) => visit(view)?,
                 Err(why) => {
                     log::warn!("{}: {why}; found by a query", path.display());
-                    match self.take_up(&question.customer, id, meter.deadline())? {
+                    match self.rebuild_for_query(&question.customer, id, meter.deadline())? {
                         Some(window) => visit(WindowView::of(&window, wanted))?,
                         None => ControlFlow::Continue(()),
                     }

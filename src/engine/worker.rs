@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::{Ack, Shared, ToWorker};
+use super::{Ack, EngineShared, ToWorker};
 use crate::base::clock;
 use crate::base::shutdown::end_process;
 use crate::windows::worker::{Fatal, Worker};
@@ -23,7 +23,7 @@ pub(super) struct WorkerThread {
     worker: Worker,
     messages: Receiver<ToWorker>,
     acks: Sender<Ack>,
-    shared: Arc<Shared>,
+    shared: Arc<EngineShared>,
 }
 
 impl WorkerThread {
@@ -32,12 +32,12 @@ impl WorkerThread {
         worker: Worker,
         messages: Receiver<ToWorker>,
         acks: Sender<Ack>,
-        shared: Arc<Shared>,
+        shared: Arc<EngineShared>,
     ) -> Self {
         Self { number, worker, messages, acks, shared }
     }
 
-    /// Runs until told to stop, or until nobody can send any more.
+    /// Runs until told to stop, or until all senders are gone.
     pub(super) fn run(mut self) {
         loop {
             let now = clock::now_ms();
@@ -93,8 +93,8 @@ impl WorkerThread {
                 // The query may have timed out.
                 let _ = answer.try_send(self.worker.answer(&question));
             }
-            ToWorker::TakeUp { customer, window, answer } => {
-                let _ = answer.try_send(self.worker.take_up(&customer, window, clock::now_ms()));
+            ToWorker::RebuildForQuery { customer, window, answer } => {
+                let _ = answer.try_send(self.worker.rebuild_for_query(&customer, window, clock::now_ms()));
             }
             ToWorker::Stop => return false,
         }

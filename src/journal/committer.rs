@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::dedup::{DedupEntry, DedupIndex, DedupKey, Horizon};
-use super::format::{Draft, RecordKey};
+use super::format::{RecordDraft, RecordKey};
 use super::ledger::CountedSince;
 use crate::base::disk::{Disk, DiskFile};
 use crate::base::inflight::Charge;
@@ -32,7 +32,7 @@ pub struct Submission {
     /// XXH3-128 of the decoded body.
     pub fingerprint: u128,
     /// The record, without its numbers.
-    pub draft: Draft,
+    pub draft: RecordDraft,
     /// When it was received.
     pub received_at_ms: u64,
     /// What is routed once it is durable.

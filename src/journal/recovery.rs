@@ -24,7 +24,7 @@ use super::ledger::Ledger;
 use super::reader::{JournalFiles, JournalReader, JournalSegment, SegmentTail};
 use super::replay::Replay;
 use super::start_error::{StartError, refuse_other_version, refuse_wrong_secret};
-use super::stored::{Stored, Unproven};
+use super::stored::{StoredState, Unproven};
 use crate::base::disk::{self, Disk};
 use crate::base::latch::Latch;
 use crate::data_dir::DataDir;
@@ -32,7 +32,7 @@ use crate::metrics::JournalMetrics;
 use crate::model::Seq;
 
 /// What an opened journal gives.
-pub struct Opened {
+pub struct OpenedJournal {
     /// Ready to take batches.
     pub committer: Committer,
     /// The records that windows may lack, to be routed before anything else.
@@ -99,7 +99,7 @@ struct ScannedSegment {
 ///
 /// # Errors
 /// See [`StartError`].
-pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
+pub fn open(opening: &Opening<'_>) -> Result<OpenedJournal, StartError> {
     let Opening { disk, dir, .. } = opening;
     let (disk, dir) = (&***disk, &***dir);
     refuse_other_version(disk, dir)?;
@@ -109,7 +109,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
         begin_journal(disk, dir)?;
         firsts.push(Seq(1));
     }
-    let stored = Stored::load(disk, dir)?;
+    let stored = StoredState::load(disk, dir)?;
     let known_through = stored.known_through();
     let read_from = if stored.unproven.is_some() { known_through } else { stored.checkpoint };
     let start = firsts.iter().rposition(|first| *first <= read_from.next());
@@ -158,7 +158,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
         state,
     );
     let replay = Replay { after, through: end };
-    Ok(Opened { committer, replay, ledger: stored.ledger, retention_ms: stored.retention_ms, report })
+    Ok(OpenedJournal { committer, replay, ledger: stored.ledger, retention_ms: stored.retention_ms, report })
 }
 
 /// The record behind which all that is retained is whole, up to the beginning of the last of these segments.

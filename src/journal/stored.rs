@@ -1,6 +1,6 @@
 //! What checkpoint and ledger prove together: whether the windows of this directory hold what was counted.
 //!
-//! Input: `checkpoint.json`, `customers.json`, the identity of the directories. Output: [`Stored`]. Never: looks at windows
+//! Input: `checkpoint.json`, `customers.json`, the identity of the directories. Output: [`StoredState`]. Never: looks at windows
 //! or records.
 
 use std::io;
@@ -24,7 +24,7 @@ pub enum Unproven {
 
 /// What checkpoint and ledger say together.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub struct StoredState {
     /// The checkpoint; zero where there is none.
     pub checkpoint: Seq,
     /// The customers' sums; empty where they cannot be read.
@@ -35,7 +35,7 @@ pub struct Stored {
     pub unproven: Option<Unproven>,
 }
 
-impl Stored {
+impl StoredState {
     /// Reads both files.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use crate::journal::ledger::{Ledger, StoredLedger};
 use crate::journal::reader::{JournalFiles, JournalReader, JournalSegment};
 use crate::journal::recovery::whole_after;
 use crate::journal::start_error::{StartError, refuse_other_version, refuse_wrong_secret};
-use crate::journal::stored::Stored;
+use crate::journal::stored::StoredState;
 use crate::model::Seq;
 use crate::windows::scan::refuse_windows_ahead;
 
@@ -174,7 +174,7 @@ impl Backup<'_> {
     /// The copy must hold every record from the checkpoint to its end, and no window beyond that.
     fn check(&self) -> Result<(), StartError> {
         self.to.read_secret(self.disk)?;
-        let known_through = Stored::load(self.disk, &self.to)?.known_through();
+        let known_through = StoredState::load(self.disk, &self.to)?.known_through();
         let firsts = JournalFiles::list(self.disk, &self.to)?.firsts();
         let Some(last) = firsts.last() else {
             return Err(StartError::BehindCheckpoint { end: Seq::ZERO, checkpoint: known_through });

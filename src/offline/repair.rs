@@ -20,7 +20,7 @@ use crate::journal::index_file::SegmentIndex;
 use crate::journal::ledger::CountedSince;
 use crate::journal::reader::{JournalFiles, JournalReader, JournalSegment};
 use crate::journal::start_error::{StartError, UnequalSum, refuse_other_version, refuse_wrong_secret};
-use crate::journal::stored::Stored;
+use crate::journal::stored::StoredState;
 use crate::journal::summary;
 use crate::metrics::Metrics;
 use crate::model::Seq;
@@ -82,24 +82,24 @@ pub fn repair(
     }
     dir.prepare(&**disk)?;
     refuse_wrong_secret(&**disk, dir)?;
-    let stored = Stored::load(&**disk, dir)?;
+    let stored = StoredState::load(&**disk, dir)?;
     // Windows may be ahead of what is left of the journal: that is what is being accepted.
     let (all, latch) = (Seq(u64::MAX), Latch::new());
     let metrics = Metrics::new().worker(0);
     let mut worker = Worker::new(Arc::clone(disk), Arc::clone(dir), limits, latch.clone(), metrics, all);
     worker.late_entries().begin_with(Arc::new(stored.ledger.cutoffs()), stored.ledger.through);
-    let mut repair = Repair { disk: &**disk, dir, now_ms, accept, stored, worker, latch, repaired };
+    let mut repair = RepairRun { disk: &**disk, dir, now_ms, accept, stored, worker, latch, repaired };
     repair.run()?;
     Ok(repair.repaired)
 }
 
 /// A repair under way.
-struct Repair<'a> {
+struct RepairRun<'a> {
     disk: &'a dyn Disk,
     dir: &'a DataDir,
     now_ms: u64,
     accept: Accept,
-    stored: Stored,
+    stored: StoredState,
     worker: Worker,
     latch: Latch,
     repaired: Repaired,
@@ -114,7 +114,7 @@ struct FoundRecords {
     counted: CountedSince,
 }
 
-impl Repair<'_> {
+impl RepairRun<'_> {
     fn run(&mut self) -> Result<(), StartError> {
         let highest_window = latest_window(self.disk, self.dir)?.map_or(Seq::ZERO, |(_, seq)| seq);
         let found = self.apply()?;

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use log_analytics::base::secret::Secret;
-use log_analytics::journal::format::{BodyCoding, Draft, MAGIC, Parts, Record, RecordKey};
+use log_analytics::journal::format::{BodyCoding, MAGIC, Parts, Record, RecordDraft, RecordKey};
 use log_analytics::journal::summary;
 use log_analytics::model::{BatchId, CustomerId, Seq, Summary};
 use serde_json::json;
@@ -30,7 +30,8 @@ fn record(batch_id: &str, seq: u64, received_at_ms: u64) -> Vec<u8> {
         body_bytes: 0,
     };
     let summary = Summary { entries: 0, ..Summary::default() };
-    let mut draft = Draft::new(parts, 64, |bytes| summary::encode(&summary, bytes), |_| BodyCoding::Dropped);
+    let mut draft =
+        RecordDraft::new(parts, 64, |bytes| summary::encode(&summary, bytes), |_| BodyCoding::Dropped);
     draft.number(Seq(seq), Seq(seq - 1), received_at_ms, &guessed_key());
     draft.bytes().to_vec()
 }

@@ -12,7 +12,7 @@ use log_analytics::base::latch::Latch;
 use log_analytics::base::sealed::seal_json;
 use log_analytics::data_dir::DataDir;
 use log_analytics::journal::committer::{CommitLimits, Pressure, Submission};
-use log_analytics::journal::format::{BodyCoding, Draft, Parts};
+use log_analytics::journal::format::{BodyCoding, Parts, RecordDraft};
 use log_analytics::journal::recovery::{self, Opening};
 use log_analytics::journal::summary;
 use log_analytics::metrics::Metrics;
@@ -200,7 +200,7 @@ fn received_at(root: &Path, received_at_ms: u64) {
         body_bytes: 0,
     };
     let write_summary = |bytes: &mut Vec<u8>| summary::encode(&Summary::default(), bytes);
-    let draft = Draft::new(parts, 64, write_summary, |_| BodyCoding::Dropped);
+    let draft = RecordDraft::new(parts, 64, write_summary, |_| BodyCoding::Dropped);
     let charge = Charge::new(&Budget::new(1 << 20));
     let submission = Submission {
         customer,

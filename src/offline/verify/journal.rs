@@ -4,12 +4,12 @@
 
 use std::io;
 
-use super::{Known, Progress, VerifyReport};
+use super::{KnownJournal, VerifyProgress, VerifyReport};
 use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
 use crate::journal::checkpoint::{Checkpoint, StoredCheckpoint};
 use crate::journal::reader::{JournalFiles, JournalReader, JournalSegment, SegmentTail};
-use crate::journal::stored::Stored;
+use crate::journal::stored::StoredState;
 use crate::journal::summary;
 use crate::model::Seq;
 
@@ -17,8 +17,8 @@ pub(super) fn check(
     disk: &dyn Disk,
     dir: &DataDir,
     report: &mut VerifyReport,
-    progress: Progress<'_>,
-) -> io::Result<Known> {
+    progress: VerifyProgress<'_>,
+) -> io::Result<KnownJournal> {
     match Checkpoint::load(disk, dir)? {
         StoredCheckpoint::Valid(_) => {}
         StoredCheckpoint::Missing => report.notes.push("there is no checkpoint yet".to_owned()),
@@ -26,10 +26,10 @@ pub(super) fn check(
             report.problem(&dir.checkpoint(), None, "the checkpoint is damaged");
         }
     }
-    let stored = Stored::load(disk, dir)?;
+    let stored = StoredState::load(disk, dir)?;
     report.checkpoint = stored.checkpoint.0;
     let total = JournalFiles::list(disk, dir)?.bytes();
-    let mut known = Known { after: Seq::ZERO, since_ms: 0, end: Seq::ZERO, stored, is_readable: true };
+    let mut known = KnownJournal { after: Seq::ZERO, since_ms: 0, end: Seq::ZERO, stored, is_readable: true };
     let mut reader = JournalReader::open(disk, dir)?;
     while let Some(mut segment) = reader.next_segment()? {
         if report.segments == 0 {
@@ -51,7 +51,7 @@ pub(super) fn check(
 }
 
 /// Reports the records that are missing between the segments read so far and this one.
-fn check_beginning(segment: &JournalSegment, known: &mut Known, report: &mut VerifyReport) {
+fn check_beginning(segment: &JournalSegment, known: &mut KnownJournal, report: &mut VerifyReport) {
     let JournalSegment { first, path, .. } = segment;
     if known.end.next() == *first {
         return;
@@ -72,7 +72,7 @@ fn check_beginning(segment: &JournalSegment, known: &mut Known, report: &mut Ver
 
 fn check_records(
     segment: &mut JournalSegment,
-    known: &mut Known,
+    known: &mut KnownJournal,
     report: &mut VerifyReport,
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<()> {
@@ -98,7 +98,11 @@ fn check_records(
     Ok(())
 }
 
-fn check_end(segment: &JournalSegment, known: &mut Known, report: &mut VerifyReport) -> io::Result<()> {
+fn check_end(
+    segment: &JournalSegment,
+    known: &mut KnownJournal,
+    report: &mut VerifyReport,
+) -> io::Result<()> {
     let path = segment.path.display();
     match segment.tail() {
         (_, SegmentTail::Nothing) => {}

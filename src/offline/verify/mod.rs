@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
 use crate::journal::start_error::{StartError, refuse_other_version, refuse_wrong_secret};
-use crate::journal::stored::Stored;
+use crate::journal::stored::StoredState;
 use crate::model::Seq;
 
 /// Options of a check.
@@ -30,7 +30,7 @@ pub struct VerifyOptions {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Problem {
+pub struct VerifyProblem {
     /// The file.
     pub file: PathBuf,
     /// Where in it, where that is known.
@@ -69,7 +69,7 @@ pub struct VerifyReport {
     /// Worth knowing, but not wrong.
     pub notes: Vec<String>,
     /// What is wrong.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<VerifyProblem>,
 }
 
 impl VerifyReport {
@@ -79,12 +79,12 @@ impl VerifyReport {
     }
 
     fn problem(&mut self, file: &Path, offset: Option<u64>, what: impl Into<String>) {
-        self.problems.push(Problem { file: file.to_owned(), offset, what: what.into() });
+        self.problems.push(VerifyProblem { file: file.to_owned(), offset, what: what.into() });
     }
 }
 
 /// Told how many more bytes were read, and how many there are in all.
-pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+pub type VerifyProgress<'a> = &'a mut dyn FnMut(u64, u64);
 
 /// Checks a data directory.
 ///
@@ -95,7 +95,7 @@ pub fn verify(
     disk: &dyn Disk,
     dir: &DataDir,
     options: &VerifyOptions,
-    progress: Progress<'_>,
+    progress: VerifyProgress<'_>,
 ) -> Result<VerifyReport, StartError> {
     refuse_other_version(disk, dir)?;
     dir.read_secret(disk)?;
@@ -114,7 +114,7 @@ pub fn verify(
 }
 
 /// What the journal is known to hold.
-struct Known {
+struct KnownJournal {
     /// The records from here to `end` are all there.
     after: Seq,
     /// When the first of them was received.
@@ -122,7 +122,7 @@ struct Known {
     /// The last record.
     end: Seq,
     /// What checkpoint and ledger say.
-    stored: Stored,
+    stored: StoredState,
     /// Whether every segment could be read to its end.
     is_readable: bool,
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use super::windows::FoundWindows;
-use super::{Known, Progress, VerifyOptions, VerifyReport};
+use super::{KnownJournal, VerifyOptions, VerifyProgress, VerifyReport};
 use crate::base::disk::Disk;
 use crate::batch::insights;
 use crate::data_dir::DataDir;
@@ -19,23 +19,22 @@ use crate::journal::replay::Replay;
 use crate::journal::stored::Unproven;
 use crate::journal::summary;
 use crate::measures::Measures;
-use crate::model::{CustomerId, Seq, WindowId};
+use crate::model::Seq;
 use crate::time;
 use crate::windows::fold::WindowLimits;
 use crate::windows::router::partition;
 use crate::windows::table::{CountTable, TableRow};
 use crate::windows::window::Window;
+use crate::windows::worker::WindowKey;
 
 /// A window in memory takes about this many times its file.
 const MEMORY_PER_FILE_BYTE: u64 = 4;
-
-type Key = (CustomerId, WindowId);
 
 /// What a replay would add.
 #[derive(Default)]
 pub(super) struct Unmerged {
     /// Requests that windows lack, by window.
-    pub(super) requests: BTreeMap<Key, u64>,
+    pub(super) requests: BTreeMap<WindowKey, u64>,
     /// What records after the ledger count.
     pub(super) counted: CountedSince,
     /// Late entries in them for windows before their cutoff.
@@ -53,10 +52,10 @@ pub(super) fn check(
     disk: &dyn Disk,
     dir: &DataDir,
     options: &VerifyOptions,
-    known: &Known,
+    known: &KnownJournal,
     found: &FoundWindows,
     report: &mut VerifyReport,
-    progress: Progress<'_>,
+    progress: VerifyProgress<'_>,
 ) -> io::Result<Unmerged> {
     let memory: u64 = found.values().map(|window| window.bytes * MEMORY_PER_FILE_BYTE).sum();
     let passes =
@@ -84,7 +83,7 @@ pub(super) fn check(
 /// Counting windows again.
 struct Recount<'a> {
     dir: &'a DataDir,
-    known: &'a Known,
+    known: &'a KnownJournal,
     found: &'a FoundWindows,
     cutoffs: Cutoffs,
     unmerged: Unmerged,
@@ -97,14 +96,14 @@ impl Recount<'_> {
         &mut self,
         disk: &dyn Disk,
         (pass, passes): (usize, usize),
-        progress: Progress<'_>,
-    ) -> io::Result<(HashMap<Key, Window>, BTreeMap<Key, Seq>)> {
+        progress: VerifyProgress<'_>,
+    ) -> io::Result<(HashMap<WindowKey, Window>, BTreeMap<WindowKey, Seq>)> {
         let Self { dir, known, found, cutoffs, unmerged } = self;
         let stored = &known.stored;
         // In a copy windows may be older than the checkpoint: the next start replays what they lack.
         let covered = if stored.unproven.is_some() { Seq::ZERO } else { stored.checkpoint };
-        let mut counted: HashMap<Key, Window> = HashMap::new();
-        let mut unwritten: BTreeMap<Key, Seq> = BTreeMap::new();
+        let mut counted: HashMap<WindowKey, Window> = HashMap::new();
+        let mut unwritten: BTreeMap<WindowKey, Seq> = BTreeMap::new();
         let mut done = 0;
         Replay { after: known.after, through: known.end }.visit(disk, dir, |record| {
             let (header, customer) = (record.record.header, &record.customer);
@@ -153,7 +152,7 @@ impl Recount<'_> {
 
 /// A window to count in: one that names what its file names, where that is not everything. (A file that cannot be read
 /// now is reported when it is compared.)
-fn uncounted(disk: &dyn Disk, dir: &DataDir, key: &Key, is_folded: bool) -> Window {
+fn uncounted(disk: &dyn Disk, dir: &DataDir, key: &WindowKey, is_folded: bool) -> Window {
     let file = if is_folded { disk.read(&dir.window(&key.0, key.1)).ok() } else { None };
     let window = file.and_then(|file| Window::decode(&file, &key.0, key.1).ok());
     window.map_or_else(|| Window::new(key.0.clone(), key.1), |window| window.naming_the_same())
@@ -163,11 +162,11 @@ fn compare(
     disk: &dyn Disk,
     dir: &DataDir,
     options: &VerifyOptions,
-    known: &Known,
-    counted: &HashMap<Key, Window>,
+    known: &KnownJournal,
+    counted: &HashMap<WindowKey, Window>,
     report: &mut VerifyReport,
 ) -> io::Result<()> {
-    let mut keys: Vec<&Key> = counted.keys().collect();
+    let mut keys: Vec<&WindowKey> = counted.keys().collect();
     keys.sort_unstable();
     for key in keys {
         let recounted = &counted[key];

@@ -4,13 +4,13 @@
 
 use super::recount::Unmerged;
 use super::windows::FoundWindows;
-use super::{Known, VerifyReport};
+use super::{KnownJournal, VerifyReport};
 use crate::data_dir::DataDir;
 use crate::windows::proof::WindowSums;
 
 pub(super) fn check(
     dir: &DataDir,
-    known: &Known,
+    known: &KnownJournal,
     found: &FoundWindows,
     unmerged: &Unmerged,
     report: &mut VerifyReport,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{Known, VerifyReport};
+use super::{KnownJournal, VerifyReport};
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, window_in_file_name};
 use crate::journal::ledger::Cutoffs;
@@ -45,7 +45,7 @@ fn sums(window: &Window) -> [u64; SUMS.len()] {
 pub(super) fn check(
     disk: &dyn Disk,
     dir: &DataDir,
-    known: &Known,
+    known: &KnownJournal,
     report: &mut VerifyReport,
 ) -> io::Result<FoundWindows> {
     let end = known.end.max(known.stored.known_through());
@@ -134,7 +134,7 @@ pub(super) fn check_sizes_agree(found: &FoundWindows, cutoffs: &Cutoffs, report:
             }
             if let Some(wrong) = (0..SUMS.len()).find(|sum| whole[*sum] != parts[*sum]) {
                 let start = time::format_start(id.start);
-                report.problems.push(super::Problem {
+                report.problems.push(super::VerifyProblem {
                     file: std::path::PathBuf::from(customer.as_str()),
                     offset: None,
                     what: format!(

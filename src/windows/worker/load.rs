@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{Fatal, Key, Resident, Worker};
+use super::{Fatal, Resident, WindowKey, Worker};
 use crate::base::clock::UnixMs;
 use crate::base::disk;
 use crate::model::{CustomerId, Seq, WindowId, WindowSize};
@@ -15,7 +15,7 @@ use crate::windows::window::Window;
 
 impl Worker {
     /// Makes a window resident: from its file, rebuilt from the journal where that is damaged, else empty.
-    pub(super) fn load(&mut self, key: &Key, seq: Seq, now: UnixMs) -> Result<(), Fatal> {
+    pub(super) fn load(&mut self, key: &WindowKey, seq: Seq, now: UnixMs) -> Result<(), Fatal> {
         let path = self.dir.window(&key.0, key.1);
         let fail = |error: io::Error| Fatal(format!("{}: {error}", path.display()));
         let mut dirty = false;
@@ -71,7 +71,7 @@ impl Worker {
     ///
     /// # Errors
     /// In words: the file or the journal cannot be read. Nothing has changed then.
-    pub fn take_up(
+    pub fn rebuild_for_query(
         &mut self,
         customer: &CustomerId,
         id: WindowId,
@@ -99,7 +99,7 @@ impl Worker {
     /// Counts a damaged window again, without the record that is about to be merged.
     fn recount(
         &self,
-        key: &Key,
+        key: &WindowKey,
         seq: Seq,
         path: &std::path::Path,
         content: Option<&[u8]>,
@@ -110,7 +110,7 @@ impl Worker {
         let limits = &self.limits.window;
         let window =
             rebuild(&*self.disk, &self.dir, &key.0, key.1, through, limits, self.limits.max_future_ms)?;
-        // Only now: whoever asks again after a failure must not fill the disk with copies. The file itself stays until
+        // Only now: a query that is repeated after a failure must not fill the disk with copies. The file itself stays until
         // the good one replaces it.
         let copy = content.map(|content| self.dir.quarantine(&*self.disk, path, content, now)).transpose()?;
         self.metrics.quarantined.inc();

@@ -1,11 +1,9 @@
 //! A window worker: owns its partition's windows alone, merges insights into them and keeps their files.
 //!
-//! Comes in: insights in sequence order, checkpoint markers, questions. Goes out: window files, and the word that a
-//! checkpoint's windows are all written. A state machine without thread, channel or clock; the shell in `engine`
-//! gives it messages and time.
-//!
-//! It must never merge a record twice, drop a dirty window, or acknowledge a marker before every window that was
-//! dirty when it came is in a synced file in a synced directory.
+//! Input: insights in sequence order, checkpoint markers, queries. Output: window files; acknowledged markers. Never: merges a
+//! record twice, drops a dirty window, or acknowledges a marker before every window that was dirty when it came is in a synced
+//! file in a synced directory. A state machine without thread, channel or clock; its thread in `engine` gives it messages and
+//! time.
 
 mod late;
 mod load;
@@ -59,17 +57,18 @@ pub struct WorkerLimits {
     pub max_future_ms: u64,
 }
 
-/// What nobody can go on from: the process ends, and the next start says what to do.
+/// An error the process cannot continue after: it ends, and the next start says what to do.
 #[derive(Debug)]
 pub struct Fatal(pub String);
 
 /// The number of a checkpoint marker.
 pub type MarkerId = u64;
 
-type Key = (CustomerId, WindowId);
+/// Whose window it is, and which.
+pub(crate) type WindowKey = (CustomerId, WindowId);
 
 struct Resident {
-    /// Shared with whoever asked for it; a merge then copies it first.
+    /// Shared with the queries that read it; a merge then copies it first.
     window: Arc<Window>,
     dirty: bool,
     /// Touched since the eviction hand last passed.
@@ -79,7 +78,7 @@ struct Resident {
 struct Marker {
     id: MarkerId,
     /// Windows that were dirty when it came and may still be.
-    unwritten: VecDeque<Key>,
+    unwritten: VecDeque<WindowKey>,
 }
 
 /// See the module.
@@ -89,16 +88,16 @@ pub struct Worker {
     limits: WorkerLimits,
     latch: Latch,
     metrics: WindowMetrics,
-    windows: HashMap<Key, Resident, RandomState>,
+    windows: HashMap<WindowKey, Resident, RandomState>,
     resident_bytes: usize,
     resident_keys: usize,
     /// Resident windows in the order the eviction hand passes them (second-chance replacement).
-    hand: VecDeque<Key>,
+    hand: VecDeque<WindowKey>,
     /// Dirty minute windows and when they are due.
-    due: VecDeque<(UnixMs, Key)>,
+    due: VecDeque<(UnixMs, WindowKey)>,
     marker: Option<Marker>,
     /// Whose turn it was last.
-    markers_turn: bool,
+    served_marker_last: bool,
     /// Customers whose directories were renamed into, or found, since the last acknowledged marker.
     unsynced: BTreeSet<CustomerId>,
     /// Nothing is written before this, after a failure.
@@ -137,7 +136,7 @@ impl Worker {
             hand: VecDeque::new(),
             due: VecDeque::new(),
             marker: None,
-            markers_turn: false,
+            served_marker_last: false,
             unsynced: BTreeSet::new(),
             retry_at: 0,
             write_error: None,
@@ -192,7 +191,7 @@ impl Worker {
         Ok(())
     }
 
-    fn check_replay(&self, seq: Seq, key: &Key) -> Result<(), Fatal> {
+    fn check_replay(&self, seq: Seq, key: &WindowKey) -> Result<(), Fatal> {
         if seq <= self.journal_end {
             return Ok(());
         }
@@ -233,7 +232,7 @@ impl Worker {
     pub fn mark(&mut self, id: MarkerId) {
         assert!(self.marker.is_none(), "one marker is outstanding at a time");
         let dirty = self.windows.iter().filter(|(_, resident)| resident.dirty);
-        let mut unwritten: Vec<Key> = dirty.map(|(key, _)| key.clone()).collect();
+        let mut unwritten: Vec<WindowKey> = dirty.map(|(key, _)| key.clone()).collect();
         // By customer and time, so that a directory is written in one go and a simulated run can be repeated.
         unwritten.sort_unstable();
         self.late.mark();
@@ -248,7 +247,7 @@ impl Worker {
         wanted.map(|at| at.max(self.retry_at))
     }
 
-    /// Writes at most one window, or finishes the marker. Says which marker is done.
+    /// Writes at most one window, or finishes the marker. Returns the marker that is done.
     pub fn work(&mut self, now: UnixMs) -> Option<MarkerId> {
         if now < self.retry_at {
             return None;
@@ -260,8 +259,8 @@ impl Worker {
         }
         // Minute windows that are due and the marker take turns: under a steady load there is always a window due, and a
         // checkpoint that waited for none would never come.
-        self.markers_turn = !self.markers_turn;
-        if self.markers_turn && self.marker.is_some() && !self.dirs_in_doubt {
+        self.served_marker_last = !self.served_marker_last;
+        if self.served_marker_last && self.marker.is_some() && !self.dirs_in_doubt {
             return self.work_on_marker(now);
         }
         if let Some(key) = self.next_due(now) {
@@ -305,7 +304,7 @@ impl Worker {
     }
 
     /// The next minute window that is due and still dirty.
-    fn next_due(&mut self, now: UnixMs) -> Option<Key> {
+    fn next_due(&mut self, now: UnixMs) -> Option<WindowKey> {
         while let Some((_, key)) = self.due.pop_front_if(|(due, _)| *due <= now) {
             if self.is_dirty(&key) {
                 return Some(key);
@@ -314,7 +313,7 @@ impl Worker {
         None
     }
 
-    fn is_dirty(&self, key: &Key) -> bool {
+    fn is_dirty(&self, key: &WindowKey) -> bool {
         self.windows.get(key).is_some_and(|resident| resident.dirty)
     }
 
@@ -338,7 +337,7 @@ impl Worker {
     }
 
     /// Writes a window's file if it is dirty. After a failure it stays dirty, and nothing is tried for a while.
-    fn write(&mut self, key: &Key, now: UnixMs) -> bool {
+    fn write(&mut self, key: &WindowKey, now: UnixMs) -> bool {
         let Some(resident) = self.windows.get_mut(key).filter(|resident| resident.dirty) else { return true };
         let timer = self.metrics.flush_seconds.start_timer();
         let bytes = resident.window.encode();

@@ -8,7 +8,7 @@ use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::batch::insights;
 use log_analytics::journal::committer::Submission;
 use log_analytics::journal::dedup::DedupHasher;
-use log_analytics::journal::format::{BodyCoding, Draft, Parts};
+use log_analytics::journal::format::{BodyCoding, Parts, RecordDraft};
 use log_analytics::journal::summary;
 use log_analytics::model::{BatchId, CustomerId, Summary, WindowId, WindowSize, WindowStart};
 use xxhash_rust::xxh3::xxh3_128;
@@ -144,7 +144,7 @@ impl Batch {
             fingerprint: self.fingerprint,
             body_bytes: self.body.len() as u32,
         };
-        let draft = Draft::new(
+        let draft = RecordDraft::new(
             parts,
             self.body.len(),
             |bytes| summary::encode(&self.summary, bytes),

@@ -19,7 +19,7 @@ impl Engine {
         if let Proof::Damaged(damaged) = proof {
             for (customer, id) in damaged {
                 let number = partition(&customer, id, self.workers.len());
-                let rebuilt = self.workers[number].take_up(&customer, id, now);
+                let rebuilt = self.workers[number].rebuild_for_query(&customer, id, now);
                 rebuilt.map_err(|text| self.fatal(Fatal(text)))?;
             }
             self.write_windows(now)?;

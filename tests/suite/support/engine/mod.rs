@@ -345,9 +345,9 @@ impl Engine {
                     // Its owner counts it again.
                     Err(_) => {
                         let number = partition(customer, id, self.workers.len());
-                        let taken_up = self.workers[number].take_up(customer, id, now);
-                        let taken_up = taken_up.map_err(|text| self.fatal(Fatal(text)))?;
-                        taken_up.expect("the file is there")
+                        let rebuilt = self.workers[number].rebuild_for_query(customer, id, now);
+                        let rebuilt = rebuilt.map_err(|text| self.fatal(Fatal(text)))?;
+                        rebuilt.expect("the file is there")
                     }
                 };
                 windows.insert(key, Counted::of(&window));
