@@ -96,6 +96,12 @@ impl WorkerThread {
             ToWorker::RebuildForQuery { customer, window, answer } => {
                 let _ = answer.try_send(self.worker.rebuild_for_query(&customer, window, clock::now_ms()));
             }
+            ToWorker::AskMerged { since, answer } => {
+                let _ = answer.try_send(self.worker.merged_since(since));
+            }
+            ToWorker::RemovePacked { customer, pack, windows, answer } => {
+                let _ = answer.try_send(self.worker.remove_packed(&customer, pack, &windows));
+            }
             ToWorker::Stop => return false,
         }
         true

@@ -11,10 +11,11 @@ use std::time::SystemTime;
 
 use super::{Report, Wanted, fits};
 use crate::base::disk::Disk;
-use crate::data_dir::{DataDir, at, customer_dir_name, customer_in_dir_name, window_in_file_name};
+use crate::data_dir::{DataDir, customer_dir_name, customer_in_dir_name, window_file_name};
 use crate::dimension::{DIMENSION_COUNT, PATH, USER_AGENT};
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
-use crate::windows::file;
+use crate::windows::file::{self, Damaged};
+use crate::windows::shelf::{Shelf, StoredWindow};
 use crate::windows::view::{self, WindowView};
 use crate::windows::window::Window;
 
@@ -56,9 +57,10 @@ impl Stored<'_> {
 
     /// The customer of a directory with a cut name: its windows know.
     fn customer_of_cut_name(&self, name: &str) -> io::Result<Option<CustomerId>> {
-        let dir = self.dir.windows().join(name);
-        for file in self.disk.list(&dir)?.into_iter().filter(|file| file.name.ends_with(".json")) {
-            if let Ok(window) = Window::decode_any(&self.disk.read(&dir.join(&file.name))?) {
+        let mut shelf = Shelf::new(self.disk, self.dir.windows().join(name));
+        for id in shelf.list()?.windows {
+            let Some(Ok(bytes)) = shelf.read(id)?.map(|stored| stored.content) else { continue };
+            if let Ok(window) = Window::decode_any(&bytes) {
                 let customer = window.customer().clone();
                 return Ok((customer_dir_name(&customer) == name).then_some(customer));
             }
@@ -71,7 +73,8 @@ impl Stored<'_> {
     /// # Errors
     /// What the disk says of the directory.
     pub fn report(&self, wanted: &Wanted, tell: &mut dyn FnMut(String)) -> io::Result<Report> {
-        let files = self.files(wanted)?;
+        let mut shelf = Shelf::new(self.disk, self.dir.customer(&wanted.customer));
+        let files = self.files(wanted, &mut shelf)?;
         let mut report = Report::default();
         let Some(size) = choose(&files, wanted) else { return Ok(report) };
         if wanted.size.is_some() {
@@ -84,9 +87,10 @@ impl Stored<'_> {
         ids.dedup();
         ids.sort_unstable();
         ids.dedup();
+        let mut reader = WindowReader { customer: &wanted.customer, files: &files, shelf, tell };
         for id in ids.into_iter().filter(|id| range.contains(&id.start)) {
             let mut counts = Counts::default();
-            self.add(&wanted.customer, &files, id, &mut counts, tell);
+            reader.add(id, &mut counts);
             if counts.windows > 0 {
                 report.add(id, counts.requests, counts.incomplete);
                 counts.paths.iter().for_each(|(key, count)| report.add_path(key, *count));
@@ -96,36 +100,41 @@ impl Stored<'_> {
         Ok(report)
     }
 
-    fn files(&self, wanted: &Wanted) -> io::Result<Files> {
+    fn files(&self, wanted: &Wanted, shelf: &mut Shelf<'_>) -> io::Result<Files> {
         let dir = self.dir.customer(&wanted.customer);
-        let mut names = Vec::new();
-        self.disk.names(&dir, &mut |name| names.push(name.to_owned())).map_err(at(&dir))?;
+        let list = shelf.list()?;
         let mut files = Files::new();
-        for name in names {
-            let Some(id) = window_in_file_name(&name) else { continue };
-            // Retention may remove it meanwhile.
-            let written = dir.join(&name).metadata().and_then(|data| data.modified());
-            if let (Ok(written), true) = (written, wanted.range().starts(id.size).contains(&id.start)) {
-                files.insert(id, written);
-            }
+        let is_wanted = |id: &WindowId| wanted.range().starts(id.size).contains(&id.start);
+        for id in list.windows.into_iter().filter(is_wanted) {
+            let written = match list.plain.contains(&id) {
+                // Retention may remove it meanwhile.
+                true => dir.join(window_file_name(id)).metadata().and_then(|data| data.modified()).ok(),
+                // A day is packed long after everything of it was written.
+                false => Some(SystemTime::UNIX_EPOCH),
+            };
+            files.extend(written.map(|written| (id, written)));
         }
         Ok(files)
     }
+}
 
+/// Reads windows, or their parts where those are newer.
+struct WindowReader<'a, 'd> {
+    customer: &'a CustomerId,
+    files: &'a Files,
+    shelf: Shelf<'d>,
+    tell: &'a mut dyn FnMut(String),
+}
+
+impl WindowReader<'_, '_> {
     /// Adds one window, from its own file or from the files of the finer ones within it.
-    fn add(
-        &self,
-        customer: &CustomerId,
-        files: &Files,
-        id: WindowId,
-        counts: &mut Counts,
-        tell: &mut dyn FnMut(String),
-    ) {
+    fn add(&mut self, id: WindowId, counts: &mut Counts) {
+        let files = self.files;
         let own = files.get(&id);
         let minutes = within(id, WindowSize::Minute);
         let newest = files.range(minutes).map(|(_, written)| written).max();
         if own.is_some() && newest <= own {
-            return self.read(customer, id, counts, tell);
+            return self.read(id, counts);
         }
         let finer = match id.size {
             WindowSize::Minute => return,
@@ -141,11 +150,11 @@ impl Stored<'_> {
         starts.sort_unstable();
         starts.dedup();
         for start in starts {
-            self.add(customer, files, WindowId { size: finer, start }, &mut parts, tell);
+            self.add(WindowId { size: finer, start }, &mut parts);
         }
         if own.is_some() {
             let mut whole = Counts::default();
-            self.read(customer, id, &mut whole, tell);
+            self.read(id, &mut whole);
             // Finer windows may be kept for a shorter time.
             if whole.requests >= parts.requests {
                 parts = whole;
@@ -154,16 +163,19 @@ impl Stored<'_> {
         counts.merge(parts);
     }
 
-    fn read(&self, customer: &CustomerId, id: WindowId, counts: &mut Counts, tell: &mut dyn FnMut(String)) {
-        let path = self.dir.window(customer, id);
-        let bytes = match self.disk.read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => return tell(at(&path)(error).to_string()),
+    fn read(&mut self, id: WindowId, counts: &mut Counts) {
+        let StoredWindow { path, content } = match self.shelf.read(id) {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return,
+            Err(error) => return (self.tell)(error.to_string()),
         };
-        match file::decode(&bytes, customer, id, &WANTED) {
+        match content
+            .as_ref()
+            .map_err(Damaged::clone)
+            .and_then(|bytes| file::decode(bytes, self.customer, id, &WANTED))
+        {
             Ok(view) => counts.add(&view),
-            Err(damage) => tell(format!("{}: {damage}", path.display())),
+            Err(damage) => (self.tell)(format!("{}: {damage}", path.display())),
         }
     }
 }

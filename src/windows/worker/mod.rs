@@ -7,6 +7,7 @@
 
 mod late;
 mod load;
+mod packed;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -17,6 +18,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use self::late::LateEntries;
+use self::packed::LastMerges;
 use super::fold::WindowLimits;
 use super::window::Window;
 use crate::base::clock::UnixMs;
@@ -112,6 +114,7 @@ pub struct Worker {
     /// The last record this worker merged something of.
     through: Seq,
     late: LateEntries,
+    last_merges: LastMerges,
 }
 
 impl Worker {
@@ -144,6 +147,7 @@ impl Worker {
             journal_end,
             through: Seq::ZERO,
             late: LateEntries::default(),
+            last_merges: LastMerges::default(),
         }
     }
 
@@ -174,6 +178,7 @@ impl Worker {
             self.make_room(now);
             return Ok(());
         }
+        self.last_merges.note(&key.0, key.1, now);
         let window = Arc::make_mut(&mut resident.window);
         let (bytes, keys) = (window.resident_bytes(), window.keys());
         let folded = window.merge(*seq, &insight.keys, &insight.counts, &self.limits.window);

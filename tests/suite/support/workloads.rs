@@ -25,6 +25,7 @@ pub struct Workload {
     pub checkpoint_percent: u64,
     pub query_percent: u64,
     pub repeat_percent: u64,
+    pub pack_percent: u64,
     /// The most that the clock advances in a step; sometimes it goes back.
     pub tick_ms: u64,
     /// Keys are folded into `(other)`.
@@ -82,6 +83,7 @@ pub fn plain() -> Workload {
         checkpoint_percent: 10,
         query_percent: 5,
         repeat_percent: 10,
+        pack_percent: 0,
         tick_ms: 400,
         blurred: false,
         faults_per_10_000: 0,
@@ -155,6 +157,11 @@ pub fn expiring() -> Workload {
     workload
 }
 
+/// Days are packed while entries for them come.
+pub fn packing() -> Workload {
+    Workload { name: "packing", pack_percent: 12, query_percent: 10, ..expiring() }
+}
+
 /// All workloads that are crashed at every operation.
 pub fn all() -> Vec<Workload> {
     vec![
@@ -166,6 +173,7 @@ pub fn all() -> Vec<Workload> {
         few_keys(),
         copied(),
         expiring(),
+        packing(),
     ]
 }
 
@@ -182,6 +190,7 @@ pub fn random(rng: &mut Rng) -> Workload {
         tick_ms: rng.pick(&[5, 300, 5_000]),
         blurred,
         copy_percent: rng.pick(&[0, 0, 40]),
+        pack_percent: rng.pick(&[0, 0, 3, 20]),
         late_start_ms: rng.pick(&[0, 2 * 86_400_000]),
         ..plain()
     };

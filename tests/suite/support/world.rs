@@ -66,6 +66,7 @@ pub struct Stats {
     pub failed_starts: u64,
     pub copies: u64,
     pub expired: u64,
+    pub packed: u64,
 }
 
 impl std::ops::AddAssign for Stats {
@@ -82,6 +83,7 @@ impl std::ops::AddAssign for Stats {
         self.failed_starts += other.failed_starts;
         self.copies += other.copies;
         self.expired += other.expired;
+        self.packed += other.packed;
     }
 }
 
@@ -179,6 +181,7 @@ impl World {
             self.stats.checkpoints += engine.checkpoints;
             self.stats.removed += engine.maintained.removed;
             self.stats.expired += engine.expired;
+            self.stats.packed += engine.packed;
         }
     }
 
@@ -299,6 +302,9 @@ impl World {
         }
         if rng.percent(70) {
             engine.finish_checkpoint(now)?;
+        }
+        if rng.percent(self.workload.pack_percent) {
+            engine.pack(rng)?;
         }
         if rng.percent(self.workload.query_percent) {
             let windows = self.look()?;
