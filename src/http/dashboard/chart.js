@@ -51,7 +51,7 @@ class Chart {
       if (this.metric.lines) return this.series.map((s) => s.value(b.now) || 0);
       return [this.height(b.now), this.compares && b.before ? this.height(b.before) : 0];
     });
-    const most = Math.max(...values);
+    const most = Math.max(0, ...values);
     const step = niceStep((most || (this.metric.lines ? 0.01 : 4)) / 4, !this.metric.lines);
     const ticks = [];
     for (let n = 0; n < 5 || (n - 1) * step < most; n += 1) ticks.push(Number((n * step).toPrecision(6)));

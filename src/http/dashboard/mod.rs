@@ -1,9 +1,13 @@
 //! `GET /`: the dashboard, one self-contained page that asks the same API that others use.
 //!
-//! Its parts are files in `dashboard/`, put together once; nothing is fetched from anywhere else. The page holds no
-//! data, so anybody may have it: what it shows, it must ask for with the reader's own customer id and key. Its
-//! Content-Security-Policy names style and script by their hashes and allows nothing else, and Trusted Types forbid
-//! every way to turn text into markup.
+//! Input: the files of `dashboard/`, put together once. Output: the page, with a Content-Security-Policy that names style
+//! and script by their hashes and allows nothing else; Trusted Types forbid every way to turn text into markup.
+//! Never: data, so anybody may have the page (what it shows, it asks for with the reader's own customer id and key), or
+//! anything fetched from elsewhere.
+//!
+//! The parts, in their order: `time`, `words` and `measures` say what things are called; `state` is what is shown, `api` asks
+//! for it; `chart`, `cursor`, `cards`, `tables`, `lines`, `messages` and `customers` show it; `export` saves it; `load` runs all
+//! of them; `app` is what people do.
 
 use std::sync::OnceLock;
 

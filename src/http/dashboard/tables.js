@@ -40,7 +40,7 @@ const statusColumn = (status) => ({
 
 class DimensionTable {
   constructor(dimension, parent) {
-    Object.assign(this, dimension, { sort: 'requests', status: '', filter: '', all: false, answer: null, past: null });
+    Object.assign(this, dimension, { sort: 'requests', status: '', filter: '', all: false, answer: null, past: null, turn: 0 });
     this.note = el('p', { class: 'note' });
     this.search = el('input', { type: 'search', placeholder: 'Filter', 'aria-label': `Filter ${this.title.toLowerCase()}`, spellcheck: 'false', autocomplete: 'off', oninput: () => this.type() });
     this.codes = el('select', { 'aria-label': `Sort ${this.title.toLowerCase()} by a status`, hidden: true, onchange: () => this.order('requests', this.codes.value) });
@@ -56,13 +56,16 @@ class DimensionTable {
     this.shown = shown;
     const by = this.sort === 'requests' && state.people ? 'people' : this.sort;
     const sort = this.status ? { status: this.status } : { by };
-    this.ask = () => top(this.id, from, to, { ...sort, n: this.filter ? ASKED_TO_FILTER : ASKED }, signal);
     // With a filter, the range before would have to be read line by line once more.
     const past = state.where || pastFrom < EARLIEST ? null : remembered(`${this.id} ${this.sort}`, pastFrom, pastTo, (start, end) => top(this.id, start, end, { by, n: ASKED_BEFORE }));
+    this.wide = Boolean(this.filter);
+    this.turn += 1;
+    const { turn } = this;
     try {
-      [this.answer, this.past] = await Promise.all([this.ask(), past]);
-      if (signal.aborted) return;
-      this.wide = Boolean(this.filter);
+      const answers = await Promise.all([top(this.id, from, to, { ...sort, n: this.wide ? ASKED_TO_FILTER : ASKED }, signal), past]);
+      // Another question may have been asked meanwhile.
+      if (signal.aborted || turn !== this.turn) return;
+      [this.answer, this.past] = answers;
       this.draw();
     } catch (error) {
       if (error.name === 'AbortError') return;
