@@ -36,14 +36,16 @@ fn week_of_a_shop() -> Vec<Value> {
             let status = match path {
                 "/wp-login.php" => 404,
                 "/checkout" | "/api/orders" if bad && rng.below(3) == 0 => 503,
-                _ => [200, 200, 200, 200, 200, 200, 304, 301, 404][rng.below(9) as usize],
+                _ => rng.pick(&[200, 200, 200, 200, 200, 200, 304, 301, 404]),
             };
             let millis = (20 + 30 * path.len() as u64) * (1 + rng.below(8)) / (1 + rng.below(3)) * if bad { 3 } else { 1 };
-            json!({"receivedAt": format_rfc3339(WEEK_MS + hour * hour_ms + rng.below(hour_ms)), "method": "GET", "route": path, "path": path,
-                "userAgent": agents[rng.below(8) as usize], "status": status, "responseBytes": 800 + rng.below(60_000),
-                "durationSeconds": millis as f64 / 1e3, "host": ["shop.example", "shop.example", "api.example"][rng.below(3) as usize],
-                "referrer": ["", "", "https://news.example/", "https://search.example/", "https://social.example/"][rng.below(5) as usize],
-                "clientIp": format!("203.0.113.{}", rng.below(250)), "country": ["DE", "FR", "GB", "US", "US", "JP"][rng.below(6) as usize]})
+            let host = rng.pick(&["shop.example", "shop.example", "api.example"]);
+            let referrer = rng.pick(&["", "", "https://news.example/", "https://search.example/", "https://social.example/"]);
+            let country = rng.pick(&["DE", "FR", "GB", "US", "US", "JP"]);
+            json!({"receivedAt": format_rfc3339(WEEK_MS + hour * hour_ms + rng.below(hour_ms)), "method": "GET", "route": path,
+                "path": path, "userAgent": rng.pick(&agents), "status": status, "responseBytes": 800 + rng.below(60_000),
+                "durationSeconds": millis as f64 / 1e3, "host": host, "referrer": referrer, "country": country,
+                "clientIp": format!("203.0.113.{}", rng.below(250))})
         }).collect::<Vec<_>>()
     });
     entries.collect()
