@@ -105,7 +105,7 @@ fn biggest(keys: impl Iterator<Item = String>) -> Vec<(String, u64)> {
     let mut counts = BTreeMap::new();
     keys.filter(|key| !key.is_empty()).for_each(|key| *counts.entry(key).or_insert(0) += 1);
     let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     counts
 }
 
