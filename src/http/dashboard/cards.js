@@ -13,7 +13,7 @@ function card(metric, now, before) {
   return el('button', { class: 'tile', 'data-metric': metric.id, 'aria-pressed': String(metric.id === state.metric), title: `Show ${metric.name.toLowerCase()} over time`, onclick: () => go({ metric: metric.id }) },
     el('bdi', { class: 'name' }, metric.name),
     el('b', { id: metric.id === 'requests' && 'total' }, value === undefined ? '–' : metric.text(value)),
-    note(change(value, was, metric), was === undefined ? '' : ` was ${metric.text(was)}`),
+    was !== undefined && note(change(value, was, metric), ` was ${metric.text(was)}`),
     metric.note && note(metric.note(now)));
 }
 

@@ -26,7 +26,7 @@ async function numbers(p, signal) {
   ]);
   const measures = (answer) => measuresOf(answer.windows[0], state.people);
   return {
-    ...p, customer: sums.customerId, totals: sums, series, now: measures(sums), before: sumsBefore && measures(sumsBefore),
+    ...p, customer: sums.customerId, totals: sums, series, now: measures(sums), before: sumsBefore && sumsBefore.windows.length ? measures(sumsBefore) : undefined,
     buckets: buckets(p, series.windows, seriesBefore && seriesBefore.windows), at: Date.now(),
   };
 }
