@@ -101,10 +101,10 @@ function drawNumbers(shown) {
 }
 
 // What an answer covers, where that is less than was asked for.
-function coverText({ totals: sums }) {
+function coverText({ totals: sums, from }) {
   const parts = [];
   if (sums.rounded) parts.push(`Older windows were removed, so the range is rounded to ${rangeText(Date.parse(sums.from), Date.parse(sums.to), 'minute')}.`);
-  if (sums.covered) parts.push(`The journal holds the lines of ${rangeText(Date.parse(sums.covered.from), Date.parse(sums.covered.to), 'minute')}; a filter counts no others.`);
+  if (sums.bodies && Date.parse(sums.bodies.from) > from) parts.push(`A filter counts the lines that the journal holds: here those since ${windowText(Date.parse(sums.bodies.from), 'minute')}.`);
   return parts.join(' ');
 }
 

@@ -59,9 +59,8 @@ const isLive = () => state.live && Boolean(state.range || state.to > Date.now())
 
 // ── The filter: terms of `where`, which the API describes ───────────────────────────────────────────────────────
 
-const escaped = (value) => String(value).replaceAll('\\', '\\\\').replaceAll(',', '\\,');
-const term = (field, value) => `${field}=${escaped(value)}`;
-const terms = () => state.where.match(/(?:\\.|[^,\\])+/g) || [];
+const term = (field, value) => `${field}=${String(value).replaceAll(',', '\\,')}`;
+const terms = () => state.where.match(/(?:\\,|[^,])+/g) || [];
 function withTerms(added) {
   const kept = terms().filter((old) => !added.some((one) => one.split('=')[0] === old.split('=')[0]));
   return [...kept, ...added].join(',');
