@@ -6,6 +6,13 @@ function go(changes, replace) {
   load();
 }
 
+// Another metric needs no other answer.
+function showMetric(metric) {
+  state.metric = metric;
+  writeAddress();
+  drawNumbers(view);
+}
+
 function zoomIn() {
   const p = plan();
   go({ range: '', from: Math.floor((p.to - p.span / 4) / MINUTE) * MINUTE, to: p.to });

@@ -10,7 +10,7 @@ function drawCards(shown) {
 
 function card(metric, now, before) {
   const value = metric.total(now), was = before && (!metric.needs || metric.needs(before)) ? metric.total(before) : undefined;
-  return el('button', { class: 'tile', 'data-metric': metric.id, 'aria-pressed': String(metric.id === state.metric), title: `Show ${metric.name.toLowerCase()} over time`, onclick: () => go({ metric: metric.id }) },
+  return el('button', { class: 'tile', 'data-metric': metric.id, 'aria-pressed': String(metric.id === state.metric), title: `Show ${metric.name.toLowerCase()} over time`, onclick: () => showMetric(metric.id) },
     el('bdi', { class: 'name' }, metric.name),
     el('b', { id: metric.id === 'requests' && 'total' }, value === undefined ? '–' : metric.text(value)),
     was !== undefined && note(change(value, was, metric), ` was ${metric.text(was)}`),
