@@ -77,6 +77,7 @@
 //! | committer | 1 | journal, deduplication index, seq |
 //! | window worker | `--partitions` | its windows and their files; never blocks on a send |
 //! | checkpointer | 1 | `checkpoint.json`, retention |
+//! | packer | 1 | the packs of old days |
 //! | signals | 1 | SIGTERM, SIGINT, SIGHUP |
 //!
 //! A panic in any of them ends the process, and the next start recovers; only a panic inside one request is contained.

@@ -39,21 +39,20 @@ use self::removals::Removals;
 use self::replayed::Workers;
 use self::worker::WorkerThread;
 use crate::base::clock::{self, UnixMs};
-use crate::base::disk::{Disk, FileLock};
+use crate::base::disk::Disk;
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::base::secret::Subkey;
 use crate::base::shutdown::{Joined, end_process, spawn};
 use crate::base::sync::lock;
 use crate::batch::{Encoding, Format, insights, visitor_key};
-use crate::data_dir::{DataDir, at};
+use crate::data_dir::DataDir;
 use crate::intake::{CheckedBatch, Health, Intake};
 use crate::journal::committer::{CommitLimits, Position, Pressure, Submission};
 use crate::journal::dedup::{DedupHasher, DedupKey};
 use crate::journal::format::{BodyCoding, Parts, RecordDraft};
 use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince};
 use crate::journal::recovery::{self, OpenedJournal, Opening, RecoveryReport};
-use crate::journal::replay::Replay;
 use crate::journal::retention::RetentionClock;
 use crate::journal::start_error::StartError;
 use crate::journal::summary;
@@ -215,7 +214,7 @@ impl Engine {
         dir.prepare(&*disk)?;
         // A backup must not see a segment that is written again or cut.
         let opened = {
-            let _lock = lock_for_recovery(&dir)?;
+            let _lock = replayed::lock_for_recovery(&dir)?;
             recovery::open(&Opening {
                 disk: &disk,
                 dir: &dir,
@@ -227,7 +226,7 @@ impl Engine {
             })?
         };
         let OpenedJournal { committer, replay, ledger, retention_ms, report } = opened;
-        report_recovery(&report, &replay, &metrics);
+        replayed::report_recovery(&report, &replay, &metrics);
 
         let shared = Arc::new(EngineShared {
             hasher: DedupHasher::new(dir.secret()),
@@ -322,36 +321,6 @@ impl Engine {
         let mut threads = lock(&self.threads);
         threads.drain(..).all(|thread| thread.join_until(deadline))
     }
-}
-
-/// Keeps backups away while recovery writes segments again or cuts them.
-fn lock_for_recovery(dir: &DataDir) -> io::Result<FileLock> {
-    let path = dir.retain();
-    match FileLock::try_exclusive(&path).map_err(at(&path))? {
-        Some(lock) => Ok(lock),
-        None => {
-            log::info!("a backup of {} is being made; the start waits for its end", dir.root().display());
-            FileLock::exclusive(&path).map_err(at(&path))
-        }
-    }
-}
-
-fn report_recovery(report: &RecoveryReport, replay: &Replay, metrics: &Metrics) {
-    let torn_bytes = report.torn_bytes.unwrap_or(0);
-    metrics.rewritten_records.set(report.rewritten);
-    metrics.torn_bytes.set(torn_bytes);
-    metrics.checkpoint_seq.set(report.checkpoint.0);
-    let records = format!("records to {}, checkpoint {}", report.end, report.checkpoint);
-    if report.rewritten == 0 && torn_bytes == 0 && replay.records() == 0 {
-        log::info!("clean start, nothing to repair: {records}");
-        return;
-    }
-    log::info!(
-        "journal: {records}, {} to replay, {} written again because they may not have been on disk, {torn_bytes} bytes \
-         of an unfinished write cut off",
-        replay.records(),
-        report.rewritten,
-    );
 }
 
 impl Intake for Engine {
