@@ -10,6 +10,7 @@
 //! point one way, the committer may wait for workers, workers wait for no other thread, and the checkpointer waits for both.
 //! Each thread is a thin shell that gives a state machine messages and time.
 
+mod bodies;
 mod checkpointer;
 mod committer;
 pub mod keeper;
@@ -109,6 +110,8 @@ struct EngineShared {
     last_received_at_ms: AtomicU64,
     /// Which workers cannot write what they hold.
     overfull: Vec<AtomicBool>,
+    /// Before these, windows do not exist or are about to be removed.
+    cutoffs: Mutex<Arc<Cutoffs>>,
 }
 
 impl EngineShared {
@@ -208,6 +211,7 @@ impl Engine {
         let OpenedJournal { committer, replay, ledger, retention_ms, report } = opened;
         report_recovery(&report, &replay, &metrics);
 
+        let cutoffs = Arc::new(ledger.cutoffs());
         let shared = Arc::new(EngineShared {
             hasher: DedupHasher::new(dir.secret()),
             disk,
@@ -217,10 +221,10 @@ impl Engine {
             checkpointed_bytes: AtomicU64::new(0),
             last_received_at_ms: AtomicU64::new(committer.last_received_at_ms()),
             overfull: (0..options.partitions).map(|_| AtomicBool::new(false)).collect(),
+            cutoffs: Mutex::new(Arc::clone(&cutoffs)),
             options,
         });
         let (acks_in, acks) = bounded(shared.options.partitions);
-        let cutoffs = Arc::new(ledger.cutoffs());
         let mut threads = Vec::new();
         let mut to_workers = Vec::new();
         for number in 0..shared.options.partitions {
