@@ -252,6 +252,22 @@ mod tests {
     }
 
     #[test]
+    fn a_backslash_before_a_comma_or_a_backslash_takes_its_meaning_away() {
+        let limits = Limits::default();
+        let path = |condition: &str, path: &'static str| {
+            let filter = Filter::parse(condition).unwrap();
+            let value = |field| if field == Field::PATH { RawValue::text(path) } else { RawValue::Missing };
+            filter.matches(value, &Rules::without_clock(&limits), &mut AgentNames::default())
+        };
+        assert!(
+            path(r"path=/a\\,path!=/b", r"/a\")
+                && path(r"path=/a\b\,c", r"/a\b,c")
+                && !path(r"path=/a\\\,", r"/a\")
+        );
+        assert!(path(r"path=/a\\\,", r"/a\,"));
+    }
+
+    #[test]
     fn an_entry_does_not_meet_what_is_false_of_it() {
         for text in [
             "status<500",

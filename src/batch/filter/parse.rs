@@ -92,14 +92,18 @@ impl Filter {
     }
 }
 
-/// The parts between commas that have no backslash before them.
+/// The parts between commas. A backslash takes its meaning from a comma or a backslash behind it, and stands for itself before
+/// anything else.
 fn split(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {
         match char {
-            '\\' if chars.next_if_eq(&',').is_some() => parts.last_mut().expect("one is there").push(','),
             ',' => parts.push(String::new()),
+            '\\' => {
+                let taken = chars.next_if(|next| matches!(next, ',' | '\\')).unwrap_or('\\');
+                parts.last_mut().expect("one is there").push(taken);
+            }
             _ => parts.last_mut().expect("one is there").push(char),
         }
     }

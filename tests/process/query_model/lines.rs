@@ -21,7 +21,7 @@ const CHOICES: [Choice; 10] = [
     }),
     ("responseBytes!=", |entry| entry.bytes.is_some()),
     ("clientIp=192.0.2.3", |entry| entry.client == Some(3)),
-    ("path=/a\"b\\,method=GET", |entry| entry.path == 1),
+    ("path=/a\"b\\\\,method=GET", |entry| entry.path == 1),
     ("receivedAt>=2025-10-25T20:05:00Z,status!=200", |entry| {
         entry.minute >= 5 && STATUSES[entry.status] != 200
     }),
