@@ -82,6 +82,8 @@ pub struct Answer {
     pub status: u16,
     /// `retry-after` in seconds, where it has that form.
     pub retry_after: Option<u64>,
+    /// The path of the next page, where `link` names one.
+    pub next: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -237,6 +239,7 @@ impl Client {
 struct HeadOf {
     status: u16,
     retry_after: Option<u64>,
+    next: Option<String>,
     length: Option<usize>,
     is_chunked: bool,
     stays_open: bool,
@@ -269,7 +272,7 @@ fn read_answer(input: &mut impl Read) -> io::Result<(Answer, bool)> {
         input.take(MAX_BODY_BYTES as u64).read_to_end(&mut unread)?;
         unread
     };
-    Ok((Answer { status: head.status, retry_after: head.retry_after, body }, stays_open))
+    Ok((Answer { status: head.status, retry_after: head.retry_after, next: head.next, body }, stays_open))
 }
 
 fn invalid(what: &'static str) -> io::Error {
@@ -331,10 +334,16 @@ fn head_of(response: &httparse::Response<'_, '_>) -> io::Result<HeadOf> {
     Ok(HeadOf {
         status: response.code.unwrap_or(0),
         retry_after: text("retry-after").and_then(|seconds| seconds.parse().ok()),
+        next: text("link").and_then(next_page).map(str::to_owned),
         length,
         is_chunked: has("transfer-encoding", "chunked"),
         stays_open: response.version == Some(1) && !has("connection", "close"),
     })
+}
+
+/// The path of `<PATH>; rel="next"`.
+fn next_page(link: &str) -> Option<&str> {
+    link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"").filter(|path| path.starts_with('/'))
 }
 
 fn read_chunks(input: &mut impl Read, mut unread: Vec<u8>) -> io::Result<Vec<u8>> {
@@ -450,7 +459,9 @@ mod tests {
 
     #[test]
     fn an_error_is_told_in_the_servers_words() {
-        let answer = |body: &str| Answer { status: 400, retry_after: None, body: body.into() }.description();
+        let answer = |body: &str| {
+            Answer { status: 400, retry_after: None, next: None, body: body.into() }.description()
+        };
         assert_eq!(answer(r#"{"requestId":"1","errorDescription":"no entries"}"#), "no entries");
         assert_eq!(answer("<html>"), "<html>");
     }

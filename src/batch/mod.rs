@@ -11,16 +11,20 @@
 pub mod agent;
 mod cache;
 mod client;
+mod content;
 mod counter;
 mod decode;
 mod entry;
 mod error;
 mod fast;
 mod field;
+mod filter;
+mod finder;
 mod intern;
 mod json;
 mod layout;
 mod limits;
+mod lines;
 mod number;
 mod raw;
 mod reference;
@@ -34,11 +38,14 @@ mod walk;
 mod whole;
 
 pub use client::ClientAddress;
+pub use content::Content;
 pub use counter::Counter;
 pub use decode::{DecodeError, Encoding, decode};
 pub use entry::Entry;
 pub use error::{BatchError, ItemError, ItemPlace};
 pub use field::{Altered, Field};
+pub use filter::{Filter, FilterError};
+pub use finder::{Finder, ReadEntry};
 pub use limits::{
     Format, Limits, MAX_AGENT_BYTES, MAX_FUTURE_MS, MAX_MINUTES, MAX_PATH_BYTES, fixed_visitor_key,
     visitor_key,

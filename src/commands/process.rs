@@ -87,7 +87,7 @@ impl Process {
             budget: Budget::new(bounds.max_inflight_bytes),
             metrics: Arc::clone(&metrics),
         };
-        let reading = Reading::new(bounds.query, operators, Arc::clone(&metrics));
+        let reading = Reading::new(bounds.query, bounds.batch.clone(), operators, Arc::clone(&metrics));
         let routes = Routes::new(ingest, reading, gateway, Arc::clone(&metrics), Arc::clone(&connections));
         let (config, routes) = (config.clone(), Arc::new(routes));
         Ok(Self { bounds, disk, metrics, name, config, routes, connections })

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Failure, progress};
 use crate::base::clock;
+use crate::batch::Filter;
 use crate::input::Input;
 use crate::model::{CustomerId, WindowSize};
 use crate::report::{Look, Report};
@@ -33,6 +34,10 @@ pub(super) struct SummarizeArgs {
     /// The customerId of the windows
     #[arg(long, value_name = "ID", value_parser = parse_customer, default_value = "-")]
     customer: CustomerId,
+    /// Count only entries that meet these conditions, such as status>=500,path=/checkout: fields of entries, family or class
+    /// with =, !=, ^=, <, <=, > or >=; a comma in a value is \,
+    #[arg(long = "where", value_name = "CONDITIONS", value_parser = parse_filter)]
+    filter: Option<Filter>,
     /// Paths and families in the table
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
@@ -49,6 +54,11 @@ pub(super) fn parse_size(text: &str) -> Result<WindowSize, String> {
     WindowSize::from_name(text).ok_or_else(|| "minute, hour or day".to_owned())
 }
 
+/// Reads the conditions of a `where`.
+pub(super) fn parse_filter(text: &str) -> Result<Filter, String> {
+    Filter::parse(text).map_err(|error| error.to_string())
+}
+
 /// Reads a customer id.
 pub(super) fn parse_customer(text: &str) -> Result<CustomerId, String> {
     CustomerId::new(text).ok_or_else(|| "1 to 128 visible ASCII characters".to_owned())
@@ -60,8 +70,13 @@ pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         threads => threads,
     };
-    let options =
-        Options { customer: args.customer.clone(), size: args.window, threads, now_ms: clock::now_ms() };
+    let options = Options {
+        customer: args.customer.clone(),
+        size: args.window,
+        threads,
+        now_ms: clock::now_ms(),
+        filter: args.filter.clone(),
+    };
     let read = Arc::new(AtomicU64::new(0));
     let shown = progress::Shown::default();
     shown.start(&inputs, "summarizing", Arc::clone(&read));

@@ -12,6 +12,7 @@
 //! packer for workers.
 //! Each thread is a thin shell that gives a state machine messages and time.
 
+mod bodies;
 mod checkpointer;
 mod committer;
 pub mod keeper;
@@ -28,7 +29,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use xxhash_rust::xxh3::xxh3_128;
 
 use self::checkpointer::{CheckpointerChannels, CheckpointerThread};
 use self::committer::CommitterThread;
@@ -45,7 +45,7 @@ use crate::base::latch::Latch;
 use crate::base::secret::Subkey;
 use crate::base::shutdown::{Joined, end_process, spawn};
 use crate::base::sync::lock;
-use crate::batch::{Encoding, Format, insights, visitor_key};
+use crate::batch::{Encoding, insights, visitor_key};
 use crate::data_dir::DataDir;
 use crate::intake::{CheckedBatch, Health, Intake};
 use crate::journal::committer::{CommitLimits, Position, Pressure, Submission};
@@ -118,6 +118,8 @@ struct EngineShared {
     removals: Removals,
     /// Which workers cannot write what they hold.
     overfull: Vec<AtomicBool>,
+    /// Before these, windows do not exist or are about to be removed.
+    cutoffs: Mutex<Arc<Cutoffs>>,
 }
 
 impl EngineShared {
@@ -228,6 +230,7 @@ impl Engine {
         let OpenedJournal { committer, replay, ledger, retention_ms, report } = opened;
         replayed::report_recovery(&report, &replay, &metrics);
 
+        let cutoffs = Arc::new(ledger.cutoffs());
         let shared = Arc::new(EngineShared {
             hasher: DedupHasher::new(dir.secret()),
             removals: Removals::new(&dir),
@@ -238,10 +241,10 @@ impl Engine {
             checkpointed_bytes: AtomicU64::new(0),
             last_received_at_ms: AtomicU64::new(committer.last_received_at_ms()),
             overfull: (0..options.partitions).map(|_| AtomicBool::new(false)).collect(),
+            cutoffs: Mutex::new(Arc::clone(&cutoffs)),
             options,
         });
         let (acks_in, acks) = bounded(shared.options.partitions);
-        let cutoffs = Arc::new(ledger.cutoffs());
         let mut threads = Vec::new();
         let mut to_workers = Vec::new();
         for number in 0..shared.options.partitions {
@@ -348,10 +351,10 @@ impl Intake for Engine {
         outcome
     }
 
-    fn known(&self, customer: &CustomerId, batch_id: &BatchId, body: &[u8]) -> Option<Outcome> {
+    fn known(&self, customer: &CustomerId, batch_id: &BatchId, fingerprint: u128) -> Option<Outcome> {
         let key = self.shared.hasher.key(customer, batch_id);
         let (answer, known) = bounded(1);
-        let ask = ToCommitter::AskKnown { key, fingerprint: xxh3_128(body), answer };
+        let ask = ToCommitter::AskKnown { key, fingerprint, answer };
         let _ = self.to_committer.send(ask);
         // The committer drops questions that come after the stop.
         known.recv().unwrap_or(Some(Outcome::Unavailable(Reason::Stopping)))
@@ -399,12 +402,12 @@ impl Engine {
     fn prepare(&self, batch: CheckedBatch<'_>) -> Result<(Submission, Charge), Outcome> {
         const BUSY: Outcome = Outcome::Unavailable(Reason::Busy);
         let CheckedBatch { customer, batch_id, server_made_id, body, summary, mut charge, .. } = batch;
-        let fingerprint = xxh3_128(body);
+        let fingerprint = batch.content.fingerprint(body);
         let parts = Parts {
             customer,
             batch_id,
             server_made_id,
-            ndjson: batch.format == Format::Ndjson,
+            content: batch.content,
             entries: summary.entries,
             fingerprint,
             body_bytes: u32::try_from(body.len()).expect("bodies are limited to less than 4 GiB"),

@@ -84,6 +84,7 @@ enum Route {
     Readyz,
     Aggregates,
     Top,
+    Entries,
     Customers,
     Dashboard,
     OpenApi,
@@ -99,6 +100,7 @@ impl Route {
             "/readyz" => Route::Readyz,
             "/aggregates" => Route::Aggregates,
             "/aggregates/top" => Route::Top,
+            "/entries" => Route::Entries,
             "/customers" => Route::Customers,
             "/" => Route::Dashboard,
             "/openapi.json" => Route::OpenApi,
@@ -115,6 +117,7 @@ impl Route {
             Route::Readyz => "/readyz",
             Route::Aggregates => "/aggregates",
             Route::Top => "/aggregates/top",
+            Route::Entries => "/entries",
             Route::Customers => "/customers",
             Route::Dashboard => "/",
             Route::OpenApi => "/openapi.json",
@@ -211,13 +214,14 @@ impl Routes {
                 self.authenticate(head)?;
                 self.ingest.handle(head, request.body, intake, request_id)
             }
-            Route::Aggregates | Route::Top => {
+            Route::Aggregates | Route::Top | Route::Entries => {
                 let source = self.opened()?.source()?;
                 if !self.reading.is_operator(head) {
                     self.authenticate(head)?;
                 }
                 match route {
                     Route::Top => Ok(aggregates::top(&self.reading, head, source)?),
+                    Route::Entries => Ok(aggregates::entries(&self.reading, head, source)?),
                     _ => Ok(aggregates::windows(&self.reading, head, source)?),
                 }
             }
@@ -278,8 +282,8 @@ impl Routes {
         let route = Route::of(path);
         let (response, code): (Response, Cow<'static, str>) = match answer {
             Ok(response) => (response, "".into()),
-            Err(Refused { problem, batch_id, reason }) => {
-                let mut response = problem.response(request_id, batch_id.as_ref());
+            Err(Refused { problem, batch_id, numbers, reason }) => {
+                let mut response = problem.response(request_id, batch_id.as_ref(), numbers.as_deref());
                 if problem.status == 405 {
                     response = response.with("allow", route.allow());
                 }

@@ -2,6 +2,7 @@
 //! so little memory that windows come from files as often as from workers. Every question follows its batches at once, so
 //! this also shows that what was answered 202 is seen.
 
+mod lines;
 mod plain;
 mod top;
 
@@ -113,9 +114,13 @@ fn instant(ms: u64) -> String {
     time::format_rfc3339(ms).replace('Z', &format!(".{:03}Z", ms % 1_000))
 }
 
-fn model(batches: &[Batch], customer: usize) -> Vec<PlainEntry> {
+fn sent(batches: &[Batch], customer: usize) -> Vec<Entry> {
     let batches = batches.iter().filter(|batch| batch.customer == customer);
-    batches.flat_map(|batch| &batch.entries).map(|entry| entry.counted(BASE_MS)).collect()
+    batches.flat_map(|batch| batch.entries.clone()).collect()
+}
+
+fn model(batches: &[Batch], customer: usize) -> Vec<PlainEntry> {
+    sent(batches, customer).iter().map(|entry| entry.counted(BASE_MS)).collect()
 }
 
 fn expected_windows(entries: &[PlainEntry], customer: &str, query: &Query) -> Vec<Value> {
@@ -151,7 +156,7 @@ fn expected_windows(entries: &[PlainEntry], customer: &str, query: &Query) -> Ve
 }
 
 /// Follows the pages of a query to their end.
-fn ask(client: &mut Client, customer: &str, query: &Query) -> Vec<Value> {
+fn ask(client: &mut Client, customer: &str, query: &Query, condition: Option<&str>) -> Vec<Value> {
     let (step, zone) = (STEPS[query.step], ZONES[query.zone]);
     let mut target = format!("/aggregates?{}&window={step}&tz={zone}&limit={}", query.range(), query.limit);
     if let Some(by) = query.by {
@@ -169,6 +174,9 @@ fn ask(client: &mut Client, customer: &str, query: &Query) -> Vec<Value> {
     if query.classes {
         target.push_str("&classes=true");
     }
+    if let Some(condition) = condition {
+        target.push_str(&format!("&where={}", lines::encoded(condition)));
+    }
     let mut windows: Vec<Value> = Vec::new();
     let mut next = String::new();
     loop {
@@ -179,6 +187,7 @@ fn ask(client: &mut Client, customer: &str, query: &Query) -> Vec<Value> {
         assert_eq!(time::parse_rfc3339(page["from"].as_str().unwrap()), Ok(query.from_ms));
         assert_eq!(time::parse_rfc3339(page["to"].as_str().unwrap()), Ok(query.to_ms));
         assert!(page.get("rounded").is_none());
+        assert_eq!(page.get("bodies").is_some(), condition.is_some());
         let page_windows = page["windows"].as_array_mut().unwrap();
         let full = page_windows.len() == query.limit;
         assert!(page_windows.len() <= query.limit);
@@ -193,8 +202,15 @@ fn ask(client: &mut Client, customer: &str, query: &Query) -> Vec<Value> {
     }
 }
 
-fn check_windows(client: &mut Client, customer: &str, entries: &[PlainEntry], query: &Query) {
-    let (found, expected) = (ask(client, customer, query), expected_windows(entries, customer, query));
+fn check_windows(
+    client: &mut Client,
+    customer: &str,
+    entries: &[PlainEntry],
+    query: &Query,
+    condition: Option<&str>,
+) {
+    let (found, expected) =
+        (ask(client, customer, query, condition), expected_windows(entries, customer, query));
     let starts = |windows: &[Value]| -> Vec<String> {
         windows.iter().map(|window| window["windowStart"].as_str().unwrap().to_owned()).collect()
     };
@@ -225,13 +241,20 @@ fn every_answer_is_that_of_the_model() {
                 // Asked in between, so that windows are in every state.
                 let query = &queries[number % queries.len()];
                 let entries = model(&batches[..=number], query.customer);
-                check_windows(client, &customer(query.customer), &entries, query);
+                check_windows(client, &customer(query.customer), &entries, query, None);
             }
             for query in &queries {
                 let entries = model(&batches, query.customer);
                 let customer = customer(query.customer);
-                check_windows(client, &customer, &entries, query);
-                top::check(client, &customer, &entries, query);
+                check_windows(client, &customer, &entries, query, None);
+                top::check(client, &customer, &entries, query, None);
+                let (condition, is_met) = lines::choice(query);
+                let sent = sent(&batches, query.customer);
+                lines::check(client, &customer, &sent, query);
+                let chosen: Vec<PlainEntry> =
+                    sent.iter().filter(|entry| is_met(entry)).map(|entry| entry.counted(BASE_MS)).collect();
+                check_windows(client, &customer, &chosen, query, Some(condition));
+                top::check(client, &customer, &chosen, query, Some(condition));
             }
             Ok(())
         })
