@@ -6,14 +6,17 @@
 
 use std::ops::Range;
 
+use super::content::Content;
 use super::field::Field;
 use super::filter::{AgentNames, Filter};
 use super::json::{Place, raw_entry, raw_value, read_object};
-use super::limits::{Format, Limits};
+use super::limits::Limits;
+use super::lines::raw_of_line;
 use super::raw::{RawEntry, RawValue};
 use super::rules::{self, Rules};
 use super::walk::{ItemReader, Piece, walk};
 use crate::dimension::{TEXT_COUNT, text_field};
+use crate::entry::{LineParameters, Outcome};
 use crate::model::WindowStart;
 use crate::time;
 
@@ -63,15 +66,47 @@ impl<'f> Finder<'f> {
     pub fn find(
         &mut self,
         body: &[u8],
-        format: Format,
+        content: &Content,
         minutes: &Range<WindowStart>,
         visit: &mut dyn FnMut(u32, &RawEntry<'_>),
     ) {
+        let format = match content {
+            Content::Json(format) => *format,
+            Content::Lines(parameters) => return self.find_lines(body, parameters, minutes, visit),
+        };
         let limits = self.limits.clone();
         let rules = Rules::without_clock(&limits);
         let mut reader = FindingReader { finder: self, bytes: body, rules: &rules, minutes, visit, items: 0 };
         // What was accepted has no end before its end.
         let _ = walk(Piece::whole(body), format, &limits, &mut reader);
+    }
+
+    fn find_lines(
+        &mut self,
+        body: &[u8],
+        parameters: &LineParameters,
+        minutes: &Range<WindowStart>,
+        visit: &mut dyn FnMut(u32, &RawEntry<'_>),
+    ) {
+        let mut reader = parameters.reader(self.limits.keep_query);
+        let mut items = 0;
+        let mut each = |outcome: Outcome<'_>| {
+            let Outcome::Entry { entry, .. } = outcome else { return };
+            let raw = raw_of_line(&entry);
+            let minute = time::minute_of(entry.received_at_micros / 1_000);
+            if minutes.contains(&minute) && self.is_met_by(&raw) {
+                visit(items, &raw);
+            }
+            items += 1;
+        };
+        let mut lines = body.split(|byte| *byte == b'\n').peekable();
+        while let Some(line) = lines.next() {
+            // Nothing follows the last line end.
+            if lines.peek().is_some() || !line.is_empty() {
+                reader.line(line, &mut each);
+            }
+        }
+        reader.finish(&mut each);
     }
 
     /// Whether an entry that was read elsewhere meets the filter.
@@ -156,6 +191,7 @@ impl ItemReader for FindingReader<'_, '_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::limits::Format;
     use crate::batch::whole::summarize;
     use crate::batch::{Counter, insights};
     use crate::model::CustomerId;
@@ -181,7 +217,7 @@ mod tests {
         let mut found = Vec::new();
         Finder::new(Some(&filter), &limits).find(
             body().as_bytes(),
-            Format::Ndjson,
+            &Content::Json(Format::Ndjson),
             &minutes,
             &mut |place, raw| {
                 found.push((place, reader.read(raw).unwrap()));
@@ -211,9 +247,14 @@ mod tests {
         let limits = Limits::default();
         let filter = Filter::parse("status=400").unwrap();
         let mut counter = Counter::new(&limits, time::LAST_MS, 1 << 12);
-        Finder::new(Some(&filter), &limits).find(body().as_bytes(), Format::Ndjson, &ALL, &mut |_, raw| {
-            counter.add(raw, |_| true).unwrap();
-        });
+        Finder::new(Some(&filter), &limits).find(
+            body().as_bytes(),
+            &Content::Json(Format::Ndjson),
+            &ALL,
+            &mut |_, raw| {
+                counter.add(raw, |_| true).unwrap();
+            },
+        );
         let text = body();
         let alone: Vec<&str> = text.lines().filter(|line| line.contains("\"400\"")).collect();
         let expected =
@@ -222,5 +263,34 @@ mod tests {
         let counted = counter.take();
         assert_eq!(counted, expected);
         assert_eq!(insights(&customer, &counted.summary).len(), 5 + 1 + 1);
+    }
+
+    #[test]
+    fn lines_of_a_log_are_found_and_counted_as_the_same_entries_in_json() {
+        let log = "192.0.2.7 - - [28/Dec/2025:18:03:07 +0000] \"GET /a?q HTTP/1.1\" 503 7 \"https://b.example/x\" \"curl/8\"\n\
+                   no access log\n\
+                   192.0.2.7 - - [28/Dec/2025:18:04:07 +0000] \"GET /a HTTP/1.1\" 200 7 \"-\" \"curl/8\"\n\
+                   192.0.2.8 - - [28/Dec/2025:18:05:07 +0000] \"PUT /b HTTP/1.1\" 503 7 \"-\" \"curl/8\"";
+        let lines = Content::named("log-lines", Some("")).unwrap();
+        let limits = Limits::default();
+        let filter = Filter::parse("status=503,family=curl").unwrap();
+        let reader = Finder::new(None, &limits);
+        let (mut found, mut counter) = (Vec::new(), Counter::new(&limits, time::LAST_MS, 1 << 12));
+        Finder::new(Some(&filter), &limits).find(log.as_bytes(), &lines, &ALL, &mut |place, raw| {
+            let entry = reader.read(raw).unwrap();
+            found.push((place, entry.method, entry.path, entry.client.unwrap()));
+            counter.add(raw, |_| true).unwrap();
+        });
+        let text = |text: &str| text.to_owned();
+        assert_eq!(
+            found,
+            [
+                (0, text("GET"), text("/a"), text("192.0.2.7")),
+                (2, text("PUT"), text("/b"), text("192.0.2.8"))
+            ]
+        );
+        let alone: Vec<&str> = log.lines().filter(|line| line.contains(" 503 ")).collect();
+        let expected = lines.summarize(alone.join("\n").as_bytes(), &limits, time::LAST_MS).unwrap();
+        assert_eq!(counter.take().summary, expected.summary);
     }
 }

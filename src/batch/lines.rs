@@ -12,6 +12,8 @@ use super::client::ClientAddress;
 use super::error::BatchError;
 use super::field::{Field, FieldSet};
 use super::limits::{Limits, MAX_DURATION_SECONDS, MAX_RESPONSE_BYTES, MAX_STATUS};
+use super::number::Number;
+use super::raw::{RawEntry, RawValue};
 use super::rules::{self, Optional, Rules};
 use super::tally::{Client, NO_KEY, Numbered, Tally};
 use super::whole::{Summarized, finish};
@@ -131,6 +133,34 @@ impl LineCounter {
             Optional::Unreadable => Optional::Unreadable,
         }
     }
+}
+
+/// An entry of a log as one that was read from JSON.
+pub(super) fn raw_of_line<'e>(entry: &LogEntry<'e>) -> RawEntry<'e> {
+    let mut raw = RawEntry::default();
+    let mut set = |field, value| raw.set(field, value);
+    set(Field::RECEIVED_AT, RawValue::Number(Number::from_units(entry.received_at_micros, 6)));
+    set(Field::METHOD, RawValue::text(entry.method));
+    let is_path = !rules::trim(entry.path).is_empty();
+    set(Field::PATH, RawValue::text(if is_path { entry.path } else { NO_PATH }));
+    set(Field::USER_AGENT, RawValue::text(entry.user_agent));
+    let numbers = [
+        (Field::STATUS, entry.status.map(u64::from), 0),
+        (Field::RESPONSE_BYTES, entry.response_bytes, 0),
+        (Field::DURATION, entry.duration_micros, 6),
+    ];
+    for (field, number, decimals) in numbers {
+        if let Some(number) = number {
+            set(field, RawValue::Number(Number::from_units(number, decimals)));
+        }
+    }
+    let texts = (0..TEXT_COUNT).map(|text| (Field::of_text(text), entry.text(text_field(text).name)));
+    for (field, text) in texts.chain([(Field::ROUTE, entry.route), (Field::CLIENT_IP, entry.client_ip)]) {
+        if let Some(text) = text {
+            set(field, RawValue::text(text));
+        }
+    }
+    raw
 }
 
 fn client_of(text: &str, agent: u32, tally: &mut Tally) -> Optional<Client> {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::Engine;
 use crate::base::secret::Subkey;
-use crate::batch::{Format, MAX_FUTURE_MS};
+use crate::batch::{Content, MAX_FUTURE_MS};
 use crate::journal::bodies::decoded_body;
 use crate::journal::format::BodyCoding;
 use crate::journal::reader::{JournalFiles, JournalReader, JournalRecord, JournalSegment};
@@ -28,28 +28,30 @@ const CHUNK_BYTES: usize = 16 << 20;
 struct HeldBody {
     seq: Seq,
     coding: BodyCoding,
-    format: Format,
+    content: Content,
     body_bytes: usize,
     stored: Vec<u8>,
 }
 
 impl HeldBody {
-    fn of(found: &JournalRecord<'_>) -> Self {
+    fn of(found: &JournalRecord<'_>) -> Result<Self, QueryError> {
         let header = &found.record.header;
-        Self {
+        let content = found.record.content();
+        Ok(Self {
             seq: header.seq,
             coding: header.body_coding,
-            format: if header.ndjson { Format::Ndjson } else { Format::JsonArray },
+            content: content
+                .map_err(|why| QueryError::Unreadable(format!("record {}: {why}", header.seq)))?,
             body_bytes: header.body_bytes as usize,
             stored: found.record.stored_body().to_vec(),
-        }
+        })
     }
 
     fn work(&self, task: BodyTask<'_>) -> Result<(), QueryError> {
         let body = decoded_body(self.coding, &self.stored, self.body_bytes);
         let body = body.map_err(|error| QueryError::Unreadable(format!("record {}: {error}", self.seq)))?;
         let Some(bytes) = body else { return Ok(()) };
-        task(StoredBody { seq: self.seq, format: self.format, bytes: &bytes })
+        task(StoredBody { seq: self.seq, content: &self.content, bytes: &bytes })
     }
 }
 
@@ -107,7 +109,7 @@ impl BodySource for Engine {
                     continue;
                 }
                 meter.charge_body(u64::from(header.body_bytes))?;
-                chunk.push(HeldBody::of(&found))?;
+                chunk.push(HeldBody::of(&found)?)?;
             }
         }
         chunk.work()?;

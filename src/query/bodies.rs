@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::{Meter, QueryError};
 use crate::base::secret::Subkey;
-use crate::batch::Format;
+use crate::batch::Content;
 use crate::model::{CustomerId, Seq, WindowStart};
 
 /// The body of one batch.
@@ -15,8 +15,8 @@ use crate::model::{CustomerId, Seq, WindowStart};
 pub struct StoredBody<'b> {
     /// Its record.
     pub seq: Seq,
-    /// How its entries are strung together.
-    pub format: Format,
+    /// What it is.
+    pub content: &'b Content,
     /// The decoded bytes.
     pub bytes: &'b [u8],
 }

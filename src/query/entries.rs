@@ -79,7 +79,7 @@ pub fn answer(
         let mut finder = taken.unwrap_or_else(|| Finder::new(chosen.filter, chosen.rules));
         let floor = lock(&newest).floor;
         let mut lines = Vec::new();
-        finder.find(body.bytes, body.format, &minutes, &mut |item, raw| {
+        finder.find(body.bytes, body.content, &minutes, &mut |item, raw| {
             let Some(entry) = reader.read(raw) else { return };
             let place = EntryPlace { received_at_ms: entry.received_at_ms, seq: body.seq, item };
             let is_in_page =

@@ -64,7 +64,7 @@ impl FilteredWindows {
             let (mut finder, mut counter) = taken.unwrap_or_else(|| {
                 (Finder::new(chosen.filter, &rules), Counter::new(&rules, time::LAST_MS, CHUNK_BYTES))
             });
-            finder.find(body.bytes, body.format, &minutes, &mut |_, raw| {
+            finder.find(body.bytes, body.content, &minutes, &mut |_, raw| {
                 // It was accepted once; what today's rules refuse cannot be counted.
                 let _ = counter.add(raw, |_| true);
             });
