@@ -8,8 +8,9 @@ use std::sync::atomic::AtomicU64;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, progress};
+use super::{Failure, customer_settings, progress};
 use crate::base::clock;
+use crate::config::CustomersArg;
 use crate::input::Input;
 use crate::model::{CustomerId, WindowSize};
 use crate::report::{Look, Report};
@@ -30,9 +31,11 @@ pub(super) struct SummarizeArgs {
     /// Threads; 0 for one per core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
-    /// The customerId of the windows
+    /// The customerId of the windows, and the customer of --customers
     #[arg(long, value_name = "ID", value_parser = parse_customer, default_value = "-")]
     customer: CustomerId,
+    #[command(flatten)]
+    customers: CustomersArg,
     /// Paths and families in the table
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
@@ -60,8 +63,13 @@ pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         threads => threads,
     };
-    let options =
-        Options { customer: args.customer.clone(), size: args.window, threads, now_ms: clock::now_ms() };
+    let options = Options {
+        customer: args.customer.clone(),
+        size: args.window,
+        path_rules: customer_settings(&args.customers)?.of(&args.customer).path_rules.clone(),
+        threads,
+        now_ms: clock::now_ms(),
+    };
     let read = Arc::new(AtomicU64::new(0));
     let shown = progress::Shown::default();
     shown.start(&inputs, "summarizing", Arc::clone(&read));

@@ -1,7 +1,7 @@
 //! `POST /logs`: from a request to a checked batch, and from its outcome to an answer.
 //!
-//! Input: head, body and an [`Intake`]. Output: an answer. Checks come in this order: headers, then the body's length and
-//! coding, then every entry. Never: a read of a body whose headers are refused.
+//! Input: head, body and an [`Intake`]. Output: an answer. Checks come in this order: headers, the customer's rate, then the
+//! body's length and coding, then every entry. Never: a read of a body whose headers are refused.
 
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
@@ -14,6 +14,7 @@ use crate::base::inflight::{Budget, Charge};
 use crate::base::labelled::labelled;
 use crate::base::random;
 use crate::batch::{self, Altered, BatchError, DecodeError, Encoding, Format};
+use crate::customers::Customers;
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
@@ -26,6 +27,7 @@ pub(crate) struct Ingest {
     /// The largest body, both as sent and decoded.
     pub max_body_bytes: usize,
     pub budget: Arc<Budget>,
+    pub customers: Arc<Customers>,
     pub metrics: Arc<Metrics>,
 }
 
@@ -39,6 +41,8 @@ labelled! {
         Unsupported "unsupported"
         Duplicate "duplicate"
         Conflict "conflict"
+        /// The customer is over its rate.
+        OverRate "over_rate"
         /// The client's upload stood still while others needed its memory.
         Stalled "stalled"
         /// The client went away before its body had come.
@@ -64,6 +68,7 @@ impl From<Problem> for Refused {
             411 => RejectReason::NoLength,
             413 => RejectReason::TooLarge,
             415 => RejectReason::Unsupported,
+            429 => RejectReason::OverRate,
             _ => RejectReason::Other,
         };
         Self { problem, batch_id: None, reason: reason.label() }
@@ -115,7 +120,12 @@ impl Ingest {
         request_id: &str,
     ) -> Result<Response, Refused> {
         let mut labels = labels(head)?;
-        let mut charge = Charge::new(&self.budget);
+        let customers = self.customers.in_force();
+        let settings = customers.of(&labels.customer);
+        if let (Some(rate), Err(seconds)) = (settings.entries_per_second, customers.admit(&labels.customer)) {
+            return Err(Problem::over_rate(rate, seconds).into());
+        }
+        let mut charge = Charge::of(&self.budget, labels.customer.as_str());
         let raw = body.read(self.max_body_bytes, &mut charge).map_err(|error| self.body_refused(&error))?;
         let decoded = batch::decode(labels.encoding, raw, self.max_body_bytes, &mut charge).map_err(
             |error| match error {
@@ -131,7 +141,11 @@ impl Ingest {
             labels.batch_id = body_id(&decoded);
         }
         let now = Now::of(intake);
-        let limits = batch::Limits { visitors: intake.visitor_key(), ..self.limits.clone() };
+        let limits = batch::Limits {
+            visitors: intake.visitor_key(),
+            path_rules: settings.path_rules.clone(),
+            ..self.limits.clone()
+        };
         let summarized = match batch::summarize(&decoded, labels.format, &limits, now.latest_ms) {
             Ok(summarized) => summarized,
             Err(error) => return Err(self.content_refused(labels, &decoded, intake, &error, &now)),
@@ -154,6 +168,7 @@ impl Ingest {
         });
         match outcome {
             Outcome::Counted => {
+                customers.charge(&labels.customer, counted.entries);
                 for (field, entries) in counted.altered.counts() {
                     let altered = &self.metrics.altered_fields;
                     altered.with_label_values(&[field.name()]).inc_by(u64::from(entries));

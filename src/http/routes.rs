@@ -18,6 +18,7 @@ use super::tokens::Tokens;
 use super::{Handler, Head, Request, Response, dashboard, openapi};
 use crate::base::clock;
 use crate::base::random;
+use crate::customers::Customers;
 use crate::intake::{Health, Intake, Reason};
 use crate::metrics::Metrics;
 use crate::query::WindowSource;
@@ -175,6 +176,11 @@ impl Routes {
     /// The gateway's and the operators' tokens, to be read again on SIGHUP.
     pub(crate) fn tokens(&self) -> [&Tokens; 2] {
         [&self.tokens, self.reading.operators()]
+    }
+
+    /// The customers' settings, to be read again on SIGHUP.
+    pub(crate) fn customers(&self) -> &Customers {
+        &self.ingest.customers
     }
 
     /// The roles, between recovery and the stop.

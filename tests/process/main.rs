@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "helpers are shared by several test binaries")]
 
 mod crash;
+mod customers_file;
 mod dashboard;
 mod deploy;
 mod dry_run;
