@@ -23,7 +23,7 @@ use log_analytics::journal::committer::{
     ActiveSegment, CommitLimits, Committer, CommitterState, Pressure, Submission,
 };
 use log_analytics::journal::dedup::{DedupHasher, DedupIndex};
-use log_analytics::journal::format::{BodyCoding, Draft, Parts};
+use log_analytics::journal::format::{BodyCoding, Parts, RecordDraft};
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{BatchId, CustomerId, Seq};
 use log_analytics::outcome::Outcome;
@@ -59,7 +59,7 @@ fn submission(number: u64, body: &[u8], budget: &Arc<Budget>) -> Submission {
         fingerprint: u128::from(number),
         body_bytes: body.len() as u32,
     };
-    let draft = Draft::new(
+    let draft = RecordDraft::new(
         parts,
         body.len() + 512,
         |_| {},
@@ -69,6 +69,8 @@ fn submission(number: u64, body: &[u8], budget: &Arc<Budget>) -> Submission {
         },
     );
     Submission {
+        customer: customer.clone(),
+        entries: 1,
         key: Some(DedupHasher::new(&Secret::from_file(&[7; 16]).unwrap()).key(&customer, &batch_id)),
         fingerprint: u128::from(number),
         draft,

@@ -3,7 +3,7 @@
 //! Input: the root. Output: paths; the secret. Never: decides what files hold; `journal` and `windows` do.
 //!
 //! ```text
-//! LOCK, secret, checkpoint.json
+//! LOCK, RETAIN, secret, checkpoint.json, customers.json
 //! journal/00000000000000000001.log .idx      named after the first seq they hold
 //! aggregate-results/<customer>/<stamp>.json   windows
 //! quarantine/                                 copies of damaged files, for people to look at
@@ -80,6 +80,16 @@ impl DataDir {
         self.root.join("checkpoint.json")
     }
 
+    /// The file of the customers' sums.
+    pub fn customers(&self) -> PathBuf {
+        self.root.join("customers.json")
+    }
+
+    /// The lock that backups share, and that whatever removes files holds alone.
+    pub fn retain(&self) -> PathBuf {
+        self.root.join("RETAIN")
+    }
+
     /// The journal's directory.
     pub fn journal(&self) -> PathBuf {
         self.root.join("journal")
@@ -123,6 +133,18 @@ impl DataDir {
     /// A temporary name that nobody else uses.
     pub fn temp(&self) -> PathBuf {
         self.temp_dir().join(format!("{}", self.next_temp.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// Whether there is a data directory: one that a server wrote, however damaged it is. Changes nothing.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn exists(&self, disk: &dyn Disk) -> io::Result<bool> {
+        let is_ours = |name: &str| ["log", "idx"].iter().any(|ending| seq_in_name(name, ending).is_some());
+        let has_journal_files = disk.list(&self.journal())?.iter().any(|entry| is_ours(&entry.name));
+        let root = disk.list(&self.root)?;
+        let has = |path: PathBuf| root.iter().any(|entry| path.ends_with(&entry.name));
+        Ok(has_journal_files || has(self.checkpoint()) || (has(self.secret_file()) && has(self.windows())))
     }
 
     /// Creates what is missing, empties `tmp/`, and reads the secret, or makes it where there is no journal yet.
@@ -194,7 +216,7 @@ impl DataDir {
 
     /// Keeps a copy of a damaged file in `quarantine/`, under a name that tells where it lay and when it was found,
     /// so that nothing there is ever overwritten. The file itself stays until something good replaces it: removed
-    /// first, a crash in between would make it look as if it had never been. Says where the copy is.
+    /// first, a crash in between would make it look as if it had never been. Returns the path of the copy.
     ///
     /// # Errors
     /// What the file system says.

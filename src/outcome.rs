@@ -54,6 +54,8 @@ reasons! {
     Backlog "backlog" "too much waits to be written to window files: try again"
     /// A sync failed: see [`crate::base::latch`].
     Latched "latched" "the journal stopped after a disk error: the server must be restarted"
+    /// The data directory was removed or moved while the server ran; the process ends.
+    DataDirGone "data_dir_gone" "the data directory is gone: the server ends"
     /// The server is starting.
     Starting "starting" "the server is starting: try again"
     /// The server is stopping.

@@ -49,7 +49,7 @@ pub trait Disk: Send + Sync {
     /// `NotFound`, or what the file system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Creates a directory whose parent exists. Says whether it was missing.
+    /// Creates a directory whose parent exists. Returns whether it was missing.
     ///
     /// # Errors
     /// What the file system says.
@@ -60,6 +60,13 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// What the file system says; nothing is known of the entries then.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes everything durable that was written to the file system that holds `path` (`syncfs`): one call where many
+    /// files are written at once.
+    ///
+    /// # Errors
+    /// What the file system says; nothing is known of what was written then.
+    fn sync_file_system(&self, path: &Path) -> io::Result<()>;
 
     /// The entries of a directory in no order; empty for one that does not exist.
     ///
@@ -222,6 +229,10 @@ impl Disk for RealDisk {
         File::open(path)?.sync_all()
     }
 
+    fn sync_file_system(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(File::open(path)?)?)
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         let entries = match fs::read_dir(dir) {
             Ok(entries) => entries,
@@ -327,6 +338,14 @@ impl DiskFile for RealFile {
 /// What `writev` takes in one call on Linux (`IOV_MAX`).
 const MAX_IO_SLICES: usize = 1024;
 
+/// Whether the disk could not read what is there (`EIO`). Such a file is as good as damaged; any other error, too many open
+/// files, say, may pass.
+pub fn is_unreadable(error: &io::Error) -> bool {
+    /// On Linux.
+    const EIO: i32 = 5;
+    error.raw_os_error() == Some(EIO)
+}
+
 /// Opens a file that belongs to somebody else (a log to import or to summarize), for reading only.
 ///
 /// # Errors
@@ -335,29 +354,57 @@ pub fn open_for_reading(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// The lock that keeps a second process away from a data directory; released on drop.
+/// A lock on a file (`flock`), released on drop.
 #[derive(Debug)]
-pub struct DirLock {
-    _file: File,
+pub struct FileLock {
+    file: File,
 }
 
-impl DirLock {
-    /// Takes the lock file at `path`, creating it if needed. `Ok(None)` where another process holds it.
+impl FileLock {
+    fn open(path: &Path) -> io::Result<File> {
+        OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(path)
+    }
+
+    /// Takes the lock alone, creating the file if needed. `Ok(None)` where another process holds it.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn acquire(path: &Path) -> io::Result<Option<DirLock>> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
+    pub fn try_exclusive(path: &Path) -> io::Result<Option<FileLock>> {
+        let file = Self::open(path)?;
         match file.try_lock() {
-            Ok(()) => {
-                // The pid is for people who wonder who holds the lock; nothing reads it back.
-                file.set_len(0)?;
-                (&file).write_all(format!("{}\n", std::process::id()).as_bytes())?;
-                Ok(Some(DirLock { _file: file }))
-            }
+            Ok(()) => Ok(Some(FileLock { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// As [`FileLock::try_exclusive`], but waits until nobody else holds it.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn exclusive(path: &Path) -> io::Result<FileLock> {
+        let file = Self::open(path)?;
+        file.lock()?;
+        Ok(FileLock { file })
+    }
+
+    /// Takes the lock together with others who share it; waits until nobody holds it alone.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn shared(path: &Path) -> io::Result<FileLock> {
+        let file = Self::open(path)?;
+        file.lock_shared()?;
+        Ok(FileLock { file })
+    }
+
+    /// Writes this process's id into the file, for people who want to know who holds the lock; nothing reads it back.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn name_holder(&self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        (&self.file).write_all(format!("{}\n", std::process::id()).as_bytes())
     }
 }
 
@@ -383,7 +430,7 @@ pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         created => created?,
     };
     match disk.sync_dir(parent) {
-        // Nobody who may not read the parent made this directory; then its maker saw to it.
+        // If we cannot read the parent, we did not create this directory; its creator synced it.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !created => Ok(()),
         synced => synced,
     }

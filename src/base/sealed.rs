@@ -22,6 +22,13 @@ pub fn is_sealed(bytes: &[u8]) -> bool {
     format!(",\"checksum\":\"{:032x}\"}}\n", xxh3_128(text)).as_bytes() == seal
 }
 
+/// The checksum at the end of a sealed line, in hex; `None` where it is too short to have one.
+pub fn checksum(bytes: &[u8]) -> Option<String> {
+    let seal = bytes.get(bytes.len().checked_sub(SEAL_BYTES)?..)?;
+    let hex = std::str::from_utf8(seal).ok()?.strip_prefix(",\"checksum\":\"")?.strip_suffix("\"}\n")?;
+    Some(hex.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, parse_time};
+use super::{Failure, existing_data_dir, parse_time};
 use crate::base::disk::{Disk, RealDisk};
 use crate::base::inflight::{Budget, Charge};
 use crate::batch::{Encoding, decode};
 use crate::config::DataDirArg;
 use crate::data_dir::DataDir;
 use crate::journal::format::BodyCoding;
-use crate::journal::reader::{JournalFiles, JournalReader, JournalRecord};
+use crate::journal::reader::{JournalReader, JournalRecord};
 use crate::journal::start_error::StartError;
 use crate::model::Seq;
 use crate::time;
@@ -58,12 +58,13 @@ pub(super) fn run(command: &BatchesCommand) -> Result<ExitCode, Failure> {
         BatchesCommand::List(selection) => (selection, list),
         BatchesCommand::Cat(selection) => (selection, cat),
     };
+    let dir = existing_data_dir(&RealDisk, &selection.data.data_dir)?;
     let mut output = BufWriter::new(io::stdout().lock());
     // Programs get the rows alone.
     if matches!(command, BatchesCommand::List(_)) && io::stdout().is_terminal() {
         let _ = writeln!(output, "seq\treceived\tcustomer\tbatch id\tentries\tbytes\tcoding");
     }
-    let done = walk(&RealDisk, selection, |record| show(record, &mut output))
+    let done = walk(&RealDisk, &dir, selection, |record| show(record, &mut output))
         .and_then(|found| output.flush().map(|()| found));
     match done {
         // The reader closed the pipe.
@@ -81,18 +82,13 @@ pub(super) fn run(command: &BatchesCommand) -> Result<ExitCode, Failure> {
 /// Calls `show` with every selected record, in order. Returns how many there were.
 fn walk(
     disk: &dyn Disk,
+    dir: &DataDir,
     selection: &Selection,
     mut show: impl FnMut(&JournalRecord<'_>) -> io::Result<()>,
 ) -> io::Result<u64> {
-    let dir = DataDir::new(&selection.data.data_dir);
-    let firsts = JournalFiles::list(disk, &dir)?.firsts();
-    if firsts.is_empty() {
-        let text = format!("no log-analytics journal in {}", dir.root().display());
-        return Err(io::Error::new(io::ErrorKind::NotFound, text));
-    }
     dir.read_secret(disk).map_err(|error| io::Error::other(StartError::from(error).to_string()))?;
     let mut found = 0;
-    let mut reader = JournalReader::of_segments(disk, &dir, &firsts);
+    let mut reader = JournalReader::open(disk, dir)?;
     while let Some(mut segment) = reader.next_segment()? {
         while let Some(record) = segment.next_record()? {
             if is_selected(selection, &record) {

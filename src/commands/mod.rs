@@ -4,6 +4,7 @@
 //! something is wrong with the data; 2 wrong usage or settings, files that they name included; 3 stopped unfinished.
 
 mod agent;
+mod backup;
 mod batches;
 mod descriptors;
 mod dry_run;
@@ -28,6 +29,7 @@ mod summarize;
 mod summarize_worker;
 mod verify;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -65,8 +67,10 @@ enum Command {
     Summarize(summarize::SummarizeArgs),
     /// Check a stopped server's data directory: journal, windows, and that they agree
     Verify(verify::VerifyArgs),
-    /// Go on from what there is after journal files were lost or damaged
+    /// Go on from what there is after files were lost or damaged
     Repair(repair::RepairArgs),
+    /// Copy a data directory, whole, while its server runs
+    Backup(backup::BackupArgs),
     /// Read back the batches that are kept in the journal
     #[command(subcommand)]
     Batches(batches::BatchesCommand),
@@ -138,6 +142,7 @@ fn run_command(cli: &Cli, in_force: &str) -> Result<ExitCode, Failure> {
         Some(Command::Summarize(args)) => summarize::run(args),
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Repair(args)) => repair::run(args),
+        Some(Command::Backup(args)) => backup::run(args),
         Some(Command::Batches(command)) => batches::run(command),
         Some(Command::Agent(args)) => agent::run(args),
         Some(Command::Paths(args)) => paths::run(args),
@@ -163,11 +168,24 @@ fn customer_settings(customers: &CustomersArg) -> Result<AllCustomerSettings, Fa
     customers::read(&RealDisk, file).map_err(|error| Failure::Usage(format!("--customers: {error}")))
 }
 
+/// Opens the data directory at `root`, which a server must have written.
+fn existing_data_dir(disk: &dyn Disk, root: &Path) -> Result<DataDir, Failure> {
+    let dir = DataDir::new(root);
+    match dir.exists(disk) {
+        Ok(true) => Ok(dir),
+        Ok(false) => Err(format!("no log-analytics data in {}: is --data-dir right?", root.display()).into()),
+        Err(error) => Err(at(root)(error).to_string().into()),
+    }
+}
+
 /// Keeps other processes away from a data directory that exists.
-fn lock(disk: &dyn Disk, dir: &DataDir) -> Result<disk::DirLock, Failure> {
+fn lock(disk: &dyn Disk, dir: &DataDir) -> Result<disk::FileLock, Failure> {
     let path = dir.lock();
-    match disk::DirLock::acquire(&path) {
-        Ok(Some(lock)) => Ok(lock),
+    match disk::FileLock::try_exclusive(&path) {
+        Ok(Some(lock)) => {
+            lock.name_holder().map_err(|error| at(&path)(error).to_string())?;
+            Ok(lock)
+        }
         Ok(None) => {
             let holder = disk.read(&path).unwrap_or_default();
             let holder = String::from_utf8_lossy(&holder);

@@ -1,15 +1,16 @@
 //! `verify`: checks a data directory and prints a short report.
+//!
+//! Input: a data directory that no server runs on. Output: the report; exit code 1 where something is wrong. Never: changes
+//! anything but `LOCK`.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, lock, progress};
-use crate::base::clock;
+use super::{Failure, existing_data_dir, lock, progress};
 use crate::base::disk::RealDisk;
 use crate::batch::MAX_FUTURE_MS;
-use crate::config::{Bytes, DataDirArg, RetainWindowsArg};
-use crate::data_dir::DataDir;
+use crate::config::{Bytes, DataDirArg};
 use crate::offline::verify::{VerifyOptions, VerifyReport, verify};
 
 /// Which directory, and how.
@@ -23,26 +24,15 @@ pub(super) struct VerifyArgs {
     /// Memory for recounting; more windows than fit take several passes over the journal
     #[arg(long, value_name = "BYTES", default_value = "512MiB")]
     recount_bytes: Bytes,
-    // Must equal that of `serve`.
-    #[command(flatten)]
-    retain: RetainWindowsArg,
 }
 
 /// Problems and notes are printed up to this many; the rest is counted.
 const SHOWN: usize = 20;
 
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
-    let dir = DataDir::new(&args.data.data_dir);
-    if !dir.root().is_dir() {
-        return Err(format!("{}: no such directory", dir.root().display()).into());
-    }
+    let dir = existing_data_dir(&RealDisk, &args.data.data_dir)?;
     let _lock = lock(&RealDisk, &dir)?;
-    let options = VerifyOptions {
-        recount_bytes: args.recount_bytes.0,
-        max_future_ms: MAX_FUTURE_MS,
-        retain_windows_days: args.retain.retain_windows_days.0,
-        now_ms: clock::now_ms(),
-    };
+    let options = VerifyOptions { recount_bytes: args.recount_bytes.0, max_future_ms: MAX_FUTURE_MS };
     let bar = progress::bytes(0, "journal");
     let report = verify(&RealDisk, &dir, &options, &mut |done, total| {
         if total > 0 {
@@ -79,6 +69,7 @@ fn print(report: &VerifyReport) {
         report.partly_recounted_windows,
         report.incomplete_windows
     );
+    println!("sums: the windows of {} customers hold what was counted", report.proven_customers);
     for note in report.notes.iter().take(SHOWN) {
         println!("note: {note}");
     }
@@ -91,7 +82,7 @@ fn print(report: &VerifyReport) {
         println!("… and {more} more; --json lists all");
     }
     match (report.is_clean(), report.problems.len()) {
-        (true, _) => println!("ok: nothing is wrong"),
+        (true, _) => println!("ok: journal and windows agree"),
         (false, 0) => println!("NOT OK: incomplete windows"),
         (false, problems) => println!("NOT OK: {problems} problems"),
     }

@@ -6,6 +6,7 @@ use super::{Config, RawBatches};
 use crate::batch;
 #[cfg(feature = "cluster")]
 use crate::cluster::ClusterLimits;
+use crate::engine::keeper::KeptFor;
 use crate::engine::{self, EngineOptions};
 use crate::http::server::FrontLimits;
 use crate::journal::committer::{CommitLimits, MAX_UNCHECKPOINTED_BYTES, SEGMENT_BYTES};
@@ -87,11 +88,13 @@ fn engine_options(config: &Config) -> EngineOptions {
             max_future_ms: batch::MAX_FUTURE_MS,
         },
         dedup_keys: journal.dedup_keys,
-        retention: Retention {
-            max_age_ms: journal.retain_journal.ms(),
-            max_bytes: journal.retain_journal_bytes.0,
+        kept_for: KeptFor {
+            journal: Retention {
+                max_age_ms: journal.retain_journal.ms(),
+                max_bytes: journal.retain_journal_bytes.0,
+            },
+            windows_days: retain.retain_windows_days.0,
         },
-        retain_windows_days: retain.retain_windows_days.0,
         checkpoint_interval: engine::CHECKPOINT_INTERVAL,
         checkpoint_bytes: engine::CHECKPOINT_BYTES,
         keep_bodies: journal.raw_batches == RawBatches::Keep,

@@ -1,163 +1,212 @@
-//! The checkpointer's thread: has a marker sent through all channels, waits until every worker has written what was
-//! dirty, moves `checkpoint.json`, and looks after old segments and windows.
+//! The checkpointer's thread.
 //!
-//! It must never move the checkpoint before every worker acknowledged, nor after the latch closed.
+//! Input: time, and how much journal was written. Output: checkpoints; removed segments and windows. Never: moves the
+//! checkpoint before every worker acknowledged its marker, nor after the latch closed; removes anything while a backup is
+//! being made.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
-use super::{Shared, ToCommitter};
+use super::keeper::CheckpointKeeper;
+use super::replayed::await_ack;
+use super::{Ack, EngineShared, Marked, ToCommitter};
 use crate::base::clock;
-use crate::journal::checkpoint::{Checkpoint, WriteError};
+use crate::base::disk::{FileIdentity, FileLock};
+use crate::base::shutdown::end_process;
+use crate::data_dir::at;
+use crate::journal::checkpoint::CheckpointError;
 use crate::journal::committer::Position;
-use crate::journal::retention::{self, Round};
+use crate::journal::ledger::Cutoffs;
 use crate::model::Seq;
-use crate::windows::expiry;
 use crate::windows::worker::MarkerId;
 
-/// See the module.
-pub(super) struct CheckpointerThread {
-    shared: Arc<Shared>,
-    to_committer: Sender<ToCommitter>,
-    acks: Receiver<MarkerId>,
-    poked: Receiver<()>,
-    stopped: Receiver<()>,
-    done: Sender<bool>,
-    next_marker: MarkerId,
-    /// The last checkpoint this process wrote; `None` before the first. Until then the one on disk may not be durable.
-    written: Option<Seq>,
-    /// When windows were last looked through for old ones.
-    expired_at_ms: u64,
+/// How long after a failure the next try comes, and how often a waiting checkpoint looks at the latch.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
+/// The data directory is looked for this often: clients should not go on sending to one that is gone.
+const DIRECTORY_LOOK: Duration = Duration::from_secs(1);
+/// How long `/readyz` says that the data directory is gone before the process ends.
+const GONE_SHOWN: Duration = Duration::from_secs(3);
+/// Old windows are looked for this often.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// The thread's channels.
+pub(super) struct CheckpointerChannels {
+    pub(super) to_committer: Sender<ToCommitter>,
+    pub(super) acks: Receiver<Ack>,
+    /// Enough journal was written for a checkpoint.
+    pub(super) poked: Receiver<()>,
+    pub(super) stopped: Receiver<()>,
+    /// Whether the last checkpoint was written.
+    pub(super) done: Sender<bool>,
 }
 
-/// Old windows are looked for this often.
-const EXPIRY_INTERVAL_MS: u64 = 60 * 60 * 1000;
+/// Has a marker sent through all channels, waits until every worker has written what was dirty, writes the checkpoint, and
+/// removes old segments and windows.
+pub(super) struct CheckpointerThread {
+    shared: Arc<EngineShared>,
+    channels: CheckpointerChannels,
+    keeper: CheckpointKeeper,
+    next_marker: MarkerId,
+    clock_read_at: Instant,
+    /// When windows were last looked through for old ones.
+    expired_at: Option<Instant>,
+    /// The journal's directory.
+    journal: FileIdentity,
+}
 
 impl CheckpointerThread {
     pub(super) fn new(
-        shared: Arc<Shared>,
-        to_committer: Sender<ToCommitter>,
-        acks: Receiver<MarkerId>,
-        poked: Receiver<()>,
-        stopped: Receiver<()>,
-        done: Sender<bool>,
+        shared: Arc<EngineShared>,
+        channels: CheckpointerChannels,
+        keeper: CheckpointKeeper,
         checkpoint: Seq,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        let journal = shared.disk.identity(&shared.dir.journal())?;
         shared.metrics.checkpoint_seq.set(checkpoint.0);
-        Self {
+        Ok(Self {
             shared,
-            to_committer,
-            acks,
-            poked,
-            stopped,
-            done,
+            channels,
+            keeper,
             next_marker: 1,
-            written: None,
-            expired_at_ms: 0,
+            clock_read_at: clock::monotonic(),
+            expired_at: None,
+            journal,
+        })
+    }
+
+    /// Runs until told to stop; then makes one last checkpoint and reports whether it was written.
+    pub(super) fn run(mut self) {
+        let mut due = clock::monotonic() + self.shared.options.checkpoint_interval;
+        let complete = loop {
+            let wait = due.saturating_duration_since(clock::monotonic()).min(DIRECTORY_LOOK);
+            let poked = select! {
+                recv(self.channels.stopped) -> _ => break self.checkpoint(),
+                recv(self.channels.poked) -> _ => true,
+                default(wait) => false,
+            };
+            self.end_if_directory_is_gone();
+            if poked || clock::monotonic() >= due {
+                // What could not be written is tried again soon.
+                let wait = if self.checkpoint() { self.shared.options.checkpoint_interval } else { RETRY };
+                due = clock::monotonic() + wait;
+            }
+        };
+        let _ = self.channels.done.send(complete);
+    }
+
+    /// Ends the process where the data directory is not there any more, or another one lies under its name. Everything that
+    /// is written from now on is lost; `/readyz` says so for a moment, so that it is seen.
+    fn end_if_directory_is_gone(&self) {
+        let (disk, dir, latch) = (&*self.shared.disk, &self.shared.dir, &self.shared.latch);
+        match disk.identity(&dir.journal()) {
+            Ok(identity) if identity == self.journal => {}
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {}
+            _ => latch.close_gone(dir.root()),
+        }
+        if latch.is_gone() {
+            std::thread::sleep(GONE_SHOWN);
+            end_process(latch.reason().unwrap_or_default());
         }
     }
 
-    /// Runs until told to stop; then makes one last checkpoint and says whether that came about.
-    pub(super) fn run(mut self) {
-        let mut wait = self.shared.options.checkpoint_interval;
-        let complete = loop {
-            select! {
-                recv(self.stopped) -> _ => break self.checkpoint(),
-                recv(self.poked) -> _ => {}
-                default(wait) => {}
-            }
-            // What could not be written is tried again soon.
-            wait = if self.checkpoint() { self.shared.options.checkpoint_interval } else { RETRY };
-        };
-        let _ = self.done.send(complete);
-    }
-
-    /// One checkpoint from marker to file, and the round of upkeep after it. Says whether it came about.
+    /// One checkpoint from marker to file, and the upkeep after it. Returns whether the checkpoint was written.
     fn checkpoint(&mut self) -> bool {
         let began = clock::monotonic();
-        let Some(position) = self.mark() else { return false };
-        if self.shared.latch.is_closed() {
+        let elapsed = began.saturating_duration_since(self.clock_read_at);
+        self.clock_read_at = began;
+        self.keeper.advance_clock(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), clock::now_ms());
+        // Held until everything is removed. Without it a backup is being made, and nothing is.
+        let lock = self.lock_removals();
+        let cutoffs = if lock.is_some() { self.plan_expiry(began) } else { None };
+        let Some(position) = self.mark(cutoffs) else { return false };
+        if self.shared.latch.is_closed() || !self.write(position.through) {
             return false;
-        }
-        if self.written != Some(position.through) {
-            let (disk, dir) = (&*self.shared.disk, &*self.shared.dir);
-            match Checkpoint::write(disk, dir, position.through, clock::now_ms()) {
-                Ok(()) => {}
-                Err(WriteError::NotWritten(error)) => {
-                    log::warn!("the checkpoint could not be written and will be tried again: {error}");
-                    return false;
-                }
-                Err(WriteError::NotSynced(error)) => {
-                    self.shared.latch.close(format!("the data directory could not be synced: {error}"));
-                    return false;
-                }
-            }
-            self.written = Some(position.through);
-            log::debug!("checkpoint at record {}", position.through);
         }
         self.shared.checkpointed_bytes.store(position.bytes, Ordering::Relaxed);
         let metrics = &self.shared.metrics;
         metrics.checkpoint_seq.set(position.through.0);
         metrics.checkpoint_lag.set(0);
         metrics.checkpoint_seconds.observe(began.elapsed().as_secs_f64());
-        self.upkeep(&position);
+        if lock.is_some() {
+            self.remove_old(&position);
+        }
         true
     }
 
+    /// The lock that backups share. `None` while one is being made.
+    fn lock_removals(&self) -> Option<FileLock> {
+        let path = self.shared.dir.retain();
+        FileLock::try_exclusive(&path).map_err(at(&path)).unwrap_or_else(|error| {
+            log::warn!("nothing is removed: {error}");
+            None
+        })
+    }
+
+    /// Finds the cutoffs to move, once in a while.
+    fn plan_expiry(&mut self, now: Instant) -> Option<Arc<Cutoffs>> {
+        if self.expired_at.is_some_and(|last| now.saturating_duration_since(last) < EXPIRY_INTERVAL) {
+            return None;
+        }
+        self.expired_at = Some(now);
+        self.keeper.plan_expiry().unwrap_or_else(|error| {
+            log::warn!("old windows could not be looked for: {error}");
+            None
+        })
+    }
+
     /// Sends a marker through all channels and waits until every worker is done with it.
-    fn mark(&mut self) -> Option<Position> {
+    fn mark(&mut self, cutoffs: Option<Arc<Cutoffs>>) -> Option<Position> {
         let id = self.next_marker;
         self.next_marker += 1;
-        let (answer, position) = bounded(1);
-        self.to_committer.send(ToCommitter::Mark { id, answer }).ok()?;
-        let position = position.recv().ok()?;
+        let (answer, marked) = bounded(1);
+        self.channels.to_committer.send(ToCommitter::Mark { id, cutoffs, answer }).ok()?;
+        let Marked { position, counted } = marked.recv().ok()?;
+        self.keeper.mark(position.through, &counted);
         for _ in 0..self.shared.options.partitions {
-            let acknowledged = loop {
-                match self.acks.recv_timeout(RETRY) {
-                    Ok(id) => break id,
-                    // A worker that cannot sync never answers; then there is no checkpoint any more.
-                    Err(_) if self.shared.latch.is_closed() => return None,
-                    Err(_) => {}
-                }
-            };
-            assert_eq!(acknowledged, id, "one marker is outstanding at a time");
+            let Ack { marker, expired } = await_ack(&self.shared, &self.channels.acks)?;
+            assert_eq!(marker, id, "one marker is outstanding at a time");
+            self.keeper.acknowledge(&expired);
         }
         Some(position)
     }
 
-    fn upkeep(&mut self, position: &Position) {
-        let shared = &self.shared;
-        let now_ms = clock::now_ms();
-        let round = Round {
-            retention: shared.options.retention,
-            checkpoint: position.through,
-            active_segment: position.active_segment,
-            forgotten_through: position.horizon.after,
-            now_ms,
-        };
-        match retention::maintain(&*shared.disk, &shared.dir, &round) {
+    fn write(&mut self, through: Seq) -> bool {
+        match self.keeper.write(clock::now_ms()) {
+            Ok(()) => {
+                log::debug!("checkpoint at record {through}");
+                true
+            }
+            Err(CheckpointError::NotWritten(error)) => {
+                log::warn!("the checkpoint could not be written and will be tried again: {error}");
+                false
+            }
+            Err(CheckpointError::NotSynced(error)) => {
+                self.shared.latch.close(format!("the data directory could not be synced: {error}"));
+                false
+            }
+        }
+    }
+
+    fn remove_old(&mut self, position: &Position) {
+        match self.keeper.remove_windows() {
+            Ok(0) => {}
+            Ok(removed) => log::info!("removed {removed} window files beyond --retain-windows-days"),
+            Err(error) => log::warn!("old windows could not be removed: {error}"),
+        }
+        match self.keeper.maintain_journal(position) {
             Ok(done) => {
-                shared.metrics.journal_bytes.set(done.bytes);
-                shared.metrics.journal_segments.set(done.segments);
+                let metrics = &self.shared.metrics;
+                metrics.journal_bytes.set(done.bytes);
+                metrics.journal_segments.set(done.segments);
                 if done.removed > 0 {
                     log::info!("removed {} old journal segments", done.removed);
                 }
             }
             Err(error) => log::warn!("journal upkeep failed and will be tried again: {error}"),
         }
-        if now_ms.saturating_sub(self.expired_at_ms) >= EXPIRY_INTERVAL_MS {
-            self.expired_at_ms = now_ms;
-            match expiry::expire(&*shared.disk, &shared.dir, shared.options.retain_windows_days, now_ms) {
-                Ok(0) => {}
-                Ok(removed) => log::info!("removed {removed} window files beyond --retain-windows-days"),
-                Err(error) => log::warn!("old windows could not be removed: {error}"),
-            }
-        }
     }
 }
-
-/// How long after a failure the next try comes, and how often a waiting checkpoint looks at the latch.
-const RETRY: Duration = Duration::from_secs(1);

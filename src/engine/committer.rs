@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::waiting::OutcomeSender;
-use super::{Shared, ToCommitter, ToWorker};
+use super::{EngineShared, Marked, ToCommitter, ToWorker};
 use crate::journal::committer::{Committer, Position, Submission};
 use crate::model::Insight;
 use crate::outcome::{Outcome, Reason};
@@ -23,7 +23,7 @@ pub(super) struct CommitterThread {
     to_workers: Vec<Sender<ToWorker>>,
     /// Tells the checkpointer that enough journal was written; full where it was told already.
     poke: Sender<()>,
-    shared: Arc<Shared>,
+    shared: Arc<EngineShared>,
     /// The group being gathered and who waits for it; kept to keep their memory.
     group: Vec<Submission>,
     waiters: Vec<OutcomeSender>,
@@ -35,12 +35,12 @@ impl CommitterThread {
         messages: Receiver<ToCommitter>,
         to_workers: Vec<Sender<ToWorker>>,
         poke: Sender<()>,
-        shared: Arc<Shared>,
+        shared: Arc<EngineShared>,
     ) -> Self {
         Self { committer, messages, to_workers, poke, shared, group: Vec::new(), waiters: Vec::new() }
     }
 
-    /// Runs until told to stop, or until nobody can send any more.
+    /// Runs until told to stop, or until all senders are gone.
     pub(super) fn run(mut self) {
         self.report();
         while let Ok(message) = self.messages.recv() {
@@ -57,12 +57,15 @@ impl CommitterThread {
             }
             self.commit();
             match next {
-                Some(ToCommitter::Mark { id, answer }) => {
-                    let position = self.committer.position();
+                Some(ToCommitter::Mark { id, cutoffs, answer }) => {
+                    let marked = Marked {
+                        position: self.committer.position(),
+                        counted: self.committer.take_counted(),
+                    };
                     for worker in &self.to_workers {
-                        let _ = worker.send(ToWorker::Mark(id));
+                        let _ = worker.send(ToWorker::Mark { id, cutoffs: cutoffs.clone() });
                     }
-                    let _ = answer.send(position);
+                    let _ = answer.send(marked);
                 }
                 Some(ToCommitter::AskKnown { key, fingerprint, answer }) => {
                     let _ = answer.send(self.committer.known(key, fingerprint));

@@ -6,12 +6,14 @@
 //!               └────────────────────── "mark now" ──────────────────────┘
 //! ```
 //!
-//! Comes in: checked batches and questions. Goes out: fates, windows, files. Each thread is a thin shell that gives a
-//! state machine messages and time. Channels are bounded and point one way: the committer may wait for workers, workers
-//! wait for nobody, and the checkpointer waits for both, so nothing waits in a circle.
+//! Input: checked batches and queries. Output: outcomes, windows, files. Never: waits in a circle: channels are bounded and
+//! point one way, the committer may wait for workers, workers wait for no other thread, and the checkpointer waits for both.
+//! Each thread is a thin shell that gives a state machine messages and time.
 
 mod checkpointer;
 mod committer;
+pub mod keeper;
+mod replayed;
 mod source;
 mod waiting;
 mod worker;
@@ -24,31 +26,33 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use xxhash_rust::xxh3::xxh3_128;
 
-use self::checkpointer::CheckpointerThread;
+use self::checkpointer::{CheckpointerChannels, CheckpointerThread};
 use self::committer::CommitterThread;
+use self::keeper::{CheckpointKeeper, KeptFor};
+use self::replayed::Workers;
 use self::worker::WorkerThread;
 use crate::base::clock;
-use crate::base::disk::Disk;
+use crate::base::disk::{Disk, FileLock};
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::base::secret::Subkey;
-use crate::base::shutdown::{Joined, spawn};
+use crate::base::shutdown::{Joined, end_process, spawn};
 use crate::base::sync::lock;
 use crate::batch::{Encoding, Format, insights, visitor_key};
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, at};
 use crate::intake::{CheckedBatch, Health, Intake};
 use crate::journal::committer::{CommitLimits, Position, Pressure, Submission};
 use crate::journal::dedup::{DedupHasher, DedupKey};
-use crate::journal::format::{BodyCoding, Draft, Parts};
-use crate::journal::recovery::{self, Opening, RecoveryReport};
+use crate::journal::format::{BodyCoding, Parts, RecordDraft};
+use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince};
+use crate::journal::recovery::{self, OpenedJournal, Opening, RecoveryReport};
 use crate::journal::replay::Replay;
-use crate::journal::retention::Retention;
+use crate::journal::retention::RetentionClock;
 use crate::journal::start_error::StartError;
 use crate::journal::summary;
 use crate::metrics::Metrics;
-use crate::model::{BatchId, CustomerId, Question, Summary, WindowId, WindowSize, WindowStart};
+use crate::model::{BatchId, CustomerId, Question, Summary, WindowId};
 use crate::outcome::{Outcome, Reason};
-use crate::windows::router::partition;
 use crate::windows::scan;
 use crate::windows::window::Window;
 use crate::windows::worker::{MarkerId, Routed, Worker, WorkerLimits};
@@ -81,10 +85,8 @@ pub struct EngineOptions {
     pub worker: WorkerLimits,
     /// Keys the deduplication index keeps.
     pub dedup_keys: usize,
-    /// How long the journal is kept.
-    pub retention: Retention,
-    /// For how many days windows are kept, by size; 0 for ever.
-    pub retain_windows_days: [u32; 3],
+    /// How long journal and windows are kept.
+    pub kept_for: KeptFor,
     /// Time between checkpoints.
     pub checkpoint_interval: Duration,
     /// Journal bytes between checkpoints.
@@ -94,7 +96,7 @@ pub struct EngineOptions {
 }
 
 /// What the threads share.
-struct Shared {
+struct EngineShared {
     disk: Arc<dyn Disk>,
     dir: Arc<DataDir>,
     options: EngineOptions,
@@ -109,7 +111,7 @@ struct Shared {
     overfull: Vec<AtomicBool>,
 }
 
-impl Shared {
+impl EngineShared {
     fn pressure(&self) -> Pressure {
         Pressure {
             checkpointed_bytes: self.checkpointed_bytes.load(Ordering::Relaxed),
@@ -121,23 +123,45 @@ impl Shared {
 /// A message to the committer.
 enum ToCommitter {
     Commit { submission: Submission, answer: waiting::OutcomeSender },
-    Mark { id: MarkerId, answer: Sender<Position> },
+    Mark { id: MarkerId, cutoffs: Option<Arc<Cutoffs>>, answer: Sender<Marked> },
     AskKnown { key: DedupKey, fingerprint: u128, answer: Sender<Option<Outcome>> },
     Stop,
+}
+
+/// Where the journal stood when a marker was sent, and what was counted since the marker before it.
+struct Marked {
+    position: Position,
+    counted: CountedSince,
+}
+
+/// A worker has written everything that came before a marker.
+struct Ack {
+    marker: MarkerId,
+    expired: ExpiredSince,
 }
 
 /// A message to a worker.
 enum ToWorker {
     Insights(Vec<Routed>),
-    Mark(MarkerId),
-    Ask { question: Question, answer: Sender<Vec<Arc<Window>>> },
-    TakeUp { customer: CustomerId, window: WindowId, answer: Sender<Result<Option<Arc<Window>>, String>> },
+    Mark {
+        id: MarkerId,
+        cutoffs: Option<Arc<Cutoffs>>,
+    },
+    Ask {
+        question: Question,
+        answer: Sender<Vec<Arc<Window>>>,
+    },
+    RebuildForQuery {
+        customer: CustomerId,
+        window: WindowId,
+        answer: Sender<Result<Option<Arc<Window>>, String>>,
+    },
     Stop,
 }
 
 /// The running engine.
 pub struct Engine {
-    shared: Arc<Shared>,
+    shared: Arc<EngineShared>,
     to_committer: Sender<ToCommitter>,
     to_workers: Vec<Sender<ToWorker>>,
     stop_checkpointer: Sender<()>,
@@ -168,66 +192,75 @@ impl Engine {
     pub fn start(parts: EngineParts, options: EngineOptions) -> Result<Engine, StartError> {
         let EngineParts { disk, dir, latch, metrics } = parts;
         dir.prepare(&*disk)?;
-        let hasher = DedupHasher::new(dir.secret());
-        let opened = recovery::open(&Opening {
-            disk: &disk,
-            dir: &dir,
-            dedup_capacity: options.dedup_keys,
-            limits: options.commit,
-            latch: &latch,
-            metrics: metrics.journal.clone(),
-            ask_windows: &|report| scan::refuse_lost_journal(&*disk, &dir, report.oldest, report.end),
-        })?;
-        report_recovery(&opened.report, &metrics);
+        // A backup must not see a segment that is written again or cut.
+        let opened = {
+            let _lock = lock_for_recovery(&dir)?;
+            recovery::open(&Opening {
+                disk: &disk,
+                dir: &dir,
+                dedup_capacity: options.dedup_keys,
+                limits: options.commit,
+                latch: &latch,
+                metrics: metrics.journal.clone(),
+                ask_windows: &|end| scan::refuse_windows_ahead(&*disk, &dir, end),
+            })?
+        };
+        let OpenedJournal { committer, replay, ledger, retention_ms, report } = opened;
+        report_recovery(&report, &replay, &metrics);
 
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(EngineShared {
+            hasher: DedupHasher::new(dir.secret()),
             disk,
             dir,
-            hasher,
             latch,
             metrics,
             checkpointed_bytes: AtomicU64::new(0),
-            last_received_at_ms: AtomicU64::new(opened.committer.last_received_at_ms()),
+            last_received_at_ms: AtomicU64::new(committer.last_received_at_ms()),
             overfull: (0..options.partitions).map(|_| AtomicBool::new(false)).collect(),
             options,
         });
         let (acks_in, acks) = bounded(shared.options.partitions);
+        let cutoffs = Arc::new(ledger.cutoffs());
         let mut threads = Vec::new();
         let mut to_workers = Vec::new();
         for number in 0..shared.options.partitions {
             let (to_worker, messages) = bounded(shared.options.queue_length);
             to_workers.push(to_worker);
-            let machine = Worker::new(
+            let mut machine = Worker::new(
                 Arc::clone(&shared.disk),
                 Arc::clone(&shared.dir),
                 shared.options.worker,
                 shared.latch.clone(),
                 shared.metrics.worker(number),
-                opened.report.end,
+                report.end,
             );
-            let shell = WorkerThread::new(number, machine, messages, acks_in.clone(), Arc::clone(&shared));
-            threads.push(spawn(&format!("window-{number}"), move || shell.run())?);
+            machine.late_entries().begin_with(Arc::clone(&cutoffs), ledger.through);
+            let thread = WorkerThread::new(number, machine, messages, acks_in.clone(), Arc::clone(&shared));
+            threads.push(spawn(&format!("window-{number}"), move || thread.run())?);
         }
-        replay(&shared, &opened.replay, &to_workers)?;
+        let mut keeper = CheckpointKeeper::new(
+            Arc::clone(&shared.disk),
+            Arc::clone(&shared.dir),
+            shared.options.kept_for,
+            ledger,
+            RetentionClock::new(retention_ms, clock::now_ms()),
+        );
+        replayed::replay(&shared, &replay, &mut keeper, &to_workers)?;
+        if let Some(why) = report.unproven {
+            replayed::prove(&shared, why, &mut keeper, &Workers { to: &to_workers, acks: &acks })?;
+        }
 
         let (to_committer, messages) = bounded(shared.options.max_group_batches);
         let (poke, poked) = bounded(1);
-        let shell =
-            CommitterThread::new(opened.committer, messages, to_workers.clone(), poke, Arc::clone(&shared));
-        threads.push(spawn("committer", move || shell.run())?);
+        let thread = CommitterThread::new(committer, messages, to_workers.clone(), poke, Arc::clone(&shared));
+        threads.push(spawn("committer", move || thread.run())?);
 
         let (stop_checkpointer, stopped) = bounded(1);
         let (done, checkpointer_done) = bounded(1);
-        let shell = CheckpointerThread::new(
-            Arc::clone(&shared),
-            to_committer.clone(),
-            acks,
-            poked,
-            stopped,
-            done,
-            opened.report.checkpoint,
-        );
-        threads.push(spawn("checkpointer", move || shell.run())?);
+        let channels =
+            CheckpointerChannels { to_committer: to_committer.clone(), acks, poked, stopped, done };
+        let thread = CheckpointerThread::new(Arc::clone(&shared), channels, keeper, report.checkpoint)?;
+        threads.push(spawn("checkpointer", move || thread.run())?);
         Ok(Engine {
             shared,
             to_committer,
@@ -235,7 +268,7 @@ impl Engine {
             stop_checkpointer,
             checkpointer_done,
             threads: Mutex::new(threads),
-            report: opened.report,
+            report,
         })
     }
 
@@ -244,13 +277,16 @@ impl Engine {
         &self.report
     }
 
-    /// Ends the engine: everything acknowledged goes to window files and a last checkpoint. Says whether that came
-    /// about within `timeout`; if not, the threads are left as they are, and the next start replays.
+    /// Ends the engine: everything acknowledged goes to window files and a last checkpoint. Returns whether that was done
+    /// within `timeout`; if not, the threads are left as they are, and the next start replays.
     ///
     /// Batches that are submitted after this are refused.
     #[must_use]
     pub fn stop(&self, timeout: Duration) -> bool {
         let deadline = clock::monotonic() + timeout;
+        if self.shared.latch.is_gone() {
+            end_process(self.shared.latch.reason().unwrap_or_default());
+        }
         let _ = self.stop_checkpointer.try_send(());
         if self.checkpointer_done.recv_deadline(deadline) != Ok(true) {
             return false;
@@ -261,53 +297,34 @@ impl Engine {
     }
 }
 
-fn report_recovery(report: &RecoveryReport, metrics: &Metrics) {
+/// Keeps backups away while recovery writes segments again or cuts them.
+fn lock_for_recovery(dir: &DataDir) -> io::Result<FileLock> {
+    let path = dir.retain();
+    match FileLock::try_exclusive(&path).map_err(at(&path))? {
+        Some(lock) => Ok(lock),
+        None => {
+            log::info!("a backup of {} is being made; the start waits for its end", dir.root().display());
+            FileLock::exclusive(&path).map_err(at(&path))
+        }
+    }
+}
+
+fn report_recovery(report: &RecoveryReport, replay: &Replay, metrics: &Metrics) {
     let torn_bytes = report.torn_bytes.unwrap_or(0);
     metrics.rewritten_records.set(report.rewritten);
     metrics.torn_bytes.set(torn_bytes);
     metrics.checkpoint_seq.set(report.checkpoint.0);
+    let records = format!("records to {}, checkpoint {}", report.end, report.checkpoint);
+    if report.rewritten == 0 && torn_bytes == 0 && replay.records() == 0 {
+        log::info!("clean start, nothing to repair: {records}");
+        return;
+    }
     log::info!(
-        "journal: records to {}, checkpoint {}, {} to replay, {} made durable again, {torn_bytes} torn bytes cut",
-        report.end,
-        report.checkpoint,
-        report.end.0 - report.checkpoint.0,
+        "journal: {records}, {} to replay, {} written again because they may not have been on disk, {torn_bytes} bytes \
+         of an unfinished write cut off",
+        replay.records(),
         report.rewritten,
     );
-}
-
-/// Routes the records that windows may lack, and waits until they are merged.
-fn replay(shared: &Shared, replay: &Replay, to_workers: &[Sender<ToWorker>]) -> io::Result<()> {
-    let began = clock::monotonic();
-    let gone = || io::Error::other("a window worker ended during the replay");
-    let mut alive = true;
-    replay.visit(&*shared.disk, &shared.dir, |found| {
-        let summary = summary::decode(found.record.summary())?;
-        let mut routes = vec![Vec::new(); to_workers.len()];
-        for insight in insights(&found.customer, &summary) {
-            let number = partition(&insight.customer, insight.window, to_workers.len());
-            routes[number].push(Routed { seq: found.record.header.seq, insight, charge: None });
-        }
-        for (worker, insights) in to_workers.iter().zip(routes).filter(|(_, insights)| !insights.is_empty()) {
-            alive &= worker.send(ToWorker::Insights(insights)).is_ok();
-        }
-        Ok(alive)
-    })?;
-    // A question is answered only after everything before it was merged.
-    let (answer, answers) = bounded(to_workers.len());
-    for worker in to_workers {
-        worker.send(ToWorker::Ask { question: nothing(), answer: answer.clone() }).map_err(|_| gone())?;
-    }
-    drop(answer);
-    if answers.iter().count() < to_workers.len() {
-        return Err(gone());
-    }
-    let took = began.elapsed();
-    shared.metrics.replayed_records.set(replay.records());
-    shared.metrics.replay_seconds.set(took.as_secs_f64());
-    if replay.records() > 0 {
-        log::info!("replayed {} records in {} ms", replay.records(), took.as_millis());
-    }
-    Ok(())
 }
 
 impl Intake for Engine {
@@ -355,6 +372,9 @@ impl Intake for Engine {
 
 impl Health for Engine {
     fn ready(&self) -> Result<(), Reason> {
+        if self.shared.latch.is_gone() {
+            return Err(Reason::DataDirGone);
+        }
         if self.shared.latch.is_closed() {
             return Err(Reason::Latched);
         }
@@ -379,7 +399,7 @@ impl Health for Engine {
 
 impl Engine {
     /// Everything that can be done before the committer's turn: record, checksum, insights; and the part of the charge
-    /// that the body holds. Else what to answer.
+    /// that the body holds. Otherwise the outcome to answer with.
     fn prepare(&self, batch: CheckedBatch<'_>) -> Result<(Submission, Charge), Outcome> {
         const BUSY: Outcome = Outcome::Unavailable(Reason::Busy);
         let CheckedBatch { customer, batch_id, server_made_id, body, summary, mut charge, .. } = batch;
@@ -398,11 +418,14 @@ impl Engine {
         let held = charge.bytes();
         charge.grow_to(held + capacity).map_err(|_| BUSY)?;
         let write_summary = |bytes: &mut Vec<u8>| summary::encode(&summary, bytes);
-        let draft =
-            Draft::new(parts, capacity, write_summary, |bytes| self.write_body(body, batch.coded, bytes));
+        let draft = RecordDraft::new(parts, capacity, write_summary, |bytes| {
+            self.write_body(body, batch.coded, bytes)
+        });
         charge.grow_to(held + draft.bytes().len()).map_err(|_| BUSY)?;
         let record_charge = charge.split_off(held);
         let submission = Submission {
+            customer: customer.clone(),
+            entries: summary.entries,
             key: (!server_made_id).then(|| self.shared.hasher.key(customer, batch_id)),
             fingerprint,
             draft,
@@ -448,10 +471,4 @@ impl Engine {
 fn summary_bytes(summary: &Summary) -> usize {
     let counts: usize = summary.minutes.iter().map(|(_, counts)| counts.bytes()).sum();
     summary.keys.bytes() + counts
-}
-
-/// A question that no window answers.
-fn nothing() -> Question {
-    let customer = CustomerId::new("-").expect("one visible character");
-    Question { customer, size: WindowSize::Minute, range: WindowStart(0)..WindowStart(0) }
 }

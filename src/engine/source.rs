@@ -13,6 +13,7 @@ use std::time::Instant;
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, bounded};
 
 use super::{Engine, ToWorker};
+use crate::base::disk;
 use crate::data_dir::{customer_dir_name, customer_in_dir_name, window_in_file_name};
 use crate::model::{CustomerId, WindowId, WindowStart};
 use crate::query::{Meter, QueryError, Question, Visit, WindowSource};
@@ -53,17 +54,17 @@ impl Engine {
     }
 
     /// Has the owner of a damaged window count it again.
-    fn take_up(
+    fn rebuild_for_query(
         &self,
         customer: &CustomerId,
         window: WindowId,
         deadline: Instant,
     ) -> Result<Option<Arc<Window>>, QueryError> {
-        let (answer, taken_up) = bounded(1);
+        let (answer, rebuilt) = bounded(1);
         let worker = &self.to_workers[partition(customer, window, self.to_workers.len())];
-        let message = ToWorker::TakeUp { customer: customer.clone(), window, answer };
+        let message = ToWorker::RebuildForQuery { customer: customer.clone(), window, answer };
         worker.send_deadline(message, deadline).map_err(|_| QueryError::Rebuilding)?;
-        let answer = taken_up.recv_deadline(deadline).map_err(|_| QueryError::Rebuilding)?;
+        let answer = rebuilt.recv_deadline(deadline).map_err(|_| QueryError::Rebuilding)?;
         answer.map_err(QueryError::Unreadable)
     }
 
@@ -146,7 +147,7 @@ impl WindowSource for Engine {
                     meter.check_time()?;
                     continue;
                 }
-                Err(error) if error.raw_os_error() == Some(EIO) => None,
+                Err(error) if disk::is_unreadable(&error) => None,
                 Err(error) => return Err(QueryError::Unreadable(format!("{}: {error}", path.display()))),
             };
             let bytes = file.as_ref().map_or(0, Vec::len) as u64;
@@ -161,7 +162,7 @@ impl WindowSource for Engine {
                 Ok(view) => visit(view)?,
                 Err(why) => {
                     log::warn!("{}: {why}; found by a query", path.display());
-                    match self.take_up(&question.customer, id, meter.deadline())? {
+                    match self.rebuild_for_query(&question.customer, id, meter.deadline())? {
                         Some(window) => visit(WindowView::of(&window, wanted))?,
                         None => ControlFlow::Continue(()),
                     }
@@ -186,6 +187,3 @@ impl WindowSource for Engine {
         Ok(customers.into_iter().collect())
     }
 }
-
-/// `EIO` on Linux: the disk could not read what is there. Such a file is as good as damaged.
-const EIO: i32 = 5;

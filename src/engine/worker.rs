@@ -1,4 +1,7 @@
-//! A window worker's thread: gives its machine messages as they come and time to write in between.
+//! A window worker's thread.
+//!
+//! Input: messages. Output: merged windows and their files; acknowledged markers; answers to queries. Never: waits for anything
+//! but its own channel.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,21 +9,21 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::{Shared, ToWorker};
+use super::{Ack, EngineShared, ToWorker};
 use crate::base::clock;
 use crate::base::shutdown::end_process;
-use crate::windows::worker::{Fatal, MarkerId, Worker};
+use crate::windows::worker::{Fatal, Worker};
 
 /// How long a worker with nothing to write waits for a message at a time.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// See the module.
+/// Gives a window worker messages as they come and time to write in between.
 pub(super) struct WorkerThread {
     number: usize,
     worker: Worker,
     messages: Receiver<ToWorker>,
-    acks: Sender<MarkerId>,
-    shared: Arc<Shared>,
+    acks: Sender<Ack>,
+    shared: Arc<EngineShared>,
 }
 
 impl WorkerThread {
@@ -28,13 +31,13 @@ impl WorkerThread {
         number: usize,
         worker: Worker,
         messages: Receiver<ToWorker>,
-        acks: Sender<MarkerId>,
-        shared: Arc<Shared>,
+        acks: Sender<Ack>,
+        shared: Arc<EngineShared>,
     ) -> Self {
         Self { number, worker, messages, acks, shared }
     }
 
-    /// Runs until told to stop, or until nobody can send any more.
+    /// Runs until told to stop, or until all senders are gone.
     pub(super) fn run(mut self) {
         loop {
             let now = clock::now_ms();
@@ -42,8 +45,8 @@ impl WorkerThread {
                 self.worker.next_work_at().map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(now)));
             match self.messages.recv_timeout(wait) {
                 Ok(message) => {
-                    // What has come by now goes first, so that a write never holds up the committer for longer than
-                    // itself; what comes meanwhile waits for one write.
+                    // Messages that are here now go before the next write, so that the committer never waits for more
+                    // than one write.
                     let waiting = self.messages.len();
                     if !self.handle(message) {
                         return;
@@ -61,7 +64,7 @@ impl WorkerThread {
             }
             if let Some(marker) = self.worker.work(clock::now_ms()) {
                 // There is room: one marker is outstanding at a time, and each worker answers once.
-                let _ = self.acks.try_send(marker);
+                let _ = self.acks.try_send(Ack { marker, expired: self.worker.late_entries().take() });
                 self.worker.report();
             }
             self.shared.overfull[self.number].store(self.worker.is_overfull(), Ordering::Relaxed);
@@ -80,13 +83,18 @@ impl WorkerThread {
                 }
                 self.shared.metrics.insights_consumed.inc_by(insights.len() as u64);
             }
-            ToWorker::Mark(id) => self.worker.mark(id),
+            ToWorker::Mark { id, cutoffs } => {
+                if let Some(cutoffs) = cutoffs {
+                    self.worker.late_entries().move_cutoffs(cutoffs);
+                }
+                self.worker.mark(id);
+            }
             ToWorker::Ask { question, answer } => {
-                // Whoever asked may have given up.
+                // The query may have timed out.
                 let _ = answer.try_send(self.worker.answer(&question));
             }
-            ToWorker::TakeUp { customer, window, answer } => {
-                let _ = answer.try_send(self.worker.take_up(&customer, window, clock::now_ms()));
+            ToWorker::RebuildForQuery { customer, window, answer } => {
+                let _ = answer.try_send(self.worker.rebuild_for_query(&customer, window, clock::now_ms()));
             }
             ToWorker::Stop => return false,
         }

@@ -10,24 +10,29 @@ use std::io;
 use std::sync::Arc;
 
 use super::dedup::{DedupEntry, DedupIndex, DedupKey, Horizon};
-use super::format::{Draft, RecordKey};
+use super::format::{RecordDraft, RecordKey};
+use super::ledger::CountedSince;
 use crate::base::disk::{Disk, DiskFile};
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::data_dir::DataDir;
 use crate::metrics::JournalMetrics;
-use crate::model::{Insight, Seq};
+use crate::model::{CustomerId, Insight, Seq};
 use crate::outcome::{Outcome, Reason};
 
 /// A checked batch, ready to be written.
 #[derive(Debug)]
 pub struct Submission {
+    /// Whose batch it is.
+    pub customer: CustomerId,
+    /// Entries in it.
+    pub entries: u32,
     /// What it is deduplicated by; `None` where the client sent no key.
     pub key: Option<DedupKey>,
     /// XXH3-128 of the decoded body.
     pub fingerprint: u128,
     /// The record, without its numbers.
-    pub draft: Draft,
+    pub draft: RecordDraft,
     /// When it was received.
     pub received_at_ms: u64,
     /// What is routed once it is durable.
@@ -103,6 +108,8 @@ pub struct Committer {
     /// See [`Position::bytes`].
     bytes: u64,
     dedup: DedupIndex,
+    /// What was counted since [`Committer::take_counted`].
+    counted: CountedSince,
 }
 
 /// What recovery hands to a new committer.
@@ -153,6 +160,7 @@ impl Committer {
             received_at_ms,
             bytes: uncheckpointed_bytes,
             dedup,
+            counted: CountedSince::new(),
         }
     }
 
@@ -175,17 +183,22 @@ impl Committer {
     /// What became of the batch with this key and fingerprint, if it is durable.
     pub fn known(&self, key: DedupKey, fingerprint: u128) -> Option<Outcome> {
         if self.latch.is_closed() {
-            return Some(Outcome::Unavailable(Reason::Latched));
+            return Some(Outcome::Unavailable(self.latched()));
         }
         let known = self.dedup.get(key)?.fingerprint();
         (known == fingerprint).then_some(Outcome::Duplicate)
+    }
+
+    /// What was counted since this was last called, up to [`Position::through`].
+    pub fn take_counted(&mut self) -> CountedSince {
+        std::mem::take(&mut self.counted)
     }
 
     /// Commits a group: one write, one sync. Outcomes come in the order of the group; the drafts of counted batches have
     /// ascending numbers.
     pub fn commit(&mut self, group: &mut [Submission], pressure: Pressure) -> Vec<Outcome> {
         if self.latch.is_closed() {
-            return vec![Outcome::Unavailable(Reason::Latched); group.len()];
+            return vec![Outcome::Unavailable(self.latched()); group.len()];
         }
         let (plans, records) = self.plan(group);
         let written =
@@ -194,7 +207,7 @@ impl Committer {
             .into_iter()
             .map(|plan| match (plan, written) {
                 (Plan::Known(outcome), _) if !self.latch.is_closed() => outcome,
-                (Plan::Known(_), _) => Outcome::Unavailable(Reason::Latched),
+                (Plan::Known(_), _) => Outcome::Unavailable(self.latched()),
                 (_, Err(reason)) => Outcome::Unavailable(reason),
                 (Plan::Record, Ok(())) => Outcome::Counted,
                 (Plan::Repeats(outcome), Ok(())) => outcome,
@@ -243,14 +256,23 @@ impl Committer {
         if pressure.windows_overfull || uncheckpointed_bytes > self.limits.max_uncheckpointed_bytes {
             return Err(Reason::Backlog);
         }
-        match self.disk.free_space(self.dir.root()) {
+        match self.disk.free_space(&self.dir.journal()) {
             Ok(free) if free.is_below(self.limits.min_free_bytes) => Err(Reason::DiskFull),
             Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.latch.close_gone(self.dir.root());
+                Err(self.latched())
+            }
             Err(error) => {
                 log::warn!("cannot tell how much space is free: {error}");
                 Err(Reason::DiskFull)
             }
         }
+    }
+
+    /// Why nothing is taken once the latch is closed.
+    fn latched(&self) -> Reason {
+        if self.latch.is_gone() { Reason::DataDirGone } else { Reason::Latched }
     }
 
     fn write(&mut self, group: &[Submission], plans: &[Plan]) -> Result<(), Reason> {
@@ -325,6 +347,8 @@ impl Committer {
         let counted = group.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Counted);
         for (submission, _) in counted {
             self.received_at_ms = submission.received_at_ms;
+            let totals = self.counted.entry(submission.customer.clone()).or_default();
+            totals.count(submission.entries, submission.received_at_ms);
             if let Some(key) = submission.key {
                 let seq = submission.draft.seq();
                 let entry = DedupEntry::new(key, submission.fingerprint, seq, submission.received_at_ms);

@@ -314,20 +314,20 @@ pub struct Parts<'a> {
     pub body_bytes: u32,
 }
 
-/// A record that lacks only its numbers: made by whoever made the batch, finished by the committer.
+/// A record that lacks only its numbers: made by a connection's thread, finished by the committer.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct RecordDraft {
     bytes: Vec<u8>,
 }
 
-impl Draft {
+impl RecordDraft {
     /// Builds the record. `write_summary` and `write_body` append to the buffer; the latter says in which coding.
     pub fn new(
         parts: Parts<'_>,
         capacity_bytes: usize,
         write_summary: impl FnOnce(&mut Vec<u8>),
         write_body: impl FnOnce(&mut Vec<u8>) -> BodyCoding,
-    ) -> Draft {
+    ) -> RecordDraft {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + capacity_bytes);
         bytes.resize(HEADER_BYTES, 0);
         bytes.extend_from_slice(parts.customer.as_str().as_bytes());
@@ -362,7 +362,7 @@ impl Draft {
         put(92, &[coding.code(), flags]);
         let checksum = xxh3_64(&bytes[HEADER_BYTES..]);
         bytes[24..32].copy_from_slice(&checksum.to_le_bytes());
-        Draft { bytes }
+        RecordDraft { bytes }
     }
 
     /// Fills in the numbers, the time of receipt, the tag and the header checksum. May be called again with others.
@@ -377,12 +377,12 @@ impl Draft {
         self.bytes[8..16].copy_from_slice(&checksum.to_le_bytes());
     }
 
-    /// The number that [`Draft::number`] gave it.
+    /// The number that [`RecordDraft::number`] gave it.
     pub fn seq(&self) -> Seq {
         Seq(u64_at(&self.bytes, 32))
     }
 
-    /// The record; only after [`Draft::number`] is it valid.
+    /// The record; only after [`RecordDraft::number`] is it valid.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -393,7 +393,7 @@ mod tests {
     use super::*;
     use xxhash_rust::xxh3::xxh3_128;
 
-    fn example() -> Draft {
+    fn example() -> RecordDraft {
         let parts = Parts {
             customer: &CustomerId::new("acme").unwrap(),
             batch_id: &BatchId::new("k1").unwrap(),
@@ -403,7 +403,7 @@ mod tests {
             fingerprint: xxh3_128(b"[]"),
             body_bytes: 2,
         };
-        let mut draft = Draft::new(
+        let mut draft = RecordDraft::new(
             parts,
             16,
             |_| {},

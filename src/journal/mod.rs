@@ -2,7 +2,10 @@
 //!
 //! [`mod@format`] and [`summary`] know the bytes; [`reader`] walks over them; [`committer`] writes them; [`dedup`] and
 //! [`index_file`] remember keys; [`recovery`] opens a journal after anything; [`replay`] reads back what windows may
-//! lack; [`checkpoint`] says where that begins; [`retention`] removes what is old.
+//! lack; [`checkpoint`] says where that begins, and [`ledger`] what the windows must add up to; [`retention`] removes what is
+//! old.
+//!
+//! Input: checked batches. Output: durable records, and what became of each batch. Never: names `windows`.
 //!
 //! # What is assumed of the machine
 //!
@@ -14,6 +17,8 @@
 //!   nothing: the kernel may have dropped the pages and marked them clean.
 //! - A device that reports a sync as done has done it. (Not every one does: `tests/process/failing_disk.rs` tells of one.)
 //! - One process at a time works on a data directory: `LOCK` is held by `flock`.
+//! - A directory has an identity (device, inode, birth time) that a copy of it does not have. A snapshot of a whole disk has
+//!   the same, and is what a power cut leaves.
 //!
 //! # Why a batch answered 202 is counted exactly once
 //!
@@ -22,6 +27,20 @@
 //! *at most* once because the key is in the index before the answer and is rebuilt from the journal at every start, and
 //! because every window says in the same rename as its counts which record it holds last: records reach a window in order,
 //! so replay skips exactly those it has.
+//!
+//! # Why a copy is never wrong without a word
+//!
+//! A checkpoint proves that the windows beside it hold everything up to its record. It proves nothing of the windows of another
+//! directory, whose files may each be of another time. So it names its directory, and a start elsewhere does without it: it
+//! replays all that is retained, and windows skip what they have. Then a window can only lack records that are not retained any
+//! more, and it lacks them if the customer's sum is too small: for each window size, the requests of all windows must be those
+//! that `customers.json` counts. Equal sums prove every window; unequal ones refuse the start. `customers.json` is brought up
+//! to its own record and no further, as a window is, so replay counts in it exactly what it lacks.
+//!
+//! Windows that retention removes leave these sums with their cutoff, in one checkpoint. From that checkpoint's marker on
+//! nothing is merged into a window before the cutoff, so what the removed windows hold is exactly what was counted in them
+//! before the marker, and what comes after it is counted as late. A crash before the checkpoint leaves cutoff and windows as
+//! they were, and replay merges the late entries.
 //!
 //! Failure by failure:
 //!
@@ -36,11 +55,18 @@
 //! | a window file that cannot be written | it stays dirty and is tried again with a new temporary file; the checkpoint waits, and what may wait is bounded (2 GiB of journal, then 503) |
 //! | a failed sync of a directory | latched: nobody knows which names are durable |
 //! | power cut between window rename and directory sync | the old file comes back. The checkpoint has not moved, so the records are replayed into it |
-//! | power cut between checkpoint and retention | removed segments may come back; what is at or below the checkpoint is not replayed |
+//! | power cut between checkpoint and retention | removed segments may come back; what is at or below the checkpoint is not replayed. Removed windows may come back; what lies before a cutoff does not exist, and is removed by a later round |
+//! | power cut between the two files of a checkpoint | a newer `customers.json` holds records that replay skips in it; a newer `checkpoint.json` does not name the older `customers.json`, so the windows are proven as in a copy |
 //! | a crash inside recovery | recovery only cuts what counts nowhere and writes copies under their final name by one rename; it can be run again from any point |
 //! | two processes | the second does not get `LOCK` and refuses to start |
 //! | the clock goes backwards | it decides nothing but refusals before a batch is counted. Times of receipt in the journal never fall |
+//! | the clock goes wrong by years | the clock of retention follows it by ten days a day at most, and a cutoff moves no further than the last day that was removed |
 //! | a damaged window file | kept aside and counted again from the journal as far as that reaches; otherwise marked `incomplete`, which `verify` reports ([`crate::windows::rebuild`]) |
+//! | a copy, of any files at any times | all that is retained is replayed and the sums are compared; what cannot be proven is refused by customer and difference. `repair --accept-lost-windows` is the explicit way out |
+//! | windows put back in place | the directory is the same, so a start does not see it; `verify` compares the sums always |
+//! | `customers.json` is lost or of another time | it is brought up to date from the journal and proven; where the journal does not reach back so far, the start is refused |
+//! | a backup while the server writes | nothing is removed or rewritten meanwhile (`RETAIN`); windows are copied before the journal, so none is ahead of it ([`crate::offline::backup`]) |
+//! | the data directory is removed or moved | every batch is refused, `/readyz` says so, and the process ends: what it writes would be lost |
 //! | lost journal files | the start is refused: the next seq would be one that windows have seen. `repair --accept-lost-journal` is the explicit way out |
 //! | a client sends what looks like a record | a record carries a tag that cannot be made without the data directory's secret ([`mod@format`]). So what is found behind damage is the journal's own |
 //! | the secret is lost, or another one lies there | the start is refused: under another secret no record can be told from a forged one, and every key is unknown |
@@ -57,10 +83,12 @@ pub mod format;
 pub mod index_file;
 mod invalid;
 mod known_keys;
+pub mod ledger;
 pub mod reader;
 pub mod recovery;
 pub mod replay;
 pub mod retention;
 mod segment;
 pub mod start_error;
+pub mod stored;
 pub mod summary;

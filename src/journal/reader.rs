@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::format::{Header, Invalid, Record, RecordKey};
-use super::segment::{SegmentReader, Step};
+use super::segment::{SegmentReader, SegmentStep};
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, seq_in_name};
 use crate::model::{BatchId, CustomerId, Seq};
@@ -167,19 +167,19 @@ impl JournalSegment {
         }
         let is_complete = self.next_first == Some(self.last.next());
         let (offset, why) = match self.reader.next_step()? {
-            Step::End { offset } => {
+            SegmentStep::End { offset } => {
                 self.end = Some((offset, SegmentTail::Nothing));
                 return Ok(None);
             }
-            Step::Invalid { offset, why } => (offset, why),
-            Step::Record { offset, record } if record.header.seq != self.last.next() => {
+            SegmentStep::Invalid { offset, why } => (offset, why),
+            SegmentStep::Record { offset, record } if record.header.seq != self.last.next() => {
                 (offset, Invalid::Content("the record's seq is not the next one"))
             }
-            Step::Record { offset, .. } if is_complete => {
+            SegmentStep::Record { offset, .. } if is_complete => {
                 self.end = Some((offset, SegmentTail::Moved));
                 return Ok(None);
             }
-            Step::Record { offset, record } => match record.names() {
+            SegmentStep::Record { offset, record } => match record.names() {
                 Ok((customer, batch_id)) => {
                     self.last = record.header.seq;
                     return Ok(Some(JournalRecord { offset, record, customer, batch_id }));
@@ -220,10 +220,20 @@ impl JournalSegment {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn proven_behind(&self) -> io::Result<Seq> {
+    fn proven_behind(&self) -> io::Result<Seq> {
         let headers = self.reader.records_from(self.tail().0)?;
         let proven = headers.iter().map(|(_, header): &(u64, Header)| header.durable_through);
         Ok(proven.max().unwrap_or(Seq::ZERO))
+    }
+
+    /// Whether the damage at the end is a torn tail: nothing proves that a durable record lay there. Every record up to
+    /// `known_through` was once durable.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn is_torn_tail(&self, known_through: Seq) -> io::Result<bool> {
+        let missing = self.last.next();
+        Ok(self.next_first.is_none() && known_through < missing && self.proven_behind()? < missing)
     }
 
     /// After damage: whether all that follows is zero (a file that the file system extended and a power cut left so).

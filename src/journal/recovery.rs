@@ -4,8 +4,9 @@
 //! file and offset. Never: routes or answers before all of it is done, or looks at the clock or at limits. A start after
 //! `kill -9` takes the same path as any start:
 //!
-//! 1. Read the checkpoint and every segment from the one that holds the record after it. The first byte that is not
-//!    a record is *damage* if anything proves that a durable record lay there, else it is a *torn tail*.
+//! 1. Read the checkpoint, the ledger and every segment from the one that holds the record after them. The first byte
+//!    that is not a record is *damage* if anything proves that a durable record lay there, else it is a *torn tail*. Where
+//!    the checkpoint belongs to another directory, all that is retained will be replayed.
 //! 2. Records that are not known durable (the last group: a kill leaves it in the page cache, a failed sync may have
 //!    dropped it from the disk) are written again into a new segment; only then is the old copy cut off.
 //! 3. Load the deduplication index.
@@ -13,15 +14,17 @@
 use std::io;
 use std::sync::Arc;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, StoredCheckpoint};
 use super::committer::{ActiveSegment, CommitLimits, Committer, CommitterState};
 use super::dedup::DedupHasher;
 use super::format::Invalid;
 use super::index_file::SegmentIndex;
 use super::known_keys;
+use super::ledger::Ledger;
 use super::reader::{JournalFiles, JournalReader, JournalSegment, SegmentTail};
 use super::replay::Replay;
 use super::start_error::{StartError, refuse_other_version, refuse_wrong_secret};
+use super::stored::{StoredState, Unproven};
 use crate::base::disk::{self, Disk};
 use crate::base::latch::Latch;
 use crate::data_dir::DataDir;
@@ -29,11 +32,15 @@ use crate::metrics::JournalMetrics;
 use crate::model::Seq;
 
 /// What an opened journal gives.
-pub struct Opened {
+pub struct OpenedJournal {
     /// Ready to take batches.
     pub committer: Committer,
-    /// The records after the checkpoint, to be routed before anything else.
+    /// The records that windows may lack, to be routed before anything else.
     pub replay: Replay,
+    /// The customers' sums as they were stored. Records after [`Ledger::through`] are not in it.
+    pub ledger: Ledger,
+    /// The stored clock of retention.
+    pub retention_ms: Option<u64>,
     /// What was found.
     pub report: RecoveryReport,
 }
@@ -45,14 +52,12 @@ pub struct RecoveryReport {
     pub checkpoint: Seq,
     /// The last record.
     pub end: Seq,
-    /// The first record of the oldest segment there is.
-    pub oldest: Seq,
     /// Records that were written again because they were not known durable.
     pub rewritten: u64,
     /// Bytes cut off as a torn tail; `None` where there was none, or only zeros.
     pub torn_bytes: Option<u64>,
-    /// Whether a checkpoint must be looked for in the windows themselves: there is none that can be read.
-    pub without_checkpoint: bool,
+    /// Why the windows must be proven after the replay, if they must.
+    pub unproven: Option<Unproven>,
 }
 
 /// What opening needs to know.
@@ -69,9 +74,9 @@ pub struct Opening<'a> {
     pub latch: &'a Latch,
     /// The committer's metrics.
     pub metrics: JournalMetrics,
-    /// Asked where there is no checkpoint, before anything is changed: whether the windows show that the journal lost
-    /// its beginning or its end.
-    pub ask_windows: &'a dyn Fn(&RecoveryReport) -> Result<(), StartError>,
+    /// Called with the last record where windows must be proven, before anything is changed: refuses where a window holds
+    /// a record that the journal does not.
+    pub ask_windows: &'a dyn Fn(Seq) -> Result<(), StartError>,
 }
 
 /// One segment as it was read.
@@ -94,47 +99,47 @@ struct ScannedSegment {
 ///
 /// # Errors
 /// See [`StartError`].
-pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
+pub fn open(opening: &Opening<'_>) -> Result<OpenedJournal, StartError> {
     let Opening { disk, dir, .. } = opening;
     let (disk, dir) = (&***disk, &***dir);
     refuse_other_version(disk, dir)?;
     refuse_wrong_secret(disk, dir)?;
-    let checkpoint = Checkpoint::load(disk, dir)?;
     let mut firsts = JournalFiles::list(disk, dir)?.firsts();
     if firsts.is_empty() {
-        begin_journal(disk, dir, checkpoint)?;
+        begin_journal(disk, dir)?;
         firsts.push(Seq(1));
     }
-    let without_checkpoint = !matches!(checkpoint, Checkpoint::Through(_));
-    let checkpoint = match checkpoint {
-        Checkpoint::Through(seq) => seq,
-        // Without a checkpoint the whole journal is replayed; windows skip what they have. Segments that retention
-        // removed were applied before, and the windows prove below that no later part is missing.
-        _ => Seq(firsts[0].0 - 1),
-    };
-    let start = firsts.iter().rposition(|first| first.0 <= checkpoint.0 + 1);
+    let stored = StoredState::load(disk, dir)?;
+    let known_through = stored.known_through();
+    let read_from = if stored.unproven.is_some() { known_through } else { stored.checkpoint };
+    let start = firsts.iter().rposition(|first| *first <= read_from.next());
     let Some(start) = start else {
-        return Err(StartError::Gap { from: checkpoint.next(), to: firsts[0] });
+        return Err(StartError::Gap { from: read_from.next(), to: firsts[0] });
     };
 
-    let mut scanned = scan(opening, &firsts[start..], checkpoint)?;
+    let mut scanned = scan(opening, &firsts[start..], known_through)?;
     let last = scanned.last().expect("there is at least one segment");
     let end = last.index.last;
-    if end < checkpoint {
-        return Err(StartError::BehindCheckpoint { end, checkpoint });
+    if end < known_through {
+        return Err(StartError::BehindCheckpoint { end, checkpoint: known_through });
     }
     let mut report = RecoveryReport {
-        checkpoint,
+        checkpoint: stored.checkpoint,
         end,
-        oldest: firsts[0],
         rewritten: 0,
         torn_bytes: (last.end < last.file_bytes && !last.zero_tail).then(|| last.file_bytes - last.end),
-        without_checkpoint,
+        unproven: stored.unproven,
     };
-    if without_checkpoint {
-        (opening.ask_windows)(&report)?;
+    let mut after = stored.checkpoint;
+    if stored.unproven.is_some() {
+        after = whole_after(disk, dir, &firsts[..=start])?;
+        if stored.ledger.through < after {
+            let (ledger, oldest) = (stored.ledger.through, after.next());
+            return Err(StartError::LedgerBehind { ledger, oldest });
+        }
+        (opening.ask_windows)(end)?;
     }
-    let segment = settle(disk, dir, &mut scanned, checkpoint, &mut report)?;
+    let segment = settle(disk, dir, &mut scanned, known_through, &mut report)?;
     let read: Vec<&SegmentIndex> = scanned.iter().map(|segment| &segment.index).collect();
     let known = known_keys::load(disk, dir, opening.dedup_capacity, &firsts[..start], &read)?;
     let state = CommitterState {
@@ -152,23 +157,39 @@ pub fn open(opening: &Opening<'_>) -> Result<Opened, StartError> {
         opening.metrics.clone(),
         state,
     );
-    Ok(Opened { committer, replay: Replay { after: checkpoint, through: end }, report })
+    let replay = Replay { after, through: end };
+    Ok(OpenedJournal { committer, replay, ledger: stored.ledger, retention_ms: stored.retention_ms, report })
+}
+
+/// The record behind which all that is retained is whole, up to the beginning of the last of these segments.
+pub fn whole_after(disk: &dyn Disk, dir: &DataDir, firsts: &[Seq]) -> io::Result<Seq> {
+    let mut whole = firsts[firsts.len() - 1];
+    for first in firsts.iter().rev().skip(1) {
+        let mut segment = JournalSegment::open(disk, dir, *first, Some(whole))?;
+        while segment.next_record()?.is_some() {}
+        if segment.gap().is_some() {
+            break;
+        }
+        whole = *first;
+    }
+    Ok(Seq(whole.0 - 1))
 }
 
 /// Begins the journal of a new data directory, or refuses one that had a journal once.
-fn begin_journal(disk: &dyn Disk, dir: &DataDir, checkpoint: Checkpoint) -> Result<(), StartError> {
-    match checkpoint {
-        Checkpoint::Through(Seq::ZERO) => {}
-        Checkpoint::Through(checkpoint) => {
-            return Err(StartError::BehindCheckpoint { end: Seq::ZERO, checkpoint });
+fn begin_journal(disk: &dyn Disk, dir: &DataDir) -> Result<(), StartError> {
+    match Checkpoint::load(disk, dir)? {
+        StoredCheckpoint::Missing => {}
+        StoredCheckpoint::Valid(checkpoint) if checkpoint.through == Seq::ZERO => {}
+        StoredCheckpoint::Valid(checkpoint) => {
+            return Err(StartError::BehindCheckpoint { end: Seq::ZERO, checkpoint: checkpoint.through });
         }
-        Checkpoint::Damaged | Checkpoint::OtherVersion(_) => return Err(StartError::CheckpointDamaged),
-        Checkpoint::Missing => {
-            for customer in disk.list(&dir.windows())?.iter().filter(|entry| entry.is_dir) {
-                if disk.list(&dir.windows().join(&customer.name))?.iter().any(|e| e.name.ends_with(".json")) {
-                    return Err(StartError::WindowsWithoutJournal);
-                }
-            }
+        StoredCheckpoint::Damaged | StoredCheckpoint::OtherVersion(_) => {
+            return Err(StartError::CheckpointDamaged);
+        }
+    }
+    for customer in disk.list(&dir.windows())?.iter().filter(|entry| entry.is_dir) {
+        if disk.list(&dir.windows().join(&customer.name))?.iter().any(|e| e.name.ends_with(".json")) {
+            return Err(StartError::WindowsWithoutJournal);
         }
     }
     disk.create(&dir.segment(Seq(1)))?;
@@ -176,8 +197,12 @@ fn begin_journal(disk: &dyn Disk, dir: &DataDir, checkpoint: Checkpoint) -> Resu
     Ok(())
 }
 
-/// Reads the segments from the one that holds the record after the checkpoint, and decides what is damage.
-fn scan(opening: &Opening<'_>, firsts: &[Seq], checkpoint: Seq) -> Result<Vec<ScannedSegment>, StartError> {
+/// Reads these segments, the last ones, and decides what is damage. Every record up to `known_through` was once durable.
+fn scan(
+    opening: &Opening<'_>,
+    firsts: &[Seq],
+    known_through: Seq,
+) -> Result<Vec<ScannedSegment>, StartError> {
     let mut scanned: Vec<ScannedSegment> = Vec::new();
     let mut reader = JournalReader::of_segments(&**opening.disk, opening.dir, firsts);
     let hasher = DedupHasher::new(opening.dir.secret());
@@ -198,12 +223,10 @@ fn scan(opening: &Opening<'_>, firsts: &[Seq], checkpoint: Seq) -> Result<Vec<Sc
                 None => StartError::Gap { from, to },
             });
         }
-        if let Some((offset, why)) = segment.damage() {
-            let missing = segment.last.next();
-            let proven_durable = checkpoint >= missing || segment.proven_behind()? >= missing;
-            if proven_durable {
-                return Err(StartError::Damage { file: segment.path, offset, why });
-            }
+        if let Some((offset, why)) = segment.damage()
+            && !segment.is_torn_tail(known_through)?
+        {
+            return Err(StartError::Damage { file: segment.path, offset, why });
         }
         scanned.push(read);
     }
@@ -239,7 +262,7 @@ fn settle(
     disk: &dyn Disk,
     dir: &DataDir,
     scanned: &mut Vec<ScannedSegment>,
-    checkpoint: Seq,
+    known_through: Seq,
     report: &mut RecoveryReport,
 ) -> Result<ActiveSegment, StartError> {
     // Earlier segments end where the next one begins. A rewrite that was cut short left its source longer; the source
@@ -249,7 +272,7 @@ fn settle(
         .filter(|segment| segment.end < segment.file_bytes)
         .map(|segment| (segment.index.first, segment.end))
         .collect();
-    let active = settle_last(disk, dir, scanned, checkpoint, report)?;
+    let active = settle_last(disk, dir, scanned, known_through, report)?;
     for (first, end) in longer {
         cut(disk, dir, first, end)?;
     }
@@ -261,11 +284,11 @@ fn settle_last(
     disk: &dyn Disk,
     dir: &DataDir,
     scanned: &mut Vec<ScannedSegment>,
-    checkpoint: Seq,
+    known_through: Seq,
     report: &mut RecoveryReport,
 ) -> Result<ActiveSegment, StartError> {
     let last = scanned.last_mut().expect("there is at least one segment");
-    let durable = last.durable_through.max(checkpoint);
+    let durable = last.durable_through.max(known_through);
     let unproven = last.unproven.iter().find(|(seq, _)| *seq > durable).copied();
     let Some((from, offset)) = unproven else {
         if last.end < last.file_bytes {

@@ -20,6 +20,36 @@ pub struct Retention {
     pub max_bytes: u64,
 }
 
+/// How many milliseconds the clock of retention advances in one, at most, while it is behind the wall clock.
+const CATCH_UP: u64 = 10;
+
+/// The clock that decides what is old. It follows the wall clock, but no faster than ten days a day, so that a wall clock
+/// that is wrong, or becomes wrong while the server is down, cannot make everything old at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetentionClock {
+    now_ms: u64,
+}
+
+impl RetentionClock {
+    /// Goes on from where the last checkpoint left it; a new directory begins with the wall clock.
+    pub fn new(stored_ms: Option<u64>, wall_ms: u64) -> Self {
+        Self { now_ms: stored_ms.map_or(wall_ms, |stored| stored.min(wall_ms)) }
+    }
+
+    /// Advances by this much monotonic time, and returns the time.
+    pub fn advance(&mut self, elapsed_ms: u64, wall_ms: u64) -> u64 {
+        let behind = wall_ms.saturating_sub(self.now_ms);
+        // A wall clock that was set back only makes things look younger.
+        self.now_ms = wall_ms.min(self.now_ms + behind.min(elapsed_ms.saturating_mul(CATCH_UP)));
+        self.now_ms
+    }
+
+    /// The time.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+}
+
 /// What one round did and found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Maintained {
@@ -46,7 +76,7 @@ pub struct Round {
     pub active_segment: Seq,
     /// Deduplication knows nothing up to here, so index files up to here are of no use.
     pub forgotten_through: Seq,
-    /// The time.
+    /// The time by the clock of retention.
     pub now_ms: u64,
 }
 
@@ -113,5 +143,32 @@ fn read_index(disk: &dyn Disk, dir: &DataDir, first: Seq) -> io::Result<Option<S
             Ok(None)
         }
         read => read,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 24 * 60 * 60 * 1000;
+
+    #[test]
+    fn a_wall_clock_that_jumps_ahead_is_followed_by_ten_days_a_day() {
+        let mut clock = RetentionClock::new(Some(1_000 * DAY), 1_400 * DAY);
+        assert_eq!(clock.now_ms(), 1_000 * DAY);
+        assert_eq!(clock.advance(DAY, 1_401 * DAY), 1_010 * DAY);
+        // It was wrong: what was gained is given back.
+        assert_eq!(clock.advance(DAY, 1_002 * DAY), 1_002 * DAY);
+    }
+
+    #[test]
+    fn a_clock_in_step_stays_in_step_and_catches_up_after_a_downtime() {
+        let mut clock = RetentionClock::new(None, 1_000 * DAY);
+        assert_eq!(clock.advance(5, 1_000 * DAY + 5), 1_000 * DAY + 5);
+        let mut clock = RetentionClock::new(Some(clock.now_ms()), 1_030 * DAY);
+        for day in 1..=3 {
+            assert!(clock.advance(DAY, (1_030 + day) * DAY) <= (1_000 + 10 * day) * DAY + 5);
+        }
+        assert_eq!(clock.advance(DAY, 1_034 * DAY), 1_034 * DAY);
     }
 }

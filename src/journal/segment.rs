@@ -27,7 +27,7 @@ pub(super) struct SegmentReader {
 }
 
 /// What lies at the reader's position.
-pub(super) enum Step<'a> {
+pub(super) enum SegmentStep<'a> {
     /// A valid record.
     Record { offset: u64, record: Record<'a> },
     /// The file ends where a record ends.
@@ -45,11 +45,11 @@ impl SegmentReader {
     ///
     /// # Errors
     /// What the disk says.
-    pub(super) fn next_step(&mut self) -> io::Result<Step<'_>> {
+    pub(super) fn next_step(&mut self) -> io::Result<SegmentStep<'_>> {
         let offset = self.offset + self.cursor as u64;
         let mut available = self.fill(HEADER_BYTES)?;
         if available == 0 {
-            return Ok(Step::End { offset });
+            return Ok(SegmentStep::End { offset });
         }
         if let Ok(header) = Header::decode(&self.buffer[self.cursor..], &self.key) {
             available = self.fill(header.record_bytes as usize)?;
@@ -59,9 +59,9 @@ impl SegmentReader {
         match Record::decode(&self.buffer[start..], &self.key) {
             Ok(record) => {
                 self.cursor = start + record.header.record_bytes as usize;
-                Ok(Step::Record { offset, record })
+                Ok(SegmentStep::Record { offset, record })
             }
-            Err(why) => Ok(Step::Invalid { offset, why }),
+            Err(why) => Ok(SegmentStep::Invalid { offset, why }),
         }
     }
 

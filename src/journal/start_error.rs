@@ -6,12 +6,12 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, StoredCheckpoint};
 use super::format::{HEADER_BYTES, Header, Invalid, RecordKey, version};
 use super::reader::JournalFiles;
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, FORMAT_VERSION, OpenError};
-use crate::model::Seq;
+use crate::model::{CustomerId, Seq, WindowSize};
 
 /// Why a start is refused. Everything is left as it was.
 #[derive(Debug)]
@@ -65,6 +65,45 @@ pub enum StartError {
     WindowsWithoutJournal,
     /// There is neither a journal nor a checkpoint that can be read.
     CheckpointDamaged,
+    /// The sums of `customers.json` are older than the journal reaches back, or lost.
+    LedgerBehind {
+        /// The last record in it; zero where it cannot be read.
+        ledger: Seq,
+        /// The oldest record from which on the journal is whole.
+        oldest: Seq,
+    },
+    /// The windows of a customer do not hold what was counted: window files were lost, or are older than the rest.
+    UnequalSums(Vec<UnequalSum>),
+}
+
+/// A customer's windows of one size that do not hold what was counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnequalSum {
+    /// The customer.
+    pub customer: CustomerId,
+    /// The size.
+    pub size: WindowSize,
+    /// The requests in its windows.
+    pub in_windows: u64,
+    /// The requests that were counted and not removed by retention.
+    pub counted: u64,
+}
+
+impl fmt::Display for UnequalSum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { customer, size, in_windows, counted } = self;
+        let (difference, than) = if counted > in_windows {
+            (counted - in_windows, "less")
+        } else {
+            (in_windows - counted, "more")
+        };
+        write!(
+            f,
+            "customer {customer}: its {} windows hold {in_windows} requests, {difference} {than} than the {counted} that \
+             were counted",
+            size.as_str()
+        )
+    }
 }
 
 impl fmt::Display for StartError {
@@ -92,6 +131,14 @@ impl fmt::Display for StartError {
                  `log-analytics repair --accept-lost-journal`",
                 file.display()
             ),
+            StartError::LedgerBehind { .. } | StartError::UnequalSums(_) => {
+                self.describe_unproven(f)?;
+                f.write_str(
+                    ". This directory is a copy, or files in it were replaced, and it cannot be proven to hold every \
+                     count. Copy it again with `log-analytics backup`, or go on from what there is with \
+                     `log-analytics repair --accept-lost-windows`",
+                )
+            }
             lost => {
                 lost.describe_loss(f)?;
                 f.write_str(
@@ -103,7 +150,32 @@ impl fmt::Display for StartError {
     }
 }
 
+/// Customers whose sums are unequal are named up to this many.
+const NAMED: usize = 5;
+
 impl StartError {
+    fn describe_unproven(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::UnequalSums(sums) => {
+                for (position, sum) in sums.iter().take(NAMED).enumerate() {
+                    write!(f, "{}{sum}", if position > 0 { "; " } else { "" })?;
+                }
+                if sums.len() > NAMED { write!(f, "; and {} more", sums.len() - NAMED) } else { Ok(()) }
+            }
+            StartError::LedgerBehind { ledger: Seq::ZERO, oldest } => write!(
+                f,
+                "customers.json is missing or damaged, and the journal begins at record {oldest} only"
+            ),
+            StartError::LedgerBehind { ledger, oldest } => {
+                write!(
+                    f,
+                    "customers.json is as of record {ledger}, and the journal begins at record {oldest} only"
+                )
+            }
+            other => other.describe_loss(f),
+        }
+    }
+
     fn describe_loss(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Damage { file, offset, why } => {
@@ -151,7 +223,7 @@ impl From<OpenError> for StartError {
 /// # Errors
 /// [`StartError::OtherVersion`], or what the disk says.
 pub fn refuse_other_version(disk: &dyn Disk, dir: &DataDir) -> Result<(), StartError> {
-    if let Checkpoint::OtherVersion(version) = Checkpoint::load(disk, dir)? {
+    if let StoredCheckpoint::OtherVersion(version) = Checkpoint::load(disk, dir)? {
         return Err(StartError::OtherVersion { file: dir.checkpoint(), version });
     }
     for first in JournalFiles::list(disk, dir)?.firsts() {

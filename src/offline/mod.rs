@@ -1,6 +1,8 @@
-//! Looking after a data directory while no server runs on it: checking it and going on after a loss.
+//! What is done with a data directory from outside: checking it, going on after a loss, copying it.
 //!
-//! Input: a data directory, locked. Output: a report; only [`repair`] changes anything.
+//! Input: a data directory; locked, but for [`backup`]. Output: a report. Never: changes the directory, but for [`repair`].
 
+mod accept;
+pub mod backup;
 pub mod repair;
 pub mod verify;

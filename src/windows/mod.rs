@@ -4,6 +4,7 @@ pub mod expiry;
 pub mod file;
 pub mod fold;
 pub mod json;
+pub mod proof;
 pub mod rebuild;
 pub mod router;
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! Walking over all window files, for whoever has to look at every one: a start without a checkpoint, `verify`,
-//! `repair`.
+//! Walks over all window files: for a start that must prove them, `verify`, `repair`.
+//!
+//! Input: the directory of windows. Output: paths; what all windows say together. Never: changes a file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use super::window::Window;
 use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
 use crate::journal::start_error::StartError;
-use crate::model::{Seq, WindowSize};
+use crate::model::Seq;
 
 /// Calls `visit` with the path of every window file.
 ///
@@ -32,29 +33,20 @@ pub fn window_files<E: From<io::Error>>(
     Ok(())
 }
 
-/// Refuses to start where windows show that the journal lost its end or its beginning: one holds a record the journal
-/// does not reach, or no day holds the record before its first. (Segments are removed only after a checkpoint, and a
-/// checkpoint writes every day.) Damaged windows are passed over: they are dealt with when they are next touched.
+/// Refuses to start where a window holds a record that the journal does not reach. Damaged windows are passed over: they
+/// are rebuilt when they are next needed.
 ///
 /// # Errors
-/// [`StartError::WindowAhead`], [`StartError::Gap`], or what the disk says.
-pub fn refuse_lost_journal(disk: &dyn Disk, dir: &DataDir, oldest: Seq, end: Seq) -> Result<(), StartError> {
-    let mut latest_day = Seq::ZERO;
+/// [`StartError::WindowAhead`], or what the disk says.
+pub fn refuse_windows_ahead(disk: &dyn Disk, dir: &DataDir, end: Seq) -> Result<(), StartError> {
     window_files(disk, dir, |path| {
-        let Ok(window) = Window::decode_any(&disk.read(path)?) else { return Ok(()) };
-        let applied_through = window.applied_through();
-        if applied_through > end {
-            return Err(StartError::WindowAhead { file: path.to_owned(), applied_through, end });
+        match Window::decode_any(&disk.read(path)?).map(|window| window.applied_through()) {
+            Ok(applied_through) if applied_through > end => {
+                Err(StartError::WindowAhead { file: path.to_owned(), applied_through, end })
+            }
+            _ => Ok(()),
         }
-        if window.id().size == WindowSize::Day {
-            latest_day = latest_day.max(applied_through);
-        }
-        Ok(())
-    })?;
-    if latest_day.next() < oldest {
-        return Err(StartError::Gap { from: latest_day.next(), to: oldest });
-    }
-    Ok(())
+    })
 }
 
 /// The undamaged window with the highest record, and that record.

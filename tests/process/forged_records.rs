@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use log_analytics::base::secret::Secret;
-use log_analytics::journal::format::{BodyCoding, Draft, MAGIC, Parts, Record, RecordKey};
+use log_analytics::journal::format::{BodyCoding, MAGIC, Parts, Record, RecordDraft, RecordKey};
 use log_analytics::journal::summary;
 use log_analytics::model::{BatchId, CustomerId, Seq, Summary};
 use serde_json::json;
@@ -30,7 +30,8 @@ fn record(batch_id: &str, seq: u64, received_at_ms: u64) -> Vec<u8> {
         body_bytes: 0,
     };
     let summary = Summary { entries: 0, ..Summary::default() };
-    let mut draft = Draft::new(parts, 64, |bytes| summary::encode(&summary, bytes), |_| BodyCoding::Dropped);
+    let mut draft =
+        RecordDraft::new(parts, 64, |bytes| summary::encode(&summary, bytes), |_| BodyCoding::Dropped);
     draft.number(Seq(seq), Seq(seq - 1), received_at_ms, &guessed_key());
     draft.bytes().to_vec()
 }
@@ -42,12 +43,12 @@ fn guessed_key() -> RecordKey {
 
 /// One that can stand in a JSON string: every byte of it is ASCII. About a hundred thousand tries find it.
 fn record_as_text() -> String {
-    let payload_is_ascii = |id: &u32| record(&id.to_string(), 100, 0)[24..32].is_ascii();
+    // A query string would be cut off.
+    let is_text = |bytes: &[u8]| bytes.is_ascii() && !bytes.contains(&b'?');
+    let payload_is_ascii = |id: &u32| is_text(&record(&id.to_string(), 100, 0)[24..32]);
     let id = (0..100_000).find(payload_is_ascii).unwrap().to_string();
     let ascii = |n: u64| (n & 0x7F) | (n >> 7 & 0x7F) << 8 | (n >> 14) << 16;
-    let found = (0..1 << 21)
-        .map(|n| record(&id, 100, ascii(n)))
-        .find(|record| record.is_ascii() && !record.contains(&b'?'));
+    let found = (0..1 << 21).map(|n| record(&id, 100, ascii(n))).find(|record| is_text(record));
     String::from_utf8(found.unwrap()).unwrap()
 }
 

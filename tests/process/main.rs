@@ -32,4 +32,5 @@ mod summarize;
 mod support;
 mod week_04;
 mod week_08;
+mod week_data;
 mod window_retention;

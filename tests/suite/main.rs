@@ -10,6 +10,8 @@ mod agent_truth;
 mod batch_contract;
 mod batch_properties;
 mod checkpoints;
+mod copies;
+mod expiry;
 mod folding;
 mod front_ends;
 mod fuzz_corpus;

@@ -4,11 +4,12 @@
 
 use std::io;
 
-use super::{Known, Progress, VerifyReport};
+use super::{KnownJournal, VerifyProgress, VerifyReport};
 use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
-use crate::journal::checkpoint::Checkpoint;
+use crate::journal::checkpoint::{Checkpoint, StoredCheckpoint};
 use crate::journal::reader::{JournalFiles, JournalReader, JournalSegment, SegmentTail};
+use crate::journal::stored::StoredState;
 use crate::journal::summary;
 use crate::model::Seq;
 
@@ -16,22 +17,19 @@ pub(super) fn check(
     disk: &dyn Disk,
     dir: &DataDir,
     report: &mut VerifyReport,
-    progress: Progress<'_>,
-) -> io::Result<Known> {
-    let checkpoint = match Checkpoint::load(disk, dir)? {
-        Checkpoint::Through(seq) => seq,
-        Checkpoint::Missing => {
-            report.notes.push("there is no checkpoint yet".to_owned());
-            Seq::ZERO
-        }
-        Checkpoint::Damaged | Checkpoint::OtherVersion(_) => {
+    progress: VerifyProgress<'_>,
+) -> io::Result<KnownJournal> {
+    match Checkpoint::load(disk, dir)? {
+        StoredCheckpoint::Valid(_) => {}
+        StoredCheckpoint::Missing => report.notes.push("there is no checkpoint yet".to_owned()),
+        StoredCheckpoint::Damaged | StoredCheckpoint::OtherVersion(_) => {
             report.problem(&dir.checkpoint(), None, "the checkpoint is damaged");
-            Seq::ZERO
         }
-    };
-    report.checkpoint = checkpoint.0;
+    }
+    let stored = StoredState::load(disk, dir)?;
+    report.checkpoint = stored.checkpoint.0;
     let total = JournalFiles::list(disk, dir)?.bytes();
-    let mut known = Known { after: Seq::ZERO, since_ms: 0, end: Seq::ZERO, checkpoint, is_readable: true };
+    let mut known = KnownJournal { after: Seq::ZERO, since_ms: 0, end: Seq::ZERO, stored, is_readable: true };
     let mut reader = JournalReader::open(disk, dir)?;
     while let Some(mut segment) = reader.next_segment()? {
         if report.segments == 0 {
@@ -43,22 +41,24 @@ pub(super) fn check(
         check_end(&segment, &mut known, report)?;
     }
     report.last_seq = known.end.0;
-    if known.end < checkpoint {
-        let what = format!("the journal ends at record {}, before the checkpoint at {checkpoint}", known.end);
+    let known_through = known.stored.known_through();
+    if known.end < known_through {
+        let what =
+            format!("the journal ends at record {}, before the checkpoint at {known_through}", known.end);
         report.problem(&dir.journal(), None, what);
     }
     Ok(known)
 }
 
 /// Reports the records that are missing between the segments read so far and this one.
-fn check_beginning(segment: &JournalSegment, known: &mut Known, report: &mut VerifyReport) {
+fn check_beginning(segment: &JournalSegment, known: &mut KnownJournal, report: &mut VerifyReport) {
     let JournalSegment { first, path, .. } = segment;
     if known.end.next() == *first {
         return;
     }
     if known.end != Seq::ZERO {
         let what = format!("records {} to {} are missing before it", known.end.next(), first.0 - 1);
-        if first.0 - 1 <= known.checkpoint.0 {
+        if first.0 - 1 <= known.stored.known_through().0 {
             // Windows have them: a power cut brought a removed segment back, or a repair went on after a loss.
             report.notes.push(format!("{}: {what}; the checkpoint covers them", path.display()));
         } else {
@@ -72,7 +72,7 @@ fn check_beginning(segment: &JournalSegment, known: &mut Known, report: &mut Ver
 
 fn check_records(
     segment: &mut JournalSegment,
-    known: &mut Known,
+    known: &mut KnownJournal,
     report: &mut VerifyReport,
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<()> {
@@ -98,18 +98,18 @@ fn check_records(
     Ok(())
 }
 
-fn check_end(segment: &JournalSegment, known: &mut Known, report: &mut VerifyReport) -> io::Result<()> {
+fn check_end(
+    segment: &JournalSegment,
+    known: &mut KnownJournal,
+    report: &mut VerifyReport,
+) -> io::Result<()> {
     let path = segment.path.display();
     match segment.tail() {
         (_, SegmentTail::Nothing) => {}
         (_, SegmentTail::Moved) => report.notes.push(format!("{path}: ends with records that were moved")),
         (_, SegmentTail::Leftover) => report.notes.push(format!("{path}: bytes after the last record")),
         (offset, SegmentTail::Damage(why)) => {
-            let missing = segment.last.next();
-            let is_torn_tail = segment.next_first.is_none()
-                && known.checkpoint < missing
-                && segment.proven_behind()? < missing;
-            if is_torn_tail {
+            if segment.is_torn_tail(known.stored.known_through())? {
                 let what = "a torn tail, which the next start cuts off";
                 report.notes.push(format!("{path}: offset {offset}: {what}"));
             } else {

@@ -1,10 +1,11 @@
 //! Checking a stopped server's data directory: is every record whole, is every window whole, and do they agree?
 //!
-//! Comes in: a locked data directory. Goes out: a [`VerifyReport`]. Nothing is changed. Windows are counted again from the
-//! journal as far as it reaches, in as many passes as memory needs.
+//! Input: a locked data directory. Output: a [`VerifyReport`]. Never: changes anything. Windows are counted again from the
+//! journal as far as it reaches, in as many passes as memory needs, and each customer's sums are compared with the ledger.
 
 mod journal;
 mod recount;
+mod sums;
 mod windows;
 
 use std::path::{Path, PathBuf};
@@ -14,25 +15,22 @@ use serde::Serialize;
 use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
 use crate::journal::start_error::{StartError, refuse_other_version, refuse_wrong_secret};
+use crate::journal::stored::StoredState;
 use crate::model::Seq;
 
-/// What a check goes by.
+/// Options of a check.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifyOptions {
     /// Memory for recounting, roughly; more windows than fit are recounted in several passes.
     pub recount_bytes: u64,
-    /// How far ahead of the clock entries were accepted, in milliseconds: as `serve` was told.
+    /// How far ahead of the clock entries were accepted, in milliseconds: as `serve` has it.
     pub max_future_ms: u64,
-    /// For how many days windows are kept, by size: as `serve` was told. Older ones may be missing.
-    pub retain_windows_days: [u32; 3],
-    /// The time, in milliseconds.
-    pub now_ms: u64,
 }
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Problem {
+pub struct VerifyProblem {
     /// The file.
     pub file: PathBuf,
     /// Where in it, where that is known.
@@ -66,10 +64,12 @@ pub struct VerifyReport {
     pub recounted_windows: u64,
     /// Windows the journal does not reach back to: they hold at least what it knows of them.
     pub partly_recounted_windows: u64,
+    /// Customers whose windows hold what was counted, by the sums in `customers.json`.
+    pub proven_customers: u64,
     /// Worth knowing, but not wrong.
     pub notes: Vec<String>,
     /// What is wrong.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<VerifyProblem>,
 }
 
 impl VerifyReport {
@@ -79,12 +79,12 @@ impl VerifyReport {
     }
 
     fn problem(&mut self, file: &Path, offset: Option<u64>, what: impl Into<String>) {
-        self.problems.push(Problem { file: file.to_owned(), offset, what: what.into() });
+        self.problems.push(VerifyProblem { file: file.to_owned(), offset, what: what.into() });
     }
 }
 
 /// Told how many more bytes were read, and how many there are in all.
-pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+pub type VerifyProgress<'a> = &'a mut dyn FnMut(u64, u64);
 
 /// Checks a data directory.
 ///
@@ -95,33 +95,34 @@ pub fn verify(
     disk: &dyn Disk,
     dir: &DataDir,
     options: &VerifyOptions,
-    progress: Progress<'_>,
+    progress: VerifyProgress<'_>,
 ) -> Result<VerifyReport, StartError> {
     refuse_other_version(disk, dir)?;
     dir.read_secret(disk)?;
     refuse_wrong_secret(disk, dir)?;
     let mut report = VerifyReport::default();
     let known = journal::check(disk, dir, &mut report, progress)?;
-    let found = windows::check(disk, dir, known.end.max(known.checkpoint), &mut report)?;
+    let found = windows::check(disk, dir, &known, &mut report)?;
     if known.is_readable {
-        recount::check(disk, dir, options, &known, &found, &mut report, progress)?;
-        if known.end == known.checkpoint {
-            windows::check_sizes_agree(&found, options, &mut report);
+        let unmerged = recount::check(disk, dir, options, &known, &found, &mut report, progress)?;
+        sums::check(dir, &known, &found, &unmerged, &mut report);
+        if unmerged.is_empty() {
+            windows::check_sizes_agree(&found, &known.stored.ledger.cutoffs(), &mut report);
         }
     }
     Ok(report)
 }
 
 /// What the journal is known to hold.
-struct Known {
+struct KnownJournal {
     /// The records from here to `end` are all there.
     after: Seq,
     /// When the first of them was received.
     since_ms: u64,
     /// The last record.
     end: Seq,
-    /// The checkpoint; zero where there is none.
-    checkpoint: Seq,
+    /// What checkpoint and ledger say.
+    stored: StoredState,
     /// Whether every segment could be read to its end.
     is_readable: bool,
 }

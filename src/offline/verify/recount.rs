@@ -1,6 +1,7 @@
 //! Counting windows again from the journal and comparing.
 //!
-//! Input: the records the journal holds without a gap, and the window files. Output: what differs, in the report.
+//! Input: the records the journal holds without a gap, and the window files. Output: what differs, in the report; what a
+//! replay would add.
 //! Never: more keys in memory than the files hold. A window that folded keys is counted by the keys its file names and the
 //! rest; there a true count may be above the one shown, by no more than `folded`.
 
@@ -8,94 +9,150 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use super::windows::FoundWindows;
-use super::{Known, Progress, VerifyOptions, VerifyReport};
+use super::{KnownJournal, VerifyOptions, VerifyProgress, VerifyReport};
 use crate::base::disk::Disk;
 use crate::batch::insights;
 use crate::data_dir::DataDir;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS};
+use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince};
 use crate::journal::replay::Replay;
+use crate::journal::stored::Unproven;
 use crate::journal::summary;
 use crate::measures::Measures;
-use crate::model::{CustomerId, Seq, WindowId, WindowSize};
+use crate::model::Seq;
 use crate::time;
 use crate::windows::fold::WindowLimits;
 use crate::windows::router::partition;
 use crate::windows::table::{CountTable, TableRow};
 use crate::windows::window::Window;
+use crate::windows::worker::WindowKey;
 
 /// A window in memory takes about this many times its file.
 const MEMORY_PER_FILE_BYTE: u64 = 4;
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// What a replay would add.
+#[derive(Default)]
+pub(super) struct Unmerged {
+    /// Requests that windows lack, by window.
+    pub(super) requests: BTreeMap<WindowKey, u64>,
+    /// What records after the ledger count.
+    pub(super) counted: CountedSince,
+    /// Late entries in them for windows before their cutoff.
+    pub(super) expired: ExpiredSince,
+}
+
+impl Unmerged {
+    /// Whether every window is written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+}
 
 pub(super) fn check(
     disk: &dyn Disk,
     dir: &DataDir,
     options: &VerifyOptions,
-    known: &Known,
+    known: &KnownJournal,
     found: &FoundWindows,
     report: &mut VerifyReport,
-    progress: Progress<'_>,
-) -> io::Result<()> {
+    progress: VerifyProgress<'_>,
+) -> io::Result<Unmerged> {
     let memory: u64 = found.values().map(|window| window.bytes * MEMORY_PER_FILE_BYTE).sum();
     let passes =
         usize::try_from(memory / options.recount_bytes.max(1)).unwrap_or(usize::MAX).clamp(0, 4096) + 1;
+    let mut recount =
+        Recount { dir, known, found, cutoffs: known.stored.ledger.cutoffs(), unmerged: Unmerged::default() };
     for pass in 0..passes {
-        let (counted, unwritten) = count(disk, dir, known, found, pass, passes, progress)?;
+        let (counted, unwritten) = recount.count(disk, (pass, passes), progress)?;
         compare(disk, dir, options, known, &counted, report)?;
         for (key, through) in unwritten {
-            missing(dir, options, known, &key, through, report);
+            let what = format!("the window is missing batch {through}: its counts are too low");
+            report.problem(&dir.window(&key.0, key.1), None, what);
         }
     }
-    Ok(())
+    if known.stored.unproven == Some(Unproven::Copy) {
+        report.notes.push(format!(
+            "this directory is a copy: its next start replays {} records, which add to {} windows",
+            known.end.0 - known.after.0,
+            recount.unmerged.requests.len()
+        ));
+    }
+    Ok(recount.unmerged)
 }
 
-type Key = (CustomerId, WindowId);
+/// Counting windows again.
+struct Recount<'a> {
+    dir: &'a DataDir,
+    known: &'a KnownJournal,
+    found: &'a FoundWindows,
+    cutoffs: Cutoffs,
+    unmerged: Unmerged,
+}
 
-/// Counts the windows of one pass as they should be on disk: up to the record each file says it holds. Also says which
-/// windows have records their file does not hold, with the last one the checkpoint covers.
-fn count(
-    disk: &dyn Disk,
-    dir: &DataDir,
-    known: &Known,
-    found: &FoundWindows,
-    pass: usize,
-    passes: usize,
-    progress: Progress<'_>,
-) -> io::Result<(HashMap<Key, Window>, BTreeMap<Key, Seq>)> {
-    let mut counted: HashMap<Key, Window> = HashMap::new();
-    let mut unwritten: BTreeMap<Key, Seq> = BTreeMap::new();
-    let mut done = 0;
-    Replay { after: known.after, through: known.end }.visit(disk, dir, |stored| {
-        let (seq, customer) = (stored.record.header.seq, &stored.customer);
-        for insight in insights(customer, &summary::decode(stored.record.summary())?) {
-            if partition(customer, insight.window, passes) != pass {
-                continue;
+impl Recount<'_> {
+    /// Counts the windows of one pass as they should be on disk: up to the record each file says it holds. Also returns
+    /// which windows lack a record that the checkpoint covers.
+    fn count(
+        &mut self,
+        disk: &dyn Disk,
+        (pass, passes): (usize, usize),
+        progress: VerifyProgress<'_>,
+    ) -> io::Result<(HashMap<WindowKey, Window>, BTreeMap<WindowKey, Seq>)> {
+        let Self { dir, known, found, cutoffs, unmerged } = self;
+        let stored = &known.stored;
+        // In a copy windows may be older than the checkpoint: the next start replays what they lack.
+        let covered = if stored.unproven.is_some() { Seq::ZERO } else { stored.checkpoint };
+        let mut counted: HashMap<WindowKey, Window> = HashMap::new();
+        let mut unwritten: BTreeMap<WindowKey, Seq> = BTreeMap::new();
+        let mut done = 0;
+        Replay { after: known.after, through: known.end }.visit(disk, dir, |record| {
+            let (header, customer) = (record.record.header, &record.customer);
+            let seq = header.seq;
+            let is_new = seq > stored.ledger.through;
+            if is_new && pass == 0 {
+                let totals = unmerged.counted.entry(customer.clone()).or_default();
+                totals.count(header.entries, header.received_at_ms);
             }
-            let key = (customer.clone(), insight.window);
-            let (applied_through, is_folded) = found
-                .get(&key)
-                .map_or((Seq::ZERO, false), |window| (window.applied_through, window.is_folded));
-            if seq <= applied_through {
-                let window =
-                    counted.entry(key).or_insert_with_key(|key| uncounted(disk, dir, key, is_folded));
-                window.merge(seq, &insight.keys, &insight.counts, &WindowLimits::NONE);
-            } else if seq <= known.checkpoint {
-                unwritten.insert(key, seq);
+            for insight in insights(customer, &summary::decode(record.record.summary())?) {
+                if partition(customer, insight.window, passes) != pass {
+                    continue;
+                }
+                let requests = u64::from(insight.counts.requests());
+                if cutoffs.excludes(customer, insight.window) {
+                    if is_new {
+                        let expired = unmerged.expired.entry(customer.clone()).or_default();
+                        expired[insight.window.size as usize] += requests;
+                    }
+                    continue;
+                }
+                let key = (customer.clone(), insight.window);
+                let (applied_through, is_folded) = found
+                    .get(&key)
+                    .map_or((Seq::ZERO, false), |window| (window.applied_through, window.is_folded));
+                if seq <= applied_through {
+                    let window =
+                        counted.entry(key).or_insert_with_key(|key| uncounted(disk, dir, key, is_folded));
+                    window.merge(seq, &insight.keys, &insight.counts, &WindowLimits::NONE);
+                } else if seq <= covered {
+                    unwritten.insert(key, seq);
+                } else {
+                    *unmerged.requests.entry(key).or_default() += requests;
+                }
             }
-        }
-        done += u64::from(stored.record.header.record_bytes);
-        if done >= 1 << 20 {
-            progress(std::mem::take(&mut done), 0);
-        }
-        Ok(true)
-    })?;
-    progress(done, 0);
-    Ok((counted, unwritten))
+            done += u64::from(header.record_bytes);
+            if done >= 1 << 20 {
+                progress(std::mem::take(&mut done), 0);
+            }
+            Ok(true)
+        })?;
+        progress(done, 0);
+        Ok((counted, unwritten))
+    }
 }
 
 /// A window to count in: one that names what its file names, where that is not everything. (A file that cannot be read
 /// now is reported when it is compared.)
-fn uncounted(disk: &dyn Disk, dir: &DataDir, key: &Key, is_folded: bool) -> Window {
+fn uncounted(disk: &dyn Disk, dir: &DataDir, key: &WindowKey, is_folded: bool) -> Window {
     let file = if is_folded { disk.read(&dir.window(&key.0, key.1)).ok() } else { None };
     let window = file.and_then(|file| Window::decode(&file, &key.0, key.1).ok());
     window.map_or_else(|| Window::new(key.0.clone(), key.1), |window| window.naming_the_same())
@@ -105,11 +162,11 @@ fn compare(
     disk: &dyn Disk,
     dir: &DataDir,
     options: &VerifyOptions,
-    known: &Known,
-    counted: &HashMap<Key, Window>,
+    known: &KnownJournal,
+    counted: &HashMap<WindowKey, Window>,
     report: &mut VerifyReport,
 ) -> io::Result<()> {
-    let mut keys: Vec<&Key> = counted.keys().collect();
+    let mut keys: Vec<&WindowKey> = counted.keys().collect();
     keys.sort_unstable();
     for key in keys {
         let recounted = &counted[key];
@@ -118,19 +175,14 @@ fn compare(
         // A batch can count in a window up to `max_future_ms` before it begins.
         let reaches_back = known.after == Seq::ZERO
             || known.since_ms < time::start_ms(key.1.start).saturating_sub(options.max_future_ms);
-        // Its file may have been removed, and begun anew by a late entry.
-        let expired = is_expired(options, key.1);
         let (has, knows) = (window.requests(), recounted.requests());
-        let wrong = if expired {
-            let wrong = reaches_back && has > knows;
-            wrong.then(|| format!("it counts {has} requests, the journal {knows}"))
-        } else if !reaches_back || window.is_incomplete() {
+        let wrong = if !reaches_back || window.is_incomplete() {
             let wrong = !recounted.all().is_part_of(window.all());
             wrong.then(|| format!("it counts {has} requests, the journal knows {knows}"))
         } else {
             difference(&window, recounted)
         };
-        if expired || !reaches_back || window.is_incomplete() {
+        if !reaches_back || window.is_incomplete() {
             report.partly_recounted_windows += 1;
         } else {
             report.recounted_windows += 1;
@@ -195,34 +247,4 @@ fn is_part_of(part: &TableRow<'_>, whole: &TableRow<'_>) -> bool {
     part.tally.requests <= whole.tally.requests
         && part.tally.robots <= whole.tally.robots
         && part.measures.unwrap_or(&nothing).is_part_of(whole.measures.unwrap_or(&nothing))
-}
-
-/// A window lacks a record that the checkpoint says is written.
-fn missing(
-    dir: &DataDir,
-    options: &VerifyOptions,
-    known: &Known,
-    key: &Key,
-    through: Seq,
-    report: &mut VerifyReport,
-) {
-    if is_expired(options, key.1) {
-        return;
-    }
-    let what = format!(
-        "the window is missing batch {through}, though the checkpoint is at {}: its counts are too low",
-        known.checkpoint
-    );
-    report.problem(&dir.window(&key.0, key.1), None, what);
-}
-
-/// Whether `serve` may have removed a window for its age.
-fn is_expired(options: &VerifyOptions, id: WindowId) -> bool {
-    let days = options.retain_windows_days[match id.size {
-        WindowSize::Minute => 0,
-        WindowSize::Hour => 1,
-        WindowSize::Day => 2,
-    }];
-    let end_ms = time::start_ms(id.start) + u64::from(id.size.minutes()) * 60_000;
-    days > 0 && options.now_ms.saturating_sub(end_ms) > u64::from(days) * DAY_MS
 }

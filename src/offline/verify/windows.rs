@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{VerifyOptions, VerifyReport};
+use super::{KnownJournal, VerifyReport};
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, window_in_file_name};
+use crate::journal::ledger::Cutoffs;
 use crate::measures::saturating_sum;
 use crate::model::{CustomerId, Seq, WindowId, WindowSize};
 use crate::time;
@@ -30,6 +31,12 @@ const SUMS: [&str; 4] = ["requests", "requests of robots", "bytes", "microsecond
 
 pub(super) type FoundWindows = BTreeMap<(CustomerId, WindowId), FoundWindow>;
 
+impl FoundWindow {
+    pub(super) fn requests(&self) -> u64 {
+        self.sums[0]
+    }
+}
+
 fn sums(window: &Window) -> [u64; SUMS.len()] {
     let measures = &window.all().measures;
     [window.requests(), window.robots().requests, measures.response_bytes, measures.duration_micros]
@@ -38,9 +45,11 @@ fn sums(window: &Window) -> [u64; SUMS.len()] {
 pub(super) fn check(
     disk: &dyn Disk,
     dir: &DataDir,
-    end: Seq,
+    known: &KnownJournal,
     report: &mut VerifyReport,
 ) -> io::Result<FoundWindows> {
+    let end = known.end.max(known.stored.known_through());
+    let cutoffs = known.stored.ledger.cutoffs();
     let mut found = FoundWindows::new();
     window_files::<io::Error>(disk, dir, |path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -62,6 +71,11 @@ pub(super) fn check(
             let what =
                 format!("it holds the {} window {start} of {}", window.id().size.as_str(), window.customer());
             report.problem(path, None, what);
+            return Ok(());
+        }
+        if cutoffs.excludes(window.customer(), id) {
+            let what = "left from before the cutoff of retention, removed soon";
+            report.notes.push(format!("{}: {what}", path.display()));
             return Ok(());
         }
         if window.encode() != bytes {
@@ -96,11 +110,8 @@ pub(super) fn check(
 
 /// Holds every hour against its minutes and every day against its hours. Only where everything is written: hours and
 /// days are written at checkpoints.
-pub(super) fn check_sizes_agree(found: &FoundWindows, options: &VerifyOptions, report: &mut VerifyReport) {
+pub(super) fn check_sizes_agree(found: &FoundWindows, cutoffs: &Cutoffs, report: &mut VerifyReport) {
     for (fine, coarse) in [(WindowSize::Minute, WindowSize::Hour), (WindowSize::Hour, WindowSize::Day)] {
-        if options.retain_windows_days[fine as usize] > 0 {
-            continue;
-        }
         let mut parts: BTreeMap<(CustomerId, WindowId), [u64; SUMS.len()]> = BTreeMap::new();
         for ((customer, id), window) in found.iter().filter(|((_, id), _)| id.size == fine) {
             let coarse = WindowId { size: coarse, start: id.start.floor(coarse) };
@@ -111,6 +122,11 @@ pub(super) fn check_sizes_agree(found: &FoundWindows, options: &VerifyOptions, r
             parts.entry((customer.clone(), *id)).or_default();
         }
         for ((customer, id), parts) in parts {
+            // Cutoffs are days: before one there is no fine window, or no coarse one, or neither.
+            let excluded = |size| cutoffs.excludes(&customer, WindowId { size, start: id.start });
+            if excluded(fine) || excluded(coarse) {
+                continue;
+            }
             let window = found.get(&(customer.clone(), id));
             let whole = window.map_or([0; SUMS.len()], |window| window.sums);
             if window.is_some_and(|window| window.incomplete) {
@@ -118,7 +134,7 @@ pub(super) fn check_sizes_agree(found: &FoundWindows, options: &VerifyOptions, r
             }
             if let Some(wrong) = (0..SUMS.len()).find(|sum| whole[*sum] != parts[*sum]) {
                 let start = time::format_start(id.start);
-                report.problems.push(super::Problem {
+                report.problems.push(super::VerifyProblem {
                     file: std::path::PathBuf::from(customer.as_str()),
                     offset: None,
                     what: format!(

@@ -115,7 +115,9 @@ pub(crate) fn write(version: &Path) {
     // After the checkpoint: only the journal has these.
     run(6, &[]).kill();
     let store = temp.path().join("store");
-    let _ = fs::remove_file(store.join("LOCK"));
+    for lock in ["LOCK", "RETAIN"] {
+        fs::remove_file(store.join(lock)).unwrap();
+    }
     copy(&store, &version.join("store"));
 
     let list = batches("list", &store, &[]);

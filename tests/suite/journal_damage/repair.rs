@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use log_analytics::data_dir::DataDir;
-use log_analytics::offline::repair::repair;
+use log_analytics::journal::start_error::StartError;
+use log_analytics::offline::repair::{Accept, Repaired, repair};
 use log_analytics::outcome::{Outcome, Reason};
 
 use super::fixture::{Before, fixture, log, offsets, read};
+use crate::support::batches::batch_of_minutes;
 use crate::support::engine::{Answer, ROOT, Stop};
 use crate::support::sim_disk::{EIO, Fault, Op, Survival};
-use crate::support::world::How;
+use crate::support::workloads;
+use crate::support::world::{How, World};
+
+const JOURNAL: Accept = Accept { lost_journal: true, lost_windows: false };
 
 #[test]
 fn a_batch_that_repair_found_in_the_page_cache_is_known_after_a_power_cut() {
@@ -28,7 +33,7 @@ fn a_batch_that_repair_found_in_the_page_cache_is_known_after_a_power_cut() {
 
         let dir = Arc::new(DataDir::new(ROOT));
         let limits = world.workload.options.worker;
-        let repaired = repair(&world.disk.shared(), &dir, limits, world.now).unwrap();
+        let repaired = repair(&world.disk.shared(), &dir, limits, JOURNAL, world.now).unwrap();
         assert_eq!((repaired.applied, repaired.lost, repaired.through.0), (6, 1, 7), "{}", world.label());
         world.disk.power_cut(survival);
         world.start_blind().unwrap();
@@ -47,4 +52,47 @@ fn a_batch_that_repair_found_in_the_page_cache_is_known_after_a_power_cut() {
         assert_eq!((accepted, duplicates), (1, 5), "{}: {fates:?}", world.label());
         world.stop();
     }
+}
+
+/// A directory whose journal alone holds a batch of so many minutes.
+fn unwritten(minutes: u32) -> World {
+    let mut world = World::new(&workloads::plain(), 5);
+    world.model.label = format!("{minutes} windows");
+    world.model.batches[0] = batch_of_minutes(0, minutes);
+    world.start().unwrap();
+    assert!(world.submit(&[0]).unwrap()[0].is_ok());
+    world.crash(How::Kill);
+    world
+}
+
+fn repair_world(world: &World) -> Result<Repaired, StartError> {
+    let dir = Arc::new(DataDir::new(ROOT));
+    repair(&world.disk.shared(), &dir, world.workload.options.worker, JOURNAL, world.now)
+}
+
+#[test]
+fn week_02_repair_writes_however_many_windows_there_are() {
+    for minutes in [100, 300, 5_000] {
+        let mut world = unwritten(minutes);
+        let repaired = repair_world(&world).unwrap();
+        assert_eq!((repaired.applied, repaired.lost), (1, 0), "{}", world.label());
+        world.disk.power_cut(Survival::Nothing);
+        world.start().unwrap();
+        let report = world.engine().report.clone();
+        assert_eq!(report.checkpoint, report.end, "{}: the windows are written", world.label());
+        assert_eq!(world.submit(&[0]).unwrap(), [Err(Outcome::Duplicate)], "{}", world.label());
+        world.stop();
+    }
+}
+
+#[test]
+fn week_02_a_repair_that_cannot_write_a_window_names_it_and_the_reason_and_can_be_run_again() {
+    let mut world = unwritten(300);
+    world.disk.fail(Fault { op: Op::Rename, path: ".json", skip: 100, times: 10, errno: EIO });
+    let error = repair_world(&world).unwrap_err().to_string();
+    assert!(error.contains("cannot write window /srv/store/aggregate-results/customer-0/"), "{error}");
+    assert!(error.contains("os error 5"), "{error}");
+    assert_eq!(repair_world(&world).unwrap().applied, 1);
+    world.start().unwrap();
+    world.stop();
 }

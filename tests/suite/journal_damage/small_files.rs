@@ -6,6 +6,8 @@ use log_analytics::base::disk::Disk;
 use log_analytics::base::sealed::seal_json;
 use log_analytics::data_dir::DataDir;
 use log_analytics::journal::checkpoint::Checkpoint;
+use log_analytics::journal::ledger::{CountedSince, Ledger};
+use log_analytics::journal::stored::Unproven;
 use log_analytics::model::Seq;
 use log_analytics::offline::verify::verify;
 
@@ -41,6 +43,10 @@ fn damage(world: &mut World, path: &Path, what: &str, content: Option<&[u8]>) {
 
 fn checkpoint() -> PathBuf {
     DataDir::new(ROOT).checkpoint()
+}
+
+fn customers() -> PathBuf {
+    DataDir::new(ROOT).customers()
 }
 
 fn secret() -> PathBuf {
@@ -98,7 +104,91 @@ fn without_a_good_checkpoint_everything_is_replayed_and_nothing_counts_twice() {
                 let mut world = if retention { fixture_with_retention(before) } else { fixture(before) };
                 damage(&mut world, &checkpoint(), &what, content.as_deref());
                 assert_eq!(outcome(&mut world), Outcome::Exact, "{} {retention}", world.label());
-                assert!(world.engine().report.without_checkpoint);
+                assert_eq!(world.engine().report.unproven, Some(Unproven::NoCheckpoint));
+                goes_on(&mut world);
+            }
+        }
+    }
+}
+
+/// The sums as they were at this record, in the fixture.
+fn ledger_at(world: &World, through: u64) -> Ledger {
+    let mut counted = CountedSince::new();
+    for batch in &world.model.batches[..through.min(6) as usize] {
+        counted.entry(batch.customer.clone()).or_default().count(batch.summary.entries, world.now);
+    }
+    let mut ledger = Ledger::default();
+    ledger.add(Seq(through), &counted);
+    ledger
+}
+
+/// Puts back the checkpoint and the sums of an earlier record.
+fn put_back(world: &World, through: u64) {
+    let ledger = ledger_at(world, through);
+    Checkpoint::write(&world.disk, &DataDir::new(ROOT), &ledger, world.now, world.now).unwrap();
+}
+
+#[test]
+fn an_old_checkpoint_replays_more_or_is_refused_where_that_is_gone() {
+    for through in 0..=6 {
+        for with_its_ledger in [true, false] {
+            let put_back = |world: &World| {
+                let newest = read(world, &customers());
+                put_back(world, through);
+                if !with_its_ledger {
+                    world.disk.put(&customers(), &newest);
+                }
+            };
+            let label = format!("checkpoint {through}, with its ledger: {with_its_ledger}");
+            let mut world = fixture(Before::Stopped);
+            put_back(&world);
+            assert_eq!(outcome(&mut world), Outcome::Exact, "{label}");
+            goes_on(&mut world);
+
+            let mut world = fixture_with_retention(Before::Stopped);
+            put_back(&world);
+            let wanted = if through < 4 { Outcome::Gap(through + 1, 5) } else { Outcome::Exact };
+            assert_eq!(outcome(&mut world), wanted, "{label}");
+        }
+    }
+}
+
+#[test]
+fn an_old_or_lost_ledger_is_brought_up_to_date_from_the_journal_or_refused_where_that_is_gone() {
+    for through in (0..6).map(Some).chain([None]) {
+        let put_back = |world: &World| match through {
+            Some(through) => {
+                let newest = read(world, &checkpoint());
+                put_back(world, through);
+                world.disk.put(&checkpoint(), &newest);
+            }
+            None => world.disk.put(&customers(), b"{}"),
+        };
+        let mut world = fixture(Before::Stopped);
+        put_back(&world);
+        assert_eq!(outcome(&mut world), Outcome::Exact, "ledger {through:?}");
+        assert_eq!(world.engine().report.unproven, Some(Unproven::OtherLedger));
+        goes_on(&mut world);
+
+        let mut world = fixture_with_retention(Before::Stopped);
+        put_back(&world);
+        let behind = through.unwrap_or(0);
+        let wanted = if behind < 4 { Outcome::LedgerBehind(behind) } else { Outcome::Exact };
+        assert_eq!(outcome(&mut world), wanted, "ledger {through:?}");
+    }
+}
+
+#[test]
+fn a_damaged_ledger_is_never_believed() {
+    let bytes = read(&fixture(Before::Stopped), &customers());
+    for (what, content) in damages(&bytes) {
+        for retention in [false, true] {
+            let mut world =
+                if retention { fixture_with_retention(Before::Stopped) } else { fixture(Before::Stopped) };
+            damage(&mut world, &customers(), &what, content.as_deref());
+            let wanted = if retention { Outcome::LedgerBehind(0) } else { Outcome::Exact };
+            assert_eq!(outcome(&mut world), wanted, "{}", world.label());
+            if !retention {
                 goes_on(&mut world);
             }
         }
@@ -106,29 +196,17 @@ fn without_a_good_checkpoint_everything_is_replayed_and_nothing_counts_twice() {
 }
 
 #[test]
-fn an_old_checkpoint_replays_more_or_is_refused_where_that_is_gone() {
-    let write = |world: &World, through| {
-        Checkpoint::write(&world.disk, &DataDir::new(ROOT), Seq(through), world.now).unwrap();
-    };
-    for through in 0..=6 {
-        let mut world = fixture(Before::Stopped);
-        write(&world, through);
-        assert_eq!(outcome(&mut world), Outcome::Exact, "checkpoint {through}");
-        goes_on(&mut world);
-
-        let mut world = fixture_with_retention(Before::Stopped);
-        write(&world, through);
-        let wanted = if through < 4 { Outcome::Gap(through + 1, 5) } else { Outcome::Exact };
-        assert_eq!(outcome(&mut world), wanted, "checkpoint {through}");
-    }
-}
-
-#[test]
-fn a_checkpoint_beyond_the_journal_is_refused() {
+fn a_checkpoint_or_ledger_beyond_the_journal_is_refused() {
     for before in ALL_BEFORE {
-        let mut world = fixture(before);
-        Checkpoint::write(&world.disk, &DataDir::new(ROOT), Seq(7), world.now).unwrap();
-        assert_eq!(outcome(&mut world), Outcome::Behind(6));
+        for only_ledger in [false, true] {
+            let mut world = fixture(before);
+            let old = read(&world, &checkpoint());
+            put_back(&world, 7);
+            if only_ledger {
+                world.disk.put(&checkpoint(), &old);
+            }
+            assert_eq!(outcome(&mut world), Outcome::Behind(6), "{} {only_ledger}", world.label());
+        }
     }
 }
 

@@ -290,7 +290,10 @@ fn windows_that_cannot_be_written_hold_the_checkpoint_and_are_tried_again() {
                 let checkpoints = world.engine().checkpoints;
                 let met = world.disk.faults_met();
                 // A marker from before may be done with: what fails now may have become dirty after it.
-                let begun = world.engine().begin_checkpoint();
+                let begun = {
+                    let now = world.now;
+                    world.engine().begin_checkpoint(now)
+                };
                 world.now += 1_000;
                 let now = world.now;
                 for worker in 0..world.engine().partitions() {

@@ -73,6 +73,8 @@ fn acked_batches_survive_whatever_a_seed_makes_up() {
         sum.duplicates,
         sum.faults,
         sum.failed_starts,
+        sum.copies,
+        sum.expired,
     ];
     assert!(happened.iter().all(|times| *times > 20), "{sum:?}");
 }

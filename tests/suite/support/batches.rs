@@ -8,7 +8,7 @@ use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::batch::insights;
 use log_analytics::journal::committer::Submission;
 use log_analytics::journal::dedup::DedupHasher;
-use log_analytics::journal::format::{BodyCoding, Draft, Parts};
+use log_analytics::journal::format::{BodyCoding, Parts, RecordDraft};
 use log_analytics::journal::summary;
 use log_analytics::model::{BatchId, CustomerId, Summary, WindowId, WindowSize, WindowStart};
 use xxhash_rust::xxh3::xxh3_128;
@@ -96,6 +96,27 @@ pub fn generate(traffic: &Traffic, rng: &mut Rng) -> Vec<Arc<Batch>> {
     batches
 }
 
+/// A batch with one line in each of so many minutes.
+pub fn batch_of_minutes(number: usize, minutes: u32) -> Arc<Batch> {
+    let measured = Measured::default();
+    let line = |minute| {
+        let path = if minute == FIRST_MINUTE { own_path(number) } else { "GET /".to_owned() };
+        Line { minute, path, agent: AGENTS[0], measured }
+    };
+    let lines: Vec<Line> = (FIRST_MINUTE..FIRST_MINUTE + minutes).map(line).collect();
+    let body = format!("{minutes} minutes").into_bytes();
+    Arc::new(Batch {
+        customer: customer(0),
+        id: BatchId::new(&format!("minutes-{number}")).unwrap(),
+        keyed: true,
+        summary: summarize(&lines),
+        lines,
+        fingerprint: xxh3_128(&body),
+        body,
+        twin: None,
+    })
+}
+
 /// The n-th customer; some have names that are no file names.
 pub fn customer(number: usize) -> CustomerId {
     CustomerId::new(&if number.is_multiple_of(2) {
@@ -123,7 +144,7 @@ impl Batch {
             fingerprint: self.fingerprint,
             body_bytes: self.body.len() as u32,
         };
-        let draft = Draft::new(
+        let draft = RecordDraft::new(
             parts,
             self.body.len(),
             |bytes| summary::encode(&self.summary, bytes),
@@ -133,6 +154,8 @@ impl Batch {
             },
         );
         Submission {
+            customer: self.customer.clone(),
+            entries: self.summary.entries,
             key: self.keyed.then(|| hasher.key(&self.customer, &self.id)),
             fingerprint: self.fingerprint,
             draft,

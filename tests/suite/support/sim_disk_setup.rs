@@ -6,12 +6,18 @@ use std::sync::{Arc, Mutex};
 use log_analytics::base::disk::Disk;
 
 use super::sim_disk::files::{FileNode, Node};
-use super::sim_disk::{Chance, SimDisk};
+use super::sim_disk::{Chance, SimDisk, next_device};
 
 impl SimDisk {
     /// Another disk with the same state.
     pub fn fork(&self) -> Self {
         Self(Arc::new(Mutex::new(self.state().clone())))
+    }
+
+    /// Everything there is to be read is copied to another disk, durably, which takes the place of this one.
+    pub fn replace_by_copy(&self) {
+        self.sync_all();
+        self.state().device = next_device();
     }
 
     /// The disk as the program takes it.

@@ -1,5 +1,6 @@
 //! The workloads of the simulation: small ones whose every operation is a crash, and what a seed makes up.
 
+use log_analytics::engine::keeper::KeptFor;
 use log_analytics::journal::committer::CommitLimits;
 use log_analytics::journal::retention::Retention;
 use log_analytics::windows::fold::WindowLimits;
@@ -34,6 +35,10 @@ pub struct Workload {
     pub faulty: &'static [Op],
     /// Steps, in percent, in which the disk becomes full or has space again.
     pub full_percent: u64,
+    /// After so many of a hundred crashes the directory is copied, and the copy takes its place.
+    pub copy_percent: u64,
+    /// How much later than the first lines the clock begins.
+    pub late_start_ms: u64,
 }
 
 /// Everything that may fail.
@@ -70,7 +75,7 @@ pub fn plain() -> Workload {
             },
             worker: worker(1 << 30, WIDE),
             dedup_keys: 1000,
-            retention: KEEP,
+            kept_for: KeptFor { journal: KEEP, windows_days: [0; 3] },
         },
         partitions: &[2],
         group_batches: 3,
@@ -82,6 +87,8 @@ pub fn plain() -> Workload {
         faults_per_10_000: 0,
         faulty: &[],
         full_percent: 0,
+        copy_percent: 0,
+        late_start_ms: 0,
     }
 }
 
@@ -97,7 +104,7 @@ pub fn tiny_segments() -> Workload {
 /// Segments are removed as soon as the checkpoint has passed them.
 pub fn short_retention() -> Workload {
     let mut workload = Workload { name: "short_retention", checkpoint_percent: 25, ..tiny_segments() };
-    workload.options.retention = Retention { max_age_ms: 7 * 86_400_000, max_bytes: 700 };
+    workload.options.kept_for.journal = Retention { max_age_ms: 7 * 86_400_000, max_bytes: 700 };
     workload
 }
 
@@ -128,9 +135,38 @@ pub fn few_keys() -> Workload {
     workload
 }
 
+/// The directory that a crash leaves is copied, and the copy goes on.
+pub fn copied() -> Workload {
+    Workload { name: "copied", copy_percent: 100, ..short_retention() }
+}
+
+/// Windows are removed while late entries for them come: all hours, and the minutes of the day before.
+pub fn expiring() -> Workload {
+    let mut workload = Workload {
+        name: "expiring",
+        late_start_ms: 2 * 86_400_000,
+        copy_percent: 30,
+        checkpoint_percent: 25,
+        ..tiny_segments()
+    };
+    workload.options.kept_for.windows_days = [2, 1, 0];
+    workload.traffic.late_percent = 40;
+    workload.traffic.customers = 1;
+    workload
+}
+
 /// All workloads that are crashed at every operation.
 pub fn all() -> Vec<Workload> {
-    vec![plain(), tiny_segments(), short_retention(), tiny_memory(), repeats(), few_keys()]
+    vec![
+        plain(),
+        tiny_segments(),
+        short_retention(),
+        tiny_memory(),
+        repeats(),
+        few_keys(),
+        copied(),
+        expiring(),
+    ]
 }
 
 /// A random workload, chosen by the seed.
@@ -145,6 +181,8 @@ pub fn random(rng: &mut Rng) -> Workload {
         repeat_percent: rng.pick(&[0, 10, 40]),
         tick_ms: rng.pick(&[5, 300, 5_000]),
         blurred,
+        copy_percent: rng.pick(&[0, 0, 40]),
+        late_start_ms: rng.pick(&[0, 2 * 86_400_000]),
         ..plain()
     };
     workload.traffic = Traffic {
@@ -165,8 +203,9 @@ pub fn random(rng: &mut Rng) -> Workload {
     // Beyond the horizon a retry is a new batch; a client that must not be counted twice has to be known.
     options.dedup_keys =
         if blurred || workload.traffic.twin_percent > 0 { 1000 } else { rng.pick(&[8, 1000]) };
-    options.retention.max_bytes = rng.pick(&[0, 2_000, 1 << 40]);
-    options.retention.max_age_ms = rng.pick(&[0, 1_000, 7 * 86_400_000]);
+    options.kept_for.journal.max_bytes = rng.pick(&[0, 2_000, 1 << 40]);
+    options.kept_for.journal.max_age_ms = rng.pick(&[0, 1_000, 7 * 86_400_000]);
+    options.kept_for.windows_days = rng.pick(&[[0; 3], [0; 3], [2, 1, 0], [1, 0, 0]]);
     if blurred {
         options.worker.window = WindowLimits::same(3, rng.pick(&[20, 100, 1 << 20]));
     }

@@ -12,7 +12,7 @@ use log_analytics::model::{CustomerId, Seq};
 use log_analytics::offline::verify::{VerifyOptions, verify};
 use log_analytics::outcome::{Outcome, Reason};
 
-use super::batches::{customer, generate};
+use super::batches::{Windows, customer, generate};
 use super::engine::{Answer, Engine, ROOT, Stop};
 use super::model::Model;
 use super::rng::Rng;
@@ -46,6 +46,8 @@ pub struct World {
     pub stats: Stats,
     /// Something was damaged on purpose: then there may be files in `quarantine/`.
     pub expects_damage: bool,
+    /// Index files may be missing whose segments are gone.
+    pub may_forget_keys: bool,
     engine: Option<Engine>,
 }
 
@@ -62,6 +64,8 @@ pub struct Stats {
     pub duplicates: u64,
     pub faults: u64,
     pub failed_starts: u64,
+    pub copies: u64,
+    pub expired: u64,
 }
 
 impl std::ops::AddAssign for Stats {
@@ -76,6 +80,8 @@ impl std::ops::AddAssign for Stats {
         self.duplicates += other.duplicates;
         self.faults += other.faults;
         self.failed_starts += other.failed_starts;
+        self.copies += other.copies;
+        self.expired += other.expired;
     }
 }
 
@@ -108,11 +114,12 @@ impl World {
             disk,
             model: Model::new(label, batches, workload.blurred),
             workload: workload.clone(),
-            now: FIRST_MS,
+            now: FIRST_MS + workload.late_start_ms,
             rng,
             starts: 0,
             stats: Stats::default(),
             expects_damage: false,
+            may_forget_keys: false,
             engine: None,
         }
     }
@@ -129,6 +136,7 @@ impl World {
             starts: self.starts,
             stats: self.stats,
             expects_damage: self.expects_damage,
+            may_forget_keys: self.may_forget_keys,
             engine: None,
         }
     }
@@ -154,6 +162,15 @@ impl World {
             How::Kill => self.disk.kill(),
             How::PowerCut(survival) => self.disk.power_cut(survival),
         }
+        if self.rng.percent(self.workload.copy_percent) {
+            self.disk.replace_by_copy();
+            self.stats.copies += 1;
+        }
+    }
+
+    /// Another world on this disk, with the same clients and clock. Only without an engine.
+    pub fn moved_to(&self, disk: SimDisk) -> Self {
+        Self { disk, ..self.fork() }
     }
 
     /// Drops the machines, as a crash does, and leaves the disk to the caller.
@@ -161,16 +178,40 @@ impl World {
         if let Some(engine) = self.engine.take() {
             self.stats.checkpoints += engine.checkpoints;
             self.stats.removed += engine.maintained.removed;
+            self.stats.expired += engine.expired;
         }
     }
 
     /// Recovers, and compares everything with the model.
     pub fn start(&mut self) -> Result<(), Stop> {
         self.start_blind()?;
-        let (customers, now) = (self.customers(), self.now);
-        let windows = self.engine().observe(&customers, now)?;
+        let windows = self.look()?;
         self.model.check_recovered(&windows);
         self.ask_again()
+    }
+
+    /// All windows as a query sees them; the model is told which do not exist any more.
+    pub fn look(&mut self) -> Result<Windows, Stop> {
+        let (customers, now) = (self.customers(), self.now);
+        let windows = self.engine().observe(&customers, now)?;
+        self.model.cutoffs = self.engine().cutoffs();
+        Ok(windows)
+    }
+
+    /// Lets clients and engine work for so many steps, or until all batches are settled.
+    pub fn steps(&mut self, count: u64) -> Result<(), Stop> {
+        for _ in 0..count {
+            let open = self.open_batches();
+            if open.is_empty() {
+                break;
+            }
+            self.step(&open)?;
+        }
+        Ok(())
+    }
+
+    fn open_batches(&self) -> Vec<usize> {
+        (0..self.model.batches.len()).filter(|number| !self.model.is_settled(*number)).collect()
     }
 
     /// Recovers, and compares nothing.
@@ -192,7 +233,7 @@ impl World {
     /// Every batch that is counted and has a key is known again after a recovery, as far back as there is memory for.
     fn ask_again(&mut self) -> Result<(), Stop> {
         let horizon = self.engine().horizon();
-        if self.workload.options.dedup_keys >= self.model.batches.len() {
+        if self.workload.options.dedup_keys >= self.model.batches.len() && !self.may_forget_keys {
             assert_eq!(horizon, Seq::ZERO, "{}: keys were forgotten", self.label());
         }
         let known: Vec<usize> = (0..self.model.batches.len())
@@ -222,8 +263,7 @@ impl World {
 
     fn work(&mut self) -> Result<End, Stop> {
         for _ in 0..100_000 {
-            let open: Vec<usize> =
-                (0..self.model.batches.len()).filter(|number| !self.model.is_settled(*number)).collect();
+            let open = self.open_batches();
             if open.is_empty() {
                 self.disk.set_full(false);
                 self.disk.set_free_bytes(u64::MAX);
@@ -232,8 +272,7 @@ impl World {
                 if !engine.shut_down(now)? {
                     return Ok(End::Latched);
                 }
-                let (customers, now) = (self.customers(), self.now);
-                let windows = self.engine().observe(&customers, now)?;
+                let windows = self.look()?;
                 self.model.check_live(&windows);
                 return Ok(End::Done);
             }
@@ -251,7 +290,7 @@ impl World {
         let (now, rng) = (self.now, &mut self.rng);
         let engine = self.engine.as_mut().unwrap();
         if rng.percent(self.workload.checkpoint_percent) {
-            engine.begin_checkpoint();
+            engine.begin_checkpoint(now);
         }
         if rng.percent(self.workload.full_percent) {
             let full = rng.percent(60);
@@ -262,8 +301,7 @@ impl World {
             engine.finish_checkpoint(now)?;
         }
         if rng.percent(self.workload.query_percent) {
-            let customers = self.customers();
-            let windows = self.engine().observe(&customers, now)?;
+            let windows = self.look()?;
             self.model.check_live(&windows);
         } else if rng.percent(50) {
             self.send(open)?;
@@ -340,7 +378,7 @@ impl World {
                 self.engine().turn(worker, usize::MAX, true, now)?;
             }
             let now = self.now;
-            self.engine().begin_checkpoint();
+            self.engine().begin_checkpoint(now);
             assert!(!self.engine().finish_checkpoint(now)?, "{}", self.label());
         }
         assert_eq!(Checkpoint::load(&self.disk, &dir).ok(), before, "{}", self.label());
@@ -396,6 +434,12 @@ impl World {
         self.check_end();
     }
 
+    /// After a start: goes on without crashes to the end, where everything is compared.
+    pub fn run_on(&mut self) {
+        assert_eq!(self.live(), End::Done, "{}", self.label());
+        self.check_end();
+    }
+
     fn any_end(&mut self) -> How {
         match self.rng.below(5) {
             0 | 1 => How::Kill,
@@ -413,8 +457,7 @@ impl World {
             assert!(started.is_ok(), "{}: {started:?}", self.label());
             let report = self.engine().report.clone();
             assert_eq!(report.checkpoint, report.end, "{}: something is left to replay", self.label());
-            let (customers, now) = (self.customers(), self.now);
-            let windows = self.engine().observe(&customers, now).unwrap();
+            let windows = self.look().unwrap();
             self.model.check_live(&windows);
         }
         self.check_times();
@@ -449,11 +492,6 @@ impl World {
 
     /// How `verify` is called.
     pub fn verify_options(&self) -> VerifyOptions {
-        VerifyOptions {
-            recount_bytes: 1 << 20,
-            max_future_ms: self.workload.options.worker.max_future_ms,
-            retain_windows_days: [0; 3],
-            now_ms: self.now,
-        }
+        VerifyOptions { recount_bytes: 1 << 20, max_future_ms: self.workload.options.worker.max_future_ms }
     }
 }

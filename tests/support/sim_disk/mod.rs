@@ -15,6 +15,7 @@ mod handle;
 
 use std::io;
 use std::path::{Component, Path};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use log_analytics::base::disk::{DirEntry, Disk, DiskFile, FileIdentity, FreeSpace};
@@ -26,6 +27,8 @@ use files::{DirNode, FileNode, Node, NodeId, Odds};
 
 #[derive(Clone, Debug)]
 pub struct State {
+    /// Tells the directories of one disk from those of another, as a device number does.
+    pub device: u64,
     nodes: Vec<Node>,
     pub ops: u64,
     crash_after: Option<u64>,
@@ -66,6 +69,7 @@ impl SimDisk {
     /// An empty disk. The seed decides how far torn operations got.
     pub fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
+            device: next_device(),
             nodes: vec![Node::Dir(DirNode::default())],
             ops: 0,
             crash_after: None,
@@ -139,6 +143,12 @@ impl SimDisk {
     pub fn set_full(&self, full: bool) {
         self.state().full = full;
     }
+}
+
+/// A device number that no disk has yet.
+pub fn next_device() -> u64 {
+    static DEVICES: AtomicU64 = AtomicU64::new(1);
+    DEVICES.fetch_add(1, Ordering::Relaxed)
 }
 
 fn power_is_off() -> io::Error {
@@ -356,6 +366,13 @@ impl Disk for SimDisk {
         })
     }
 
+    fn sync_file_system(&self, path: &Path) -> io::Result<()> {
+        self.state().whole(Op::SyncDir, path, |state| {
+            state.nodes.iter_mut().for_each(Node::sync);
+            Ok(())
+        })
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         let state = self.state();
         state.reading()?;
@@ -379,6 +396,6 @@ impl Disk for SimDisk {
         state.reading()?;
         let node = state.find(path)? as u64;
         // Inodes are given again; when a file was born tells it from the one before.
-        Ok(FileIdentity { device: 1, inode: node % 64, born: node })
+        Ok(FileIdentity { device: state.device, inode: node % 64, born: node })
     }
 }

@@ -1,11 +1,12 @@
 //! A window worker: owns its partition's windows alone, merges insights into them and keeps their files.
 //!
-//! Comes in: insights in sequence order, checkpoint markers, questions. Goes out: window files, and the word that a
-//! checkpoint's windows are all written. A state machine without thread, channel or clock; the shell in `engine`
-//! gives it messages and time.
-//!
-//! It must never merge a record twice, drop a dirty window, or acknowledge a marker before every window that was
-//! dirty when it came is in a synced file in a synced directory.
+//! Input: insights in sequence order, checkpoint markers, queries. Output: window files; acknowledged markers. Never: merges a
+//! record twice, drops a dirty window, or acknowledges a marker before every window that was dirty when it came is in a synced
+//! file in a synced directory. A state machine without thread, channel or clock; its thread in `engine` gives it messages and
+//! time.
+
+mod late;
+mod load;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -15,9 +16,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::file::Damaged;
+use self::late::LateEntries;
 use super::fold::WindowLimits;
-use super::rebuild::rebuild;
 use super::window::Window;
 use crate::base::clock::UnixMs;
 use crate::base::disk::{self, Disk};
@@ -57,17 +57,18 @@ pub struct WorkerLimits {
     pub max_future_ms: u64,
 }
 
-/// What nobody can go on from: the process ends, and the next start says what to do.
+/// An error the process cannot continue after: it ends, and the next start says what to do.
 #[derive(Debug)]
 pub struct Fatal(pub String);
 
 /// The number of a checkpoint marker.
 pub type MarkerId = u64;
 
-type Key = (CustomerId, WindowId);
+/// Whose window it is, and which.
+pub(crate) type WindowKey = (CustomerId, WindowId);
 
 struct Resident {
-    /// Shared with whoever asked for it; a merge then copies it first.
+    /// Shared with the queries that read it; a merge then copies it first.
     window: Arc<Window>,
     dirty: bool,
     /// Touched since the eviction hand last passed.
@@ -77,7 +78,7 @@ struct Resident {
 struct Marker {
     id: MarkerId,
     /// Windows that were dirty when it came and may still be.
-    unwritten: VecDeque<Key>,
+    unwritten: VecDeque<WindowKey>,
 }
 
 /// See the module.
@@ -87,16 +88,16 @@ pub struct Worker {
     limits: WorkerLimits,
     latch: Latch,
     metrics: WindowMetrics,
-    windows: HashMap<Key, Resident, RandomState>,
+    windows: HashMap<WindowKey, Resident, RandomState>,
     resident_bytes: usize,
     resident_keys: usize,
     /// Resident windows in the order the eviction hand passes them (second-chance replacement).
-    hand: VecDeque<Key>,
+    hand: VecDeque<WindowKey>,
     /// Dirty minute windows and when they are due.
-    due: VecDeque<(UnixMs, Key)>,
+    due: VecDeque<(UnixMs, WindowKey)>,
     marker: Option<Marker>,
     /// Whose turn it was last.
-    markers_turn: bool,
+    served_marker_last: bool,
     /// Customers whose directories were renamed into, or found, since the last acknowledged marker.
     unsynced: BTreeSet<CustomerId>,
     /// Nothing is written before this, after a failure.
@@ -110,6 +111,7 @@ pub struct Worker {
     journal_end: Seq,
     /// The last record this worker merged something of.
     through: Seq,
+    late: LateEntries,
 }
 
 impl Worker {
@@ -134,14 +136,20 @@ impl Worker {
             hand: VecDeque::new(),
             due: VecDeque::new(),
             marker: None,
-            markers_turn: false,
+            served_marker_last: false,
             unsynced: BTreeSet::new(),
             retry_at: 0,
             write_error: None,
             dirs_in_doubt: false,
             journal_end,
             through: Seq::ZERO,
+            late: LateEntries::default(),
         }
+    }
+
+    /// The windows that do not exist any more, and the late entries for them.
+    pub fn late_entries(&mut self) -> &mut LateEntries {
+        &mut self.late
     }
 
     /// Merges one insight, loading its window if it is not resident.
@@ -151,6 +159,9 @@ impl Worker {
     pub fn merge(&mut self, routed: &Routed, now: UnixMs) -> Result<(), Fatal> {
         let Routed { seq, insight, .. } = routed;
         let key = (insight.customer.clone(), insight.window);
+        if self.late.takes(*seq, insight) {
+            return Ok(());
+        }
         if !self.windows.contains_key(&key) {
             self.load(&key, *seq, now)?;
         }
@@ -180,121 +191,12 @@ impl Worker {
         Ok(())
     }
 
-    fn check_replay(&self, seq: Seq, key: &Key) -> Result<(), Fatal> {
+    fn check_replay(&self, seq: Seq, key: &WindowKey) -> Result<(), Fatal> {
         if seq <= self.journal_end {
             return Ok(());
         }
         let path = self.dir.window(&key.0, key.1);
         Err(Fatal(format!("{} holds record {seq}, which was only now written", path.display())))
-    }
-
-    /// Makes a window resident: from its file, rebuilt from the journal where that is damaged, else empty.
-    fn load(&mut self, key: &Key, seq: Seq, now: UnixMs) -> Result<(), Fatal> {
-        let path = self.dir.window(&key.0, key.1);
-        let fail = |error: io::Error| Fatal(format!("{}: {error}", path.display()));
-        let mut dirty = false;
-        let window = match self.disk.read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.metrics.count_created(key.1);
-                Window::new(key.0.clone(), key.1)
-            }
-            Err(error) if error.raw_os_error() == Some(EIO) => {
-                dirty = true;
-                self.recount(key, seq, &path, None, &Damaged::Content(error.to_string()), now)
-                    .map_err(fail)?
-            }
-            Err(error) => return Err(fail(error)),
-            Ok(bytes) => match Window::decode(&bytes, &key.0, key.1) {
-                Ok(window) => {
-                    self.metrics.loaded.inc();
-                    window
-                }
-                Err(why) => {
-                    dirty = true;
-                    self.recount(key, seq, &path, Some(&bytes), &why, now).map_err(fail)?
-                }
-            },
-        };
-        if window.applied_through() > self.journal_end.max(self.through) {
-            return Err(Fatal(format!(
-                "{} holds record {}, but the journal ends at {}: journal files were lost. Restore the data \
-                 directory from a backup, or go on from what there is with \
-                 `log-analytics repair --accept-lost-journal`",
-                path.display(),
-                window.applied_through(),
-                self.journal_end.max(self.through)
-            )));
-        }
-        if seq <= self.journal_end {
-            // After a kill the file may stand in a directory that was never synced. What replay finds there is
-            // relied on by the next checkpoint.
-            self.unsynced.insert(key.0.clone());
-        }
-        self.resident_bytes += window.resident_bytes();
-        self.resident_keys += window.keys();
-        self.windows.insert(key.clone(), Resident { window: Arc::new(window), dirty, referenced: true });
-        self.hand.push_back(key.clone());
-        if dirty && key.1.size == WindowSize::Minute {
-            self.due.push_back((now, key.clone()));
-        }
-        Ok(())
-    }
-
-    /// Makes a window resident for a query that found its file damaged: what was lost is counted again from the
-    /// journal, and a good file replaces it soon. `None` where there is no such window.
-    ///
-    /// # Errors
-    /// In words: the file or the journal cannot be read. Nothing has changed then.
-    pub fn take_up(
-        &mut self,
-        customer: &CustomerId,
-        id: WindowId,
-        now: UnixMs,
-    ) -> Result<Option<Arc<Window>>, String> {
-        let key = (customer.clone(), id);
-        if !self.windows.contains_key(&key) {
-            let path = self.dir.window(customer, id);
-            if matches!(self.disk.read(&path), Err(error) if error.kind() == io::ErrorKind::NotFound) {
-                return Ok(None);
-            }
-            // Questions come after the replay: every insight up to the end of the opened journal, and up to the last
-            // one merged, has been here, and none beyond it.
-            let after = self.journal_end.max(self.through).next();
-            self.load(&key, after, now).map_err(|Fatal(reason)| reason)?;
-        }
-        let window = self.windows.get(&key).map(|resident| Arc::clone(&resident.window));
-        self.make_room(now);
-        Ok(window)
-    }
-
-    /// Counts a damaged window again, without the record that is about to be merged.
-    fn recount(
-        &self,
-        key: &Key,
-        seq: Seq,
-        path: &std::path::Path,
-        content: Option<&[u8]>,
-        why: &Damaged,
-        now: UnixMs,
-    ) -> io::Result<Window> {
-        let through = Seq(seq.0 - 1);
-        let limits = &self.limits.window;
-        let window =
-            rebuild(&*self.disk, &self.dir, &key.0, key.1, through, limits, self.limits.max_future_ms)?;
-        // Only now: whoever asks again after a failure must not fill the disk with copies. The file itself stays until
-        // the good one replaces it.
-        let copy = content.map(|content| self.dir.quarantine(&*self.disk, path, content, now)).transpose()?;
-        self.metrics.quarantined.inc();
-        if window.is_incomplete() {
-            self.metrics.incomplete.inc();
-        }
-        log::error!(
-            "{}: {why}; {}; counted again from the journal{}",
-            path.display(),
-            copy.map_or_else(|| "it cannot be read".into(), |copy| format!("kept as {}", copy.display())),
-            if window.is_incomplete() { ", which does not reach back far enough: incomplete" } else { "" }
-        );
-        Ok(window)
     }
 
     /// Evicts windows until this worker is within its share of memory, writing dirty ones first.
@@ -330,9 +232,10 @@ impl Worker {
     pub fn mark(&mut self, id: MarkerId) {
         assert!(self.marker.is_none(), "one marker is outstanding at a time");
         let dirty = self.windows.iter().filter(|(_, resident)| resident.dirty);
-        let mut unwritten: Vec<Key> = dirty.map(|(key, _)| key.clone()).collect();
+        let mut unwritten: Vec<WindowKey> = dirty.map(|(key, _)| key.clone()).collect();
         // By customer and time, so that a directory is written in one go and a simulated run can be repeated.
         unwritten.sort_unstable();
+        self.late.mark();
         self.marker = Some(Marker { id, unwritten: unwritten.into() });
     }
 
@@ -344,7 +247,7 @@ impl Worker {
         wanted.map(|at| at.max(self.retry_at))
     }
 
-    /// Writes at most one window, or finishes the marker. Says which marker is done.
+    /// Writes at most one window, or finishes the marker. Returns the marker that is done.
     pub fn work(&mut self, now: UnixMs) -> Option<MarkerId> {
         if now < self.retry_at {
             return None;
@@ -356,8 +259,8 @@ impl Worker {
         }
         // Minute windows that are due and the marker take turns: under a steady load there is always a window due, and a
         // checkpoint that waited for none would never come.
-        self.markers_turn = !self.markers_turn;
-        if self.markers_turn && self.marker.is_some() && !self.dirs_in_doubt {
+        self.served_marker_last = !self.served_marker_last;
+        if self.served_marker_last && self.marker.is_some() && !self.dirs_in_doubt {
             return self.work_on_marker(now);
         }
         if let Some(key) = self.next_due(now) {
@@ -386,11 +289,22 @@ impl Worker {
             self.dirs_in_doubt = true;
             return None;
         }
+        self.drop_excluded();
         self.marker.take().map(|marker| marker.id)
     }
 
+    /// Forgets windows before their cutoff. They are written: they were dirty before the marker, if at all.
+    fn drop_excluded(&mut self) {
+        let late = &self.late;
+        for (_, resident) in self.windows.extract_if(|key, _| late.excludes(&key.0, key.1)) {
+            assert!(!resident.dirty, "a window before its cutoff is written with the marker");
+            self.resident_bytes -= resident.window.resident_bytes();
+            self.resident_keys -= resident.window.keys();
+        }
+    }
+
     /// The next minute window that is due and still dirty.
-    fn next_due(&mut self, now: UnixMs) -> Option<Key> {
+    fn next_due(&mut self, now: UnixMs) -> Option<WindowKey> {
         while let Some((_, key)) = self.due.pop_front_if(|(due, _)| *due <= now) {
             if self.is_dirty(&key) {
                 return Some(key);
@@ -399,7 +313,7 @@ impl Worker {
         None
     }
 
-    fn is_dirty(&self, key: &Key) -> bool {
+    fn is_dirty(&self, key: &WindowKey) -> bool {
         self.windows.get(key).is_some_and(|resident| resident.dirty)
     }
 
@@ -423,7 +337,7 @@ impl Worker {
     }
 
     /// Writes a window's file if it is dirty. After a failure it stays dirty, and nothing is tried for a while.
-    fn write(&mut self, key: &Key, now: UnixMs) -> bool {
+    fn write(&mut self, key: &WindowKey, now: UnixMs) -> bool {
         let Some(resident) = self.windows.get_mut(key).filter(|resident| resident.dirty) else { return true };
         let timer = self.metrics.flush_seconds.start_timer();
         let bytes = resident.window.encode();
@@ -493,7 +407,3 @@ impl Worker {
         self.metrics.resident_bytes.set(self.resident_bytes as u64);
     }
 }
-
-/// `EIO` on Linux: the disk could not read what is there. Such a file is as good as damaged; anything else (too many
-/// open files, say) may pass.
-const EIO: i32 = 5;

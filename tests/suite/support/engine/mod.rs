@@ -14,11 +14,12 @@ use log_analytics::base::inflight::Budget;
 use log_analytics::base::latch::Latch;
 use log_analytics::batch::insights;
 use log_analytics::data_dir::{DataDir, customer_dir_name};
-use log_analytics::journal::checkpoint::{Checkpoint, WriteError};
+use log_analytics::engine::keeper::{CheckpointKeeper, KeptFor};
 use log_analytics::journal::committer::{CommitLimits, Committer, Position, Pressure, Submission};
 use log_analytics::journal::dedup::DedupHasher;
+use log_analytics::journal::ledger::Cutoffs;
 use log_analytics::journal::recovery::{self, Opening, RecoveryReport};
-use log_analytics::journal::retention::{self, Maintained, Retention, Round};
+use log_analytics::journal::retention::{Maintained, RetentionClock};
 use log_analytics::journal::start_error::StartError;
 use log_analytics::journal::summary;
 use log_analytics::metrics::Metrics;
@@ -29,6 +30,8 @@ use log_analytics::windows::router::partition;
 use log_analytics::windows::scan;
 use log_analytics::windows::window::Window;
 use log_analytics::windows::worker::{Fatal, RETRY_MS, Routed, Worker, WorkerLimits};
+
+mod checkpoints;
 
 use super::batches::{Batch, Windows};
 use super::lines::Counted;
@@ -43,7 +46,7 @@ pub struct Options {
     pub commit: CommitLimits,
     pub worker: WorkerLimits,
     pub dedup_keys: usize,
-    pub retention: Retention,
+    pub kept_for: KeptFor,
 }
 
 /// What a client is told: the number of its record, or why there is none.
@@ -75,7 +78,7 @@ impl fmt::Display for Stop {
 
 enum Message {
     Insight(Routed),
-    Marker(u64),
+    Marker(u64, Option<Arc<Cutoffs>>),
 }
 
 struct Outstanding {
@@ -98,10 +101,16 @@ pub struct Engine {
     outstanding: Option<Outstanding>,
     next_marker: u64,
     checkpointed_bytes: u64,
+    keeper: CheckpointKeeper,
+    clock_read_at: u64,
     budget: Arc<Budget>,
     /// Checkpoints written, and what upkeep did.
     pub checkpoints: u64,
     pub maintained: Maintained,
+    /// Window files removed.
+    pub expired: u64,
+    /// A backup is being made: nothing is removed.
+    pub holds_removals: bool,
 }
 
 /// Where the data directory lies on the simulated disk.
@@ -132,13 +141,17 @@ impl Engine {
             limits: options.commit,
             latch: &latch,
             metrics: metrics().journal.clone(),
-            ask_windows: &|report| scan::refuse_lost_journal(&*shared, &dir, report.oldest, report.end),
+            ask_windows: &|end| scan::refuse_windows_ahead(&*shared, &dir, end),
         })
         .map_err(stop)?;
+        let cutoffs = Arc::new(opened.ledger.cutoffs());
         let worker = |number: usize| {
             let (disk, dir) = (Arc::clone(&shared), Arc::clone(&dir));
             let metrics = metrics().worker(number);
-            Worker::new(disk, dir, options.worker, latch.clone(), metrics, opened.report.end)
+            let mut worker =
+                Worker::new(disk, dir, options.worker, latch.clone(), metrics, opened.report.end);
+            worker.late_entries().begin_with(Arc::clone(&cutoffs), opened.ledger.through);
+            worker
         };
         let mut engine = Engine {
             disk: disk.clone(),
@@ -153,12 +166,23 @@ impl Engine {
             outstanding: None,
             next_marker: 1,
             checkpointed_bytes: 0,
+            keeper: CheckpointKeeper::new(
+                Arc::clone(&shared),
+                Arc::clone(&dir),
+                options.kept_for,
+                opened.ledger,
+                RetentionClock::new(opened.retention_ms, now),
+            ),
+            clock_read_at: now,
             budget: Budget::new(usize::MAX),
             checkpoints: 0,
             maintained: Maintained::default(),
+            expired: 0,
+            holds_removals: false,
         };
         let mut fatal = None;
         let visited = opened.replay.visit(&*shared, &dir, |found| {
+            engine.keeper.replay(found);
             for insight in insights(&found.customer, &summary::decode(found.record.summary())?) {
                 engine.route(Routed { seq: found.record.header.seq, insight, charge: None });
             }
@@ -176,6 +200,10 @@ impl Engine {
         match fatal {
             Some(stop) => return Err(stop),
             None => engine.drain(now)?,
+        }
+        engine.keeper.end_replay(engine.report.end);
+        if engine.report.unproven.is_some() {
+            engine.prove(now)?;
         }
         if disk.is_off() { Err(Stop::Crashed) } else { Ok(engine) }
     }
@@ -234,7 +262,12 @@ impl Engine {
         for _ in 0..messages {
             match self.queues[number].pop_front() {
                 None => break,
-                Some(Message::Marker(id)) => self.workers[number].mark(id),
+                Some(Message::Marker(id, cutoffs)) => {
+                    if let Some(cutoffs) = cutoffs {
+                        self.workers[number].late_entries().move_cutoffs(cutoffs);
+                    }
+                    self.workers[number].mark(id);
+                }
                 Some(Message::Insight(routed)) => {
                     let merged = self.workers[number].merge(&routed, now);
                     merged.map_err(|fatal| self.fatal(fatal))?;
@@ -246,6 +279,8 @@ impl Engine {
             assert_eq!(outstanding.marker, marker);
             assert!(!outstanding.acknowledged[number], "a marker is acknowledged once");
             outstanding.acknowledged[number] = true;
+            let expired = self.workers[number].late_entries().take();
+            self.keeper.acknowledge(&expired);
         }
         self.alive()
     }
@@ -260,54 +295,10 @@ impl Engine {
         (0..self.workers.len()).try_for_each(|number| self.turn(number, usize::MAX, false, now))
     }
 
-    /// Sends a marker if none is outstanding; returns whether it did.
-    pub fn begin_checkpoint(&mut self) -> bool {
-        if self.outstanding.is_some() || self.latch.is_closed() {
-            return false;
-        }
-        let marker = self.next_marker;
-        self.next_marker += 1;
-        let acknowledged = vec![false; self.workers.len()];
-        self.outstanding = Some(Outstanding { marker, position: self.committer.position(), acknowledged });
-        self.queues.iter_mut().for_each(|queue| queue.push_back(Message::Marker(marker)));
-        true
-    }
-
-    /// Moves the checkpoint if every worker acknowledged, then applies retention. Returns whether it moved.
-    pub fn finish_checkpoint(&mut self, now: u64) -> Result<bool, Stop> {
-        let all = |outstanding: &mut Outstanding| outstanding.acknowledged.iter().all(|ack| *ack);
-        let Some(Outstanding { position, .. }) = self.outstanding.take_if(all) else { return Ok(false) };
-        if self.latch.is_closed() {
-            return Ok(false);
-        }
-        match Checkpoint::write(&self.disk, &self.dir, position.through, now) {
-            Ok(()) => {}
-            Err(WriteError::NotWritten(_)) => return self.alive().map(|()| false),
-            Err(WriteError::NotSynced(error)) => {
-                self.latch.close(format!("the data directory could not be synced: {error}"));
-                return self.alive().map(|()| false);
-            }
-        }
-        self.checkpoints += 1;
-        self.checkpointed_bytes = position.bytes;
-        let round = Round {
-            retention: self.options.retention,
-            checkpoint: position.through,
-            active_segment: position.active_segment,
-            forgotten_through: position.horizon.after,
-            now_ms: now,
-        };
-        // What fails is tried again after the next checkpoint.
-        if let Ok(done) = retention::maintain(&self.disk, &self.dir, &round) {
-            self.maintained = Maintained { removed: self.maintained.removed + done.removed, ..done };
-        }
-        self.alive().map(|()| true)
-    }
-
     /// Flushes all windows and writes a last checkpoint. Returns whether both succeeded.
     pub fn shut_down(&mut self, now: &mut u64) -> Result<bool, Stop> {
         for _ in 0..1000 {
-            self.begin_checkpoint();
+            self.begin_checkpoint(*now);
             let wanted = self.outstanding.as_ref().map(|outstanding| outstanding.position.through);
             for number in 0..self.workers.len() {
                 self.turn(number, usize::MAX, true, *now)?;
@@ -333,7 +324,9 @@ impl Engine {
                 let question = Question { customer: customer.clone(), size, range };
                 for worker in &self.workers {
                     for window in worker.answer(&question) {
-                        windows.insert((customer.clone(), window.id()), Counted::of(&window));
+                        if !self.cutoffs().excludes(customer, window.id()) {
+                            windows.insert((customer.clone(), window.id()), Counted::of(&window));
+                        }
                     }
                 }
             }
@@ -342,7 +335,7 @@ impl Engine {
                 let id =
                     entry.name.strip_suffix(".json").and_then(time::parse_stamp).expect("a window's name");
                 let key = (customer.clone(), id);
-                if windows.contains_key(&key) {
+                if windows.contains_key(&key) || self.cutoffs().excludes(customer, id) {
                     continue;
                 }
                 let bytes = self.disk.read(&dir.join(&entry.name));
@@ -352,15 +345,20 @@ impl Engine {
                     // Its owner counts it again.
                     Err(_) => {
                         let number = partition(customer, id, self.workers.len());
-                        let taken_up = self.workers[number].take_up(customer, id, now);
-                        let taken_up = taken_up.map_err(|text| self.fatal(Fatal(text)))?;
-                        taken_up.expect("the file is there")
+                        let rebuilt = self.workers[number].rebuild_for_query(customer, id, now);
+                        let rebuilt = rebuilt.map_err(|text| self.fatal(Fatal(text)))?;
+                        rebuilt.expect("the file is there")
                     }
                 };
                 windows.insert(key, Counted::of(&window));
             }
         }
         Ok(windows)
+    }
+
+    /// The windows that do not exist any more, or will not once the next checkpoint is written.
+    pub fn cutoffs(&self) -> Cutoffs {
+        self.keeper.cutoffs()
     }
 
     /// All keys of records above this one are known.

@@ -1,0 +1,193 @@
+//! Keeps ledger, checkpoint and cutoffs: the state machine of the checkpointer, without thread, channel or clock.
+//!
+//! Input: replayed records; markers with what was counted before them; time. Output: checkpoints; cutoffs for the workers;
+//! removed windows and segments; the proof of the windows where a start needs one. Never: removes a window before its cutoff is
+//! durable, or writes a checkpoint without the cutoffs that the workers keep to already.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::base::disk::Disk;
+use crate::data_dir::DataDir;
+use crate::journal::checkpoint::{Checkpoint, CheckpointError};
+use crate::journal::committer::Position;
+use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince, Ledger};
+use crate::journal::reader::JournalRecord;
+use crate::journal::retention::{self, Maintained, Retention, RetentionClock, Round};
+use crate::journal::start_error::UnequalSum;
+use crate::model::{CustomerId, Seq, WindowId};
+use crate::windows::expiry::{self, CutoffMove};
+use crate::windows::proof::sum_windows;
+
+/// How long everything is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptFor {
+    /// Segments.
+    pub journal: Retention,
+    /// Windows, in days by size, finest first; 0 for ever.
+    pub windows_days: [u32; 3],
+}
+
+/// What the sums of all windows say.
+#[derive(Debug)]
+pub enum Proof {
+    /// They are what was counted. Customers with an incomplete window are left out; these are they.
+    Proven(Vec<CustomerId>),
+    /// These windows cannot be read: their owners must count them again first.
+    Damaged(Vec<(CustomerId, WindowId)>),
+    /// These are not what was counted.
+    Unequal(Vec<UnequalSum>),
+}
+
+/// See the module.
+pub struct CheckpointKeeper {
+    disk: Arc<dyn Disk>,
+    dir: Arc<DataDir>,
+    kept_for: KeptFor,
+    ledger: Ledger,
+    clock: RetentionClock,
+    /// What replayed records after the ledger count.
+    replayed: CountedSince,
+    /// Cutoffs that the workers keep to and no checkpoint holds yet.
+    moving: Vec<CutoffMove>,
+    /// Customers with files before a durable cutoff.
+    removable: Vec<CustomerId>,
+}
+
+impl CheckpointKeeper {
+    /// A keeper that goes on from a stored ledger and clock.
+    pub fn new(
+        disk: Arc<dyn Disk>,
+        dir: Arc<DataDir>,
+        kept_for: KeptFor,
+        ledger: Ledger,
+        clock: RetentionClock,
+    ) -> Self {
+        Self {
+            disk,
+            dir,
+            kept_for,
+            ledger,
+            clock,
+            replayed: CountedSince::new(),
+            moving: Vec::new(),
+            removable: Vec::new(),
+        }
+    }
+
+    /// Counts a replayed record, unless the ledger has it.
+    pub fn replay(&mut self, found: &JournalRecord<'_>) {
+        let header = found.record.header;
+        if header.seq > self.ledger.through {
+            let totals = self.replayed.entry(found.customer.clone()).or_default();
+            totals.count(header.entries, header.received_at_ms);
+        }
+    }
+
+    /// Everything up to the end of the journal was replayed.
+    pub fn end_replay(&mut self, end: Seq) {
+        let replayed = std::mem::take(&mut self.replayed);
+        self.ledger.add(end, &replayed);
+    }
+
+    /// The windows that do not exist any more, or will not once the next checkpoint is written.
+    pub fn cutoffs(&self) -> Cutoffs {
+        let mut cutoffs = self.ledger.cutoffs();
+        self.moving.iter().for_each(|to| cutoffs.set(&to.customer, to.size, to.cutoff));
+        cutoffs
+    }
+
+    /// Advances the clock of retention.
+    pub fn advance_clock(&mut self, elapsed_ms: u64, wall_ms: u64) {
+        self.clock.advance(elapsed_ms, wall_ms);
+    }
+
+    /// Looks for old windows. The workers must keep to the cutoffs that this returns from the next marker on. While a backup
+    /// is being made this must not be called.
+    ///
+    /// # Errors
+    /// What the disk says; nothing has changed then.
+    pub fn plan_expiry(&mut self) -> io::Result<Option<Arc<Cutoffs>>> {
+        let days = self.kept_for.windows_days;
+        // One round at a time; one that could not be finished is in force with the workers.
+        if days == [0; 3] || !self.moving.is_empty() {
+            return Ok(None);
+        }
+        let plan = expiry::plan(&*self.disk, &self.dir, &self.ledger, days, self.clock.now_ms())?;
+        self.moving = plan.moves;
+        self.removable = plan.leftovers;
+        Ok((!self.moving.is_empty()).then(|| Arc::new(self.cutoffs())))
+    }
+
+    /// A marker was sent: everything up to this record was counted before it.
+    pub fn mark(&mut self, through: Seq, counted: &CountedSince) {
+        self.ledger.add(through, counted);
+    }
+
+    /// A worker has written everything before the marker; so many requests came too late for its windows.
+    pub fn acknowledge(&mut self, expired: &ExpiredSince) {
+        self.ledger.add_expired(expired);
+    }
+
+    /// Writes the checkpoint of the last marker, which all workers have acknowledged. Cutoffs that move are in it, with what
+    /// the windows before them hold: all of those are written, and nothing is merged into them any more.
+    ///
+    /// # Errors
+    /// See [`CheckpointError`].
+    pub fn write(&mut self, now_ms: u64) -> Result<(), CheckpointError> {
+        let old = self.ledger.cutoffs();
+        while let Some(moved) = self.moving.last() {
+            let removed =
+                expiry::sum(&*self.disk, &self.dir, &old, moved).map_err(CheckpointError::NotWritten)?;
+            self.ledger.expire(&moved.customer, moved.size, moved.cutoff, removed);
+            self.removable.push(moved.customer.clone());
+            self.moving.pop();
+        }
+        Checkpoint::write(&*self.disk, &self.dir, &self.ledger, self.clock.now_ms(), now_ms)
+    }
+
+    /// Removes the files of windows before their cutoff, after the checkpoint with that is written. Returns how many.
+    ///
+    /// # Errors
+    /// What the disk says; the rest is found by a later round.
+    pub fn remove_windows(&mut self) -> io::Result<u64> {
+        let cutoffs = self.ledger.cutoffs();
+        let mut removed = 0;
+        while let Some(customer) = self.removable.pop() {
+            removed += expiry::remove(&*self.disk, &self.dir, &cutoffs, &customer)?;
+        }
+        Ok(removed)
+    }
+
+    /// Indexes sealed segments and removes old ones, after a checkpoint at this position.
+    ///
+    /// # Errors
+    /// What the disk says; the rest is left for a later round.
+    pub fn maintain_journal(&self, position: &Position) -> io::Result<Maintained> {
+        let round = Round {
+            retention: self.kept_for.journal,
+            checkpoint: position.through,
+            active_segment: position.active_segment,
+            forgotten_through: position.horizon.after,
+            now_ms: self.clock.now_ms(),
+        };
+        retention::maintain(&*self.disk, &self.dir, &round)
+    }
+
+    /// Compares the sums of all windows with the ledger. Every window must be written.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn prove(&self) -> io::Result<Proof> {
+        let sums = sum_windows(&*self.disk, &self.dir, &self.ledger.cutoffs())?;
+        let damaged: Vec<_> = sums.damaged.iter().filter_map(|damaged| damaged.window.clone()).collect();
+        if !damaged.is_empty() {
+            return Ok(Proof::Damaged(damaged));
+        }
+        let unequal = sums.unequal(&self.ledger);
+        Ok(match unequal.is_empty() {
+            true => Proof::Proven(sums.incomplete.into_iter().collect()),
+            false => Proof::Unequal(unequal),
+        })
+    }
+}

@@ -1,0 +1,376 @@
+//! `customers.json`: the sums that each customer's windows must add up to, as of a checkpoint.
+//!
+//! Input: counted records, and what retention removed. Output: the file, and back; the cutoffs before which windows do not
+//! exist. Never: looks at a window.
+//!
+//! For each customer and each window size, the requests in its windows are `entries` − `expired`: a window can only lack
+//! records, so equal sums prove every window (see `windows::proof`). Requests of windows before the size's `cutoff` are
+//! in `expired`: those that retention removed, and those of entries that came later.
+//!
+//! `{"version":2,"appliedThrough":N,"customers":{"acme":{"entries":9,"firstSeen":"…","lastSeen":"…","cutoff":{"minute":"…"},"expired":{"minute":4}}},"checksum":"…"}`,
+//! sealed as [`crate::base::sealed`] says. `unprovable` names the sizes of which retention removed a window that was
+//! marked incomplete: their sums are not known any more. What is zero or empty is left out; times are whole seconds.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::disk::{self, Disk};
+use crate::base::sealed::{checksum, is_sealed, seal_json};
+use crate::data_dir::{DataDir, FORMAT_VERSION};
+use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
+use crate::time;
+
+/// What retention did to a customer's windows of one size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SizeTotals {
+    /// Windows that begin before this do not exist; the beginning of a UTC day.
+    pub cutoff: Option<WindowStart>,
+    /// Requests of windows before the cutoff.
+    pub expired: u64,
+    /// Whether a window that had lost counts was removed.
+    pub unprovable: bool,
+}
+
+/// One customer's sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CustomerTotals {
+    /// Entries counted.
+    pub entries: u64,
+    /// When the first of its batches was received.
+    pub first_seen_ms: u64,
+    /// When the last of its batches was received.
+    pub last_seen_ms: u64,
+    /// By window size, finest first.
+    pub sizes: [SizeTotals; 3],
+}
+
+impl CustomerTotals {
+    /// The requests that all windows of this size hold together.
+    pub fn in_windows(&self, size: WindowSize) -> u64 {
+        self.entries.saturating_sub(self.sizes[size as usize].expired)
+    }
+
+    /// Counts a batch.
+    pub fn count(&mut self, entries: u32, received_at_ms: u64) {
+        if self.entries == 0 {
+            self.first_seen_ms = received_at_ms;
+        }
+        self.entries = self.entries.saturating_add(u64::from(entries));
+        self.last_seen_ms = received_at_ms;
+    }
+}
+
+/// Batches counted since the ledger was last brought up to date, by customer.
+pub type CountedSince = HashMap<CustomerId, CustomerTotals>;
+/// Requests of late entries for windows before their cutoff, by customer and window size.
+pub type ExpiredSince = HashMap<CustomerId, [u64; 3]>;
+
+/// All customers' sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// The last record that is in it.
+    pub through: Seq,
+    /// The customers.
+    pub customers: BTreeMap<CustomerId, CustomerTotals>,
+}
+
+/// What lies under the name of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoredLedger {
+    /// Nothing.
+    Missing,
+    /// Something that cannot be read.
+    Damaged,
+    /// A ledger, and the checksum in it.
+    Valid(Ledger, String),
+}
+
+impl StoredLedger {
+    /// The ledger; an empty one where there is none that can be read.
+    pub fn or_empty(self) -> Ledger {
+        match self {
+            StoredLedger::Valid(ledger, _) => ledger,
+            StoredLedger::Missing | StoredLedger::Damaged => Ledger::default(),
+        }
+    }
+}
+
+impl Ledger {
+    /// Reads the ledger of a data directory.
+    ///
+    /// # Errors
+    /// What the disk says, besides that the file is missing.
+    pub fn load(disk: &dyn Disk, dir: &DataDir) -> io::Result<StoredLedger> {
+        match disk.read(&dir.customers()) {
+            Ok(bytes) => Ok(Self::parse(&bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(StoredLedger::Missing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the content of the file.
+    pub fn parse(bytes: &[u8]) -> StoredLedger {
+        let ledger = is_sealed(bytes).then(|| decode(bytes)).flatten();
+        match (ledger, checksum(bytes)) {
+            (Some(ledger), Some(checksum)) => StoredLedger::Valid(ledger, checksum),
+            _ => StoredLedger::Damaged,
+        }
+    }
+
+    /// Writes the ledger and returns its checksum. The caller syncs the data directory.
+    ///
+    /// # Errors
+    /// What the disk says; the old file stands then.
+    pub fn write(&self, disk: &dyn Disk, dir: &DataDir) -> io::Result<String> {
+        let bytes = self.encode().into_bytes();
+        disk::replace_file(disk, &dir.temp(), &dir.customers(), &[&bytes])?;
+        Ok(checksum(&bytes).expect("the ledger was sealed"))
+    }
+
+    fn encode(&self) -> String {
+        let file = LedgerFile {
+            version: FORMAT_VERSION.into(),
+            applied_through: self.through.0,
+            customers: self
+                .customers
+                .iter()
+                .map(|(id, totals)| (id.as_str().to_owned(), totals.into()))
+                .collect(),
+        };
+        let mut text = serde_json::to_string(&file).expect("plain data is written into memory");
+        assert_eq!(text.pop(), Some('}'), "an object ends with its brace");
+        seal_json(text)
+    }
+
+    /// Takes in batches that were counted through this record.
+    pub fn add(&mut self, through: Seq, counted: &CountedSince) {
+        self.through = through;
+        for (customer, since) in counted {
+            let totals = self.customers.entry(customer.clone()).or_default();
+            if totals.entries == 0 {
+                totals.first_seen_ms = since.first_seen_ms;
+            }
+            totals.entries = totals.entries.saturating_add(since.entries);
+            totals.last_seen_ms = since.last_seen_ms;
+        }
+    }
+
+    /// Takes in late entries for windows before their cutoff.
+    pub fn add_expired(&mut self, expired: &ExpiredSince) {
+        for (customer, by_size) in expired {
+            let totals = self.customers.entry(customer.clone()).or_default();
+            for (size, requests) in totals.sizes.iter_mut().zip(by_size) {
+                size.expired = size.expired.saturating_add(*requests);
+            }
+        }
+    }
+
+    /// Moves a cutoff: windows between the old one and this hold so many requests, and are about to be removed.
+    pub fn expire(&mut self, customer: &CustomerId, size: WindowSize, cutoff: WindowStart, removed: Removed) {
+        let totals = &mut self.customers.entry(customer.clone()).or_default().sizes[size as usize];
+        assert!(totals.cutoff.is_none_or(|before| before < cutoff), "a cutoff only moves forward");
+        totals.cutoff = Some(cutoff);
+        totals.expired = totals.expired.saturating_add(removed.requests);
+        totals.unprovable |= removed.unprovable;
+    }
+
+    /// Makes the sums those of the windows there are, after a loss that was accepted.
+    pub fn accept(&mut self, customer: &CustomerId, in_windows: [u64; 3]) {
+        let totals = self.customers.entry(customer.clone()).or_default();
+        let counted = |size: usize| in_windows[size].saturating_add(totals.sizes[size].expired);
+        totals.entries = (0..3).map(counted).max().unwrap_or(0);
+        for (size, requests) in totals.sizes.iter_mut().zip(in_windows) {
+            size.expired = totals.entries - requests;
+        }
+    }
+
+    /// The cutoffs of all customers that have one.
+    pub fn cutoffs(&self) -> Cutoffs {
+        let cutoff = |(customer, totals): (&CustomerId, &CustomerTotals)| {
+            let cutoffs = totals.sizes.map(|size| size.cutoff);
+            cutoffs.iter().any(Option::is_some).then(|| (customer.clone(), cutoffs))
+        };
+        Cutoffs(self.customers.iter().filter_map(cutoff).collect())
+    }
+}
+
+/// What was found in windows that are about to be removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Their requests.
+    pub requests: u64,
+    /// Whether one of them had lost counts or could not be read.
+    pub unprovable: bool,
+}
+
+/// The beginning of each customer's windows, by size: earlier ones do not exist.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cutoffs(HashMap<CustomerId, [Option<WindowStart>; 3]>);
+
+impl Cutoffs {
+    /// Whether this window does not exist.
+    pub fn excludes(&self, customer: &CustomerId, window: WindowId) -> bool {
+        !self.0.is_empty() && self.of(customer, window.size).is_some_and(|cutoff| window.start < cutoff)
+    }
+
+    /// The customer's cutoff for this size.
+    pub fn of(&self, customer: &CustomerId, size: WindowSize) -> Option<WindowStart> {
+        self.0.get(customer).and_then(|cutoffs| cutoffs[size as usize])
+    }
+
+    /// Moves one cutoff.
+    pub fn set(&mut self, customer: &CustomerId, size: WindowSize, cutoff: WindowStart) {
+        self.0.entry(customer.clone()).or_default()[size as usize] = Some(cutoff);
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LedgerFile {
+    version: u64,
+    applied_through: u64,
+    customers: BTreeMap<String, TotalsInFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TotalsInFile {
+    entries: u64,
+    first_seen: String,
+    last_seen: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    cutoff: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    expired: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unprovable: Vec<String>,
+}
+
+impl From<&CustomerTotals> for TotalsInFile {
+    fn from(totals: &CustomerTotals) -> Self {
+        let sizes = || WindowSize::ALL.into_iter().zip(totals.sizes);
+        let name = |size: WindowSize| size.as_str().to_owned();
+        Self {
+            entries: totals.entries,
+            first_seen: time::format_rfc3339(totals.first_seen_ms),
+            last_seen: time::format_rfc3339(totals.last_seen_ms),
+            cutoff: sizes()
+                .filter_map(|(size, of)| Some((name(size), time::format_start(of.cutoff?))))
+                .collect(),
+            expired: sizes()
+                .filter(|(_, of)| of.expired > 0)
+                .map(|(size, of)| (name(size), of.expired))
+                .collect(),
+            unprovable: sizes().filter(|(_, of)| of.unprovable).map(|(size, _)| name(size)).collect(),
+        }
+    }
+}
+
+impl TotalsInFile {
+    fn read(&self) -> Option<CustomerTotals> {
+        let mut totals = CustomerTotals {
+            entries: self.entries,
+            first_seen_ms: time::parse_rfc3339(&self.first_seen).ok()?,
+            last_seen_ms: time::parse_rfc3339(&self.last_seen).ok()?,
+            sizes: Default::default(),
+        };
+        for (size, of) in WindowSize::ALL.into_iter().zip(&mut totals.sizes) {
+            let cutoff = self.cutoff.get(size.as_str()).map(|text| time::parse_rfc3339(text));
+            of.cutoff = cutoff.transpose().ok()?.map(time::minute_of);
+            of.expired = self.expired.get(size.as_str()).copied().unwrap_or(0);
+            of.unprovable = self.unprovable.iter().any(|name| name == size.as_str());
+        }
+        Some(totals)
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<Ledger> {
+    let file: LedgerFile = serde_json::from_slice(bytes).ok()?;
+    if file.version != u64::from(FORMAT_VERSION) {
+        return None;
+    }
+    let totals = |(id, totals): (&String, &TotalsInFile)| Some((CustomerId::new(id)?, totals.read()?));
+    let customers = file.customers.iter().map(totals).collect::<Option<_>>()?;
+    Some(Ledger { through: Seq(file.applied_through), customers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::disk::RealDisk;
+
+    fn customer(name: &str) -> CustomerId {
+        CustomerId::new(name).unwrap()
+    }
+
+    fn counted(batches: &[(&str, u32, u64)]) -> CountedSince {
+        let mut counted = CountedSince::default();
+        for (name, entries, received_at_ms) in batches {
+            counted.entry(customer(name)).or_default().count(*entries, *received_at_ms);
+        }
+        counted
+    }
+
+    #[test]
+    fn a_ledger_is_read_back_and_any_change_is_noticed() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(temp.path());
+        dir.prepare(&RealDisk).unwrap();
+        assert_eq!(Ledger::load(&RealDisk, &dir).unwrap(), StoredLedger::Missing);
+        let mut ledger = Ledger::default();
+        ledger.add(Seq(7), &counted(&[("a\"b", 3, 1_766_945_001_000), ("acme", 5, 1_766_945_002_000)]));
+        ledger.add_expired(&ExpiredSince::from([(customer("acme"), [2, 0, 0])]));
+        let day = WindowStart(29_448_000);
+        ledger.expire(&customer("acme"), WindowSize::Hour, day, Removed { requests: 4, unprovable: true });
+        let checksum = ledger.write(&RealDisk, &dir).unwrap();
+        let bytes = RealDisk.read(&dir.customers()).unwrap();
+        assert!(String::from_utf8_lossy(&bytes).contains(&checksum));
+        assert_eq!(Ledger::load(&RealDisk, &dir).unwrap(), StoredLedger::Valid(ledger, checksum));
+
+        let text = String::from_utf8(bytes).unwrap().replace("\"entries\":5", "\"entries\":6");
+        disk::replace_file(&RealDisk, &dir.temp(), &dir.customers(), &[text.as_bytes()]).unwrap();
+        assert_eq!(Ledger::load(&RealDisk, &dir).unwrap(), StoredLedger::Damaged);
+    }
+
+    #[test]
+    fn first_and_last_seen_are_those_of_the_first_and_last_batch() {
+        let mut ledger = Ledger::default();
+        ledger.add(Seq(2), &counted(&[("a", 1, 10), ("a", 2, 20)]));
+        ledger.add(Seq(3), &counted(&[("a", 4, 30)]));
+        let totals = ledger.customers[&customer("a")];
+        assert_eq!((totals.entries, totals.first_seen_ms, totals.last_seen_ms), (7, 10, 30));
+    }
+
+    #[test]
+    fn what_is_removed_or_comes_too_late_is_not_expected_in_windows() {
+        let mut ledger = Ledger::default();
+        let acme = customer("acme");
+        ledger.add(Seq(1), &counted(&[("acme", 10, 1)]));
+        ledger.expire(
+            &acme,
+            WindowSize::Minute,
+            WindowStart(1_440),
+            Removed { requests: 6, unprovable: false },
+        );
+        ledger.add(Seq(2), &counted(&[("acme", 2, 2)]));
+        ledger.add_expired(&ExpiredSince::from([(acme.clone(), [1, 0, 0])]));
+        let totals = ledger.customers[&acme];
+        assert_eq!(WindowSize::ALL.map(|size| totals.in_windows(size)), [5, 12, 12]);
+        let before = |start| WindowId { size: WindowSize::Minute, start: WindowStart(start) };
+        let cutoffs = ledger.cutoffs();
+        assert!(cutoffs.excludes(&acme, before(1_439)) && !cutoffs.excludes(&acme, before(1_440)));
+        assert!(!cutoffs.excludes(&customer("other"), before(0)));
+    }
+
+    #[test]
+    fn accepted_sums_are_those_of_the_windows() {
+        let mut ledger = Ledger::default();
+        let acme = customer("acme");
+        ledger.add(Seq(1), &counted(&[("acme", 10, 1)]));
+        ledger.accept(&acme, [7, 12, 9]);
+        let totals = ledger.customers[&acme];
+        assert_eq!(WindowSize::ALL.map(|size| totals.in_windows(size)), [7, 12, 9]);
+    }
+}

@@ -1,0 +1,59 @@
+//! What becomes of windows and sums whose loss is accepted.
+//!
+//! Input: the sums that are unequal. Output: windows that are marked incomplete, and a ledger that agrees with the windows.
+//! Never: changes a count.
+
+use std::io;
+
+use crate::base::disk::{self, Disk};
+use crate::data_dir::{DataDir, at, window_in_file_name};
+use crate::journal::ledger::{Cutoffs, Ledger};
+use crate::journal::start_error::UnequalSum;
+use crate::model::{CustomerId, WindowSize};
+use crate::windows::proof::WindowSums;
+use crate::windows::window::Window;
+
+/// Marks all of a customer's windows of one size incomplete: which of them lacks records is not known. Returns how many.
+///
+/// # Errors
+/// What the disk says, naming the file.
+pub(super) fn mark_incomplete(
+    disk: &dyn Disk,
+    dir: &DataDir,
+    cutoffs: &Cutoffs,
+    customer: &CustomerId,
+    size: WindowSize,
+) -> io::Result<u64> {
+    let customer_dir = dir.customer(customer);
+    let mut marked = 0;
+    for entry in disk.list(&customer_dir)? {
+        let Some(id) = window_in_file_name(&entry.name) else { continue };
+        if id.size != size || cutoffs.excludes(customer, id) {
+            continue;
+        }
+        let path = customer_dir.join(&entry.name);
+        // A damaged one is marked when it is next needed and counted again.
+        let Ok(mut window) = Window::decode(&disk.read(&path).map_err(at(&path))?, customer, id) else {
+            continue;
+        };
+        if !window.is_incomplete() {
+            window.mark_incomplete();
+            disk::replace_file(disk, &dir.temp(), &path, &[&window.encode()]).map_err(at(&path))?;
+            marked += 1;
+        }
+    }
+    match disk.sync_dir(&customer_dir) {
+        // All of its windows are lost: there is nothing to mark.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        synced => synced.map_err(at(&customer_dir)).map(|()| marked),
+    }
+}
+
+/// Makes the ledger agree with the windows of these customers.
+pub(super) fn accept_sums(ledger: &mut Ledger, sums: &WindowSums, accepted: &[UnequalSum]) {
+    let mut customers: Vec<_> = accepted.iter().map(|sum| &sum.customer).collect();
+    customers.dedup();
+    for customer in customers {
+        ledger.accept(customer, sums.requests.get(customer).copied().unwrap_or_default());
+    }
+}

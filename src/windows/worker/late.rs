@@ -1,0 +1,62 @@
+//! Windows that retention removed, and the late entries for them.
+//!
+//! Input: the cutoffs of the ledger, and insights. Output: how many requests came too late, by customer and size, as of a
+//! marker. Never: lets a window before its cutoff begin anew.
+
+use std::sync::Arc;
+
+use crate::journal::ledger::{Cutoffs, ExpiredSince};
+use crate::model::{CustomerId, Insight, Seq, WindowId};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct LateEntries {
+    cutoffs: Arc<Cutoffs>,
+    /// The last record whose late entries are in the ledger already.
+    ledger_through: Seq,
+    /// Since the last marker.
+    expired: ExpiredSince,
+    /// As of the last marker.
+    expired_at_marker: ExpiredSince,
+}
+
+impl LateEntries {
+    /// Takes over the cutoffs of a ledger, before the replay.
+    pub fn begin_with(&mut self, cutoffs: Arc<Cutoffs>, ledger_through: Seq) {
+        (self.cutoffs, self.ledger_through) = (cutoffs, ledger_through);
+    }
+
+    /// Nothing is merged into windows before these cutoffs any more. Called right before the marker of the checkpoint that
+    /// makes them durable.
+    pub fn move_cutoffs(&mut self, cutoffs: Arc<Cutoffs>) {
+        self.cutoffs = cutoffs;
+    }
+
+    /// Requests that came too late, up to the marker that the worker finished last.
+    pub fn take(&mut self) -> ExpiredSince {
+        std::mem::take(&mut self.expired_at_marker)
+    }
+
+    /// Whether this window does not exist any more.
+    pub(super) fn excludes(&self, customer: &CustomerId, window: WindowId) -> bool {
+        self.cutoffs.excludes(customer, window)
+    }
+
+    /// Counts an insight whose window does not exist any more; `false` for any other.
+    pub(super) fn takes(&mut self, seq: Seq, insight: &Insight) -> bool {
+        if !self.excludes(&insight.customer, insight.window) {
+            return false;
+        }
+        if seq > self.ledger_through {
+            let expired = self.expired.entry(insight.customer.clone()).or_default();
+            let requests = &mut expired[insight.window.size as usize];
+            *requests = requests.saturating_add(u64::from(insight.counts.requests()));
+        }
+        true
+    }
+
+    /// A marker came: what was counted before it is the checkpoint's.
+    pub(super) fn mark(&mut self) {
+        self.expired_at_marker = std::mem::take(&mut self.expired);
+    }
+}

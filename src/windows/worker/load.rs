@@ -1,0 +1,128 @@
+//! How a window becomes resident: from its file, counted again from the journal where that is damaged, else empty.
+//!
+//! Input: a window's name. Output: the resident window. Never: takes a window for whole that holds what the journal does not.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{Fatal, Resident, WindowKey, Worker};
+use crate::base::clock::UnixMs;
+use crate::base::disk;
+use crate::model::{CustomerId, Seq, WindowId, WindowSize};
+use crate::windows::file::Damaged;
+use crate::windows::rebuild::rebuild;
+use crate::windows::window::Window;
+
+impl Worker {
+    /// Makes a window resident: from its file, rebuilt from the journal where that is damaged, else empty.
+    pub(super) fn load(&mut self, key: &WindowKey, seq: Seq, now: UnixMs) -> Result<(), Fatal> {
+        let path = self.dir.window(&key.0, key.1);
+        let fail = |error: io::Error| Fatal(format!("{}: {error}", path.display()));
+        let mut dirty = false;
+        let window = match self.disk.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.metrics.count_created(key.1);
+                Window::new(key.0.clone(), key.1)
+            }
+            Err(error) if disk::is_unreadable(&error) => {
+                dirty = true;
+                self.recount(key, seq, &path, None, &Damaged::Content(error.to_string()), now)
+                    .map_err(fail)?
+            }
+            Err(error) => return Err(fail(error)),
+            Ok(bytes) => match Window::decode(&bytes, &key.0, key.1) {
+                Ok(window) => {
+                    self.metrics.loaded.inc();
+                    window
+                }
+                Err(why) => {
+                    dirty = true;
+                    self.recount(key, seq, &path, Some(&bytes), &why, now).map_err(fail)?
+                }
+            },
+        };
+        if window.applied_through() > self.journal_end.max(self.through) {
+            return Err(Fatal(format!(
+                "{} holds record {}, but the journal ends at {}: journal files were lost. Restore the data \
+                 directory from a backup, or go on from what there is with \
+                 `log-analytics repair --accept-lost-journal`",
+                path.display(),
+                window.applied_through(),
+                self.journal_end.max(self.through)
+            )));
+        }
+        if seq <= self.journal_end {
+            // After a kill the file may stand in a directory that was never synced. What replay finds there is
+            // relied on by the next checkpoint.
+            self.unsynced.insert(key.0.clone());
+        }
+        self.resident_bytes += window.resident_bytes();
+        self.resident_keys += window.keys();
+        self.windows.insert(key.clone(), Resident { window: Arc::new(window), dirty, referenced: true });
+        self.hand.push_back(key.clone());
+        if dirty && key.1.size == WindowSize::Minute {
+            self.due.push_back((now, key.clone()));
+        }
+        Ok(())
+    }
+
+    /// Makes a window resident for a query that found its file damaged: what was lost is counted again from the
+    /// journal, and a good file replaces it soon. `None` where there is no such window.
+    ///
+    /// # Errors
+    /// In words: the file or the journal cannot be read. Nothing has changed then.
+    pub fn rebuild_for_query(
+        &mut self,
+        customer: &CustomerId,
+        id: WindowId,
+        now: UnixMs,
+    ) -> Result<Option<Arc<Window>>, String> {
+        let key = (customer.clone(), id);
+        if self.late.excludes(customer, id) {
+            return Ok(None);
+        }
+        if !self.windows.contains_key(&key) {
+            let path = self.dir.window(customer, id);
+            if matches!(self.disk.read(&path), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+                return Ok(None);
+            }
+            // Questions come after the replay: every insight up to the end of the opened journal, and up to the last
+            // one merged, has been here, and none beyond it.
+            let after = self.journal_end.max(self.through).next();
+            self.load(&key, after, now).map_err(|Fatal(reason)| reason)?;
+        }
+        let window = self.windows.get(&key).map(|resident| Arc::clone(&resident.window));
+        self.make_room(now);
+        Ok(window)
+    }
+
+    /// Counts a damaged window again, without the record that is about to be merged.
+    fn recount(
+        &self,
+        key: &WindowKey,
+        seq: Seq,
+        path: &std::path::Path,
+        content: Option<&[u8]>,
+        why: &Damaged,
+        now: UnixMs,
+    ) -> io::Result<Window> {
+        let through = Seq(seq.0 - 1);
+        let limits = &self.limits.window;
+        let window =
+            rebuild(&*self.disk, &self.dir, &key.0, key.1, through, limits, self.limits.max_future_ms)?;
+        // Only now: a query that is repeated after a failure must not fill the disk with copies. The file itself stays until
+        // the good one replaces it.
+        let copy = content.map(|content| self.dir.quarantine(&*self.disk, path, content, now)).transpose()?;
+        self.metrics.quarantined.inc();
+        if window.is_incomplete() {
+            self.metrics.incomplete.inc();
+        }
+        log::error!(
+            "{}: {why}; {}; counted again from the journal{}",
+            path.display(),
+            copy.map_or_else(|| "it cannot be read".into(), |copy| format!("kept as {}", copy.display())),
+            if window.is_incomplete() { ", which does not reach back far enough: incomplete" } else { "" }
+        );
+        Ok(window)
+    }
+}
