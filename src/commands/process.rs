@@ -82,7 +82,7 @@ impl Process {
         let gateway = load_tokens(&*disk, "--gateway-token-file", config.server.gateway_token_file.as_ref())?;
         let operators =
             load_tokens(&*disk, "--operator-token-file", config.server.operator_token_file.as_ref())?;
-        let customers = Customers::load(&*disk, config.customers.customers.as_deref());
+        let customers = Customers::load(&*disk, config.customers.customers.as_deref(), &metrics);
         let customers = customers.map_err(|error| Failure::Usage(format!("--customers: {error}")))?;
         let ingest = Ingest {
             limits: bounds.batch.clone(),
@@ -91,7 +91,8 @@ impl Process {
             customers: Arc::new(customers),
             metrics: Arc::clone(&metrics),
         };
-        let reading = Reading::new(bounds.query, operators, Arc::clone(&metrics));
+        let is_open = !gateway.exist() && config.server.listen.iter().all(Listen::is_loopback);
+        let reading = Reading::new(bounds.query, operators, Arc::clone(&metrics), is_open);
         let routes = Routes::new(ingest, reading, gateway, Arc::clone(&metrics), Arc::clone(&connections));
         let (config, routes) = (config.clone(), Arc::new(routes));
         Ok(Self { bounds, disk, metrics, name, config, routes, connections })

@@ -1,11 +1,15 @@
-//! Single customers: what an operator sets for them in the file of `--customers` (rates, retention, path rules), and how
-//! rates are held.
+//! Single customers: what an operator sets for them in the file of `--customers` (rates, retention, path rules), how rates are
+//! held, and what each sent.
 //!
-//! [`settings`] reads the file, [`rate`] holds customers to their rate, [`Customers`] is both as a server uses them.
+//! [`settings`] reads the file, [`rate`] holds customers to their rate, [`activity`] remembers what went wrong with their
+//! batches, [`labels`] chooses those with series in `/metrics`; [`Customers`] is all of it as a server uses it.
 //!
-//! Input: the file, at start and again on SIGHUP; batches. Output: settings of a customer, and whether it may send now.
-//! Never: a file that is invalid, wholly or in part; the settings of before stay in force then.
+//! Input: the file, at start and again on SIGHUP; the fate of each batch. Output: settings of a customer, whether it may send
+//! now, and what became of its batches. Never: a file that is invalid, wholly or in part; the settings of before stay in
+//! force then.
 
+pub mod activity;
+pub mod labels;
 pub mod rate;
 pub mod settings;
 
@@ -16,7 +20,10 @@ use std::time::Instant;
 use crate::base::clock;
 use crate::base::disk::Disk;
 use crate::base::sync;
+use crate::metrics::Metrics;
 use crate::model::CustomerId;
+use activity::{Activity, Refusal, RefusalLine};
+use labels::{BatchCounts, LabelledCustomers};
 use rate::RateLimiter;
 use settings::{AllCustomerSettings, CustomerSettings};
 
@@ -26,6 +33,8 @@ pub struct Customers {
     file: Option<PathBuf>,
     settings: RwLock<Arc<AllCustomerSettings>>,
     rates: RateLimiter,
+    activity: Activity,
+    labelled: LabelledCustomers,
     /// What the rates' milliseconds count from.
     epoch: Instant,
 }
@@ -42,12 +51,14 @@ impl Customers {
     ///
     /// # Errors
     /// In words, naming file, line and reason.
-    pub fn load(disk: &dyn Disk, file: Option<&Path>) -> Result<Self, String> {
+    pub fn load(disk: &dyn Disk, file: Option<&Path>, metrics: &Metrics) -> Result<Self, String> {
         let settings = file.map_or(Ok(AllCustomerSettings::default()), |file| read(disk, file))?;
         Ok(Self {
             file: file.map(Path::to_owned),
             settings: RwLock::new(Arc::new(settings)),
             rates: RateLimiter::default(),
+            activity: Activity::default(),
+            labelled: LabelledCustomers::new(metrics.customers.clone()),
             epoch: clock::monotonic(),
         })
     }
@@ -68,6 +79,34 @@ impl Customers {
     /// The settings in force now.
     pub fn in_force(&self) -> CustomerInForce<'_> {
         CustomerInForce { customers: self, settings: Arc::clone(&sync::read(&self.settings)) }
+    }
+
+    /// What went wrong with customers' batches.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
+    /// Series in `/metrics` for the busiest of these customers, which sent so many entries before.
+    pub fn begin_with(&self, known: Vec<(CustomerId, u64)>) {
+        self.labelled.begin_with(known);
+    }
+
+    /// Counts an accepted batch.
+    pub fn accepted(&self, customer: &CustomerId, counts: BatchCounts) {
+        self.labelled.accepted(customer, counts);
+    }
+
+    /// Counts and remembers a refused batch, whose customer may be missing or invalid. `Some` where it is to be logged now.
+    pub fn refused(&self, customer: Option<&CustomerId>, refusal: Refusal) -> Option<RefusalLine> {
+        if let Some(customer) = customer {
+            self.labelled.refused(customer, refusal.reason);
+        }
+        self.activity.refused(customer, refusal)
+    }
+
+    /// Counts of refused batches that are to be logged now.
+    pub fn due_refusals(&self, now_ms: u64) -> Vec<RefusalLine> {
+        self.activity.due(now_ms)
     }
 
     fn now_ms(&self) -> u64 {

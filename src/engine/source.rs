@@ -14,9 +14,9 @@ use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, bounded};
 
 use super::{Engine, ToWorker};
 use crate::base::disk;
-use crate::data_dir::{customer_dir_name, customer_in_dir_name, window_in_file_name};
+use crate::data_dir::window_in_file_name;
 use crate::model::{CustomerId, WindowId, WindowStart};
-use crate::query::{Meter, QueryError, Question, Visit, WindowSource};
+use crate::query::{KnownCustomer, Meter, QueryError, Question, Visit, WindowSource};
 use crate::windows::file::{self, Damaged};
 use crate::windows::router::partition;
 use crate::windows::view::{Wanted, WindowView};
@@ -98,23 +98,6 @@ impl Engine {
         in_time?;
         Ok(Box::new(starts.into_iter()))
     }
-
-    /// The customer of a directory with a cut name: its windows know.
-    fn customer_of_cut_name(&self, name: &str) -> Option<CustomerId> {
-        let dir = self.shared.dir.windows().join(name);
-        let mut first: Option<String> = None;
-        self.shared
-            .disk
-            .names(&dir, &mut |file| {
-                if first.is_none() && file.ends_with(".json") {
-                    first = Some(file.to_owned());
-                }
-            })
-            .ok()?;
-        let file = self.shared.disk.read(&dir.join(first?)).ok()?;
-        let customer = Window::decode_any(&file).ok()?.customer().clone();
-        (customer_dir_name(&customer) == name).then_some(customer)
-    }
 }
 
 impl WindowSource for Engine {
@@ -175,15 +158,14 @@ impl WindowSource for Engine {
         Ok(())
     }
 
-    fn customers(&self) -> Result<Vec<CustomerId>, QueryError> {
-        let dir = self.shared.dir.windows();
-        let (mut customers, mut cut) = (BTreeSet::new(), Vec::new());
-        let listed = self.shared.disk.names(&dir, &mut |name| match customer_in_dir_name(name) {
-            Some(customer) => drop(customers.insert(customer)),
-            None => cut.push(name.to_owned()),
-        });
-        listed.map_err(|error| QueryError::Unreadable(format!("{}: {error}", dir.display())))?;
-        customers.extend(cut.iter().filter_map(|name| self.customer_of_cut_name(name)));
-        Ok(customers.into_iter().collect())
+    fn customers(&self) -> Result<Vec<KnownCustomer>, QueryError> {
+        Ok(self.shared.counted.list())
+    }
+
+    fn bytes_on_disk(&self, customer: &CustomerId) -> Result<Option<u64>, QueryError> {
+        let dir = self.shared.dir.customer(customer);
+        let files = self.shared.disk.list(&dir);
+        let files = files.map_err(|error| QueryError::Unreadable(format!("{}: {error}", dir.display())))?;
+        Ok(Some(files.iter().map(|file| file.bytes).sum()))
     }
 }

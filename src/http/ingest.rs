@@ -15,9 +15,11 @@ use crate::base::labelled::labelled;
 use crate::base::random;
 use crate::batch::{self, Altered, BatchError, DecodeError, Encoding, Format};
 use crate::customers::Customers;
+use crate::customers::labels::BatchCounts;
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
+use crate::measures::Cell;
 use crate::metrics::Metrics;
-use crate::model::{BatchId, CustomerId};
+use crate::model::{BatchId, CustomerId, Summary};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -155,6 +157,7 @@ impl Ingest {
             windows: summarized.summary.minutes.len(),
             altered: summarized.altered,
         };
+        let sent = batch_counts(&summarized.summary);
         let outcome = intake.take(CheckedBatch {
             customer: &labels.customer,
             batch_id: &labels.batch_id,
@@ -169,6 +172,9 @@ impl Ingest {
         match outcome {
             Outcome::Counted => {
                 customers.charge(&labels.customer, counted.entries);
+                self.customers.accepted(&labels.customer, sent);
+                let fields = counted.altered.counts().map(|(field, entries)| (field.name(), entries));
+                self.customers.activity().altered(&labels.customer, fields, now.latest_ms);
                 for (field, entries) in counted.altered.counts() {
                     let altered = &self.metrics.altered_fields;
                     altered.with_label_values(&[field.name()]).inc_by(u64::from(entries));
@@ -242,6 +248,16 @@ impl Ingest {
             }
         }
     }
+}
+
+fn batch_counts(summary: &Summary) -> BatchCounts {
+    let mut sent = BatchCounts { entries: u64::from(summary.entries), ..BatchCounts::default() };
+    for (_, counts) in &summary.minutes {
+        let measures = &counts.all.measures;
+        sent.with_status += measures.sum_of(|cell| !cell.is_duration());
+        sent.server_errors += measures.sum_of(Cell::is_server_error);
+    }
+    sent
 }
 
 fn with_remedy(error: String, remedy: Option<&str>) -> String {

@@ -6,6 +6,7 @@
 //! depends on the front end that calls it.
 
 mod contained;
+mod customers;
 mod dashboard;
 mod encode;
 pub(crate) mod errors;

@@ -1,20 +1,19 @@
-//! `GET /aggregates`, `/aggregates/top` and `/customers`: from parameters to a query, and from its outcome to an answer.
+//! `GET /aggregates` and `/aggregates/top`: from parameters to a query, and from its outcome to an answer.
 //!
-//! Who may ask: `/aggregates` whoever may send batches, and operators; `/customers` operators alone. Without
-//! `--operator-token-file` there is no `/customers` (404): nobody could ever be let in.
+//! Who may ask: whoever may send batches, and operators.
 
 use std::sync::Arc;
 
 use flate2::Compression;
-use serde::Serialize;
 
+use super::customers::DiskSizes;
 use super::errors::Problem;
 use super::ingest::customer;
 use super::params::{Params, bad};
 use super::tokens::Tokens;
 use super::{Head, Response, negotiate};
 use crate::metrics::Metrics;
-use crate::model::{CustomerId, WindowSize};
+use crate::model::WindowSize;
 use crate::query::aggregates::{self, Aggregates};
 use crate::query::gate::Gate;
 use crate::query::range::TimeRange;
@@ -27,21 +26,24 @@ const DEFAULT_LIMIT: usize = 1_500;
 const MAX_TOP: usize = 10_000;
 /// Keys of `/aggregates/top` where `n` does not say.
 const DEFAULT_N: usize = 10;
-/// Customers in a page where `limit` does not say, and at most.
-const CUSTOMERS: (usize, usize) = (1_000, 10_000);
 
 /// Answers readers.
 pub struct Reading {
     limits: QueryLimits,
     gate: Gate,
     operators: Tokens,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
+    /// Everybody is an operator where there are no tokens: the server listens on loopback alone.
+    pub(super) is_open: bool,
+    pub(super) sizes: DiskSizes,
 }
 
 impl Reading {
-    /// Within these limits, with the list of customers for these operators.
-    pub fn new(limits: QueryLimits, operators: Tokens, metrics: Arc<Metrics>) -> Self {
-        Self { limits, gate: Gate::new(limits.max_running, limits.max_wait), operators, metrics }
+    /// Within these limits, with the list of customers for these operators; if it `is_open` and they have no tokens, for
+    /// everybody.
+    pub fn new(limits: QueryLimits, operators: Tokens, metrics: Arc<Metrics>, is_open: bool) -> Self {
+        let gate = Gate::new(limits.max_running, limits.max_wait);
+        Self { limits, gate, operators, metrics, is_open, sizes: DiskSizes::default() }
     }
 
     /// The operators' tokens, to be read again on SIGHUP.
@@ -113,42 +115,8 @@ impl Reading {
         })
     }
 
-    /// `GET /customers`.
-    ///
-    /// # Errors
-    /// 404 on a server without operators, 401 for anybody else, then as for [`Reading::aggregates`].
-    pub fn customers(&self, head: &Head, source: &dyn WindowSource) -> Result<Response, Problem> {
-        #[derive(Serialize)]
-        struct Page<'a> {
-            customers: Vec<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            next: Option<&'a str>,
-        }
-        if !self.operators.exist() {
-            return Err(Problem::http(404, "the server was started without --operator-token-file"));
-        }
-        if !self.operators.allow(head) {
-            return Err(Problem::http(401, "authorization: Bearer with an operator's token is needed"));
-        }
-        let params = Params::of(head, &["limit", "next"])?;
-        let limit = params.number("limit", CUSTOMERS.0, (1, CUSTOMERS.1), "")?;
-        let first = match params.get("next") {
-            None => None,
-            Some(next) => {
-                Some(CustomerId::new(next).ok_or_else(|| bad("next must be that of the page before"))?)
-            }
-        };
-        self.run("/customers", head, |_| {
-            let customers = source.customers()?;
-            let from = first.map_or(0, |first| customers.partition_point(|customer| *customer < first));
-            let mut page = customers[from..].iter().map(CustomerId::as_str);
-            let page = Page { customers: page.by_ref().take(limit).collect(), next: page.next() };
-            Ok(serde_json::to_vec(&page).expect("text is written into memory"))
-        })
-    }
-
     /// Runs one query when it is its turn. Compressing the answer is part of it.
-    fn run(
+    pub(super) fn run(
         &self,
         path: &str,
         head: &Head,

@@ -31,6 +31,7 @@ mod scenarios;
 mod summarize;
 mod support;
 mod week_04;
+mod week_05;
 mod week_08;
 mod week_data;
 mod window_retention;

@@ -57,7 +57,7 @@ async function customers() {
   const params = { limit: 1000 };
   do {
     const page = await get('/customers', params);
-    found.push(...page.customers);
+    found.push(...page.customers.map((customer) => customer.customerId));
     params.next = page.next;
   } while (params.next && found.length < 5000);
   return found;
