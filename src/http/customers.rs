@@ -22,7 +22,7 @@ use crate::customers::Customers;
 use crate::customers::activity::Refusal;
 use crate::metrics::Metrics;
 use crate::model::CustomerId;
-use crate::query::{CountedEntries, KnownCustomer, QueryError, WindowSource};
+use crate::query::{CountedEntries, KnownCustomer, QueryAnswer, QueryError, QueryForm, WindowSource};
 use crate::time;
 
 /// Customers in a page where `limit` does not say, and at most.
@@ -104,7 +104,7 @@ impl Reading {
     ///
     /// # Errors
     /// 401 and 404 where the list may not be seen, then as for [`Reading::aggregates`].
-    pub(crate) fn customers(
+    pub fn customers(
         &self,
         head: &Head,
         source: &dyn WindowSource,
@@ -119,7 +119,7 @@ impl Reading {
                 Some(CustomerId::new(next).ok_or_else(|| bad("next must be that of the page before"))?)
             }
         };
-        self.run("/customers", head, |_| {
+        self.run("/customers", head, QueryForm::Json, |_| {
             let known = all_customers(source.customers()?, customers);
             let from = first.map_or(0, |first| known.partition_point(|known| known.id < first));
             let (shown, rest) = known[from..].split_at(limit.min(known.len() - from));
@@ -130,7 +130,8 @@ impl Reading {
             };
             let customers = shown.iter().map(row).collect::<Result<_, QueryError>>()?;
             let page = Page { customers, next: rest.first().map(|next| next.id.to_string()) };
-            Ok(serde_json::to_vec(&page).expect("text is written into memory"))
+            let body = serde_json::to_vec(&page).expect("text is written into memory");
+            Ok(QueryAnswer { body, next: None })
         })
     }
 }

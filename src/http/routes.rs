@@ -15,7 +15,7 @@ use super::ingest::{Ingest, Refused, RejectReason, customer};
 use super::reading::Reading;
 use super::stats::ConnectionStats;
 use super::tokens::Tokens;
-use super::{Handler, Head, Request, Response, dashboard, openapi};
+use super::{Handler, Head, Request, Response, aggregates, dashboard, openapi};
 use crate::base::clock;
 use crate::base::random;
 use crate::customers::Customers;
@@ -229,8 +229,8 @@ impl Routes {
                     self.authenticate(head)?;
                 }
                 match route {
-                    Route::Top => Ok(self.reading.top(head, source)?),
-                    _ => Ok(self.reading.aggregates(head, source)?),
+                    Route::Top => Ok(aggregates::top(&self.reading, head, source)?),
+                    _ => Ok(aggregates::windows(&self.reading, head, source)?),
                 }
             }
             Route::Customers => {
