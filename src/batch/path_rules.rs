@@ -12,8 +12,10 @@
 //! (`matchit`) does not fit: it prefers literal segments to parameters whatever the order of the rules, and refuses rules
 //! that overlap, which is just what a list with "first match wins" is made of.
 
-use std::borrow::Cow;
 use std::fmt;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 
 use super::error::ItemError;
 use super::limits::{Limits, MAX_PATH_BYTES};
@@ -23,15 +25,17 @@ use super::rules::{self, Rules};
 const IDS: &str = "ids";
 /// Hex digits from which a segment is an id.
 const MIN_HEX_DIGITS: usize = 16;
+/// The number of no rule, behind all others.
+const NO_RULE: usize = usize::MAX;
 
 /// The rules of one customer, compiled.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathRules {
     root: Node,
     /// By rule; `None` for the word `ids`.
     templates: Vec<Option<Template>>,
-    /// The first rule of the word `ids`.
-    ids: Option<usize>,
+    /// The first rule of the word `ids`, or [`NO_RULE`].
+    ids: usize,
 }
 
 /// What a rule makes of the paths that it matches.
@@ -45,8 +49,7 @@ struct Template {
 /// Paths that begin with the same segments of rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Node {
-    /// Sorted.
-    literal: Vec<(Box<str>, Node)>,
+    literal: HashMap<Box<str>, Node, RandomState>,
     parameter: Option<Box<Node>>,
     /// Rules that end here, in order.
     ends: Vec<usize>,
@@ -77,7 +80,13 @@ pub fn counted_path(rules: &PathRules, method: &str, path: &str) -> Result<Strin
     let limits = Limits::default();
     let method = rules::method(method)?;
     let (path, _) = Rules::new(&limits, 0).path(path)?;
-    Ok(rules.template(&method, path).unwrap_or(Cow::Borrowed(path)).into_owned())
+    Ok(rules.template(&method, path, &mut String::new()).unwrap_or(path).to_owned())
+}
+
+impl Default for PathRules {
+    fn default() -> Self {
+        Self { root: Node::default(), templates: Vec::new(), ids: NO_RULE }
+    }
 }
 
 impl PathRules {
@@ -95,7 +104,7 @@ impl PathRules {
 
     fn add(&mut self, number: usize, rule: &str) -> Result<(), &'static str> {
         if rule == IDS {
-            self.ids.get_or_insert(number);
+            self.ids = self.ids.min(number);
             self.templates.push(None);
             return Ok(());
         }
@@ -122,7 +131,7 @@ impl PathRules {
                     return Ok(());
                 }
                 Segment::Parameter => node = node.parameter.get_or_insert_default(),
-                Segment::Literal => node = node.literal_child(segment),
+                Segment::Literal => node = node.literal.entry(segment.into()).or_default(),
             }
             rest = after;
         }
@@ -132,59 +141,57 @@ impl PathRules {
     }
 
     /// The template that a path counts under, at most [`MAX_PATH_BYTES`] with the query string if there is one; `None` where
-    /// no rule matches, and the path counts under itself. `method` is upper case.
-    pub fn template(&self, method: &str, path: &str) -> Option<Cow<'_, str>> {
+    /// no rule matches, and the path counts under itself. `method` is upper case; `buffer` is memory to use again and again.
+    pub fn template<'t>(&'t self, method: &str, path: &str, buffer: &'t mut String) -> Option<&'t str> {
         let (path, query) = path.split_at(memchr::memchr(b'?', path.as_bytes()).unwrap_or(path.len()));
-        let template = self.without_query(method, path)?;
-        if query.is_empty() && template.len() <= MAX_PATH_BYTES {
-            return Some(template);
-        }
-        let mut whole = template.into_owned() + query;
-        whole.truncate(whole.floor_char_boundary(MAX_PATH_BYTES));
-        Some(Cow::Owned(whole))
-    }
-
-    fn without_query(&self, method: &str, path: &str) -> Option<Cow<'_, str>> {
         let matching =
-            path.strip_prefix('/').and_then(|segments| self.first(&self.root, method, Some(segments)));
-        let before = |ids: &usize| matching.is_none_or(|rule| *ids < rule);
-        if self.ids.is_some_and(|ids| before(&ids))
-            && let Some(template) = with_ids_replaced(path)
-        {
-            return Some(Cow::Owned(template));
+            path.strip_prefix('/').map_or(NO_RULE, |segments| self.first(&self.root, method, segments));
+        buffer.clear();
+        let is_replaced = self.ids < matching && replace_ids(path, buffer);
+        if !is_replaced {
+            let template = &self.templates.get(matching)?.as_ref()?.path;
+            if query.is_empty() {
+                return Some(template);
+            }
+            buffer.push_str(template);
         }
-        Some(Cow::Borrowed(&*self.templates[matching?].as_ref()?.path))
+        buffer.push_str(query);
+        buffer.truncate(buffer.floor_char_boundary(MAX_PATH_BYTES));
+        Some(buffer)
     }
 
-    /// The first rule below `node` that matches these segments.
-    fn first(&self, node: &Node, method: &str, segments: Option<&str>) -> Option<usize> {
+    /// The first rule below `node` that matches these segments, or [`NO_RULE`].
+    fn first(&self, node: &Node, method: &str, segments: &str) -> usize {
+        let slash = segments.bytes().position(|byte| byte == b'/');
+        let segment = &segments[..slash.unwrap_or(segments.len())];
+        let below = |child: &Node| match slash {
+            Some(slash) => self.first(child, method, &segments[slash + 1..]),
+            None => self.first_for(&child.ends, method),
+        };
+        let mut first = NO_RULE;
+        if !node.literal.is_empty()
+            && let Some(child) = node.literal.get(segment)
+        {
+            first = below(child);
+        }
+        if let Some(child) = &node.parameter
+            && !segment.is_empty()
+        {
+            first = first.min(below(child));
+        }
+        if !segments.is_empty() {
+            first = first.min(self.first_for(&node.rests, method));
+        }
+        first
+    }
+
+    /// The first of these rules that is for this method.
+    fn first_for(&self, rules: &[usize], method: &str) -> usize {
         let applies = |rule: &&usize| {
             let template = self.templates[**rule].as_ref();
             template.is_some_and(|template| template.method.as_deref().is_none_or(|wanted| wanted == method))
         };
-        let Some(segments) = segments else { return node.ends.iter().find(applies).copied() };
-        let (segment, after) = split(segments);
-        let literal = node.place(segment).ok().map(|place| &node.literal[place].1);
-        let literal = literal.and_then(|child| self.first(child, method, after));
-        let parameter = node.parameter.as_ref().filter(|_| !segment.is_empty());
-        let parameter = parameter.and_then(|child| self.first(child, method, after));
-        let rest = if segments.is_empty() { None } else { node.rests.iter().find(applies).copied() };
-        [literal, parameter, rest].into_iter().flatten().min()
-    }
-}
-
-impl Node {
-    fn literal_child(&mut self, segment: &str) -> &mut Node {
-        let place = self.place(segment).unwrap_or_else(|place| {
-            self.literal.insert(place, (segment.into(), Node::default()));
-            place
-        });
-        &mut self.literal[place].1
-    }
-
-    /// Where the child of this segment is, or would be.
-    fn place(&self, segment: &str) -> Result<usize, usize> {
-        self.literal.binary_search_by(|(literal, _)| (**literal).cmp(segment))
+        rules.iter().find(applies).copied().unwrap_or(NO_RULE)
     }
 }
 
@@ -220,41 +227,83 @@ fn split(segments: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The path with `{id}` for each id; `None` where it has none.
-fn with_ids_replaced(path: &str) -> Option<String> {
-    if !path.split('/').any(is_id) {
-        return None;
-    }
-    let mut template = String::with_capacity(path.len());
-    for (position, segment) in path.split('/').enumerate() {
-        if position > 0 {
-            template.push('/');
+/// Writes the path with `{id}` for each id. Returns whether it has any.
+///
+/// An id is a segment that is a number, a UUID (RFC 9562), a ULID (26 digits of Crockford's base 32, the first one at most 7),
+/// a KSUID (27 digits of base 62; those until the year 2052 begin with a decimal digit), or at least [`MIN_HEX_DIGITS`] hex
+/// digits, which object ids, trace ids and hashes are.
+fn replace_ids(path: &str, template: &mut String) -> bool {
+    let bytes = path.as_bytes();
+    let (mut copied, mut start) = (0, 0);
+    let mut kinds = ALL_KINDS;
+    for place in 0..=bytes.len() {
+        if let Some(byte) = bytes.get(place)
+            && *byte != b'/'
+        {
+            kinds &= KINDS[usize::from(*byte)];
+            continue;
         }
-        template.push_str(if is_id(segment) { "{id}" } else { segment });
+        if kinds != 0 && is_id(&bytes[start..place], kinds) {
+            template.push_str(&path[copied..start]);
+            template.push_str("{id}");
+            copied = place;
+        }
+        (start, kinds) = (place + 1, ALL_KINDS);
     }
-    Some(template)
+    if copied > 0 {
+        template.push_str(&path[copied..]);
+    }
+    copied > 0
 }
 
-/// Whether a segment has the form of an id: a number, a UUID (RFC 9562), a ULID (26 digits of Crockford's base 32, the first
-/// one at most 7), a KSUID (27 digits of base 62; those until the year 2052 begin with a decimal digit), or at least
-/// [`MIN_HEX_DIGITS`] hex digits, which object ids, trace ids and hashes are.
-fn is_id(segment: &str) -> bool {
-    let bytes = segment.as_bytes();
-    let Some(first) = bytes.first() else { return false };
-    let all = |is: fn(&u8) -> bool| bytes.iter().all(is);
-    let crockford = |b: &u8| b.is_ascii_alphanumeric() && !b"ILOU".contains(&b.to_ascii_uppercase());
-    all(u8::is_ascii_digit)
-        || (bytes.len() >= MIN_HEX_DIGITS && all(u8::is_ascii_hexdigit))
-        || (bytes.len() == 36 && is_uuid(bytes))
-        || (bytes.len() == 26 && (b'0'..=b'7').contains(first) && bytes.iter().all(crockford))
-        || (bytes.len() == 27 && first.is_ascii_digit() && all(u8::is_ascii_alphanumeric))
+const DIGIT: u8 = 1;
+const HEX: u8 = 2;
+const CROCKFORD: u8 = 4;
+const BASE_62: u8 = 8;
+const HEX_OR_DASH: u8 = 16;
+const ALL_KINDS: u8 = 31;
+
+/// The kinds of digits that each byte is.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        let of = &mut kinds[byte as usize];
+        if byte.is_ascii_digit() {
+            *of |= DIGIT;
+        }
+        if byte.is_ascii_hexdigit() {
+            *of |= HEX | HEX_OR_DASH;
+        }
+        if byte == b'-' {
+            *of |= HEX_OR_DASH;
+        }
+        if byte.is_ascii_alphanumeric() {
+            *of |= BASE_62;
+            if !matches!(byte.to_ascii_uppercase(), b'I' | b'L' | b'O' | b'U') {
+                *of |= CROCKFORD;
+            }
+        }
+        byte += 1;
+    }
+    kinds
+};
+
+/// Whether a segment of which all bytes are of these kinds is an id.
+fn is_id(segment: &[u8], kinds: u8) -> bool {
+    let Some(first) = segment.first() else { return false };
+    let is = |kind: u8| kinds & kind != 0;
+    is(DIGIT)
+        || match segment.len() {
+            36 if is(HEX_OR_DASH) => is_uuid(segment),
+            26 if is(CROCKFORD) && (b'0'..=b'7').contains(first) => true,
+            27 if is(BASE_62) && first.is_ascii_digit() => true,
+            bytes => is(HEX) && bytes >= MIN_HEX_DIGITS,
+        }
 }
 
 fn is_uuid(bytes: &[u8]) -> bool {
-    bytes.iter().enumerate().all(|(position, byte)| match position {
-        8 | 13 | 18 | 23 => *byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    })
+    bytes.iter().enumerate().all(|(place, byte)| (*byte == b'-') == matches!(place, 8 | 13 | 18 | 23))
 }
 
 #[cfg(test)]
@@ -265,7 +314,7 @@ mod tests {
 
     fn template(rules: &[&str], method: &str, path: &str) -> String {
         let rules = PathRules::new(rules.iter().copied()).unwrap();
-        rules.template(method, path).map_or_else(|| path.to_owned(), Cow::into_owned)
+        rules.template(method, path, &mut String::new()).unwrap_or(path).to_owned()
     }
 
     #[test]
@@ -312,7 +361,7 @@ mod tests {
             "507f1f77bcf86cd799439011",
             "DEADBEEFdeadbeef",
         ] {
-            assert!(is_id(id), "{id}");
+            assert_eq!(template(&[IDS], "GET", &format!("/{id}/x")), "/{id}/x", "{id}");
         }
         for word in [
             "",
@@ -324,7 +373,7 @@ mod tests {
             "-1",
             "1.5",
         ] {
-            assert!(!is_id(word), "{word}");
+            assert_eq!(template(&[IDS], "GET", &format!("/{word}/x")), format!("/{word}/x"));
         }
     }
 
@@ -381,7 +430,7 @@ mod tests {
             let compiled = PathRules::new(texts.iter().map(String::as_str)).unwrap();
             let plain: Vec<_> =
                 rules.iter().map(|(m, path)| ((m != "*").then_some(m.as_str()), path.clone())).collect();
-            prop_assert_eq!(compiled.template(&method, &path).map(Cow::into_owned), plainly(&plain, &method, &path));
+            prop_assert_eq!(compiled.template(&method, &path, &mut String::new()).map(str::to_owned), plainly(&plain, &method, &path));
         }
     }
 }

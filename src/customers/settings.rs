@@ -167,8 +167,9 @@ mod tests {
         assert_eq!(acme.retain_days.map(RetainDays::by_size), Some([30, 400, 0]));
         assert_eq!((other.entries_per_second, other.retain_days), (Some(10), None));
         assert_eq!(own.entries_per_second, Some(5));
-        let template =
-            |of: &CustomerSettings, path| of.path_rules.as_ref()?.template("GET", path).map(String::from);
+        let template = |of: &CustomerSettings, path| {
+            Some(of.path_rules.as_ref()?.template("GET", path, &mut String::new())?.to_owned())
+        };
         assert_eq!(template(acme, "/a/1").as_deref(), Some("/a/{id}"));
         assert_eq!(template(own, "/a/1").as_deref(), Some("/a/{x}"));
         assert_eq!(template(own, "/b/1"), None, "a customer's own rules stand instead of the default's");

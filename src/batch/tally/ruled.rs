@@ -18,6 +18,8 @@ pub(super) struct RuledPaths {
     sent: Interner,
     /// By number in `sent`, up to the last that was counted: the number of what it counts under.
     counted: Vec<u32>,
+    /// Kept for its memory.
+    template: String,
 }
 
 fn tag(entry: &Numbered) -> u32 {
@@ -26,7 +28,8 @@ fn tag(entry: &Numbered) -> u32 {
 
 impl RuledPaths {
     pub(super) fn new(rules: &Arc<PathRules>, keys: usize) -> Self {
-        Self { rules: Arc::clone(rules), sent: Interner::with_capacity(keys, 40), counted: Vec::new() }
+        let sent = Interner::with_capacity(keys, 40);
+        Self { rules: Arc::clone(rules), sent, counted: Vec::new(), template: String::new() }
     }
 
     /// About how much memory it takes.
@@ -65,9 +68,11 @@ impl RuledPaths {
         for new in self.counted.len()..self.sent.len() {
             let (path, tag) = self.sent.get(new as u32);
             let method = tag & !IS_ROUTE;
-            let template =
-                (tag & IS_ROUTE == 0).then(|| self.rules.template(methods.get(method).0, path)).flatten();
-            self.counted.push(paths.intern(template.as_deref().unwrap_or(path), method));
+            let template = match tag & IS_ROUTE {
+                0 => self.rules.template(methods.get(method).0, path, &mut self.template),
+                _ => None,
+            };
+            self.counted.push(paths.intern(template.unwrap_or(path), method));
         }
     }
 }
