@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::path_rules::PathRules;
 use crate::base::secret::{Secret, Subkey};
 
@@ -78,8 +76,7 @@ pub fn fixed_visitor_key() -> Subkey {
 }
 
 /// How the entries of a body are strung together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One JSON array of objects.
     JsonArray,

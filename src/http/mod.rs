@@ -7,6 +7,7 @@
 
 mod aggregates;
 mod contained;
+mod counted;
 mod customers;
 mod dashboard;
 mod encode;
