@@ -42,7 +42,7 @@
 //! entry data_dir client
 //! input metrics
 //! batch
-//! intake
+//! intake customers
 //! journal
 //! windows
 //! query
@@ -89,6 +89,7 @@ pub mod client;
 pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod customers;
 pub mod data_dir;
 pub mod dimension;
 pub mod engine;

@@ -4,8 +4,9 @@
 //! Input: what the program counts. Output: Prometheus text. Never: a decision. A [`Metrics`] owns its registry, so that two
 //! of them (in tests) do not mix. Names of the system that this one succeeds are kept, so that its dashboards carry over.
 
+use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use prometheus::core::{AtomicU64, Collector, GenericGauge, GenericGaugeVec};
 use prometheus::{
@@ -14,7 +15,7 @@ use prometheus::{
 };
 
 use crate::base::sync::lock;
-use crate::model::{WindowId, WindowSize};
+use crate::model::{CustomerId, WindowId, WindowSize};
 use crate::time;
 
 /// A gauge of a number that is never negative.
@@ -178,6 +179,21 @@ metrics! {
 }
 
 metrics! {
+    /// What single customers send: the 100 busiest, the others under `(other)`.
+    #[derive(Debug)]
+    struct CustomerMetrics {
+        entries: IntCounterVec(&["customer"]) =
+            "customer_entries_total", "Entries of accepted batches, by customer: the 100 busiest, the others as (other)";
+        with_status: IntCounterVec(&["customer"]) =
+            "customer_entries_with_status_total", "Entries of accepted batches that have a status, by customer";
+        server_errors: IntCounterVec(&["customer"]) =
+            "customer_server_errors_total", "Entries of accepted batches with a status from 500 to 599, by customer";
+        refused: IntCounterVec(&["customer", "reason"]) =
+            "customer_batches_refused_total", "Batches not taken, by customer and reason";
+    }
+}
+
+metrics! {
     /// What queries measure.
     struct QueryMetrics {
         resident_windows: IntCounter(&[("source", "memory")]) = "query_windows_read_total", "Windows that queries read";
@@ -215,13 +231,23 @@ pub struct Metrics {
     process: ProcessMetrics,
     pub journal: JournalMetrics,
     pub queries: QueryMetrics,
+    pub customers: CustomerMetrics,
     windows: AllWindowMetrics,
+    folded: Arc<FoldedByCustomer>,
 }
+
+/// Folded keys by customer, since the start of the process. Not in `/metrics`, which has no series for each customer.
+#[derive(Debug, Default)]
+struct FoldedByCustomer(Mutex<HashMap<CustomerId, u64>>);
+
+/// Customers whose folded keys are summed; those that come later are not.
+const MAX_FOLDING_CUSTOMERS: usize = 20_000;
 
 /// What one window worker measures; what is not its own is counted for all of them.
 #[derive(Clone)]
 pub struct WindowMetrics {
     all: AllWindowMetrics,
+    folded: Arc<FoldedByCustomer>,
     pub resident_windows: CountGauge,
     pub resident_keys: CountGauge,
     pub resident_bytes: CountGauge,
@@ -244,6 +270,18 @@ impl Deref for WindowMetrics {
 }
 
 impl WindowMetrics {
+    /// Counts keys of a customer's window that were folded.
+    pub fn count_folded(&self, customer: &CustomerId, keys: u64) {
+        if keys == 0 {
+            return;
+        }
+        self.folded_keys.inc_by(keys);
+        let mut folded = lock(&self.folded.0);
+        if folded.len() < MAX_FOLDING_CUSTOMERS || folded.contains_key(customer) {
+            *folded.entry(customer.clone()).or_default() += keys;
+        }
+    }
+
     /// Counts a new window in its bucket: `minute-03`, `hour-18`, `day-28`.
     pub fn count_created(&self, window: WindowId) {
         let stamp = time::format_start(window.start);
@@ -270,7 +308,9 @@ impl Metrics {
             process: ProcessMetrics::register(&registry),
             journal: JournalMetrics::register(&registry),
             queries: QueryMetrics::register(&registry),
+            customers: CustomerMetrics::register(&registry),
             windows: AllWindowMetrics::register(&registry),
+            folded: Arc::default(),
             registry,
         };
         metrics.build.set(1);
@@ -286,7 +326,13 @@ impl Metrics {
             resident_keys: of(&self.windows.resident_keys),
             resident_bytes: of(&self.windows.resident_bytes),
             all: self.windows.clone(),
+            folded: Arc::clone(&self.folded),
         }
+    }
+
+    /// Keys of a customer's windows that were folded.
+    pub fn folded_keys_of(&self, customer: &CustomerId) -> u64 {
+        lock(&self.folded.0).get(customer).copied().unwrap_or(0)
     }
 
     /// Raises the counter of one connection event to a total that the front end keeps. Totals only grow.

@@ -5,6 +5,9 @@
 //! part ends with the answer; the record's part shrinks to what the insights hold once the record is durable, and ends
 //! with the merge of the last of them.
 //!
+//! A charge may belong to an owner (a customer). While others wait, no owner gets more than half of the budget, but for its only
+//! charge: so whoever sends most cannot keep the rest out.
+//!
 //! Where the budget is used up, an upload whose client sends nothing gives way: the one that has been silent longest is
 //! asked to end, and its bytes are waited for. Never: a wait for anything else while holding bytes. An upload that was
 //! asked needs no bytes to end, so no two charges wait for each other.
@@ -14,6 +17,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use super::clock::monotonic;
+use super::shares::{ShareId, Shares};
 use super::sync::{lock, wait};
 
 /// Charges are rounded up to this many bytes.
@@ -28,6 +32,9 @@ pub(crate) const GIVE_WAY_INTERVAL: Duration = Duration::from_millis(50);
 const RECLAIM_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a charge that holds nothing waits for an upload to become silent long enough.
 const SILENCE_TIMEOUT: Duration = Duration::from_millis(150);
+/// How long a charge that holds nothing waits for an owner of more than half of the budget, who gets no more meanwhile: its
+/// batches are merged in less.
+const SHARE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a charge looks for an upload that has become silent.
 const RECLAIM_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -35,6 +42,7 @@ const RECLAIM_INTERVAL: Duration = Duration::from_millis(10);
 pub struct Budget {
     max_bytes: usize,
     used_bytes: AtomicUsize,
+    shares: Shares,
     uploads: Mutex<Vec<Arc<Upload>>>,
     /// Charges that wait for bytes now.
     waiting: AtomicUsize,
@@ -50,6 +58,7 @@ impl Budget {
         Arc::new(Self {
             max_bytes,
             used_bytes: AtomicUsize::new(0),
+            shares: Shares::new(max_bytes),
             uploads: Mutex::default(),
             waiting: AtomicUsize::new(0),
             freed: Condvar::new(),
@@ -69,8 +78,9 @@ impl Budget {
             .map_err(|_| Exhausted)
     }
 
-    /// Takes bytes that silent uploads hold. A charge that holds none yet may wait until one has been silent long enough.
-    fn reclaim(&self, bytes: usize, holds_none: bool) -> Result<(), Exhausted> {
+    /// Takes bytes that silent uploads hold. A charge that holds none yet may wait until one has been silent long enough, or
+    /// for an owner of more than half of the budget.
+    fn reclaim(&self, bytes: usize, share: Option<ShareId>, holds_none: bool) -> Result<(), Exhausted> {
         let began = monotonic();
         let mut uploads = lock(&self.uploads);
         self.waiting.fetch_add(1, Ordering::SeqCst);
@@ -81,9 +91,11 @@ impl Budget {
             let now = monotonic();
             // One at a time: what the one before gives back may be enough.
             let asked = uploads.iter().any(|upload| upload.was_asked()) || ask_one(&uploads, now);
+            let expects_share = share.is_some_and(|share| self.shares.wait(share)) && holds_none;
             let may_become_silent = holds_none && uploads.iter().any(|upload| upload.is_waiting());
             let timeout = match () {
                 () if asked => RECLAIM_TIMEOUT,
+                () if expects_share => SHARE_TIMEOUT,
                 () if may_become_silent => SILENCE_TIMEOUT,
                 () => Duration::ZERO,
             };
@@ -181,6 +193,8 @@ impl Upload {
 pub struct Charge {
     budget: Arc<Budget>,
     bytes: usize,
+    /// Whose it is, if it is anybody's.
+    share: Option<ShareId>,
     /// The upload that these bytes are for, while it may give way.
     upload: Option<Arc<Upload>>,
 }
@@ -188,21 +202,41 @@ pub struct Charge {
 impl Charge {
     /// A charge of nothing yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { budget: Arc::clone(budget), bytes: 0, upload: None }
+        Self { budget: Arc::clone(budget), bytes: 0, share: None, upload: None }
+    }
+
+    /// A charge of nothing yet, in the share of this owner.
+    pub fn of(budget: &Arc<Budget>, owner: &str) -> Self {
+        let mut charge = Self::new(budget);
+        charge.share = Some(budget.shares.of(owner));
+        charge
     }
 
     /// Makes the charge cover at least `bytes`, rounded up to a whole step.
     ///
     /// # Errors
-    /// [`Exhausted`] where the budget has not enough left, and no silent upload gives way; the charge stays as it was.
+    /// [`Exhausted`] where the budget has not enough left and no silent upload gives way, or the owner holds half of it while
+    /// others wait; the charge stays as it was.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let wanted = bytes.div_ceil(STEP_BYTES).saturating_mul(STEP_BYTES);
         if wanted > self.bytes {
             let missing = wanted - self.bytes;
-            self.budget.take(missing).or_else(|_| self.budget.reclaim(missing, self.bytes == 0))?;
+            self.take(missing)?;
             self.bytes = wanted;
         }
         Ok(())
+    }
+
+    fn take(&self, missing: usize) -> Result<(), Exhausted> {
+        let (budget, share) = (&self.budget, self.share);
+        if share.is_some_and(|share| !budget.shares.take(share, self.bytes, missing)) {
+            return Err(Exhausted);
+        }
+        let taken = budget.take(missing).or_else(|_| budget.reclaim(missing, share, self.bytes == 0));
+        if let (Err(Exhausted), Some(share)) = (taken, share) {
+            budget.shares.give_back(share, missing);
+        }
+        taken
     }
 
     /// From now on this upload may be asked to give way, until [`Charge::has_arrived`] or the end of the charge.
@@ -224,7 +258,7 @@ impl Charge {
     pub fn split_off(&mut self, bytes: usize) -> Charge {
         let taken = self.bytes.saturating_sub(bytes);
         self.bytes -= taken;
-        Charge { budget: Arc::clone(&self.budget), bytes: taken, upload: None }
+        Charge { budget: Arc::clone(&self.budget), bytes: taken, share: self.share, upload: None }
     }
 
     /// Gives back what is above `bytes`: exact, because the rest may be held for long.
@@ -240,6 +274,9 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
+        if let Some(share) = self.share {
+            self.budget.shares.give_back(share, self.bytes);
+        }
         self.budget.give_back(self.bytes);
         self.has_arrived();
     }
@@ -315,6 +352,35 @@ mod tests {
         assert!(!upload.gives_way() && !upload.gave_way());
         drop(charge);
         Charge::new(&budget).grow_to(1).unwrap();
+    }
+
+    #[test]
+    fn while_others_wait_no_owner_gets_more_than_half() {
+        let budget = Budget::new(8 * STEP_BYTES);
+        let charge = |owner: &str, steps: usize| {
+            let mut charge = Charge::of(&budget, owner);
+            charge.grow_to(steps * STEP_BYTES).map(|()| charge)
+        };
+        // Nobody waits: one owner may have it all.
+        let mut big: Vec<_> = (0..8).map(|_| charge("big", 1).unwrap()).collect();
+        std::thread::scope(|scope| {
+            let small = std::thread::Builder::new().spawn_scoped(scope, || charge("small", 2)).unwrap();
+            while !budget.shares.may_wait.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            // The small one waits for what the big one gives back, and the big one gets none of it.
+            big.truncate(6);
+            assert_eq!(charge("big", 1).map(drop), Err(Exhausted));
+            let small = small.join().unwrap().unwrap();
+            drop((small, big.split_off(3)));
+            let fourth = charge("big", 1).unwrap();
+            assert_eq!(charge("big", 1).map(drop), Err(Exhausted), "it was waited for a moment ago");
+            // A single charge may always grow: half of the budget must not be too little for a batch.
+            drop((fourth, std::mem::take(&mut big)));
+            drop(charge("big", 5).unwrap());
+        });
+        assert_eq!(budget.used_bytes(), 0);
+        assert!(budget.shares.is_unused());
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod memory;
 pub mod random;
 pub mod sealed;
 pub mod secret;
+mod shares;
 pub mod shutdown;
 pub(crate) mod sync;
 pub(crate) mod token;

@@ -41,7 +41,7 @@ impl Counter {
             now_ms,
             chunk_bytes,
             caches: Caches::for_bytes(chunk_bytes),
-            tally: Tally::for_bytes(chunk_bytes, limits.visitors),
+            tally: Tally::for_bytes(chunk_bytes, limits),
         }
     }
 
@@ -130,7 +130,7 @@ impl Counter {
     /// What was counted; the counter is empty then.
     pub fn take(&mut self) -> Summarized {
         self.caches = Caches::for_bytes(self.chunk_bytes);
-        finish(std::mem::replace(&mut self.tally, Tally::for_bytes(self.chunk_bytes, self.limits.visitors)))
+        finish(std::mem::replace(&mut self.tally, Tally::for_bytes(self.chunk_bytes, &self.limits)))
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Entry<'a> {
     /// The path, or the route where the entry has one; not empty, at most
     /// [`MAX_PATH_BYTES`](super::limits::MAX_PATH_BYTES).
     pub path: &'a str,
+    /// Whether `path` is the route, to which no path rule applies.
+    pub is_route: bool,
     /// Trimmed user agent, at most [`MAX_AGENT_BYTES`](super::limits::MAX_AGENT_BYTES); may be empty.
     pub user_agent: &'a str,
     /// The status, 0 to 999.

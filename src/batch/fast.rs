@@ -114,6 +114,7 @@ impl<'t, 'r> FastReader<'t, 'r> {
         if values.has_texts {
             values.drop_equal_keys();
         }
+        values.entry.rest.is_route = values.has_route;
         match values.long_target {
             None => {
                 self.taken += 1;

@@ -2,6 +2,9 @@
 //!
 //! Input: settings. Output: constants and plain values that every way of reading a batch goes by.
 
+use std::sync::Arc;
+
+use super::path_rules::PathRules;
 use crate::base::secret::{Secret, Subkey};
 
 /// The longest path or route that is counted; a longer one is cut. Browsers and proxies cut URLs at 2 to 8 KiB.
@@ -33,6 +36,8 @@ pub struct Limits {
     pub max_minutes: usize,
     /// Whether paths and routes keep their query string.
     pub keep_query: bool,
+    /// What paths count under; `None` where each counts under itself.
+    pub path_rules: Option<Arc<PathRules>>,
     /// Bodies of at least this many bytes are divided over the rayon pool.
     pub parallel_from_bytes: usize,
     /// What clients are hashed under: [`visitor_key`].
@@ -45,6 +50,7 @@ impl Default for Limits {
             max_entries: 50_000,
             max_minutes: MAX_MINUTES,
             keep_query: false,
+            path_rules: None,
             parallel_from_bytes: PARALLEL_FROM_BYTES,
             visitors: fixed_visitor_key(),
         }

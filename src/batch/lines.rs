@@ -65,6 +65,7 @@ impl LineCounter {
         note(Field::USER_AGENT, is_cut);
         rest.agent = tally.agents.intern(agent, 0);
         let route = entry.route.map(rules::trim).filter(|route| !rules::is_absent(route));
+        rest.is_route = route.is_some();
         let (path, is_cut) = route.map_or((path, false), |route| rules.target(route));
         note(Field::ROUTE, is_cut);
         if let Some(status) = entry.status {
@@ -256,7 +257,7 @@ pub(super) fn summarize(
 ) -> Result<Summarized, BatchError> {
     let mut limits = limits.capped();
     limits.keep_query |= parameters.keeps_query();
-    let mut tally = Tally::for_bytes(body.len(), limits.visitors);
+    let mut tally = Tally::for_bytes(body.len(), &limits);
     let mut skips = SkipTally::default();
     let mut pass = LinePass {
         reader: &mut parameters.reader(limits.keep_query),

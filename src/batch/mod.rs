@@ -6,7 +6,7 @@
 //! and for entries that were read elsewhere.
 //!
 //! The way of the data: `walk` goes from item to item; `reference`, or `json` and `fast`, read one; `rules` judge its
-//! fields; `tally` counts it; `summarize` puts the counts in their canonical form.
+//! fields; `tally` counts it, its path by a customer's `path_rules`; `summarize` puts the counts in their canonical form.
 
 pub mod agent;
 mod cache;
@@ -26,6 +26,7 @@ mod layout;
 mod limits;
 mod lines;
 mod number;
+pub mod path_rules;
 mod raw;
 mod reference;
 mod repair;

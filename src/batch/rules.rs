@@ -45,6 +45,7 @@ pub(super) struct Checked<'e> {
     received_at_ms: u64,
     method: Cow<'e, str>,
     path: &'e str,
+    is_route: bool,
     user_agent: &'e str,
     status: Option<u16>,
     response_bytes: Option<u64>,
@@ -62,6 +63,7 @@ impl Checked<'_> {
             received_at_ms: self.received_at_ms,
             method: &self.method,
             path: self.path,
+            is_route: self.is_route,
             user_agent: self.user_agent,
             status: self.status,
             response_bytes: self.response_bytes,
@@ -99,6 +101,7 @@ impl<'l> Rules<'l> {
             received_at_ms,
             method,
             path: route.map_or(path, |(route, _)| route),
+            is_route: route.is_some(),
             user_agent,
             status: optional(raw, Field::STATUS, &mut altered, |value| integer_of(value, status)),
             response_bytes: optional(raw, Field::RESPONSE_BYTES, &mut altered, |value| {
@@ -333,7 +336,7 @@ impl<T> Optional<T> {
 
 /// The text up to a character boundary at or before `max_bytes`, and whether it was longer.
 #[inline(always)]
-fn cut(text: &str, max_bytes: usize) -> (&str, bool) {
+pub(super) fn cut(text: &str, max_bytes: usize) -> (&str, bool) {
     if text.len() <= max_bytes { (text, false) } else { (&text[..text.floor_char_boundary(max_bytes)], true) }
 }
 

@@ -67,7 +67,7 @@ fn merged(tallies: Vec<Tally>) -> Option<Tally> {
 /// Counts neighbouring pieces, given by start and end.
 fn count_run(body: &[u8], run: &[(usize, usize)], format: Format, rules: &Rules<'_>) -> Option<Tally> {
     let bytes = run.iter().map(|(start, end)| end - start).sum();
-    let mut tally = Tally::for_bytes(bytes, rules.limits.visitors);
+    let mut tally = Tally::for_bytes(bytes, rules.limits);
     let mut caches = Caches::for_bytes(bytes);
     for (start, end) in run {
         let piece = Piece { bytes: &body[*start..*end], is_first: *start == 0, is_last: *end == body.len() };

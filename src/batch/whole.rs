@@ -71,7 +71,7 @@ pub fn reference(
     }
     let limits = limits.capped();
     let rules = Rules::new(&limits, now_ms);
-    let (text, mut tally) = (RepairedText::of(body), Tally::for_bytes(body.len(), limits.visitors));
+    let (text, mut tally) = (RepairedText::of(body), Tally::for_bytes(body.len(), &limits));
     let mut reader = ReferenceReader { body: &text, rules: &rules, tally: &mut tally, error: None };
     let walked = walk(Piece::whole(text.text.as_bytes()), format, &limits, &mut reader);
     match (walked, reader.error) {
@@ -99,8 +99,7 @@ fn in_body(error: BatchError, text: &RepairedText<'_>) -> BatchError {
 
 /// The body counted by the fast way on this thread. `None` where anything is wrong.
 fn in_one_piece(body: &[u8], format: Format, rules: &Rules<'_>) -> Option<Tally> {
-    let (mut tally, mut caches) =
-        (Tally::for_bytes(body.len(), rules.limits.visitors), Caches::for_bytes(body.len()));
+    let (mut tally, mut caches) = (Tally::for_bytes(body.len(), rules.limits), Caches::for_bytes(body.len()));
     let mut reader = FastReader::new(body, rules, &mut caches, &mut tally);
     walk(Piece::whole(body), format, rules.limits, &mut reader).ok()?;
     reader.finish();

@@ -17,7 +17,7 @@ use super::probe::Probe;
 use crate::dimension::{PATH, USER_AGENT};
 use crate::intake::{Health, Reason};
 use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
-use crate::query::{Meter, QueryError, Question, Visit, WindowSource};
+use crate::query::{KnownCustomer, Meter, QueryError, Question, Visit, WindowSource};
 use crate::windows::table::Tally;
 use crate::windows::view::{KeyView, Wanted, WindowView};
 
@@ -228,7 +228,7 @@ impl WindowSource for ClickHouseSource {
         Ok(())
     }
 
-    fn customers(&self) -> Result<Vec<CustomerId>, QueryError> {
+    fn customers(&self) -> Result<Vec<KnownCustomer>, QueryError> {
         let sql = format!(
             "SELECT DISTINCT toString(customer) AS name FROM minute_by_path ORDER BY name LIMIT {MAX_CUSTOMERS} \
              FORMAT JSONCompactEachRow"
@@ -238,9 +238,13 @@ impl WindowSource for ClickHouseSource {
         let (mut customers, mut line) = (Vec::new(), Vec::new());
         while next(&mut lines, &mut line)? {
             let (name,): (String,) = serde_json::from_slice(&line).map_err(|_| unreadable(&line))?;
-            customers.extend(CustomerId::new(&name));
+            customers.extend(CustomerId::new(&name).map(|id| KnownCustomer { id, counted: None }));
         }
         Ok(customers)
+    }
+
+    fn bytes_on_disk(&self, _: &CustomerId) -> Result<Option<u64>, QueryError> {
+        Ok(None)
     }
 }
 

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Failure;
+use super::lines::each_line;
 use crate::batch::agent::family;
 
 /// What to print.
@@ -28,21 +29,15 @@ pub(super) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Bytes that are not UTF-8 are replaced.
 fn name_all(input: &mut impl BufRead, output: &mut impl Write, with_class: bool) -> io::Result<()> {
-    let mut line = Vec::new();
-    while input.read_until(b'\n', &mut line)? > 0 {
-        while matches!(line.last(), Some(b'\n' | b'\r')) {
-            line.pop();
-        }
-        let family = family(String::from_utf8_lossy(&line).trim());
+    each_line(input, |line| {
+        let family = family(line.trim());
         if with_class {
-            writeln!(output, "{family}\t{}", family.class())?;
+            writeln!(output, "{family}\t{}", family.class())
         } else {
-            writeln!(output, "{family}")?;
+            writeln!(output, "{family}")
         }
-        line.clear();
-    }
+    })?;
     output.flush()
 }
 

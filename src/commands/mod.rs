@@ -12,7 +12,9 @@ mod health;
 mod import;
 #[cfg(feature = "cluster")]
 mod ingest;
+mod lines;
 mod logging;
+mod paths;
 mod process;
 mod progress;
 #[cfg(feature = "cluster")]
@@ -33,8 +35,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::base::disk::{self, Disk};
-use crate::config::{self, Config};
+use crate::base::disk::{self, Disk, RealDisk};
+use crate::config::{self, Config, CustomersArg};
+use crate::customers::{self, settings::AllCustomerSettings};
 use crate::data_dir::{DataDir, at};
 use crate::time;
 
@@ -77,6 +80,8 @@ enum Command {
     Windows(windows::WindowsCommand),
     /// Name the families of user agents: one a line on standard input, one a line on standard output
     Agent(agent::AgentArgs),
+    /// Show what paths count under by a customer's path rules: one a line on standard input, one a line on standard output
+    Paths(paths::PathsArgs),
     /// Cluster: take batches over HTTP, keep them in the object store, tell the event stream
     #[cfg(feature = "cluster")]
     Ingest(Box<ingest::IngestArgs>),
@@ -145,6 +150,7 @@ fn run_command(cli: &Cli, in_force: &str) -> Result<ExitCode, Failure> {
         Some(Command::Batches(command)) => batches::run(command),
         Some(Command::Windows(command)) => windows::run(command),
         Some(Command::Agent(args)) => agent::run(args),
+        Some(Command::Paths(args)) => paths::run(args),
         #[cfg(feature = "cluster")]
         Some(Command::Ingest(args)) => ingest::run(args, in_force),
         #[cfg(feature = "cluster")]
@@ -159,6 +165,12 @@ fn run_command(cli: &Cli, in_force: &str) -> Result<ExitCode, Failure> {
 /// Reads an instant: milliseconds since 1970.
 fn parse_time(text: &str) -> Result<u64, String> {
     time::parse_rfc3339(text).map_err(|_| "not an RFC 3339 time such as 2025-12-28T18:03:00Z".to_owned())
+}
+
+/// The settings of a file of `--customers`; none without one.
+fn customer_settings(customers: &CustomersArg) -> Result<AllCustomerSettings, Failure> {
+    let Some(file) = &customers.customers else { return Ok(AllCustomerSettings::default()) };
+    customers::read(&RealDisk, file).map_err(|error| Failure::Usage(format!("--customers: {error}")))
 }
 
 /// Opens the data directory at `root`, which a server must have written.

@@ -28,6 +28,7 @@ use crate::base::inflight::Budget;
 use crate::base::shutdown::{self, EXIT_UNFINISHED};
 use crate::base::{allocator, clock};
 use crate::config::{Bounds, Config};
+use crate::customers::Customers;
 use crate::http::Handler;
 use crate::http::ingest::Ingest;
 use crate::http::reading::Reading;
@@ -81,13 +82,18 @@ impl Process {
         let gateway = load_tokens(&*disk, "--gateway-token-file", config.server.gateway_token_file.as_ref())?;
         let operators =
             load_tokens(&*disk, "--operator-token-file", config.server.operator_token_file.as_ref())?;
+        let customers = Customers::load(&*disk, config.customers.customers.as_deref(), &metrics);
+        let customers = customers.map_err(|error| Failure::Usage(format!("--customers: {error}")))?;
         let ingest = Ingest {
             limits: bounds.batch.clone(),
             max_body_bytes: bounds.max_body_bytes,
             budget: Budget::new(bounds.max_inflight_bytes),
+            customers: Arc::new(customers),
             metrics: Arc::clone(&metrics),
         };
-        let reading = Reading::new(bounds.query, bounds.batch.clone(), operators, Arc::clone(&metrics));
+        let is_open = !gateway.exist() && config.server.listen.iter().all(Listen::is_loopback);
+        let reading =
+            Reading::new((bounds.query, bounds.batch.clone()), operators, Arc::clone(&metrics), is_open);
         let routes = Routes::new(ingest, reading, gateway, Arc::clone(&metrics), Arc::clone(&connections));
         let (config, routes) = (config.clone(), Arc::new(routes));
         Ok(Self { bounds, disk, metrics, name, config, routes, connections })
@@ -198,7 +204,7 @@ fn exit_unfinished(reason: &str) -> ! {
 }
 
 /// The thread that waits for signals: the first SIGTERM or SIGINT asks for a clean stop, a second one ends the process at
-/// once, as does the first before the process is ready; SIGHUP reads files with secrets again.
+/// once, as does the first before the process is ready; SIGHUP reads the files of secrets and of customers again.
 struct SignalThread {
     stop: Sender<()>,
     is_ready: Arc<AtomicBool>,
@@ -237,6 +243,13 @@ impl SignalThread {
                 }
                 Err(error) => log::error!("the old tokens stay valid: {error}"),
             }
+        }
+        match self.routes.customers().reload(&*self.disk) {
+            Ok(None) => {}
+            Ok(Some((file, customers))) => {
+                log::info!("reloaded {} ({customers} customers with settings of their own)", file.display());
+            }
+            Err(error) => log::error!("the customers' old settings stay in force: {error}"),
         }
         if let Err(error) = (self.reload)(&*self.disk) {
             log::error!("the old credentials stay in use: {error}");

@@ -8,9 +8,10 @@ use std::sync::atomic::AtomicU64;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, progress};
+use super::{Failure, customer_settings, progress};
 use crate::base::clock;
 use crate::batch::Filter;
+use crate::config::CustomersArg;
 use crate::input::Input;
 use crate::model::{CustomerId, WindowSize};
 use crate::report::{Look, Report};
@@ -31,13 +32,15 @@ pub(super) struct SummarizeArgs {
     /// Threads; 0 for one per core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
-    /// The customerId of the windows
+    /// The customerId of the windows, and the customer of --customers
     #[arg(long, value_name = "ID", value_parser = parse_customer, default_value = "-")]
     customer: CustomerId,
     /// Count only entries that meet these conditions, such as status>=500,path=/checkout: fields of entries, family or class
     /// with =, !=, ^=, <, <=, > or >=; a comma in a value is \,
     #[arg(long = "where", value_name = "CONDITIONS", value_parser = parse_filter)]
     filter: Option<Filter>,
+    #[command(flatten)]
+    customers: CustomersArg,
     /// Paths and families in the table
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
@@ -73,6 +76,7 @@ pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
     let options = Options {
         customer: args.customer.clone(),
         size: args.window,
+        path_rules: customer_settings(&args.customers)?.of(&args.customer).path_rules.clone(),
         threads,
         now_ms: clock::now_ms(),
         filter: args.filter.clone(),

@@ -38,6 +38,8 @@ pub struct Config {
     pub server: ServerArgs,
     #[command(flatten, next_help_heading = "Batches")]
     pub batch: BatchArgs,
+    #[command(flatten)]
+    pub customers: CustomersArg,
     #[command(flatten, next_help_heading = "Journal")]
     pub journal: JournalArgs,
     #[command(flatten, next_help_heading = "Windows")]
@@ -168,6 +170,13 @@ pub struct BatchArgs {
         value_parser = within(0_usize, 1_024)
     )]
     pub summarize_threads: usize,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct CustomersArg {
+    /// JSON file with the rates, retention and path rules of customers; SIGHUP reads it again
+    #[arg(long, env = "LOG_ANALYTICS_CUSTOMERS", value_name = "FILE")]
+    pub customers: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]

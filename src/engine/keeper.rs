@@ -90,6 +90,11 @@ impl CheckpointKeeper {
         self.ledger.add(end, &replayed);
     }
 
+    /// The sums of all customers.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// The windows that do not exist any more, or will not once the next checkpoint is written.
     pub fn cutoffs(&self) -> Cutoffs {
         let mut cutoffs = self.ledger.cutoffs();

@@ -15,6 +15,7 @@
 mod bodies;
 mod checkpointer;
 mod committer;
+mod counted;
 pub mod keeper;
 mod packer;
 mod removals;
@@ -32,6 +33,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use self::checkpointer::{CheckpointerChannels, CheckpointerThread};
 use self::committer::CommitterThread;
+use self::counted::CountedCustomers;
 use self::keeper::{CheckpointKeeper, KeptFor};
 use self::packer::PackerThread;
 pub use self::packer::{PACK_INTERVAL, PACK_QUIET, PackOptions};
@@ -116,6 +118,7 @@ struct EngineShared {
     /// The latest time of receipt in the journal.
     last_received_at_ms: AtomicU64,
     removals: Removals,
+    counted: CountedCustomers,
     /// Which workers cannot write what they hold.
     overfull: Vec<AtomicBool>,
     /// Before these, windows do not exist or are about to be removed.
@@ -240,6 +243,7 @@ impl Engine {
             metrics,
             checkpointed_bytes: AtomicU64::new(0),
             last_received_at_ms: AtomicU64::new(committer.last_received_at_ms()),
+            counted: CountedCustomers::default(),
             overfull: (0..options.partitions).map(|_| AtomicBool::new(false)).collect(),
             cutoffs: Mutex::new(Arc::clone(&cutoffs)),
             options,
@@ -273,6 +277,7 @@ impl Engine {
         if let Some(why) = report.unproven {
             replayed::prove(&shared, why, &mut keeper, &Workers { to: &to_workers, acks: &acks })?;
         }
+        shared.counted.begin_with(keeper.ledger());
 
         let (to_committer, messages) = bounded(shared.options.max_group_batches);
         let (poke, poked) = bounded(1);
@@ -329,7 +334,7 @@ impl Engine {
 impl Intake for Engine {
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome {
         let metrics = &self.shared.metrics;
-        let (entries, body_bytes) = (batch.summary.entries, batch.body.len());
+        let (customer, entries, body_bytes) = (batch.customer, batch.summary.entries, batch.body.len());
         let received_at_ms = batch.received_at_ms;
         let starts: Vec<_> = batch.summary.minutes.iter().map(|(start, _)| *start).collect();
         // The body is the caller's until it answers; so long it is charged.
@@ -341,6 +346,7 @@ impl Intake for Engine {
         let _ = self.to_committer.send(ToCommitter::Commit { submission, answer });
         let outcome = waiting.wait();
         if outcome == Outcome::Counted {
+            self.shared.counted.count(customer, entries, received_at_ms);
             metrics.entries.inc_by(u64::from(entries));
             metrics.body_bytes.inc_by(body_bytes as u64);
             for start in starts {

@@ -13,11 +13,11 @@ use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, bounded};
 
 use super::{Engine, ToWorker};
 use crate::base::sync::lock;
-use crate::data_dir::{customer_dir_name, customer_in_dir_name, pack_in_file_name, window_in_file_name};
+use crate::data_dir::{pack_in_file_name, window_in_file_name};
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::query::bodies::BodySource;
 use crate::query::range::Kept;
-use crate::query::{Meter, QueryError, Question, Visit, WindowSource};
+use crate::query::{KnownCustomer, Meter, QueryError, Question, Visit, WindowSource};
 use crate::windows::file::{self, Damaged};
 use crate::windows::router::partition;
 use crate::windows::shelf::{Shelf, StoredWindow};
@@ -109,15 +109,6 @@ impl Engine {
         }
         Ok(Box::new(starts.into_iter()))
     }
-
-    /// The customer of a directory with a cut name: its windows know.
-    fn customer_of_cut_name(&self, name: &str) -> Option<CustomerId> {
-        let mut shelf = Shelf::new(&*self.shared.disk, self.shared.dir.windows().join(name));
-        let first = *shelf.list().ok()?.windows.first()?;
-        let bytes = shelf.read(first).ok()??.content.ok()?;
-        let (customer, _) = file::decode_any(&bytes, &Wanted::TOTALS).ok()?;
-        (customer_dir_name(&customer) == name).then_some(customer)
-    }
 }
 
 fn unreadable(error: std::io::Error) -> QueryError {
@@ -194,15 +185,14 @@ impl WindowSource for Engine {
         Ok(self)
     }
 
-    fn customers(&self) -> Result<Vec<CustomerId>, QueryError> {
-        let dir = self.shared.dir.windows();
-        let (mut customers, mut cut) = (BTreeSet::new(), Vec::new());
-        let listed = self.shared.disk.names(&dir, &mut |name| match customer_in_dir_name(name) {
-            Some(customer) => drop(customers.insert(customer)),
-            None => cut.push(name.to_owned()),
-        });
-        listed.map_err(|error| QueryError::Unreadable(format!("{}: {error}", dir.display())))?;
-        customers.extend(cut.iter().filter_map(|name| self.customer_of_cut_name(name)));
-        Ok(customers.into_iter().collect())
+    fn customers(&self) -> Result<Vec<KnownCustomer>, QueryError> {
+        Ok(self.shared.counted.list())
+    }
+
+    fn bytes_on_disk(&self, customer: &CustomerId) -> Result<Option<u64>, QueryError> {
+        let dir = self.shared.dir.customer(customer);
+        let files = self.shared.disk.list(&dir);
+        let files = files.map_err(|error| QueryError::Unreadable(format!("{}: {error}", dir.display())))?;
+        Ok(Some(files.iter().map(|file| file.bytes).sum()))
     }
 }

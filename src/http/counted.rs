@@ -66,6 +66,11 @@ impl BatchNumbers {
         }
     }
 
+    /// In how many entries each field was altered.
+    pub(crate) fn altered(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        self.altered.counts().map(|(field, entries)| (field.name(), entries))
+    }
+
     /// What a 409 says of the same batch.
     pub(crate) fn repeated(&self) -> Option<RepeatedNumbers> {
         self.lines.clone().map(|lines| RepeatedNumbers { entries: self.entries, lines })

@@ -18,40 +18,54 @@ pub struct Problem {
     /// `ING_…`, `SYS_…`, `QUO_…` or `HTTP_<status>`.
     pub code: Cow<'static, str>,
     pub description: Cow<'static, str>,
+    /// Seconds that the client should wait before it tries again; of a 429 and a 503.
+    pub retry_after_seconds: Option<u64>,
 }
 
 /// Seconds a client should wait after a 503.
-pub(crate) const RETRY_AFTER_SECONDS: &str = "1";
+const UNAVAILABLE_SECONDS: u64 = 1;
 
 impl Problem {
     /// 400: the batch or its headers are invalid.
     pub fn bad_batch(description: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: 400, code: "ING_1000".into(), description: description.into() }
+        Self::new(400, "ING_1000", description)
     }
 
     /// 409: the batch was counted before.
     pub fn duplicate() -> Self {
-        Self { status: 409, code: "ING_1001".into(), description: "this batch was counted already".into() }
+        Self::new(409, "ING_1001", "this batch was counted already")
     }
 
     /// 422: another batch was counted under the same key.
     pub fn conflict() -> Self {
-        let description = "another batch was counted under this idempotency key";
-        Self { status: 422, code: "ING_1002".into(), description: description.into() }
+        Self::new(422, "ING_1002", "another batch was counted under this idempotency key")
     }
 
     /// 503: try again later.
     pub fn unavailable(description: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: 503, code: "SYS_9002".into(), description: description.into() }
+        Self { retry_after_seconds: Some(UNAVAILABLE_SECONDS), ..Self::new(503, "SYS_9002", description) }
+    }
+
+    /// 429: the customer sends more entries than its rate.
+    pub fn over_rate(entries_per_second: u64, retry_after_seconds: u64) -> Self {
+        let description = format!(
+            "the customer is over its rate of {entries_per_second} entries a second: try again in \
+             {retry_after_seconds} s"
+        );
+        Self { retry_after_seconds: Some(retry_after_seconds), ..Self::new(429, "QUO_1000", description) }
+    }
+
+    fn new(
+        status: u16,
+        code: impl Into<Cow<'static, str>>,
+        description: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, code: code.into(), description: description.into(), retry_after_seconds: None }
     }
 
     /// 500: a bug in the server.
     pub fn internal() -> Self {
-        Self {
-            status: 500,
-            code: "SYS_9000".into(),
-            description: "internal error; see the server's log".into(),
-        }
+        Self::new(500, "SYS_9000", "internal error; see the server's log")
     }
 
     /// The error code follows from the status.
@@ -60,7 +74,7 @@ impl Problem {
             400 => Self::bad_batch(description),
             500 => Self::internal(),
             503 => Self::unavailable(description),
-            _ => Self { status, code: format!("HTTP_{status}").into(), description: description.into() },
+            _ => Self::new(status, format!("HTTP_{status}"), description),
         }
     }
 
@@ -68,7 +82,7 @@ impl Problem {
         match self.status {
             401 => "unauthenticated",
             409 | 422 => "resource_conflict",
-            503 => "unavailable",
+            429 | 503 => "unavailable",
             500 => "internal",
             _ => "invalid_argument",
         }
@@ -103,8 +117,8 @@ impl Problem {
         };
         let body = serde_json::to_vec(&body).expect("plain strings are written into memory");
         let mut response = Response::new(self.status, "application/json", body);
-        if self.status == 503 {
-            response = response.with("retry-after", RETRY_AFTER_SECONDS);
+        if let Some(seconds) = self.retry_after_seconds {
+            response = response.with("retry-after", seconds.to_string());
         }
         if self.status == 409 {
             response = response.with("idempotent-replayed", "true");

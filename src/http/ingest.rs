@@ -1,7 +1,7 @@
 //! `POST /logs`: from a request to a checked batch, and from its outcome to an answer.
 //!
-//! Input: head, body and an [`Intake`]. Output: an answer. Checks come in this order: headers, then the body's length and
-//! coding, then every entry. Never: a read of a body whose headers are refused.
+//! Input: head, body and an [`Intake`]. Output: an answer. Checks come in this order: headers, the customer's rate, then the
+//! body's length and coding, then every entry. Never: a read of a body whose headers are refused.
 
 use super::counted::{BatchNumbers, RepeatedNumbers};
 use super::errors::Problem;
@@ -12,10 +12,13 @@ use crate::base::inflight::{Budget, Charge};
 use crate::base::labelled::labelled;
 use crate::base::random;
 use crate::batch::{self, BatchError, Content, DecodeError, Encoding, Format};
+use crate::customers::Customers;
+use crate::customers::labels::BatchCounts;
 use crate::entry::{LineParameters, Skip};
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
+use crate::measures::Cell;
 use crate::metrics::Metrics;
-use crate::model::{BatchId, CustomerId};
+use crate::model::{BatchId, CustomerId, Summary};
 use std::sync::Arc;
 
 /// Options of `POST /logs`.
@@ -24,6 +27,7 @@ pub(crate) struct Ingest {
     /// The largest body, both as sent and decoded.
     pub max_body_bytes: usize,
     pub budget: Arc<Budget>,
+    pub customers: Arc<Customers>,
     pub metrics: Arc<Metrics>,
 }
 
@@ -37,6 +41,8 @@ labelled! {
         Unsupported "unsupported"
         Duplicate "duplicate"
         Conflict "conflict"
+        /// The customer is over its rate.
+        OverRate "over_rate"
         /// The client's upload stood still while others needed its memory.
         Stalled "stalled"
         /// The client went away before its body had come.
@@ -64,6 +70,7 @@ impl From<Problem> for Refused {
             411 => RejectReason::NoLength,
             413 => RejectReason::TooLarge,
             415 => RejectReason::Unsupported,
+            429 => RejectReason::OverRate,
             _ => RejectReason::Other,
         };
         Self { problem, batch_id: None, numbers: None, reason: reason.label() }
@@ -116,7 +123,12 @@ impl Ingest {
         request_id: &str,
     ) -> Result<Response, Refused> {
         let mut labels = labels(head)?;
-        let mut charge = Charge::new(&self.budget);
+        let customers = self.customers.in_force();
+        let settings = customers.of(&labels.customer);
+        if let (Some(rate), Err(seconds)) = (settings.entries_per_second, customers.admit(&labels.customer)) {
+            return Err(Problem::over_rate(rate, seconds).into());
+        }
+        let mut charge = Charge::of(&self.budget, labels.customer.as_str());
         let raw = body.read(self.max_body_bytes, &mut charge).map_err(|error| self.body_refused(&error))?;
         let decoded = batch::decode(labels.encoding, raw, self.max_body_bytes, &mut charge).map_err(
             |error| match error {
@@ -137,7 +149,11 @@ impl Ingest {
             labels.batch_id = body_id(labels.content.fingerprint(&decoded));
         }
         let now = Now::of(intake);
-        let limits = batch::Limits { visitors: intake.visitor_key(), ..self.limits.clone() };
+        let limits = batch::Limits {
+            visitors: intake.visitor_key(),
+            path_rules: settings.path_rules.clone(),
+            ..self.limits.clone()
+        };
         let summarized = match labels.content.summarize(&decoded, &limits, now.latest_ms) {
             Ok(summarized) => summarized,
             Err(error) => return Err(self.content_refused(labels, &decoded, intake, &error, &now)),
@@ -151,6 +167,7 @@ impl Ingest {
             numbers.count(&self.metrics);
             return Ok(numbers.accepted(request_id, &labels.batch_id));
         }
+        let sent = batch_counts(&summarized.summary);
         let outcome = intake.take(CheckedBatch {
             customer: &labels.customer,
             batch_id: &labels.batch_id,
@@ -164,6 +181,9 @@ impl Ingest {
         });
         match outcome {
             Outcome::Counted => {
+                customers.charge(&labels.customer, numbers.entries);
+                self.customers.accepted(&labels.customer, sent);
+                self.customers.activity().altered(&labels.customer, numbers.altered(), now.latest_ms);
                 numbers.count(&self.metrics);
                 Ok(numbers.accepted(request_id, &labels.batch_id))
             }
@@ -240,6 +260,16 @@ impl Ingest {
             }
         }
     }
+}
+
+fn batch_counts(summary: &Summary) -> BatchCounts {
+    let mut sent = BatchCounts { entries: u64::from(summary.entries), ..BatchCounts::default() };
+    for (_, counts) in &summary.minutes {
+        let measures = &counts.all.measures;
+        sent.with_status += measures.sum_of(|cell| !cell.is_duration());
+        sent.server_errors += measures.sum_of(Cell::is_server_error);
+    }
+    sent
 }
 
 fn with_remedy(error: String, remedy: Option<&str>) -> String {

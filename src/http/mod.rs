@@ -8,6 +8,7 @@
 mod aggregates;
 mod contained;
 mod counted;
+mod customers;
 mod dashboard;
 mod encode;
 pub(crate) mod errors;

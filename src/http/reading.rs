@@ -1,28 +1,22 @@
-//! Runs queries, and answers `GET /customers`.
+//! Runs queries.
 //!
-//! Input: queries, which `aggregates` makes of requests. Output: answers, in the form that was asked for. Who may ask:
-//! `/aggregates` whoever may send batches, and operators; `/customers` operators alone. Without `--operator-token-file` there
-//! is no `/customers` (404): nobody could ever be let in. Never: more queries at once than the limits say.
+//! Input: queries, which `aggregates` and `customers` make of requests. Output: answers, in the form that was asked for. Never:
+//! more queries at once than the limits say.
 
 use std::sync::Arc;
 
 use flate2::Compression;
-use serde::Serialize;
 
+use super::customers::DiskSizes;
 use super::errors::Problem;
-use super::params::{Params, bad};
 use super::tokens::Tokens;
 use super::{Head, Response, negotiate};
 use crate::batch::Limits;
 use crate::metrics::Metrics;
-use crate::model::CustomerId;
 use crate::query::aggregates::format_instant;
 use crate::query::gate::Gate;
 use crate::query::range::TimeRange;
-use crate::query::{QueryAnswer, QueryError, QueryForm, QueryLimits, WindowSource};
-
-/// Customers in a page where `limit` does not say, and at most.
-const CUSTOMERS: (usize, usize) = (1_000, 10_000);
+use crate::query::{QueryAnswer, QueryError, QueryForm, QueryLimits};
 
 /// Answers readers.
 pub struct Reading {
@@ -30,13 +24,23 @@ pub struct Reading {
     gate: Gate,
     rules: Limits,
     operators: Tokens,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
+    /// Everybody is an operator where there are no tokens: the server listens on loopback alone.
+    pub(super) is_open: bool,
+    pub(super) sizes: DiskSizes,
 }
 
 impl Reading {
-    /// Within these limits, with the list of customers for these operators. Bodies are read by the `rules` of batches.
-    pub fn new(limits: QueryLimits, rules: Limits, operators: Tokens, metrics: Arc<Metrics>) -> Self {
-        Self { limits, gate: Gate::new(limits.max_running, limits.max_wait), rules, operators, metrics }
+    /// Within these limits, with the list of customers for these operators; if it `is_open` and they have no tokens, for
+    /// everybody. Bodies are read by the `rules` of batches.
+    pub fn new(
+        (limits, rules): (QueryLimits, Limits),
+        operators: Tokens,
+        metrics: Arc<Metrics>,
+        is_open: bool,
+    ) -> Self {
+        let gate = Gate::new(limits.max_running, limits.max_wait);
+        Self { limits, gate, rules, operators, metrics, is_open, sizes: DiskSizes::default() }
     }
 
     /// The rules that bodies are read by.
@@ -62,41 +66,6 @@ impl Reading {
     /// Queries that run now.
     pub fn running(&self) -> usize {
         self.gate.running()
-    }
-
-    /// `GET /customers`.
-    ///
-    /// # Errors
-    /// 404 on a server without operators, 401 for anybody else, then as for [`Reading::aggregates`].
-    pub fn customers(&self, head: &Head, source: &dyn WindowSource) -> Result<Response, Problem> {
-        #[derive(Serialize)]
-        struct Page<'a> {
-            customers: Vec<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            next: Option<&'a str>,
-        }
-        if !self.operators.exist() {
-            return Err(Problem::http(404, "the server was started without --operator-token-file"));
-        }
-        if !self.operators.allow(head) {
-            return Err(Problem::http(401, "authorization: Bearer with an operator's token is needed"));
-        }
-        let params = Params::of(head, &["limit", "next"])?;
-        let limit = params.number("limit", CUSTOMERS.0, (1, CUSTOMERS.1), "")?;
-        let first = match params.get("next") {
-            None => None,
-            Some(next) => {
-                Some(CustomerId::new(next).ok_or_else(|| bad("next must be that of the page before"))?)
-            }
-        };
-        self.run("/customers", head, QueryForm::Json, |_| {
-            let customers = source.customers()?;
-            let from = first.map_or(0, |first| customers.partition_point(|customer| *customer < first));
-            let mut page = customers[from..].iter().map(CustomerId::as_str);
-            let page = Page { customers: page.by_ref().take(limit).collect(), next: page.next() };
-            let body = serde_json::to_vec(&page).expect("text is written into memory");
-            Ok(QueryAnswer { body, next: None, covered: None })
-        })
     }
 
     /// Runs one query when it is its turn. Compressing the answer is part of it.

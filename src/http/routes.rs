@@ -11,13 +11,15 @@ use std::time::Instant;
 use prometheus::{Histogram, IntCounter};
 
 use super::errors::Problem;
-use super::ingest::{Ingest, Refused, RejectReason};
+use super::ingest::{Ingest, Refused, RejectReason, customer};
 use super::reading::Reading;
 use super::stats::ConnectionStats;
 use super::tokens::Tokens;
 use super::{Handler, Head, Request, Response, aggregates, dashboard, openapi};
 use crate::base::clock;
 use crate::base::random;
+use crate::customers::Customers;
+use crate::customers::activity::Refusal;
 use crate::intake::{Health, Intake, Reason};
 use crate::metrics::Metrics;
 use crate::query::WindowSource;
@@ -167,6 +169,11 @@ impl Routes {
 
     /// Recovery is done: batches go here, windows come from there.
     pub(crate) fn open(&self, roles: Roles) {
+        if let (Some(_), Some(source)) = (&roles.intake, &roles.source) {
+            let known = source.customers().unwrap_or_default().into_iter();
+            let counted = known.filter_map(|known| Some((known.id, known.counted?.entries)));
+            self.customers().begin_with(counted.collect());
+        }
         assert!(self.opened.set(roles).is_ok(), "recovery is done once");
     }
 
@@ -178,6 +185,11 @@ impl Routes {
     /// The gateway's and the operators' tokens, to be read again on SIGHUP.
     pub(crate) fn tokens(&self) -> [&Tokens; 2] {
         [&self.tokens, self.reading.operators()]
+    }
+
+    /// The customers' settings, to be read again on SIGHUP.
+    pub(crate) fn customers(&self) -> &Customers {
+        &self.ingest.customers
     }
 
     /// The roles, between recovery and the stop.
@@ -225,7 +237,10 @@ impl Routes {
                     _ => Ok(aggregates::windows(&self.reading, head, source)?),
                 }
             }
-            Route::Customers => Ok(self.reading.customers(head, self.opened()?.source()?)?),
+            Route::Customers => {
+                let source = self.opened()?.source()?;
+                Ok(self.reading.customers(head, source, self.customers())?)
+            }
             // Neither holds a customer's data, so neither needs a token.
             Route::Dashboard | Route::OpenApi => {
                 self.opened()?;
@@ -269,6 +284,20 @@ impl Routes {
         metrics.render()
     }
 
+    /// Remembers a refused batch with its customer, and logs it when it is its turn. A duplicate was counted, and who has no
+    /// token does not speak for the customer that it names.
+    fn note_refused(&self, head: Option<&Head>, problem: &Problem, reason: &'static str) {
+        if reason == RejectReason::Duplicate.label() || problem.status == 401 {
+            return;
+        }
+        let customer = head.and_then(|head| customer(head).ok());
+        let (status, description) = (problem.status, problem.description.to_string());
+        let refusal = Refusal { at_ms: clock::now_ms(), status, reason, description };
+        if let Some(line) = self.customers().refused(customer.as_ref(), refusal) {
+            log::warn!("{line}");
+        }
+    }
+
     /// Adds what all answers share.
     fn finish(
         &self,
@@ -289,6 +318,7 @@ impl Routes {
                 }
                 if route == Route::Logs {
                     self.metrics.rejects.with_label_values(&[reason]).inc();
+                    self.note_refused(head, &problem, reason);
                 }
                 if problem.status == 500 {
                     log::error!("request {request_id}: {method} {}: 500", route.label());
@@ -312,6 +342,7 @@ impl Routes {
             }
         }
         log::debug!("request {request_id}: {method} {} {status} {:?}", route.label(), began.elapsed());
+        self.customers().due_refusals(clock::now_ms()).iter().for_each(|line| log::warn!("{line}"));
         response.with("x-request-id", request_id)
     }
 }

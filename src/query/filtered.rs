@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use super::bodies::BodySource;
 use super::merged::MergedWindow;
 use super::range::TimeRange;
-use super::{Meter, QueryError, QueryLimits, Question, Visit, WindowSource};
+use super::{KnownCustomer, Meter, QueryError, QueryLimits, Question, Visit, WindowSource};
 use crate::base::sync::{into_inner, lock};
 use crate::batch::{Counter, Filter, Finder, Limits, windows};
 use crate::dimension::DIMENSION_COUNT;
@@ -116,8 +116,12 @@ impl WindowSource for FilteredWindows {
         Ok(())
     }
 
-    fn customers(&self) -> Result<Vec<CustomerId>, QueryError> {
+    fn customers(&self) -> Result<Vec<KnownCustomer>, QueryError> {
         Ok(Vec::new())
+    }
+
+    fn bytes_on_disk(&self, _: &CustomerId) -> Result<Option<u64>, QueryError> {
+        Ok(None)
     }
 }
 

@@ -208,9 +208,35 @@ pub trait WindowSource: Send + Sync {
         Err(QueryError::NoBodies)
     }
 
-    /// Every customer that has windows, sorted.
+    /// Every customer of whom anything was counted, sorted. Everything that was acknowledged before the call is in it.
     ///
     /// # Errors
     /// See [`QueryError`].
-    fn customers(&self) -> Result<Vec<CustomerId>, QueryError>;
+    fn customers(&self) -> Result<Vec<KnownCustomer>, QueryError>;
+
+    /// Bytes of a customer's windows on disk; `None` where that is not known.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    fn bytes_on_disk(&self, customer: &CustomerId) -> Result<Option<u64>, QueryError>;
+}
+
+/// A customer of whom something was counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownCustomer {
+    /// Its id.
+    pub id: CustomerId,
+    /// What was counted; `None` where that is not summed up.
+    pub counted: Option<CountedEntries>,
+}
+
+/// What was counted of a customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountedEntries {
+    /// Entries of all its batches.
+    pub entries: u64,
+    /// When the first of its batches was received: milliseconds since 1970.
+    pub first_seen_ms: u64,
+    /// When the last of its batches was received.
+    pub last_seen_ms: u64,
 }

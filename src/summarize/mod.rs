@@ -18,6 +18,7 @@ use chunks::{Chunk, Chunks, MAX_LINE_BYTES};
 pub use chunks::CHUNK_BYTES;
 
 use crate::base::sync::{self, lock};
+use crate::batch::path_rules::PathRules;
 use crate::batch::{self, BatchError, Counter, Filter, Finder, Format, ItemPlace, Limits, Summarized};
 use crate::input::{Input, read_more};
 use crate::model::{CustomerId, Seq, Summary, WindowId, WindowSize};
@@ -33,6 +34,8 @@ pub struct Options {
     pub customer: CustomerId,
     /// Their size.
     pub size: WindowSize,
+    /// What paths count under; `None` where each counts under itself.
+    pub path_rules: Option<Arc<PathRules>>,
     /// Threads that count; 1 does everything on the caller's.
     pub threads: usize,
     /// The clock, for what may not be in the future.
@@ -168,6 +171,7 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
     let limits = Limits {
         max_entries: u32::MAX as usize,
         max_minutes: usize::MAX,
+        path_rules: options.path_rules.clone(),
         parallel_from_bytes: if alone { usize::MAX } else { Limits::default().parallel_from_bytes },
         ..Limits::default()
     };

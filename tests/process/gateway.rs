@@ -21,15 +21,15 @@ use crate::support::server::program;
 use crate::support::stored::{assert_verified, window};
 use crate::support::wait::eventually;
 
-const TOKEN: &str = "replace-this-token-by-your-own";
-const ACME: &str = "00000000000000000000000000000000000000000000000000000000example1";
+pub(super) const TOKEN: &str = "replace-this-token-by-your-own";
+pub(super) const ACME: &str = "00000000000000000000000000000000000000000000000000000000example1";
 const GLOBEX: &str = "00000000000000000000000000000000000000000000000000000000example2";
 
 /// A process that is killed when the test is over, however that comes.
-struct Process(Child);
+pub(super) struct Process(pub(super) Child);
 
 impl Process {
-    fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 
@@ -49,31 +49,34 @@ impl Drop for Process {
 }
 
 /// The server and the gateway, in a directory of their own.
-struct Gateway {
+pub(super) struct Gateway {
     dir: tempfile::TempDir,
-    server: Option<Process>,
-    nginx: Option<Process>,
-    addr: SocketAddr,
+    pub(super) server: Option<Process>,
+    pub(super) nginx: Option<Process>,
+    pub(super) addr: SocketAddr,
+    /// The server's port beside its socket.
+    pub(super) port: SocketAddr,
 }
 
 impl Gateway {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("token"), TOKEN).unwrap();
-        let mut gateway = Self { dir, server: None, nginx: None, addr: ([127, 0, 0, 1], 0).into() };
+        let nowhere = ([127, 0, 0, 1], 0).into();
+        let mut gateway = Self { dir, server: None, nginx: None, addr: nowhere, port: nowhere };
         gateway.start_server();
         gateway.start_nginx();
         gateway
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     fn start_server(&mut self) {
         let mut child = program()
             .arg("serve")
-            .arg(format!("--listen=unix:{}", self.path("http.sock").display()))
+            .arg(format!("--listen=unix:{},127.0.0.1:0", self.path("http.sock").display()))
             .arg("--data-dir")
             .arg(self.path("store"))
             .arg("--gateway-token-file")
@@ -86,6 +89,7 @@ impl Gateway {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("is ready on unix:"), "{line}");
+        self.port = line.trim().rsplit("http://").next().unwrap().parse().unwrap();
         self.server = Some(Process(child));
     }
 
@@ -164,7 +168,7 @@ impl Gateway {
     }
 
     /// Stops both and returns what was counted for a customer on the day of the test's entries.
-    fn stop_and_count(&mut self, customers: &[&str]) -> Vec<u64> {
+    pub(super) fn stop_and_count(&mut self, customers: &[&str]) -> Vec<u64> {
         assert!(self.nginx.take().unwrap().end(Signal::QUIT));
         assert!(self.server.take().unwrap().end(Signal::TERM));
         assert_verified(self.dir.path());
@@ -187,14 +191,14 @@ fn nginx() -> PathBuf {
 }
 
 /// A batch for `/logs` with these header lines, each with its line end.
-fn post(headers: &str, body: &str) -> String {
+pub(super) fn post(headers: &str, body: &str) -> String {
     format!(
         "POST /logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n{body}",
         body.len()
     )
 }
 
-fn key(key: &str) -> String {
+pub(super) fn key(key: &str) -> String {
     format!("X-Api-Key: {key}\r\n")
 }
 

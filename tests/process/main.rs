@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "helpers are shared by several test binaries")]
 
 mod crash;
+mod customers_file;
 mod dashboard;
 mod deploy;
 mod dry_run;
@@ -33,6 +34,7 @@ mod summarize;
 mod support;
 mod ten_questions;
 mod week_04;
+mod week_05;
 mod week_08;
 mod week_data;
 mod window_retention;

@@ -22,6 +22,7 @@ mod journal_damage;
 mod layers;
 mod log_lines;
 mod mutation;
+mod path_rules;
 mod request_reader;
 mod seeds;
 mod simulate;

@@ -5,6 +5,7 @@
 //! anew for each tally, against inputs made to collide, and leave no trace in the result.
 
 mod grid;
+mod ruled;
 mod sums;
 
 use foldhash::fast::RandomState;
@@ -15,6 +16,7 @@ use super::agent::{self, Class};
 use super::entry::Entry;
 use super::field::{Altered, FieldSet};
 use super::intern::{BLOCK, Interner};
+use super::limits::Limits;
 use super::rules;
 use super::scan::Short;
 use crate::base::secret::Subkey;
@@ -24,6 +26,7 @@ use crate::model::WindowStart;
 use crate::time;
 
 pub(super) use grid::{CountGrid, Requests};
+use ruled::RuledPaths;
 pub(super) use sums::{RowSums, Sample, SumGrid, SumPlace};
 
 /// Requests of a batch, or of a piece of one.
@@ -31,8 +34,10 @@ pub(super) struct Tally {
     pub(super) altered: Altered,
     pub(super) entries: u32,
     pub(super) methods: Interner,
-    /// Tagged with the number of the method.
+    /// What is counted, tagged with the number of the method.
     pub(super) paths: Interner,
+    /// The paths that were sent, where rules say what they count under.
+    ruled: Option<Box<RuledPaths>>,
     pub(super) agents: Interner,
     /// The first of the agents, up to the last that was counted.
     counted_agents: Vec<CountedAgent>,
@@ -88,6 +93,8 @@ pub(super) struct Numbered {
     pub(super) agent: u32,
     /// The numbers of the keys in [`Tally::texts`], or [`NO_KEY`].
     pub(super) texts: [u32; TEXT_COUNT],
+    /// The path is a route, to which no path rule applies.
+    pub(super) is_route: bool,
     pub(super) sample: Sample,
     pub(super) client: Client,
 }
@@ -111,6 +118,7 @@ impl Numbered {
         method: 0,
         agent: 0,
         texts: [NO_KEY; TEXT_COUNT],
+        is_route: false,
         sample: Sample::NONE,
         client: Client::Unknown,
     };
@@ -146,20 +154,21 @@ const NO_MINUTE: WindowStart = WindowStart(u32::MAX);
 impl Tally {
     /// An empty tally for entries that take this many bytes of a body. A guess at what they will need saves
     /// growing again and again; for a small batch that would be most of the work.
-    pub(super) fn for_bytes(bytes: usize, visitor_key: Subkey) -> Self {
+    pub(super) fn for_bytes(bytes: usize, limits: &Limits) -> Self {
         let keys = (bytes / 256).clamp(16, 512);
         Self {
             altered: Altered::default(),
             entries: 0,
             methods: Interner::with_capacity(8, 8),
             paths: Interner::with_capacity(keys, 40),
+            ruled: limits.path_rules.as_ref().map(|rules| Box::new(RuledPaths::new(rules, keys))),
             agents: Interner::with_capacity(keys.min(64), 128),
             counted_agents: Vec::new(),
             families: Interner::with_capacity(16, 16),
             texts: std::array::from_fn(|_| Interner::with_capacity(8, 16)),
             minutes: Vec::new(),
             by: Default::default(),
-            visitor_key,
+            visitor_key: limits.visitors,
             visitor: Vec::new(),
             known_methods: [(0, 0); METHODS],
             rows: HashMap::default(),
@@ -173,7 +182,8 @@ impl Tally {
         let keys: usize = interners.chain(&self.texts).map(Interner::memory_bytes).sum();
         let by: usize = self.by.iter().map(|by| by.counts.bytes() + by.sums.bytes()).sum();
         let minute = |minute: &Minute| size_of::<Minute>() + minute.robots.bytes() + minute.visitors.bytes();
-        keys + by + self.minutes.iter().map(minute).sum::<usize>()
+        let ruled = self.ruled.as_ref().map_or(0, |ruled| ruled.bytes());
+        keys + ruled + by + self.minutes.iter().map(minute).sum::<usize>()
     }
 
     /// The number of a method, which is checked and upper-cased.
@@ -222,6 +232,7 @@ impl Tally {
             method: self.method(entry.method),
             agent,
             texts,
+            is_route: entry.is_route,
             sample,
             client,
         };
@@ -234,14 +245,23 @@ impl Tally {
     /// Counts entries, at most [`BLOCK`].
     pub(super) fn count(&mut self, entries: &[Pending]) {
         let mut ids = [0; BLOCK];
-        self.paths.intern_short(entries.iter().map(|entry| (&entry.path, entry.rest.method)), &mut ids);
+        match &mut self.ruled {
+            None => {
+                self.paths
+                    .intern_short(entries.iter().map(|entry| (&entry.path, entry.rest.method)), &mut ids);
+            }
+            Some(ruled) => ruled.number_short(entries, &self.methods, &mut self.paths, &mut ids),
+        }
         entries.iter().zip(ids).for_each(|(entry, path)| self.count_numbered(path, &entry.rest));
         self.entries += entries.len() as u32;
     }
 
     /// Counts one entry, with any path.
     pub(super) fn count_one(&mut self, path: &str, rest: &Numbered) {
-        let path = self.paths.intern(path, rest.method);
+        let path = match &mut self.ruled {
+            None => self.paths.intern(path, rest.method),
+            Some(ruled) => ruled.number(path, rest, &self.methods, &mut self.paths),
+        };
         self.count_numbered(path, rest);
         self.entries += 1;
     }

@@ -98,7 +98,7 @@ async function customers(signal) {
   const params = { limit: 1000 };
   do {
     const page = await get('/customers', params, { signal });
-    found.push(...page.customers.map((one) => (one.customerId ? one : { customerId: one })));
+    found.push(...page.customers);
     params.next = page.next;
   } while (params.next && found.length < MAX_CUSTOMERS);
   return found;

@@ -185,7 +185,7 @@ impl Worker {
         // A fold makes a window smaller.
         self.resident_bytes = self.resident_bytes + window.resident_bytes() - bytes;
         self.resident_keys = self.resident_keys + window.keys() - keys;
-        self.metrics.folded_keys.inc_by(folded.keys);
+        self.metrics.count_folded(&key.0, folded.keys);
         if !resident.dirty {
             resident.dirty = true;
             if key.1.size == WindowSize::Minute {

@@ -1,0 +1,196 @@
+//! The file of `--customers`: what holds for single customers, and for all others.
+//!
+//! ```json
+//! {"default": {"entriesPerSecond": 10000},
+//!  "customers": {"acme": {"entriesPerSecond": 1000, "retainDays": {"minute": 30, "hour": 400, "day": 0},
+//!                         "pathRules": ["GET /users/{id}/posts/{post}", "* /files/{*rest}", "ids"]}}}
+//! ```
+//!
+//! Input: the bytes of the file. Output: [`CustomerSettings`], or an error that names line and reason. What a customer does
+//! not set is the default's; what the default does not set is not limited, kept as the server's flags say, and counted
+//! by its own path. Never: a file is taken in part.
+
+use std::fmt;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::rate::MAX_ENTRIES_PER_SECOND;
+use crate::batch::path_rules::PathRules;
+use crate::model::{CustomerId, WindowSize};
+
+/// What holds for one customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CustomerSettings {
+    /// Entries that it may send a second; `None` for any number.
+    #[serde(default, deserialize_with = "rate")]
+    pub entries_per_second: Option<u64>,
+    /// For how many days its windows are kept; `None` as the server's flag says.
+    #[serde(default)]
+    pub retain_days: Option<RetainDays>,
+    /// What its paths count under; `None` for no rules.
+    #[serde(default, deserialize_with = "path_rules")]
+    pub path_rules: Option<Arc<PathRules>>,
+}
+
+/// For how many days windows are kept, by size; zero for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetainDays {
+    minute: u32,
+    hour: u32,
+    day: u32,
+}
+
+impl RetainDays {
+    /// By size, finest first.
+    pub fn by_size(self) -> [u32; WindowSize::ALL.len()] {
+        [self.minute, self.hour, self.day]
+    }
+}
+
+/// What holds for all customers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllCustomerSettings {
+    #[serde(default)]
+    default: CustomerSettings,
+    #[serde(default, deserialize_with = "customers")]
+    customers: Customers,
+}
+
+type Customers = HashMap<CustomerId, CustomerSettings, RandomState>;
+
+/// Why a file of customers is refused.
+#[derive(Debug)]
+pub struct CustomersFileError(serde_json::Error);
+
+impl fmt::Display for CustomersFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // serde_json says the reason and then the line and column.
+        write!(f, "{}", self.0)
+    }
+}
+
+impl std::error::Error for CustomersFileError {}
+
+impl AllCustomerSettings {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// What is wrong, with its line.
+    pub fn parse(bytes: &[u8]) -> Result<Self, CustomersFileError> {
+        let mut settings: Self = serde_json::from_slice(bytes).map_err(CustomersFileError)?;
+        let Self { default, customers } = &mut settings;
+        for customer in customers.values_mut() {
+            customer.entries_per_second = customer.entries_per_second.or(default.entries_per_second);
+            customer.retain_days = customer.retain_days.or(default.retain_days);
+            customer.path_rules = customer.path_rules.take().or_else(|| default.path_rules.clone());
+        }
+        Ok(settings)
+    }
+
+    /// What holds for this customer.
+    pub fn of(&self, customer: &CustomerId) -> &CustomerSettings {
+        self.customers.get(customer).unwrap_or(&self.default)
+    }
+
+    /// How many customers have settings of their own.
+    pub fn customer_count(&self) -> usize {
+        self.customers.len()
+    }
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let rate = u64::deserialize(deserializer)?;
+    if !(1..=MAX_ENTRIES_PER_SECOND).contains(&rate) {
+        return Err(D::Error::custom(format!("entriesPerSecond must be 1 to {MAX_ENTRIES_PER_SECOND}")));
+    }
+    Ok(Some(rate))
+}
+
+fn path_rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<PathRules>>, D::Error> {
+    let rules = Vec::<String>::deserialize(deserializer)?;
+    let rules = PathRules::new(rules.iter().map(String::as_str)).map_err(D::Error::custom)?;
+    Ok(Some(Arc::new(rules)))
+}
+
+fn customers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Customers, D::Error> {
+    struct CustomersVisitor;
+
+    impl<'de> Visitor<'de> for CustomersVisitor {
+        type Value = Customers;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of customers by their id")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Customers, A::Error> {
+            let mut customers = Customers::default();
+            while let Some(id) = map.next_key::<String>()? {
+                let customer = CustomerId::new(&id).ok_or_else(|| {
+                    A::Error::custom(format!("customer {id:?}: an id is 1 to 128 visible ASCII characters"))
+                })?;
+                if customers.insert(customer, map.next_value()?).is_some() {
+                    return Err(A::Error::custom(format!("customer {id:?} stands there twice")));
+                }
+            }
+            Ok(customers)
+        }
+    }
+
+    deserializer.deserialize_map(CustomersVisitor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of<'s>(settings: &'s AllCustomerSettings, customer: &str) -> &'s CustomerSettings {
+        settings.of(&CustomerId::new(customer).unwrap())
+    }
+
+    #[test]
+    fn what_a_customer_does_not_set_is_the_defaults() {
+        let settings = AllCustomerSettings::parse(
+            br#"{"default":{"entriesPerSecond":10,"pathRules":["ids"]},"customers":{
+                "acme":{"retainDays":{"minute":30,"hour":400,"day":0}},
+                "own":{"entriesPerSecond":5,"pathRules":["* /a/{x}"]}}}"#,
+        )
+        .unwrap();
+        let (acme, own, other) = (of(&settings, "acme"), of(&settings, "own"), of(&settings, "other"));
+        assert_eq!(acme.entries_per_second, Some(10));
+        assert_eq!(acme.retain_days.map(RetainDays::by_size), Some([30, 400, 0]));
+        assert_eq!((other.entries_per_second, other.retain_days), (Some(10), None));
+        assert_eq!(own.entries_per_second, Some(5));
+        let template = |of: &CustomerSettings, path| {
+            Some(of.path_rules.as_ref()?.template("GET", path, &mut String::new())?.to_owned())
+        };
+        assert_eq!(template(acme, "/a/1").as_deref(), Some("/a/{id}"));
+        assert_eq!(template(own, "/a/1").as_deref(), Some("/a/{x}"));
+        assert_eq!(template(own, "/b/1"), None, "a customer's own rules stand instead of the default's");
+        let empty = AllCustomerSettings::parse(b"{}").unwrap();
+        assert_eq!((of(&empty, "x"), empty.customer_count()), (&CustomerSettings::default(), 0));
+    }
+
+    #[test]
+    fn a_bad_file_is_refused_with_line_and_reason() {
+        for (file, reason) in [
+            ("{\n\"customers\":{\"a b\":{}}}", "visible ASCII"),
+            ("{\n\"customers\":{\"a\":{},\n\"a\":{}}}", "twice"),
+            ("{\"default\":{\n\"entriesPerSecond\":0}}", "1 to 1000000000"),
+            ("{\"default\":{\"pathRules\":[\"ids\",\n\"GET /a{b}\"]}}", "literal or one"),
+            ("{\"default\":{\n\"retainDays\":{\"minute\":1,\"hour\":1}}}", "missing field `day`"),
+            ("{\"default\":{\n\"entriesPersecond\":1}}", "unknown field"),
+            ("{\"default\":{}\n", "EOF"),
+            ("\n7", "invalid type"),
+        ] {
+            let error = AllCustomerSettings::parse(file.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(reason) && error.contains(" at line "), "{file}: {error}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What was counted of each customer, as of now: the ledger of the start and every batch since.
+//!
+//! Input: the ledger after replay, and batches before they are answered. Output: the list behind `GET /customers`. Never: what a
+//! checkpoint is made of; the ledger is counted anew from markers, so that it says what its record says.
+
+use std::sync::Mutex;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::base::sync::lock;
+use crate::journal::ledger::{CustomerTotals, Ledger};
+use crate::model::CustomerId;
+use crate::query::{CountedEntries, KnownCustomer};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct CountedCustomers(Mutex<HashMap<CustomerId, CustomerTotals, RandomState>>);
+
+impl CountedCustomers {
+    /// Begins with what was counted before.
+    pub(super) fn begin_with(&self, ledger: &Ledger) {
+        let mut counted = lock(&self.0);
+        counted.extend(ledger.customers.iter().map(|(customer, totals)| (customer.clone(), *totals)));
+    }
+
+    /// Counts a durable batch.
+    pub(super) fn count(&self, customer: &CustomerId, entries: u32, received_at_ms: u64) {
+        lock(&self.0).entry(customer.clone()).or_default().count(entries, received_at_ms);
+    }
+
+    /// All customers with entries, sorted.
+    pub(super) fn list(&self) -> Vec<KnownCustomer> {
+        let counted = lock(&self.0);
+        let counted = counted.iter().filter(|(_, totals)| totals.entries > 0);
+        let mut list: Vec<_> = counted
+            .map(|(customer, totals)| KnownCustomer {
+                id: customer.clone(),
+                counted: Some(CountedEntries {
+                    entries: totals.entries,
+                    first_seen_ms: totals.first_seen_ms,
+                    last_seen_ms: totals.last_seen_ms,
+                }),
+            })
+            .collect();
+        list.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        list
+    }
+}
