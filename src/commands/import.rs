@@ -15,7 +15,7 @@ use super::summarize::parse_customer;
 use super::{Failure, dry_run, progress};
 use crate::base::clock;
 use crate::base::disk;
-use crate::client::Base;
+use crate::client::ServerUrl;
 use crate::config::Span;
 use crate::entry::{Format, FormatError, ReaderOptions, Zone};
 use crate::import::follow::Follow;
@@ -34,9 +34,9 @@ pub(super) struct ImportArgs {
     /// Whose entries they are
     #[arg(long, env = "LOG_ANALYTICS_CUSTOMER", value_name = "ID", value_parser = parse_customer)]
     customer: CustomerId,
-    /// The server: http://HOST:PORT or unix:PATH
+    /// The server: http://HOST:PORT, https://HOST or unix:PATH
     #[arg(long, env = "LOG_ANALYTICS_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    url: Base,
+    url: ServerUrl,
     /// File with the token that the gateway asks for
     #[arg(long, env = "LOG_ANALYTICS_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,

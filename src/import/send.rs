@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::walk::{Answer, Post};
 use crate::base::clock;
-use crate::client::{self, Base, Client};
+use crate::client::{ServerAnswer, ServerClient, ServerUrl};
 use crate::model::CustomerId;
 
 /// The pause before the second try; doubled for each further one.
@@ -37,7 +37,7 @@ pub enum Compress {
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// The server.
-    pub server: Base,
+    pub server: ServerUrl,
     /// Whose batches they are.
     pub customer: CustomerId,
     /// Sent as `authorization: Bearer …`.
@@ -80,7 +80,7 @@ impl std::fmt::Display for Undelivered {
 /// Delivers over one connection.
 pub struct Sender {
     delivery: Arc<Delivery>,
-    client: Client,
+    client: ServerClient,
     authorization: Option<String>,
     /// Ends pauses, and with them the batch.
     stop: Arc<AtomicBool>,
@@ -89,7 +89,7 @@ pub struct Sender {
 impl Sender {
     /// Connects when the first batch is sent.
     pub fn new(delivery: Arc<Delivery>, stop: Arc<AtomicBool>) -> Self {
-        let client = Client::new(delivery.server.clone());
+        let client = ServerClient::new(delivery.server.clone());
         let authorization = delivery.token.as_ref().map(|token| format!("Bearer {token}"));
         Self { delivery, client, authorization, stop }
     }
@@ -138,7 +138,7 @@ enum Meaning {
     Later,
 }
 
-fn meaning(answer: &client::Answer) -> Meaning {
+fn meaning(answer: &ServerAnswer) -> Meaning {
     match answer.status {
         200..=299 => Meaning::Done(Answer::Counted),
         409 => Meaning::Done(Answer::AlreadyCounted),
