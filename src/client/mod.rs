@@ -58,6 +58,15 @@ impl FromStr for ServerUrl {
     }
 }
 
+impl ServerUrl {
+    /// Whether the server is on this machine.
+    pub fn is_local(&self) -> bool {
+        let uri: Option<Uri> = self.base.parse().ok();
+        let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+        self.socket.is_some() || host == "localhost" || host == "[::1]" || host.starts_with("127.")
+    }
+}
+
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.socket {
@@ -229,6 +238,17 @@ mod tests {
         ] {
             assert!(text.parse::<ServerUrl>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn servers_on_this_machine_are_told_from_others() {
+        let is_local = |text: &str| text.parse::<ServerUrl>().unwrap().is_local();
+        assert!(
+            ["http://127.0.0.1:8080", "https://localhost", "http://[::1]:1", "unix:/x"]
+                .into_iter()
+                .all(is_local)
+        );
+        assert!(!is_local("https://logs.example") && !is_local("http://10.0.0.1"));
     }
 
     #[test]
