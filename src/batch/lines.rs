@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use super::client::ClientAddress;
 use super::error::BatchError;
 use super::field::{Field, FieldSet};
+use super::filter::{AgentNames, Filter};
 use super::limits::{Limits, MAX_DURATION_SECONDS, MAX_RESPONSE_BYTES, MAX_STATUS};
 use super::number::Number;
 use super::raw::{RawEntry, RawValue};
@@ -29,11 +30,23 @@ const NO_PATH: &str = "(invalid)";
 /// Counts entries of logs into a tally.
 pub(super) struct LineCounter {
     texts: [HashMap<Box<str>, u32, RandomState>; TEXT_COUNT],
+    /// What entries must meet.
+    chosen: Option<(Filter, AgentNames)>,
 }
 
 impl LineCounter {
     pub(super) fn new() -> Self {
-        Self { texts: std::array::from_fn(|_| HashMap::default()) }
+        Self { texts: std::array::from_fn(|_| HashMap::default()), chosen: None }
+    }
+
+    /// Forgets the numbers of keys, which belong to a tally.
+    pub(super) fn forget_keys(&mut self) {
+        *self = Self { chosen: self.chosen.take(), ..Self::new() };
+    }
+
+    /// Counts only what meets this filter from now on.
+    pub(super) fn choose(&mut self, filter: Option<&Filter>) {
+        self.chosen = filter.map(|filter| (filter.clone(), AgentNames::default()));
     }
 
     /// Counts an entry.
@@ -49,6 +62,12 @@ impl LineCounter {
         let received_at_ms = entry.received_at_micros / 1_000;
         if received_at_ms > rules.latest_ms {
             return Err(Skip::TooFarAhead);
+        }
+        if let Some((filter, agents)) = &mut self.chosen {
+            let raw = raw_of_line(entry);
+            if !filter.matches(|field| raw.get(field).clone(), rules, agents) {
+                return Ok(());
+            }
         }
         let mut altered = FieldSet::default();
         let mut note = |field, is_altered: bool| {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Report, Wanted, fits};
-use crate::client::{Answer, Base, Client};
+use crate::client::{ServerAnswer, ServerClient, ServerUrl};
 use crate::dimension::OTHER;
 use crate::model::{WindowId, WindowSize, WindowStart};
 use crate::query::calendar::Step;
@@ -49,7 +49,7 @@ impl std::error::Error for AskError {}
 
 /// A server to ask.
 pub struct Asked {
-    client: Client,
+    client: ServerClient,
     authorization: Option<String>,
     /// The conditions that entries must meet, as a parameter behind others; empty for none.
     condition: String,
@@ -100,9 +100,9 @@ struct Row {
 
 impl Asked {
     /// Asks this server, with this token.
-    pub fn new(server: Base, token: Option<&str>) -> Self {
+    pub fn new(server: ServerUrl, token: Option<&str>) -> Self {
         let authorization = token.map(|token| format!("Bearer {token}"));
-        Self { client: Client::new(server), authorization, condition: String::new() }
+        Self { client: ServerClient::new(server), authorization, condition: String::new() }
     }
 
     /// Asks only for entries that meet these conditions.
@@ -235,7 +235,7 @@ impl Asked {
         serde_json::from_slice(&answer.body).map_err(|_| strange())
     }
 
-    fn send(&mut self, wanted: &Wanted, target: &str, is_csv: bool) -> Result<Answer, AskError> {
+    fn send(&mut self, wanted: &Wanted, target: &str, is_csv: bool) -> Result<ServerAnswer, AskError> {
         let accept = if is_csv { "text/csv" } else { "application/json" };
         let mut headers = vec![("x-customer-id", wanted.customer.as_str()), ("accept", accept)];
         headers.extend(self.authorization.as_deref().map(|value| ("authorization", value)));
