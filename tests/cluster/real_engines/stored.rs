@@ -15,7 +15,7 @@ use log_analytics::cluster::probe::Probe;
 use log_analytics::cluster::source::ClickHouseSource;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{CustomerId, WindowSize, WindowStart};
-use log_analytics::query::{Meter, QueryLimits, Question, WindowSource};
+use log_analytics::query::{KnownCustomer, Meter, QueryLimits, Question, WindowSource};
 use log_analytics::windows::file;
 use log_analytics::windows::json::{Form, push_window};
 use log_analytics::windows::view::{Wanted, WindowView};
@@ -79,7 +79,7 @@ fn of_clickhouse(engines: &Engines) -> Stored {
     };
     let source = ClickHouseSource::new(Arc::new(client), probe, u64::MAX >> 1);
     let mut found = Stored::new();
-    for customer in source.customers().unwrap() {
+    for KnownCustomer { id: customer, .. } in source.customers().unwrap() {
         for size in WindowSize::ALL {
             // 2000 to 2100.
             let range = WindowStart(15_778_080)..WindowStart(68_374_080);
