@@ -87,7 +87,9 @@ impl Process {
             budget: Budget::new(bounds.max_inflight_bytes),
             metrics: Arc::clone(&metrics),
         };
-        let reading = Reading::new(bounds.query, operators, Arc::clone(&metrics));
+        let is_loopback = config.server.listen.iter().all(Listen::is_loopback);
+        let anyone_is_operator = is_loopback && !gateway.exist() && !operators.exist();
+        let reading = Reading::new(bounds.query, operators, anyone_is_operator, Arc::clone(&metrics));
         let routes = Routes::new(ingest, reading, gateway, Arc::clone(&metrics), Arc::clone(&connections));
         let (config, routes) = (config.clone(), Arc::new(routes));
         Ok(Self { bounds, disk, metrics, name, config, routes, connections })

@@ -11,7 +11,7 @@ use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
 use crate::journal::checkpoint::{Checkpoint, CheckpointError};
 use crate::journal::committer::Position;
-use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince, Ledger};
+use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince, Ledger, count_record};
 use crate::journal::reader::JournalRecord;
 use crate::journal::retention::{self, Maintained, Retention, RetentionClock, Round};
 use crate::journal::start_error::UnequalSum;
@@ -52,7 +52,19 @@ pub struct CheckpointKeeper {
     moving: Vec<CutoffMove>,
     /// Customers with files before a durable cutoff.
     removable: Vec<CustomerId>,
+    /// The deleted customer whose files are being removed.
+    cleaning: Option<Cleaning>,
 }
+
+/// A deleted customer's files, as they were listed, that were not looked at yet.
+struct Cleaning {
+    customer: CustomerId,
+    through: Seq,
+    left: Vec<WindowId>,
+}
+
+/// Files of deleted customers that are removed between two looks at whether the server is stopping.
+const CLEANED_AT_ONCE: usize = 256;
 
 impl CheckpointKeeper {
     /// A keeper that goes on from a stored ledger and clock.
@@ -72,15 +84,19 @@ impl CheckpointKeeper {
             replayed: CountedSince::new(),
             moving: Vec::new(),
             removable: Vec::new(),
+            cleaning: None,
         }
+    }
+
+    /// The customers' sums.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Counts a replayed record, unless the ledger has it.
     pub fn replay(&mut self, found: &JournalRecord<'_>) {
-        let header = found.record.header;
-        if header.seq > self.ledger.through {
-            let totals = self.replayed.entry(found.customer.clone()).or_default();
-            totals.count(header.entries, header.received_at_ms);
+        if found.record.header.seq > self.ledger.through {
+            count_record(&mut self.replayed, found);
         }
     }
 
@@ -135,10 +151,9 @@ impl CheckpointKeeper {
     /// # Errors
     /// See [`CheckpointError`].
     pub fn write(&mut self, now_ms: u64) -> Result<(), CheckpointError> {
-        let old = self.ledger.cutoffs();
         while let Some(moved) = self.moving.last() {
-            let removed =
-                expiry::sum(&*self.disk, &self.dir, &old, moved).map_err(CheckpointError::NotWritten)?;
+            let removed = expiry::sum(&*self.disk, &self.dir, &self.ledger, moved)
+                .map_err(CheckpointError::NotWritten)?;
             self.ledger.expire(&moved.customer, moved.size, moved.cutoff, removed);
             self.removable.push(moved.customer.clone());
             self.moving.pop();
@@ -157,6 +172,56 @@ impl CheckpointKeeper {
             removed += expiry::remove(&*self.disk, &self.dir, &cutoffs, &customer)?;
         }
         Ok(removed)
+    }
+
+    /// Windows of one customer that may be left from before its deletion, which is durable. Their owners must be asked to remove
+    /// those that are, before this is called again. `None` where there are no more.
+    ///
+    /// # Errors
+    /// What the disk says; a later round begins anew.
+    pub fn next_leftovers(&mut self) -> io::Result<Option<(CustomerId, Vec<WindowId>)>> {
+        loop {
+            let Some(mut cleaning) = self.cleaning.take() else {
+                let mut customers = self.ledger.customers.iter();
+                let Some((customer, totals)) = customers.find(|(_, totals)| totals.has_leftovers) else {
+                    return Ok(None);
+                };
+                let left = expiry::windows_of(&*self.disk, &self.dir, customer)?;
+                self.cleaning = Some(Cleaning {
+                    customer: customer.clone(),
+                    through: totals.deleted_through,
+                    left: left.into_iter().map(|(_, window)| window).collect(),
+                });
+                continue;
+            };
+            if cleaning.left.is_empty() {
+                self.end_cleaning(&cleaning)?;
+                continue;
+            }
+            let next = cleaning.left.split_off(cleaning.left.len().saturating_sub(CLEANED_AT_ONCE));
+            let customer = cleaning.customer.clone();
+            self.cleaning = Some(cleaning);
+            return Ok(Some((customer, next)));
+        }
+    }
+
+    /// A file could not be removed: a later round looks at all of them again.
+    pub fn begin_cleaning_anew(&mut self) {
+        self.cleaning = None;
+    }
+
+    /// All of the customer's old files are removed: makes that durable, and has the next checkpoint say so.
+    fn end_cleaning(&mut self, cleaning: &Cleaning) -> io::Result<()> {
+        match self.disk.sync_dir(&self.dir.customer(&cleaning.customer)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        if let Some(totals) = self.ledger.customers.get_mut(&cleaning.customer)
+            && totals.deleted_through == cleaning.through
+        {
+            totals.has_leftovers = false;
+        }
+        Ok(())
     }
 
     /// Indexes sealed segments and removes old ones, after a checkpoint at this position.
@@ -179,7 +244,7 @@ impl CheckpointKeeper {
     /// # Errors
     /// What the disk says.
     pub fn prove(&self) -> io::Result<Proof> {
-        let sums = sum_windows(&*self.disk, &self.dir, &self.ledger.cutoffs())?;
+        let sums = sum_windows(&*self.disk, &self.dir, &self.ledger)?;
         let damaged: Vec<_> = sums.damaged.iter().filter_map(|damaged| damaged.window.clone()).collect();
         if !damaged.is_empty() {
             return Ok(Proof::Damaged(damaged));

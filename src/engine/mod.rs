@@ -12,6 +12,7 @@
 
 mod checkpointer;
 mod committer;
+mod deleted;
 pub mod keeper;
 mod replayed;
 mod source;
@@ -28,31 +29,32 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use self::checkpointer::{CheckpointerChannels, CheckpointerThread};
 use self::committer::CommitterThread;
+use self::deleted::DeletedCustomers;
 use self::keeper::{CheckpointKeeper, KeptFor};
 use self::replayed::Workers;
 use self::worker::WorkerThread;
 use crate::base::clock;
-use crate::base::disk::{Disk, FileLock};
+use crate::base::disk::Disk;
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
+use crate::base::random;
 use crate::base::secret::Subkey;
 use crate::base::shutdown::{Joined, end_process, spawn};
 use crate::base::sync::lock;
 use crate::batch::{Encoding, Format, insights, visitor_key};
-use crate::data_dir::{DataDir, at};
+use crate::data_dir::DataDir;
 use crate::intake::{CheckedBatch, Health, Intake};
-use crate::journal::committer::{CommitLimits, Position, Pressure, Submission};
+use crate::journal::committer::{CommitLimits, Deletion, Position, Pressure, Submission};
 use crate::journal::dedup::{DedupHasher, DedupKey};
 use crate::journal::format::{BodyCoding, Parts, RecordDraft};
 use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince};
 use crate::journal::recovery::{self, OpenedJournal, Opening, RecoveryReport};
-use crate::journal::replay::Replay;
 use crate::journal::retention::RetentionClock;
 use crate::journal::start_error::StartError;
 use crate::journal::summary;
 use crate::metrics::Metrics;
-use crate::model::{BatchId, CustomerId, Question, Summary, WindowId};
-use crate::outcome::{Outcome, Reason};
+use crate::model::{BatchId, CustomerId, Question, Seq, Summary, WindowId};
+use crate::outcome::{DeletionOutcome, Outcome, Reason};
 use crate::windows::scan;
 use crate::windows::window::Window;
 use crate::windows::worker::{MarkerId, Routed, Worker, WorkerLimits};
@@ -109,6 +111,7 @@ struct EngineShared {
     last_received_at_ms: AtomicU64,
     /// Which workers cannot write what they hold.
     overfull: Vec<AtomicBool>,
+    deleted: Mutex<DeletedCustomers>,
 }
 
 impl EngineShared {
@@ -124,7 +127,8 @@ impl EngineShared {
 enum ToCommitter {
     Commit { submission: Submission, answer: waiting::OutcomeSender },
     Mark { id: MarkerId, cutoffs: Option<Arc<Cutoffs>>, answer: Sender<Marked> },
-    AskKnown { key: DedupKey, fingerprint: u128, answer: Sender<Option<Outcome>> },
+    AskKnown { customer: CustomerId, key: DedupKey, fingerprint: u128, answer: Sender<Option<Outcome>> },
+    Delete { deletion: Deletion, answer: Sender<DeletionOutcome> },
     Stop,
 }
 
@@ -155,6 +159,17 @@ enum ToWorker {
         customer: CustomerId,
         window: WindowId,
         answer: Sender<Result<Option<Arc<Window>>, String>>,
+    },
+    Delete {
+        customer: CustomerId,
+        through: Seq,
+        /// `None` in a replay.
+        done: Option<Sender<DeletionOutcome>>,
+    },
+    RemoveLeftover {
+        customer: CustomerId,
+        window: WindowId,
+        done: Sender<io::Result<()>>,
     },
     Stop,
 }
@@ -194,7 +209,7 @@ impl Engine {
         dir.prepare(&*disk)?;
         // A backup must not see a segment that is written again or cut.
         let opened = {
-            let _lock = lock_for_recovery(&dir)?;
+            let _lock = replayed::lock_for_recovery(&dir)?;
             recovery::open(&Opening {
                 disk: &disk,
                 dir: &dir,
@@ -205,8 +220,8 @@ impl Engine {
                 ask_windows: &|end| scan::refuse_windows_ahead(&*disk, &dir, end),
             })?
         };
-        let OpenedJournal { committer, replay, ledger, retention_ms, report } = opened;
-        report_recovery(&report, &replay, &metrics);
+        let OpenedJournal { mut committer, replay, ledger, retention_ms, report } = opened;
+        replayed::report_recovery(&report, &replay, &metrics);
 
         let shared = Arc::new(EngineShared {
             hasher: DedupHasher::new(dir.secret()),
@@ -217,10 +232,11 @@ impl Engine {
             checkpointed_bytes: AtomicU64::new(0),
             last_received_at_ms: AtomicU64::new(committer.last_received_at_ms()),
             overfull: (0..options.partitions).map(|_| AtomicBool::new(false)).collect(),
+            deleted: Mutex::default(),
             options,
         });
         let (acks_in, acks) = bounded(shared.options.partitions);
-        let cutoffs = Arc::new(ledger.cutoffs());
+        let (cutoffs, deletions) = (Arc::new(ledger.cutoffs()), Arc::new(ledger.deletions()));
         let mut threads = Vec::new();
         let mut to_workers = Vec::new();
         for number in 0..shared.options.partitions {
@@ -234,7 +250,7 @@ impl Engine {
                 shared.metrics.worker(number),
                 report.end,
             );
-            machine.late_entries().begin_with(Arc::clone(&cutoffs), ledger.through);
+            machine.late_entries().begin_with(Arc::clone(&cutoffs), Arc::clone(&deletions), ledger.through);
             let thread = WorkerThread::new(number, machine, messages, acks_in.clone(), Arc::clone(&shared));
             threads.push(spawn(&format!("window-{number}"), move || thread.run())?);
         }
@@ -249,6 +265,8 @@ impl Engine {
         if let Some(why) = report.unproven {
             replayed::prove(&shared, why, &mut keeper, &Workers { to: &to_workers, acks: &acks })?;
         }
+        committer.begin_with(keeper.ledger());
+        *lock(&shared.deleted) = DeletedCustomers::of(keeper.ledger());
 
         let (to_committer, messages) = bounded(shared.options.max_group_batches);
         let (poke, poked) = bounded(1);
@@ -257,8 +275,14 @@ impl Engine {
 
         let (stop_checkpointer, stopped) = bounded(1);
         let (done, checkpointer_done) = bounded(1);
-        let channels =
-            CheckpointerChannels { to_committer: to_committer.clone(), acks, poked, stopped, done };
+        let channels = CheckpointerChannels {
+            to_committer: to_committer.clone(),
+            to_workers: to_workers.clone(),
+            acks,
+            poked,
+            stopped,
+            done,
+        };
         let thread = CheckpointerThread::new(Arc::clone(&shared), channels, keeper, report.checkpoint)?;
         threads.push(spawn("checkpointer", move || thread.run())?);
         Ok(Engine {
@@ -297,36 +321,6 @@ impl Engine {
     }
 }
 
-/// Keeps backups away while recovery writes segments again or cuts them.
-fn lock_for_recovery(dir: &DataDir) -> io::Result<FileLock> {
-    let path = dir.retain();
-    match FileLock::try_exclusive(&path).map_err(at(&path))? {
-        Some(lock) => Ok(lock),
-        None => {
-            log::info!("a backup of {} is being made; the start waits for its end", dir.root().display());
-            FileLock::exclusive(&path).map_err(at(&path))
-        }
-    }
-}
-
-fn report_recovery(report: &RecoveryReport, replay: &Replay, metrics: &Metrics) {
-    let torn_bytes = report.torn_bytes.unwrap_or(0);
-    metrics.rewritten_records.set(report.rewritten);
-    metrics.torn_bytes.set(torn_bytes);
-    metrics.checkpoint_seq.set(report.checkpoint.0);
-    let records = format!("records to {}, checkpoint {}", report.end, report.checkpoint);
-    if report.rewritten == 0 && torn_bytes == 0 && replay.records() == 0 {
-        log::info!("clean start, nothing to repair: {records}");
-        return;
-    }
-    log::info!(
-        "journal: {records}, {} to replay, {} written again because they may not have been on disk, {torn_bytes} bytes \
-         of an unfinished write cut off",
-        replay.records(),
-        report.rewritten,
-    );
-}
-
 impl Intake for Engine {
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome {
         let metrics = &self.shared.metrics;
@@ -355,10 +349,32 @@ impl Intake for Engine {
     fn known(&self, customer: &CustomerId, batch_id: &BatchId, body: &[u8]) -> Option<Outcome> {
         let key = self.shared.hasher.key(customer, batch_id);
         let (answer, known) = bounded(1);
-        let ask = ToCommitter::AskKnown { key, fingerprint: xxh3_128(body), answer };
+        let (customer, fingerprint) = (customer.clone(), xxh3_128(body));
+        let ask = ToCommitter::AskKnown { customer, key, fingerprint, answer };
         let _ = self.to_committer.send(ask);
         // The committer drops questions that come after the stop.
         known.recv().unwrap_or(Some(Outcome::Unavailable(Reason::Stopping)))
+    }
+
+    fn delete(&self, customer: &CustomerId) -> DeletionOutcome {
+        let (answer, answers) = bounded(self.to_workers.len());
+        let id = BatchId::new(&random::ulid()).expect("a ULID is a batch id");
+        let deletion = Deletion {
+            customer: customer.clone(),
+            draft: RecordDraft::deletion(customer, &id),
+            received_at_ms: clock::now_ms(),
+        };
+        let _ = self.to_committer.send(ToCommitter::Delete { deletion, answer });
+        let mut workers = 0;
+        for outcome in answers {
+            match outcome {
+                DeletionOutcome::Deleted => workers += 1,
+                other => return other,
+            }
+        }
+        // The committer drops what comes after the stop, and a worker that has ended answers nothing.
+        let is_done = workers == self.to_workers.len();
+        if is_done { DeletionOutcome::Deleted } else { DeletionOutcome::Unavailable(Reason::Stopping) }
     }
 
     fn last_received_at_ms(&self) -> u64 {

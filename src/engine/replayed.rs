@@ -10,12 +10,16 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::keeper::{CheckpointKeeper, Proof};
 use super::{Ack, EngineShared, ToWorker};
 use crate::base::clock;
+use crate::base::disk::FileLock;
 use crate::batch::insights;
+use crate::data_dir::{DataDir, at};
 use crate::journal::checkpoint::CheckpointError;
+use crate::journal::recovery::RecoveryReport;
 use crate::journal::replay::Replay;
 use crate::journal::start_error::StartError;
 use crate::journal::stored::Unproven;
 use crate::journal::summary;
+use crate::metrics::Metrics;
 use crate::model::{CustomerId, Question, WindowId, WindowSize, WindowStart};
 use crate::windows::router::partition;
 use crate::windows::worker::Routed;
@@ -30,6 +34,36 @@ fn gone() -> io::Error {
     io::Error::other("a window worker ended during the start")
 }
 
+/// Keeps backups away while recovery writes segments again or cuts them.
+pub(super) fn lock_for_recovery(dir: &DataDir) -> io::Result<FileLock> {
+    let path = dir.retain();
+    match FileLock::try_exclusive(&path).map_err(at(&path))? {
+        Some(lock) => Ok(lock),
+        None => {
+            log::info!("a backup of {} is being made; the start waits for its end", dir.root().display());
+            FileLock::exclusive(&path).map_err(at(&path))
+        }
+    }
+}
+
+pub(super) fn report_recovery(report: &RecoveryReport, replay: &Replay, metrics: &Metrics) {
+    let torn_bytes = report.torn_bytes.unwrap_or(0);
+    metrics.rewritten_records.set(report.rewritten);
+    metrics.torn_bytes.set(torn_bytes);
+    metrics.checkpoint_seq.set(report.checkpoint.0);
+    let records = format!("records to {}, checkpoint {}", report.end, report.checkpoint);
+    if report.rewritten == 0 && torn_bytes == 0 && replay.records() == 0 {
+        log::info!("clean start, nothing to repair: {records}");
+        return;
+    }
+    log::info!(
+        "journal: {records}, {} to replay, {} written again because they may not have been on disk, {torn_bytes} bytes \
+         of an unfinished write cut off",
+        replay.records(),
+        report.rewritten,
+    );
+}
+
 /// Routes the records that windows may lack, and waits until they are merged.
 pub(super) fn replay(
     shared: &EngineShared,
@@ -41,6 +75,13 @@ pub(super) fn replay(
     let mut alive = true;
     replay.visit(&*shared.disk, &shared.dir, |found| {
         keeper.replay(found);
+        if found.record.header.is_deletion {
+            for worker in to_workers {
+                let (customer, through) = (found.customer.clone(), found.record.header.seq);
+                alive &= worker.send(ToWorker::Delete { customer, through, done: None }).is_ok();
+            }
+            return Ok(alive);
+        }
         let summary = summary::decode(found.record.summary())?;
         let mut routes = vec![Vec::new(); to_workers.len()];
         for insight in insights(&found.customer, &summary) {

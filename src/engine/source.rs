@@ -14,8 +14,9 @@ use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, bounded};
 
 use super::{Engine, ToWorker};
 use crate::base::disk;
+use crate::base::sync::lock;
 use crate::data_dir::{customer_dir_name, customer_in_dir_name, window_in_file_name};
-use crate::model::{CustomerId, WindowId, WindowStart};
+use crate::model::{CustomerId, Seq, WindowId, WindowStart};
 use crate::query::{Meter, QueryError, Question, Visit, WindowSource};
 use crate::windows::file::{self, Damaged};
 use crate::windows::router::partition;
@@ -126,7 +127,13 @@ impl WindowSource for Engine {
         visit: Visit<'_>,
     ) -> Result<(), QueryError> {
         let out_of_time = |meter: &Meter| meter.check_time().err().unwrap_or(QueryError::Busy);
-        let held = self.ask(question, meter.deadline()).ok_or_else(|| out_of_time(meter))?;
+        // What is deleted while this runs may be seen in part.
+        let has_window = {
+            let deleted = lock(&self.shared.deleted).through(&question.customer);
+            move |applied_through: Seq| deleted == Seq::ZERO || applied_through > deleted
+        };
+        let mut held = self.ask(question, meter.deadline()).ok_or_else(|| out_of_time(meter))?;
+        held.retain(|window| has_window(window.applied_through()));
         let starts = self.starts(question, &held, meter)?;
         let mut held = held.iter().peekable();
         let metrics = &self.shared.metrics.queries;
@@ -159,6 +166,7 @@ impl WindowSource for Engine {
                 None => Err(Damaged::Content("the disk cannot read it".to_owned())),
             };
             let flow = match view {
+                Ok(view) if !has_window(view.applied_through) => ControlFlow::Continue(()),
                 Ok(view) => visit(view)?,
                 Err(why) => {
                     log::warn!("{}: {why}; found by a query", path.display());
@@ -184,6 +192,7 @@ impl WindowSource for Engine {
         });
         listed.map_err(|error| QueryError::Unreadable(format!("{}: {error}", dir.display())))?;
         customers.extend(cut.iter().filter_map(|name| self.customer_of_cut_name(name)));
+        customers.retain(|customer| !lock(&self.shared.deleted).is_gone(customer));
         Ok(customers.into_iter().collect())
     }
 }

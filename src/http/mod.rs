@@ -7,6 +7,7 @@
 
 mod contained;
 mod dashboard;
+mod deletion;
 mod encode;
 pub(crate) mod errors;
 pub mod guarded;

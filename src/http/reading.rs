@@ -1,7 +1,8 @@
 //! `GET /aggregates`, `/aggregates/top` and `/customers`: from parameters to a query, and from its outcome to an answer.
 //!
-//! Who may ask: `/aggregates` whoever may send batches, and operators; `/customers` operators alone. Without
-//! `--operator-token-file` there is no `/customers` (404): nobody could ever be let in.
+//! Who may ask: `/aggregates` whoever may send batches, and operators; `/customers` operators alone. A loopback server without any
+//! tokens takes anybody for an operator, as every customer can be named there anyhow. Any other without `--operator-token-file` has
+//! no `/customers` (404): nobody could ever be let in.
 
 use std::sync::Arc;
 
@@ -35,13 +36,20 @@ pub struct Reading {
     limits: QueryLimits,
     gate: Gate,
     operators: Tokens,
+    anyone_is_operator: bool,
     metrics: Arc<Metrics>,
 }
 
 impl Reading {
     /// Within these limits, with the list of customers for these operators.
-    pub fn new(limits: QueryLimits, operators: Tokens, metrics: Arc<Metrics>) -> Self {
-        Self { limits, gate: Gate::new(limits.max_running, limits.max_wait), operators, metrics }
+    pub fn new(
+        limits: QueryLimits,
+        operators: Tokens,
+        anyone_is_operator: bool,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let gate = Gate::new(limits.max_running, limits.max_wait);
+        Self { limits, gate, operators, anyone_is_operator, metrics }
     }
 
     /// The operators' tokens, to be read again on SIGHUP.
@@ -52,6 +60,20 @@ impl Reading {
     /// Whether this is an operator.
     pub fn is_operator(&self, head: &Head) -> bool {
         self.operators.exist() && self.operators.allow(head)
+    }
+
+    /// Lets operators go on.
+    ///
+    /// # Errors
+    /// 404 on a server without operators, 401 for anybody else.
+    pub fn admit_operator(&self, head: &Head) -> Result<(), Problem> {
+        if !self.operators.exist() && !self.anyone_is_operator {
+            return Err(Problem::http(404, "the server was started without --operator-token-file"));
+        }
+        if !self.operators.allow(head) {
+            return Err(Problem::http(401, "authorization: Bearer with an operator's token is needed"));
+        }
+        Ok(())
     }
 
     /// Queries that run now.
@@ -116,7 +138,7 @@ impl Reading {
     /// `GET /customers`.
     ///
     /// # Errors
-    /// 404 on a server without operators, 401 for anybody else, then as for [`Reading::aggregates`].
+    /// As for [`Reading::admit_operator`], then as for [`Reading::aggregates`].
     pub fn customers(&self, head: &Head, source: &dyn WindowSource) -> Result<Response, Problem> {
         #[derive(Serialize)]
         struct Page<'a> {
@@ -124,12 +146,7 @@ impl Reading {
             #[serde(skip_serializing_if = "Option::is_none")]
             next: Option<&'a str>,
         }
-        if !self.operators.exist() {
-            return Err(Problem::http(404, "the server was started without --operator-token-file"));
-        }
-        if !self.operators.allow(head) {
-            return Err(Problem::http(401, "authorization: Bearer with an operator's token is needed"));
-        }
+        self.admit_operator(head)?;
         let params = Params::of(head, &["limit", "next"])?;
         let limit = params.number("limit", CUSTOMERS.0, (1, CUSTOMERS.1), "")?;
         let first = match params.get("next") {

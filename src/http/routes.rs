@@ -15,7 +15,7 @@ use super::ingest::{Ingest, Refused, RejectReason};
 use super::reading::Reading;
 use super::stats::ConnectionStats;
 use super::tokens::Tokens;
-use super::{Handler, Head, Request, Response, dashboard, openapi};
+use super::{Handler, Head, Request, Response, dashboard, deletion, openapi};
 use crate::base::clock;
 use crate::base::random;
 use crate::intake::{Health, Intake, Reason};
@@ -85,6 +85,8 @@ enum Route {
     Aggregates,
     Top,
     Customers,
+    /// One customer.
+    Customer,
     Dashboard,
     OpenApi,
     Unknown,
@@ -100,6 +102,7 @@ impl Route {
             "/aggregates" => Route::Aggregates,
             "/aggregates/top" => Route::Top,
             "/customers" => Route::Customers,
+            path if path.starts_with(deletion::CUSTOMERS) => Route::Customer,
             "/" => Route::Dashboard,
             "/openapi.json" => Route::OpenApi,
             _ => Route::Unknown,
@@ -116,6 +119,7 @@ impl Route {
             Route::Aggregates => "/aggregates",
             Route::Top => "/aggregates/top",
             Route::Customers => "/customers",
+            Route::Customer => "/customers/{id}",
             Route::Dashboard => "/",
             Route::OpenApi => "/openapi.json",
             Route::Unknown => "other",
@@ -123,7 +127,15 @@ impl Route {
     }
 
     fn allow(self) -> &'static str {
-        if self == Route::Logs { "POST" } else { "GET, HEAD" }
+        match self {
+            Route::Logs => "POST",
+            Route::Customer => "DELETE",
+            _ => "GET, HEAD",
+        }
+    }
+
+    fn takes(self, method: &str) -> bool {
+        self == Route::Unknown || self.allow().split(", ").any(|allowed| allowed == method)
     }
 }
 
@@ -192,11 +204,9 @@ impl Routes {
     fn answer(&self, route: Route, request: Request<'_>, request_id: &str) -> Result<Response, Refused> {
         let head = request.head;
         if !METHODS.contains(&head.method.as_str()) {
-            return Err(Problem::http(501, "the method is not known: use GET, HEAD or POST").into());
+            return Err(Problem::http(501, "the method is not known: use GET, HEAD, POST or DELETE").into());
         }
-        let reads = matches!(head.method.as_str(), "GET" | "HEAD");
-        let allowed = if route == Route::Logs { head.method == "POST" } else { reads };
-        if route != Route::Unknown && !allowed {
+        if !route.takes(&head.method) {
             return Err(Problem::http(405, format!("{} takes {}", head.path, route.allow())).into());
         }
         match route {
@@ -222,6 +232,11 @@ impl Routes {
                 }
             }
             Route::Customers => Ok(self.reading.customers(head, self.opened()?.source()?)?),
+            Route::Customer => {
+                let opened = self.opened()?;
+                self.reading.admit_operator(head)?;
+                Ok(deletion::delete(head, opened.intake.as_deref())?)
+            }
             // Neither holds a customer's data, so neither needs a token.
             Route::Dashboard | Route::OpenApi => {
                 self.opened()?;

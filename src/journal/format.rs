@@ -23,7 +23,7 @@
 //! | 88 | 2  | length of the customer id |
 //! | 90 | 2  | length of the batch id |
 //! | 92 | 1  | body coding: 0 left out, 1 plain, 2 LZ4 block, 3 gzip as received, 4 zstd as received |
-//! | 93 | 1  | flags: bit 0, the batch id was made by the server; bit 1, the body is NDJSON |
+//! | 93 | 1  | flags: bit 0, the batch id was made by the server; bit 1, the body is NDJSON; bit 2, a deletion |
 //! | 94 |    | payload: customer id, batch id, summary (see [`super::summary`]), body as stored |
 //!
 //! The checksums are two so that the threads that make batches can compute the long one: the committer fills in seq,
@@ -35,6 +35,11 @@
 //! `secret`. So a record that a client puts into a body or a path is never taken for one of the journal's own, wherever
 //! damage makes a reader search for the next record. A record in its place whose checksum is right and whose tag is wrong
 //! was written under another secret: [`Invalid::WrongSecret`].
+//!
+//! # Deletions
+//!
+//! A record with flag bit 2 deletes its customer: its records up to this one do not exist any more, nor do windows that hold none
+//! after it. It is a batch of nothing: an id made by the server (flag bit 0), a summary of seven zero bytes, no body.
 //!
 //! # Worked example
 //!
@@ -51,10 +56,12 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+pub use super::body_coding::BodyCoding;
 pub use super::invalid::Invalid;
+use super::summary;
 use crate::base::secret::{Secret, Subkey};
 use crate::data_dir::FORMAT_VERSION;
-use crate::model::{BatchId, CustomerId, Seq};
+use crate::model::{BatchId, CustomerId, MAX_BATCH_ID_BYTES, Seq, Summary};
 
 /// The first bytes of every record.
 pub const MAGIC: [u8; 4] = [b'L', b'A', b'J', b'0' + FORMAT_VERSION];
@@ -81,42 +88,8 @@ impl RecordKey {
 
 const FLAG_SERVER_MADE_ID: u8 = 1;
 const FLAG_NDJSON: u8 = 2;
-const KNOWN_FLAGS: u8 = FLAG_SERVER_MADE_ID | FLAG_NDJSON;
-
-/// How a body lies in its record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyCoding {
-    /// Not kept (`--raw-batches drop`).
-    Dropped,
-    /// As it came.
-    Plain,
-    /// Compressed by the server.
-    Lz4,
-    /// As it came, compressed by the client.
-    Gzip,
-    /// As it came, compressed by the client.
-    Zstd,
-}
-
-impl BodyCoding {
-    const ALL: [BodyCoding; 5] =
-        [BodyCoding::Dropped, BodyCoding::Plain, BodyCoding::Lz4, BodyCoding::Gzip, BodyCoding::Zstd];
-
-    fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// The name shown by `batches list`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            BodyCoding::Dropped => "dropped",
-            BodyCoding::Plain => "plain",
-            BodyCoding::Lz4 => "lz4",
-            BodyCoding::Gzip => "gzip",
-            BodyCoding::Zstd => "zstd",
-        }
-    }
-}
+const FLAG_DELETION: u8 = 4;
+const KNOWN_FLAGS: u8 = FLAG_SERVER_MADE_ID | FLAG_NDJSON | FLAG_DELETION;
 
 /// What a record says besides its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +103,8 @@ pub struct Header {
     pub server_made_id: bool,
     /// The decoded body is NDJSON, not a JSON array.
     pub ndjson: bool,
+    /// Not a batch: the customer was deleted.
+    pub is_deletion: bool,
     /// Entries in the batch.
     pub entries: u32,
     /// The record's number.
@@ -195,11 +170,11 @@ impl Header {
         let header = Header {
             record_bytes: u32_at(bytes, 4),
             payload_checksum: u64_at(bytes, 24),
-            body_coding: *BodyCoding::ALL
-                .get(usize::from(bytes[92]))
+            body_coding: BodyCoding::of_code(bytes[92])
                 .ok_or(Invalid::Content("the record has an unknown body coding"))?,
             server_made_id: flags & FLAG_SERVER_MADE_ID != 0,
             ndjson: flags & FLAG_NDJSON != 0,
+            is_deletion: flags & FLAG_DELETION != 0,
             entries: u32_at(bytes, 72),
             seq: Seq(u64_at(bytes, 32)),
             durable_through: Seq(u64_at(bytes, 40)),
@@ -222,6 +197,12 @@ impl Header {
         }
         if header.durable_through >= header.seq {
             return Err(Invalid::Content("the record calls itself durable before it was written"));
+        }
+        if header.is_deletion
+            && (flags != FLAG_SERVER_MADE_ID | FLAG_DELETION
+                || (header.entries, header.body_bytes, header.stored_body_bytes) != (0, 0, 0))
+        {
+            return Err(Invalid::Content("the record deletes a customer and holds a batch"));
         }
         Ok(header)
     }
@@ -365,6 +346,26 @@ impl RecordDraft {
         RecordDraft { bytes }
     }
 
+    /// Builds the record that deletes a customer.
+    pub fn deletion(customer: &CustomerId, id: &BatchId) -> RecordDraft {
+        let parts = Parts {
+            customer,
+            batch_id: id,
+            server_made_id: true,
+            ndjson: false,
+            entries: 0,
+            fingerprint: 0,
+            body_bytes: 0,
+        };
+        let write_summary = |bytes: &mut Vec<u8>| summary::encode(&Summary::default(), bytes);
+        let mut draft =
+            RecordDraft::new(parts, customer.as_str().len() + MAX_BATCH_ID_BYTES, write_summary, |_| {
+                BodyCoding::Dropped
+            });
+        draft.bytes[93] |= FLAG_DELETION;
+        draft
+    }
+
     /// Fills in the numbers, the time of receipt, the tag and the header checksum. May be called again with others.
     pub fn number(&mut self, seq: Seq, durable_through: Seq, received_at_ms: u64, key: &RecordKey) {
         assert!(durable_through < seq, "a record is not durable before it is written");
@@ -461,6 +462,30 @@ mod tests {
                 Invalid::Truncated,
                 "cut at {cut}"
             );
+        }
+    }
+
+    #[test]
+    fn a_deletion_is_a_batch_of_nothing_and_nothing_else_is_a_deletion() {
+        let customer = CustomerId::new("acme").unwrap();
+        let mut draft = RecordDraft::deletion(&customer, &BatchId::new("d1").unwrap());
+        draft.number(Seq(7), Seq(6), 1_766_945_000_000, &key(0));
+        assert_eq!(
+            hex(&draft.bytes()[HEADER_BYTES..]),
+            format!("{}{}00000000000000", hex(b"acme"), hex(b"d1"))
+        );
+        let record = Record::decode(draft.bytes(), &key(0)).unwrap();
+        assert!(record.header.is_deletion && record.header.server_made_id);
+        assert_eq!(record.names().unwrap().0, customer);
+        assert_eq!(summary::decode(record.summary()).unwrap(), Summary::default());
+        assert!(!Record::decode(example().bytes(), &key(0)).unwrap().header.is_deletion);
+
+        for (offset, byte) in [(93, FLAG_DELETION), (93, KNOWN_FLAGS), (72, 1), (76, 1)] {
+            let mut wrong = draft.clone();
+            wrong.bytes[offset] = byte;
+            wrong.number(Seq(7), Seq(6), 1_766_945_000_000, &key(0));
+            let decoded = Record::decode(wrong.bytes(), &key(0));
+            assert!(matches!(decoded, Err(Invalid::Content(_))), "{byte} at {offset}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::io;
 
 use crate::base::disk::{self, Disk};
 use crate::data_dir::{DataDir, at, window_in_file_name};
-use crate::journal::ledger::{Cutoffs, Ledger};
+use crate::journal::ledger::Ledger;
 use crate::journal::start_error::UnequalSum;
 use crate::model::{CustomerId, WindowSize};
 use crate::windows::proof::WindowSums;
@@ -20,7 +20,7 @@ use crate::windows::window::Window;
 pub(super) fn mark_incomplete(
     disk: &dyn Disk,
     dir: &DataDir,
-    cutoffs: &Cutoffs,
+    ledger: &Ledger,
     customer: &CustomerId,
     size: WindowSize,
 ) -> io::Result<u64> {
@@ -28,7 +28,7 @@ pub(super) fn mark_incomplete(
     let mut marked = 0;
     for entry in disk.list(&customer_dir)? {
         let Some(id) = window_in_file_name(&entry.name) else { continue };
-        if id.size != size || cutoffs.excludes(customer, id) {
+        if id.size != size {
             continue;
         }
         let path = customer_dir.join(&entry.name);
@@ -36,7 +36,7 @@ pub(super) fn mark_incomplete(
         let Ok(mut window) = Window::decode(&disk.read(&path).map_err(at(&path))?, customer, id) else {
             continue;
         };
-        if !window.is_incomplete() {
+        if !window.is_incomplete() && ledger.has_window(customer, id, window.applied_through()) {
             window.mark_incomplete();
             disk::replace_file(disk, &dir.temp(), &path, &[&window.encode()]).map_err(at(&path))?;
             marked += 1;

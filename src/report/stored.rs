@@ -13,7 +13,8 @@ use super::{Report, Wanted, fits};
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, at, customer_dir_name, customer_in_dir_name, window_in_file_name};
 use crate::dimension::{DIMENSION_COUNT, PATH, USER_AGENT};
-use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
+use crate::journal::ledger::Ledger;
+use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::windows::file;
 use crate::windows::view::{self, WindowView};
 use crate::windows::window::Window;
@@ -24,6 +25,8 @@ pub struct Stored<'d> {
     pub disk: &'d dyn Disk,
     /// Where they lie.
     pub dir: &'d DataDir,
+    /// Which of them exist. A deletion is in it with the next checkpoint, which follows at once.
+    ledger: Ledger,
 }
 
 /// What a report shows of a window.
@@ -37,7 +40,15 @@ const WANTED: view::Wanted = {
 /// A customer's window files, and when each was written.
 type Files = BTreeMap<WindowId, SystemTime>;
 
-impl Stored<'_> {
+impl<'d> Stored<'d> {
+    /// The windows of this data directory.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn open(disk: &'d dyn Disk, dir: &'d DataDir) -> io::Result<Self> {
+        Ok(Self { disk, dir, ledger: Ledger::load(disk, dir)?.or_empty() })
+    }
+
     /// All customers that have windows.
     ///
     /// # Errors
@@ -51,7 +62,29 @@ impl Stored<'_> {
             });
         }
         customers.sort_unstable();
-        Ok(customers)
+        let mut left = Vec::new();
+        for customer in customers {
+            if !self.is_gone(&customer)? {
+                left.push(customer);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Whether the customer was deleted, and has no window from after that.
+    fn is_gone(&self, customer: &CustomerId) -> io::Result<bool> {
+        if self.ledger.customers.get(customer).is_none_or(|totals| totals.deleted_through == Seq::ZERO) {
+            return Ok(false);
+        }
+        let dir = self.dir.customer(customer);
+        for file in self.disk.list(&dir)? {
+            let Some(id) = window_in_file_name(&file.name) else { continue };
+            let window = Window::decode(&self.disk.read(&dir.join(&file.name))?, customer, id);
+            if window.is_ok_and(|window| self.ledger.has_window(customer, id, window.applied_through())) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The customer of a directory with a cut name: its windows know.
@@ -162,6 +195,7 @@ impl Stored<'_> {
             Err(error) => return tell(at(&path)(error).to_string()),
         };
         match file::decode(&bytes, customer, id, &WANTED) {
+            Ok(view) if !self.ledger.has_window(customer, id, view.applied_through) => {}
             Ok(view) => counts.add(&view),
             Err(damage) => tell(format!("{}: {damage}", path.display())),
         }

@@ -13,7 +13,7 @@ use super::window::Window;
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, window_in_file_name};
 use crate::journal::ledger::{Cutoffs, Ledger, Removed};
-use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
+use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::time;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -88,18 +88,20 @@ pub fn plan(
     Ok(plan)
 }
 
-/// What the windows between a customer's old cutoff and the new one hold. All of them must be written.
+/// What the windows between a customer's cutoff in the ledger and the new one hold. All of them must be written.
 ///
 /// # Errors
 /// What the disk says.
-pub fn sum(disk: &dyn Disk, dir: &DataDir, old: &Cutoffs, moved: &CutoffMove) -> io::Result<Removed> {
+pub fn sum(disk: &dyn Disk, dir: &DataDir, ledger: &Ledger, moved: &CutoffMove) -> io::Result<Removed> {
     let CutoffMove { customer, size, cutoff } = moved;
+    let totals = ledger.customers.get(customer).copied().unwrap_or_default();
     let mut removed = Removed::default();
     for (name, window) in windows_of(disk, dir, customer)? {
-        if window.size != *size || window.start >= *cutoff || old.excludes(customer, window) {
+        if window.size != *size || window.start >= *cutoff || !totals.has_window(window, Seq(u64::MAX)) {
             continue;
         }
         match Window::decode(&disk.read(&dir.customer(customer).join(name))?, customer, window) {
+            Ok(found) if !totals.has_window(window, found.applied_through()) => {}
             Ok(window) => {
                 removed.requests = removed.requests.saturating_add(window.requests());
                 removed.unprovable |= window.is_incomplete();
@@ -125,7 +127,15 @@ pub fn remove(disk: &dyn Disk, dir: &DataDir, cutoffs: &Cutoffs, customer: &Cust
     Ok(removed)
 }
 
-fn windows_of(disk: &dyn Disk, dir: &DataDir, customer: &CustomerId) -> io::Result<Vec<(String, WindowId)>> {
+/// The windows of a customer that have a file, with the file's name.
+///
+/// # Errors
+/// What the disk says.
+pub fn windows_of(
+    disk: &dyn Disk,
+    dir: &DataDir,
+    customer: &CustomerId,
+) -> io::Result<Vec<(String, WindowId)>> {
     let mut windows = Vec::new();
     disk.names(&dir.customer(customer), &mut |name| {
         windows.extend(window_in_file_name(name).map(|window| (name.to_owned(), window)));

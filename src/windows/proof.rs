@@ -12,7 +12,7 @@ use super::scan::window_files;
 use super::window::Window;
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, customer_in_dir_name, window_in_file_name};
-use crate::journal::ledger::{Cutoffs, Ledger};
+use crate::journal::ledger::Ledger;
 use crate::journal::start_error::UnequalSum;
 use crate::model::{CustomerId, WindowId, WindowSize};
 
@@ -64,17 +64,17 @@ impl WindowSums {
     }
 }
 
-/// Sums all window files. Windows before their cutoff do not exist.
+/// Sums the files of all windows that exist, by the ledger's cutoffs and deletions.
 ///
 /// # Errors
 /// What the disk says.
-pub fn sum_windows(disk: &dyn Disk, dir: &DataDir, cutoffs: &Cutoffs) -> io::Result<WindowSums> {
+pub fn sum_windows(disk: &dyn Disk, dir: &DataDir, ledger: &Ledger) -> io::Result<WindowSums> {
     let mut sums = WindowSums::default();
     window_files::<io::Error>(disk, dir, |path| {
         let Some(id) = name(path).and_then(window_in_file_name) else { return Ok(()) };
         match Window::decode_any(&disk.read(path)?) {
             Ok(window) if window.id() == id && dir.window(window.customer(), id) == path => {
-                if !cutoffs.excludes(window.customer(), id) {
+                if ledger.has_window(window.customer(), id, window.applied_through()) {
                     sums.add(window.customer(), id.size, window.requests(), window.is_incomplete());
                 }
             }

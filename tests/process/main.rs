@@ -5,6 +5,7 @@
 
 mod crash;
 mod dashboard;
+mod deletion;
 mod deploy;
 mod dry_run;
 mod failing_disk;

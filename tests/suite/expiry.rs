@@ -90,7 +90,7 @@ fn what_is_removed_is_summed_and_what_a_crash_left_is_found_again() {
     let mut ledger = ledger();
     let clock_ms = u64::from(MIDNIGHT) * 60_000 + 2 * DAY_MS;
     let moves = plan(&RealDisk, &dir, &ledger, [1, 0, 0], clock_ms).unwrap().moves;
-    let removed = sum(&RealDisk, &dir, &ledger.cutoffs(), &moves[0]).unwrap();
+    let removed = sum(&RealDisk, &dir, &ledger, &moves[0]).unwrap();
     assert_eq!(removed, Removed { requests: 6, unprovable: false });
     ledger.expire(&customer(), moves[0].size, moves[0].cutoff, removed);
     assert_eq!(ledger.customers[&customer()].in_windows(WindowSize::Minute), 3);
@@ -114,6 +114,6 @@ fn a_window_that_cannot_be_read_leaves_its_size_without_proof() {
     file.write_at(30, &[b"x"]).unwrap();
     let moved =
         CutoffMove { customer: customer(), size: WindowSize::Minute, cutoff: WindowStart(MIDNIGHT + 1_440) };
-    let removed = sum(&RealDisk, &dir, &ledger().cutoffs(), &moved).unwrap();
+    let removed = sum(&RealDisk, &dir, &ledger(), &moved).unwrap();
     assert_eq!(removed, Removed { requests: 2, unprovable: true });
 }

@@ -17,7 +17,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use self::late::LateEntries;
+use super::file;
 use super::fold::WindowLimits;
+use super::view::Wanted;
 use super::window::Window;
 use crate::base::clock::UnixMs;
 use crate::base::disk::{self, Disk};
@@ -159,7 +161,8 @@ impl Worker {
     pub fn merge(&mut self, routed: &Routed, now: UnixMs) -> Result<(), Fatal> {
         let Routed { seq, insight, .. } = routed;
         let key = (insight.customer.clone(), insight.window);
-        if self.late.takes(*seq, insight) {
+        // A replay may read again what a later record deleted.
+        if self.late.is_deleted(&insight.customer, *seq) || self.late.takes(*seq, insight) {
             return Ok(());
         }
         if !self.windows.contains_key(&key) {
@@ -189,6 +192,38 @@ impl Worker {
         }
         self.make_room(now);
         Ok(())
+    }
+
+    /// Forgets everything of a customer that was deleted by this record. What is left in files is removed later.
+    pub fn delete(&mut self, customer: &CustomerId, through: Seq) {
+        self.late.delete(customer, through);
+        let is_deleted = |key: &WindowKey, resident: &mut Resident| {
+            key.0 == *customer && resident.window.applied_through() <= through
+        };
+        for (_, resident) in self.windows.extract_if(is_deleted) {
+            self.resident_bytes -= resident.window.resident_bytes();
+            self.resident_keys -= resident.window.keys();
+        }
+    }
+
+    /// Removes a window's file from before its customer's deletion. One that cannot be read is left for whoever needs it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn remove_leftover(&self, customer: &CustomerId, window: WindowId) -> io::Result<()> {
+        let path = self.dir.window(customer, window);
+        let bytes = match self.disk.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound || disk::is_unreadable(&error) => {
+                return Ok(());
+            }
+            read => read.map_err(at(&path))?,
+        };
+        match file::decode(&bytes, customer, window, &Wanted::TOTALS) {
+            Ok(view) if self.late.is_deleted(customer, view.applied_through) => {
+                self.disk.remove(&path).map_err(at(&path))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_replay(&self, seq: Seq, key: &WindowKey) -> Result<(), Fatal> {
@@ -386,6 +421,8 @@ impl Worker {
                 .map(|(_, resident)| Arc::clone(&resident.window))
                 .collect()
         };
+        // A damaged window of a deleted customer was counted again, and nothing was left of it.
+        found.retain(|window| !window.is_nothing());
         found.sort_unstable_by_key(|window| window.id().start);
         found
     }

@@ -97,6 +97,7 @@ impl Engine {
         if !self.holds_removals {
             // What fails is tried again after a later checkpoint.
             self.expired += self.keeper.remove_windows().unwrap_or(0);
+            let _ = self.remove_leftovers();
             if let Ok(done) = self.keeper.maintain_journal(&position) {
                 self.maintained = Maintained { removed: self.maintained.removed + done.removed, ..done };
             }
