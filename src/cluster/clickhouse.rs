@@ -1,7 +1,7 @@
-//! ClickHouse over HTTP: questions with parameters, inserts of rows. Blocking, with a time limit on every request.
+//! ClickHouse over HTTP: queries with parameters, and inserts. Requests block; each has a time limit.
 //!
-//! Values never become part of a statement's text: they are sent as parameters (`{name:Type}`), so that nothing a
-//! client chose is ever read as SQL.
+//! Input: SQL, parameters, rows. Output: the lines of the answer, or whether another try may help.
+//! Never: a client's text inside a statement. Values are sent as parameters (`{name:Type}`).
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
@@ -17,11 +17,11 @@ use crate::base::disk::Disk;
 use crate::base::sync;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// For one request: above the longest question, which ClickHouse itself ends earlier.
+/// For one request. Longer than any query may run.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ERROR_BYTES: u64 = 2 * 1024;
 
-/// Where ClickHouse is, and with whose credentials it is used.
+/// The database's address and credentials.
 #[derive(Clone, Debug)]
 pub struct ClickHouseOptions {
     /// `http(s)://HOST:PORT`.
@@ -30,16 +30,16 @@ pub struct ClickHouseOptions {
     pub credentials_file: Option<PathBuf>,
 }
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseError {
-    /// ClickHouse is away, overloaded or slow: try again.
+    /// ClickHouse is unreachable, overloaded or slow: try again.
     Unavailable(String),
     /// ClickHouse refuses the statement.
     Refused {
         /// The status.
         status: u16,
-        /// Its words.
+        /// ClickHouse's message.
         message: String,
     },
 }
@@ -47,8 +47,10 @@ pub enum DatabaseError {
 impl fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unavailable(why) => write!(f, "ClickHouse is away: {why}"),
-            Self::Refused { status, message } => write!(f, "ClickHouse refuses: {status} {message}"),
+            Self::Unavailable(why) => write!(f, "ClickHouse is unavailable: {why}"),
+            Self::Refused { status, message } => {
+                write!(f, "ClickHouse refuses the statement: {status} {message}")
+            }
         }
     }
 }
@@ -109,7 +111,7 @@ impl ClickHouse {
         Ok(())
     }
 
-    /// Asks; gives the answer's lines one by one, none longer than `limit_bytes` altogether.
+    /// Runs a query. The lines of its answer have at most `limit_bytes` together.
     ///
     /// # Errors
     /// See [`DatabaseError`].
@@ -171,7 +173,7 @@ impl ClickHouse {
             return Ok(Box::new(answer));
         }
         let mut message = String::new();
-        // What cannot be read leaves the words out; the status says enough.
+        // An unreadable answer leaves the message empty; the status is enough.
         let _ = answer.by_ref().take(MAX_ERROR_BYTES).read_to_string(&mut message);
         let message = message.trim_end().to_owned();
         Err(match status {
@@ -181,7 +183,7 @@ impl ClickHouse {
     }
 }
 
-/// A parameter's value in the escaping of TSV, in which ClickHouse reads it.
+/// A parameter's value with the escapes of TSV, as ClickHouse reads parameters.
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n")
 }
@@ -192,17 +194,17 @@ pub struct Lines {
     left_bytes: u64,
 }
 
-/// Why a line cannot be had.
+/// Why a line cannot be read.
 #[derive(Debug)]
 pub enum LineError {
-    /// The answer is larger than allowed.
+    /// The answer is larger than its limit.
     TooLarge,
-    /// It ended early, or came too slowly.
+    /// The answer ended early or was too slow.
     Database(DatabaseError),
 }
 
 impl Lines {
-    /// Reads the next line into `line`, without its end; `false` where there is none.
+    /// Reads the next line into `line`, without its line feed; `false` at the end.
     ///
     /// # Errors
     /// See [`LineError`].

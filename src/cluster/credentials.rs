@@ -1,4 +1,6 @@
-//! Files with secrets: read, checked and handed on; what stands in them is never shown.
+//! Files with credentials.
+//!
+//! Input: a file. Output: credentials, or the file and line of what is wrong. Never: the content in an error or a log.
 
 use std::path::Path;
 
@@ -6,7 +8,7 @@ use rusty_s3::Credentials;
 
 use crate::base::disk::Disk;
 
-/// A file of secrets is a few lines.
+/// Far more than the few lines that such a file has.
 const MAX_FILE_BYTES: usize = 64 * 1024;
 
 fn read(disk: &dyn Disk, file: &Path) -> Result<String, String> {
@@ -34,7 +36,7 @@ fn options_of<'t>(file: &Path, text: &'t str) -> Result<Vec<(&'t str, &'t str)>,
     pairs(text).map_err(|line| format!("{}:{line}: not NAME = VALUE", file.display()))
 }
 
-/// Credentials for the object store, as AWS's own tools keep them (one profile).
+/// Credentials for the object store, in the form of AWS's own tools, of one profile.
 ///
 /// # Errors
 /// The file and what is wrong with it.
@@ -60,7 +62,7 @@ pub fn kafka(disk: &dyn Disk, file: &Path) -> Result<Vec<(String, String)>, Stri
     Ok(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-/// A user and a password, a line each.
+/// A user name on the first line and a password on the second.
 ///
 /// # Errors
 /// The file and what is wrong with it.
@@ -69,7 +71,7 @@ pub fn user(disk: &dyn Disk, file: &Path) -> Result<(String, String), String> {
     let mut lines = text.lines();
     match (lines.next(), lines.next(), lines.next()) {
         (Some(user), Some(password), None) if !user.is_empty() => Ok((user.to_owned(), password.to_owned())),
-        _ => Err(format!("{}: not a user and a password, a line each", file.display())),
+        _ => Err(format!("{}: expected two lines, user and password", file.display())),
     }
 }
 

@@ -1,7 +1,8 @@
-//! Kafka: how clients are set up, and the one that waits for every record to be durable.
+//! Kafka: the configuration of clients, and a producer that waits until each record is durable.
 //!
-//! Records are partitioned by `murmur2`, as Java's producers do it, so that all records of a key are in one partition
-//! whoever wrote them.
+//! Input: settings; records. Output: client configurations; whether a record is on all in-sync replicas.
+//! Never: another partitioner than `murmur2`, the default of Java's producers: all records of a key lie in one partition,
+//! whichever program wrote them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,17 +19,16 @@ use super::credentials;
 use crate::base::disk::Disk;
 use crate::base::sync;
 
-/// Records wait so long for others to be sent with.
+/// How long a record waits to be sent together with others.
 const LINGER_MS: &str = "2";
-/// Memory of records that are not durable yet: batches in flight are bounded by what the front end takes.
+/// Memory for records that are not durable yet.
 const QUEUE_KBYTES: &str = "65536";
-/// How much longer than a record's own timeout its sender waits to be told.
+/// How much longer than the record's own timeout its sender waits for the outcome.
 const SLACK: Duration = Duration::from_secs(1);
-/// Descriptors of one client: a socket and two to wake its thread by for each broker that it talks to, of which a process
-/// rarely knows more than twenty.
+/// File descriptors of one client: three for each broker (a socket, and two to wake its thread), for about twenty brokers.
 pub const CLIENT_DESCRIPTORS: usize = 64;
 
-/// Where Kafka is, and how it is used.
+/// The settings of Kafka.
 #[derive(Clone, Debug)]
 pub struct KafkaOptions {
     /// `HOST:PORT,…`
@@ -40,7 +40,7 @@ pub struct KafkaOptions {
     pub topics: Topics,
 }
 
-/// What is the same for all clients of Kafka.
+/// The settings that all clients of Kafka share.
 #[derive(Clone)]
 pub struct Kafka {
     brokers: String,
@@ -60,12 +60,12 @@ pub struct Topics {
     pub insights: String,
     /// Insights that came too late for the window job.
     pub late: String,
-    /// Records that cannot be worked on.
+    /// Records that cannot be processed.
     pub dead: String,
 }
 
 impl Kafka {
-    /// Reads flags and the file of options.
+    /// Takes the settings and reads the file of options.
     ///
     /// # Errors
     /// The flag and what is wrong with it.
@@ -85,7 +85,7 @@ impl Kafka {
         })
     }
 
-    /// Time for a record, and for every request.
+    /// The time limit of a record and of every request.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -111,7 +111,7 @@ impl Kafka {
         config
     }
 
-    /// How a producer is set up: idempotent, every record on all replicas that are in sync.
+    /// The configuration of an idempotent producer whose records are acknowledged by all in-sync replicas.
     pub fn producer(&self, role: &str) -> ClientConfig {
         let mut config = self.client(role);
         config
@@ -125,8 +125,7 @@ impl Kafka {
         config
     }
 
-    /// How a consumer is set up: what was committed, and nothing of transactions that were not; offsets are committed
-    /// by hand.
+    /// The configuration of a consumer that reads committed records only and commits its offsets explicitly.
     pub fn consumer(&self, role: &str, group: &str) -> ClientConfig {
         let mut config = self.client(role);
         config
@@ -140,21 +139,21 @@ impl Kafka {
     }
 }
 
-/// Why a record is not durable, or may not be.
+/// Why a record may not be durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotDurable(pub String);
 
 impl fmt::Display for NotDurable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kafka does not take the record: {}", self.0)
+        write!(f, "Kafka has not acknowledged the record: {}", self.0)
     }
 }
 
 impl std::error::Error for NotDurable {}
 
-type Fate = Result<(), KafkaError>;
+type Delivery = Result<(), KafkaError>;
 
-/// Tells whoever waits what became of its record.
+/// Passes the outcome of each record to its sender.
 struct Deliveries;
 
 impl ClientContext for Deliveries {
@@ -164,12 +163,12 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<Sender<Fate>>;
+    type DeliveryOpaque = Box<Sender<Delivery>>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
-        let fate = result.as_ref().map(drop).map_err(|(error, _)| error.clone());
-        // Whoever waited may have given up.
-        let _ = waiting.try_send(fate);
+        let delivery = result.as_ref().map(drop).map_err(|(error, _)| error.clone());
+        // The sender may have given up.
+        let _ = waiting.try_send(delivery);
     }
 }
 
@@ -184,7 +183,7 @@ pub struct EventLog {
 }
 
 impl EventLog {
-    /// A writer of one topic; connects by itself, now and whenever it must.
+    /// A writer of one topic. It connects, and reconnects, by itself.
     ///
     /// # Errors
     /// What is wrong with the options.
@@ -200,25 +199,25 @@ impl EventLog {
     /// [`NotDurable`]: it may have been written or not.
     pub fn append(&self, key: &str, value: &[u8]) -> Result<(), NotDurable> {
         let writer = self.writer();
-        let (waiting, fate): (Sender<Fate>, Receiver<Fate>) = bounded(1);
+        let (waiting, delivered): (Sender<Delivery>, Receiver<Delivery>) = bounded(1);
         let record = BaseRecord::with_opaque_to(&self.topic, Box::new(waiting)).key(key).payload(value);
-        let fate = match writer.send(record) {
-            Ok(()) => match fate.recv_timeout(self.timeout + SLACK) {
-                Ok(fate) => fate,
-                Err(_) => return Err(NotDurable("it was not acknowledged in time".to_owned())),
+        let delivery = match writer.send(record) {
+            Ok(()) => match delivered.recv_timeout(self.timeout + SLACK) {
+                Ok(delivery) => delivery,
+                Err(_) => return Err(NotDurable("no acknowledgement in time".to_owned())),
             },
             Err((error, _)) => Err(error),
         };
-        fate.map_err(|error| {
+        delivery.map_err(|error| {
             self.replace_if_broken(&writer);
             NotDurable(error.to_string())
         })
     }
 
-    /// Whether the topic is there, and writable as far as can be told without writing.
+    /// Whether the topic exists and each partition has a leader.
     ///
     /// # Errors
-    /// Why not.
+    /// The first thing that is wrong.
     pub fn check(&self, timeout: Duration) -> Result<(), String> {
         let metadata = self.writer().client().fetch_metadata(Some(&self.topic), timeout);
         let metadata = metadata.map_err(|error| error.to_string())?;
@@ -232,11 +231,11 @@ impl EventLog {
                     None => Ok(()),
                 }
             }
-            _ => Err(format!("there is no topic {}", self.topic)),
+            _ => Err(format!("no such topic: {}", self.topic)),
         }
     }
 
-    /// Waits until nothing is on its way any more; `false` where that takes longer.
+    /// Waits until all records are acknowledged; `false` after the timeout.
     #[must_use]
     pub fn flush(&self, timeout: Duration) -> bool {
         self.writer().flush(timeout).is_ok()
@@ -246,14 +245,14 @@ impl EventLog {
         Arc::clone(&sync::read(&self.writer))
     }
 
-    /// An idempotent producer that has met a fatal error (a broker forgot it, say) never writes again.
+    /// Replaces a producer after a fatal error, for example when a broker has lost its state: it never writes again.
     fn replace_if_broken(&self, broken: &Arc<Writer>) {
         let Some((code, reason)) = broken.client().fatal_error() else { return };
         let mut current = sync::write(&self.writer);
         if !Arc::ptr_eq(&current, broken) {
             return;
         }
-        log::error!("kafka: {code}: {reason}; a new producer takes over");
+        log::error!("kafka: {code}: {reason}; creating a new producer");
         match create(&self.config) {
             Ok(writer) => *current = writer,
             Err(error) => log::error!("kafka: {error}"),
@@ -266,7 +265,7 @@ fn create(config: &ClientConfig) -> Result<Arc<Writer>, String> {
     writer.map(Arc::new).map_err(|error| format!("--kafka: {error}"))
 }
 
-/// Whether an error ends the use of a client.
+/// Whether a client cannot be used after this error.
 pub fn is_fatal(error: &KafkaError) -> bool {
     match error {
         KafkaError::Transaction(error) => error.is_fatal(),

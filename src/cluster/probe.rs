@@ -1,4 +1,7 @@
-//! Whether what a role depends on is there: looked at in the background, so that `/readyz` answers at once.
+//! Whether the services are available that a role depends on. They are checked in the background, so that `/readyz` answers at
+//! once.
+//!
+//! Input: checks. Output: the result of the last round. Never: work for a client.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,55 +15,55 @@ use crate::base::shutdown::{self, Joined};
 use crate::base::sync::lock;
 use crate::intake::Reason;
 
-/// Time between two looks.
+/// Time between two rounds of checks.
 pub const INTERVAL: Duration = Duration::from_secs(2);
 
-/// One thing to look at: what it means if it is away, and how to see.
-pub struct Check {
-    /// The reason that `/readyz` gives.
+/// The check of one service.
+pub struct ServiceCheck {
+    /// The reason that `/readyz` gives if the check fails.
     pub reason: Reason,
-    /// Looks; says what is wrong.
-    pub look: Box<dyn FnMut() -> Result<(), String> + Send>,
+    /// Runs the check. The error says what is wrong.
+    pub run: Box<dyn FnMut() -> Result<(), String> + Send>,
 }
 
-/// The outcome of the last look.
+/// The result of the last round of checks.
 #[derive(Clone)]
 pub struct Probe {
     last: Arc<Mutex<Result<(), Reason>>>,
 }
 
-/// Ends the looking when it is dropped.
-pub struct Looking {
+/// The thread of the checks. Dropping it ends them.
+pub struct ProbeThread {
     _stop: Sender<()>,
     _thread: Joined,
 }
 
 impl Probe {
-    /// Starts looking, at once and then every two seconds.
+    /// Starts the checks: the first round at once, then one every two seconds.
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn start(checks: Vec<Check>) -> std::io::Result<(Self, Looking)> {
+    pub fn start(checks: Vec<ServiceCheck>) -> std::io::Result<(Self, ProbeThread)> {
         let probe = Self { last: Arc::new(Mutex::new(Err(Reason::Starting))) };
         let (stop, stopped) = bounded(0);
-        let looking = probe.clone();
-        let thread = shutdown::spawn("probe", move || looking.run(checks, &stopped))?;
-        Ok((probe, Looking { _stop: stop, _thread: thread }))
+        let checked = probe.clone();
+        let thread = shutdown::spawn("probe", move || checked.run(checks, &stopped))?;
+        Ok((probe, ProbeThread { _stop: stop, _thread: thread }))
     }
 
-    /// What the last look found.
+    /// The result of the last round.
     ///
     /// # Errors
-    /// Why the role cannot do its work.
+    /// The reason of the first check that failed.
     pub fn ready(&self) -> Result<(), Reason> {
         *lock(&self.last)
     }
 
-    fn run(&self, mut checks: Vec<Check>, stopped: &Receiver<()>) {
+    fn run(&self, mut checks: Vec<ServiceCheck>, stopped: &Receiver<()>) {
         loop {
             let mut found = Ok(());
             for check in &mut checks {
-                if let Err(why) = (check.look)() {
+                if let Err(why) = (check.run)() {
                     found = Err(check.reason);
                     if self.ready() != found {
                         log::warn!("{}: {why}", check.reason.label());
@@ -69,7 +72,7 @@ impl Probe {
                 }
             }
             if found.is_ok() && self.ready().is_err() {
-                log::info!("everything this role depends on is there");
+                log::info!("all services that this role needs are available");
             }
             *lock(&self.last) = found;
             if stopped.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Timeout) {
@@ -79,11 +82,11 @@ impl Probe {
     }
 }
 
-/// Sees whether the bucket is there and, once, whether the store honours `If-None-Match: *`. One that ignores it would
-/// let a second body take the place of the first, so a role that writes batches must not work with it.
-pub fn store_check(store: Arc<ObjectStore>) -> Check {
+/// Checks that the bucket exists and, once, that the store honours `If-None-Match: *`. A store that ignores the condition
+/// would let a second body replace the first, so a role that writes batches must not use it.
+pub fn store_check(store: Arc<ObjectStore>) -> ServiceCheck {
     let mut is_proven = false;
-    let look = move || {
+    let run = move || {
         if is_proven {
             return store.check().map_err(|error| error.to_string());
         }
@@ -97,13 +100,13 @@ pub fn store_check(store: Arc<ObjectStore>) -> Check {
             )
         }
     };
-    Check { reason: Reason::ObjectStore, look: Box::new(look) }
+    ServiceCheck { reason: Reason::ObjectStore, run: Box::new(run) }
 }
 
-/// Writes an object of a name nobody uses twice, on condition that it is not there.
+/// Writes an object of a fresh name twice, on condition that there is none.
 fn honours_conditions(store: &ObjectStore) -> Result<bool, StoreError> {
     let key = format!("probe/{}", random::ulid());
-    assert!(!key.starts_with(names::RAW), "a probe is no batch");
+    assert!(!key.starts_with(names::RAW), "a probe is not a batch");
     store.put_if_absent(&key, b"probe", &[])?;
     let second = store.put_if_absent(&key, b"probe", &[]);
     store.delete(&key)?;

@@ -1,4 +1,6 @@
-//! Trying again: how long to wait in between, and when to stop.
+//! The waits between tries of a request.
+//!
+//! Input: a time limit, or none. Output: how long to wait before the next try, or that the time is over. Never: the request.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +10,8 @@ use crate::base::random;
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// Waits that double up to two seconds, each shortened at random by up to half, so that many who failed together do
-/// not come back together.
+/// Waits that double up to two seconds. Each is shortened at random by up to half, so that many clients that failed together
+/// do not try again together.
 #[derive(Debug)]
 pub struct Backoff {
     wait: Duration,
@@ -27,7 +29,7 @@ impl Backoff {
         Self { wait: FIRST_WAIT, deadline: None }
     }
 
-    /// How long to wait before the next try; `None` where no time is left for one.
+    /// How long to wait before the next try; `None` if the time is over.
     pub fn next_wait(&mut self) -> Option<Duration> {
         let wait = self.wait.mul_f64(0.5 + f64::from(random::bytes::<1>()[0]) / 512.0);
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
@@ -37,7 +39,7 @@ impl Backoff {
         }
     }
 
-    /// Waits before the next try; `false`, at once, where no time is left for one.
+    /// Waits before the next try; returns `false` at once if the time is over.
     pub fn wait(&mut self) -> bool {
         self.next_wait().map(std::thread::sleep).is_some()
     }

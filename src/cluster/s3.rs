@@ -1,7 +1,7 @@
-//! The object store: a bucket spoken to over S3, blocking, with a pool of connections and a time limit on every request.
+//! The object store: a client of one S3 bucket. Requests block, each has a time limit, connections are reused.
 //!
-//! In come keys and bytes; out comes what the store said, sorted into what it means. Nothing here retries, because only
-//! the caller knows what a lost answer may have done.
+//! Input: keys and bytes. Output: the store's answer, or whether another try may help.
+//! Never: a retry. Only the caller knows what a request may have done whose answer was lost.
 
 use std::fmt;
 use std::io::Read;
@@ -22,17 +22,17 @@ use crate::base::sync;
 
 /// How long a signed request may be on its way.
 const SIGNED_FOR: Duration = Duration::from_secs(300);
-/// What is read of an error's text.
+/// The part of an error document that is read.
 const MAX_ERROR_BYTES: u64 = 4 * 1024;
-/// A listing of a thousand keys of a thousand bytes, with room for its markup.
+/// A page of a thousand keys of a thousand bytes, and its markup.
 const MAX_LISTING_BYTES: u64 = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// For one request: the largest body at 16 MB/s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Idle connections that are kept; a burst of more requests connects anew.
+/// Idle connections that are kept.
 const IDLE_CONNECTIONS: usize = 64;
 
-/// Where the bucket is, and with whose credentials it is used.
+/// The bucket's address and credentials.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// `http(s)://HOST:PORT/BUCKET`.
@@ -44,12 +44,13 @@ pub struct StoreOptions {
     pub credentials_file: Option<PathBuf>,
 }
 
-/// Why there is no answer of use.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
-    /// The store is away, overloaded or slow, or two writers met: try again. The request may have been carried out.
+    /// The store is unreachable, overloaded or slow, or two conditional writes collided: try again. The request may have
+    /// been carried out.
     Unavailable(String),
-    /// The store refuses what was asked; trying again does not help.
+    /// The store refuses the request; another try does not help.
     Refused {
         /// The status.
         status: u16,
@@ -66,8 +67,10 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unavailable(why) => write!(f, "the object store is away: {why}"),
-            Self::Refused { status, message } => write!(f, "the object store refuses: {status} {message}"),
+            Self::Unavailable(why) => write!(f, "the object store is unavailable: {why}"),
+            Self::Refused { status, message } => {
+                write!(f, "the object store refuses the request: {status} {message}")
+            }
             Self::TooLarge { limit_bytes } => write!(f, "the object is larger than {limit_bytes} bytes"),
         }
     }
@@ -75,12 +78,12 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// What became of a conditional write.
+/// The outcome of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// The object is there now, as it was sent.
+    /// The object was written.
     Stored,
-    /// There was one already; nothing changed.
+    /// The key was taken; nothing changed.
     Exists,
 }
 
@@ -106,7 +109,7 @@ pub struct Listed {
 
 /// A page of a listing, ascending by key.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
+pub struct ListingPage {
     /// The objects.
     pub objects: Vec<Listed>,
     /// Where the next page begins, if there is one.
@@ -191,7 +194,7 @@ impl ObjectStore {
         match response.status().as_u16() {
             200 => Ok(Put::Stored),
             412 => Ok(Put::Exists),
-            // Two conditional writes met (ConditionalRequestConflict): neither may have been carried out.
+            // Two conditional writes collided (ConditionalRequestConflict); perhaps neither was carried out.
             409 => Err(StoreError::Unavailable(error_text(&mut response))),
             _ => Err(failed(&mut response)),
         }
@@ -250,13 +253,13 @@ impl ObjectStore {
         match bytes.len() as u64 {
             read if read > limit_bytes => Err(StoreError::TooLarge { limit_bytes }),
             read if length.is_some_and(|length| length != read) => {
-                Err(StoreError::Unavailable("the answer ended early".to_owned()))
+                Err(StoreError::Unavailable("the response ended early".to_owned()))
             }
             _ => Ok(Some(bytes)),
         }
     }
 
-    /// Removes an object; it is well where there is none.
+    /// Deletes an object, if there is one.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -274,7 +277,7 @@ impl ObjectStore {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub fn list(&self, prefix: &str, from: Option<&str>) -> Result<Page, StoreError> {
+    pub fn list(&self, prefix: &str, from: Option<&str>) -> Result<ListingPage, StoreError> {
         let credentials = self.credentials();
         let mut action = self.bucket.list_objects_v2(credentials.as_deref());
         action.with_prefix(prefix);
@@ -288,12 +291,12 @@ impl ObjectStore {
         let body = response.body_mut().with_config().limit(MAX_LISTING_BYTES).read_to_string();
         let body = body.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let listed = ListObjectsV2::parse_response(&body)
-            .map_err(|error| StoreError::Unavailable(format!("a listing cannot be read: {error}")))?;
+            .map_err(|error| StoreError::Unavailable(format!("invalid listing: {error}")))?;
         let objects = listed.contents.into_iter().map(|object| Listed {
             key: object.key,
             last_modified: object.last_modified.unwrap_or_default(),
         });
-        Ok(Page { objects: objects.collect(), next: listed.next_continuation_token })
+        Ok(ListingPage { objects: objects.collect(), next: listed.next_continuation_token })
     }
 
     /// Whether the bucket is there and may be used.
@@ -315,7 +318,7 @@ impl ObjectStore {
         sync::read(&self.credentials).clone()
     }
 
-    /// Signs and sends one request. Its URL carries the signature and is never shown.
+    /// Signs and sends one request. Its URL holds the signature and is never logged.
     fn send<'a, A: S3Action<'a>>(
         &self,
         operation: &str,
@@ -342,15 +345,15 @@ impl ObjectStore {
 }
 
 fn no_bucket() -> StoreError {
-    StoreError::Refused { status: 404, message: "there is no such bucket".to_owned() }
+    StoreError::Refused { status: 404, message: "no such bucket".to_owned() }
 }
 
-/// What a status that was not hoped for means.
+/// The error of an unexpected status.
 fn failed(response: &mut Response<ureq::Body>) -> StoreError {
     let status = response.status().as_u16();
     let message = error_text(response);
     match status {
-        // Too many requests, and everything that is the store's own trouble.
+        // Timeouts, too many requests, and the store's own failures.
         408 | 429 | 500..=599 => StoreError::Unavailable(format!("{status} {message}")),
         _ => StoreError::Refused { status, message },
     }
@@ -359,7 +362,7 @@ fn failed(response: &mut Response<ureq::Body>) -> StoreError {
 /// The code and the words of an error document.
 fn error_text(response: &mut Response<ureq::Body>) -> String {
     let mut text = String::new();
-    // What cannot be read leaves the words out; the status says enough.
+    // An unreadable document leaves the message empty; the status is enough.
     let _ = response.body_mut().as_reader().take(MAX_ERROR_BYTES).read_to_string(&mut text);
     let tag = |name: &str| {
         let (_, rest) = text.split_once(&format!("<{name}>"))?;

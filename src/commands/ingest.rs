@@ -12,7 +12,7 @@ use super::process::Process;
 use crate::cluster::ingest::{ClusterIntake, IntakeParts};
 use crate::cluster::kafka::{CLIENT_DESCRIPTORS, EventLog, Kafka};
 use crate::cluster::metrics::store_seconds;
-use crate::cluster::probe::{Check, Probe, store_check};
+use crate::cluster::probe::{Probe, ServiceCheck, store_check};
 use crate::cluster::s3::ObjectStore;
 use crate::config::{BatchArgs, Config, KafkaArgs, ServerArgs, StoreArgs};
 use crate::http::routes::Roles;
@@ -45,7 +45,7 @@ pub(super) fn run(args: &IngestArgs, in_force: &str) -> Result<ExitCode, Failure
     let events = EventLog::new(&kafka, "ingest", &kafka.topics.batches);
     let events = Arc::new(events.map_err(Failure::Usage)?);
     let checked = Arc::clone(&events);
-    let stream = Check { reason: Reason::Stream, look: Box::new(move || checked.check(CHECK_TIMEOUT)) };
+    let stream = ServiceCheck { reason: Reason::Stream, run: Box::new(move || checked.check(CHECK_TIMEOUT)) };
     let (probe, _probing) =
         Probe::start(vec![store_check(Arc::clone(&store)), stream]).map_err(|error| error.to_string())?;
     let intake = Arc::new(ClusterIntake::new(IntakeParts {

@@ -10,7 +10,7 @@ use super::descriptors::Needs;
 use super::process::Process;
 use crate::cluster::clickhouse::ClickHouse;
 use crate::cluster::metrics::database_seconds;
-use crate::cluster::probe::{Check, Probe};
+use crate::cluster::probe::{Probe, ServiceCheck};
 use crate::cluster::source::ClickHouseSource;
 use crate::config::{ClickHouseArgs, Config, ServerArgs};
 use crate::http::routes::Roles;
@@ -32,8 +32,8 @@ pub(super) fn run(args: &QueryRoleArgs, in_force: &str) -> Result<ExitCode, Fail
     let clickhouse = ClickHouse::new(&args.clickhouse.options(), &*process.disk, seconds);
     let clickhouse = Arc::new(clickhouse.map_err(Failure::Usage)?);
     let checked = Arc::clone(&clickhouse);
-    let look = move || checked.check().map_err(|error| error.to_string());
-    let (probe, _probing) = Probe::start(vec![Check { reason: Reason::Database, look: Box::new(look) }])
+    let run = move || checked.check().map_err(|error| error.to_string());
+    let (probe, _probing) = Probe::start(vec![ServiceCheck { reason: Reason::Database, run: Box::new(run) }])
         .map_err(|error| error.to_string())?;
     let limits = process.bounds.query;
     let source = Arc::new(ClickHouseSource::new(Arc::clone(&clickhouse), probe, limits.max_bytes));

@@ -16,7 +16,7 @@ use crate::base::disk::Disk;
 use crate::base::shutdown;
 use crate::cluster::kafka::{CLIENT_DESCRIPTORS, EventLog, Kafka};
 use crate::cluster::metrics::{WorkerMetrics, store_seconds};
-use crate::cluster::probe::{Check, Probe, store_check};
+use crate::cluster::probe::{Probe, ServiceCheck, store_check};
 use crate::cluster::s3::ObjectStore;
 use crate::cluster::worker::{SessionOptions, SummarizeCrew, SummarizeWorker, WorkerHealth};
 use crate::config::{Config, KafkaArgs, ServerArgs, StoreArgs};
@@ -68,7 +68,8 @@ pub(super) fn run(args: &WorkerArgs, in_force: &str) -> Result<ExitCode, Failure
         SessionOptions { group: args.worker_group.clone(), worker_id, timeout: limits.session_timeout };
     let insights = EventLog::new(&kafka, "summarize-worker-probe", &kafka.topics.insights);
     let insights = insights.map_err(Failure::Usage)?;
-    let stream = Check { reason: Reason::Stream, look: Box::new(move || insights.check(CHECK_TIMEOUT)) };
+    let stream =
+        ServiceCheck { reason: Reason::Stream, run: Box::new(move || insights.check(CHECK_TIMEOUT)) };
     let (probe, _probing) = Probe::start(vec![store_check(Arc::clone(&store)), stream]).map_err(io)?;
     // A connection to the object store for each thread and the probe; a consumer, a producer, the probe's producer.
     let needs = Needs { reserved: crew.threads() + 1 + 3 * CLIENT_DESCRIPTORS, per_request: 0 };

@@ -37,11 +37,28 @@ pub(super) fn answer(head: &Head, content_type: &str, body: Vec<u8>, speed: Comp
 }
 
 /// The headers that an answer depends on.
-const VARY: &str = "accept-encoding, authorization, x-customer-id";
+const VARY: &str = "accept, accept-encoding, authorization, x-customer-id";
 
 fn gzip(body: &[u8], speed: Compression) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), speed);
     encoder.write_all(body).and_then(|()| encoder.finish()).expect("bytes are compressed into memory")
+}
+
+/// Whether `accept` asks for CSV rather than JSON.
+pub(super) fn wants_csv(head: &Head) -> bool {
+    let (mut csv, mut json) = (0.0_f32, 0.0_f32);
+    for item in head.all("accept").flat_map(|value| value.split(',')) {
+        let mut parts = item.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        let weight = weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
+        match kind.to_ascii_lowercase().as_str() {
+            "text/csv" => csv = weight,
+            "application/json" => json = weight,
+            _ => {}
+        }
+    }
+    csv > 0.0 && csv >= json
 }
 
 /// Whether `accept-encoding` names gzip, or everything, with a weight above zero.
@@ -92,6 +109,22 @@ mod tests {
         let mut plain = Vec::new();
         flate2::read::GzDecoder::new(&response.body[..]).read_to_end(&mut plain).unwrap();
         assert_eq!(plain, body);
+    }
+
+    #[test]
+    fn csv_is_sent_to_those_who_prefer_it() {
+        for (value, wanted) in [
+            ("text/csv", true),
+            ("Text/CSV; header=present, */*;q=0.1", true),
+            ("application/json, text/csv;q=0.9", false),
+            ("application/json;q=0.5, text/csv;q=0.9", true),
+            ("text/csv;q=0", false),
+            ("*/*", false),
+            ("text/html", false),
+        ] {
+            assert_eq!(wants_csv(&head(&[("accept", value)])), wanted, "{value}");
+        }
+        assert!(!wants_csv(&head(&[])));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::ingest::{Ingest, Refused, RejectReason};
 use super::reading::Reading;
 use super::stats::ConnectionStats;
 use super::tokens::Tokens;
-use super::{Handler, Head, Request, Response, dashboard, deletion, openapi};
+use super::{Handler, Head, Request, Response, aggregates, dashboard, deletion, openapi};
 use crate::base::clock;
 use crate::base::random;
 use crate::intake::{Health, Intake, Reason};
@@ -227,8 +227,8 @@ impl Routes {
                     self.authenticate(head)?;
                 }
                 match route {
-                    Route::Top => Ok(self.reading.top(head, source)?),
-                    _ => Ok(self.reading.aggregates(head, source)?),
+                    Route::Top => Ok(aggregates::top(&self.reading, head, source)?),
+                    _ => Ok(aggregates::windows(&self.reading, head, source)?),
                 }
             }
             Route::Customers => Ok(self.reading.customers(head, self.opened()?.source()?)?),

@@ -133,7 +133,7 @@ impl WindowSize {
 }
 
 /// When a window begins: whole minutes since 1970-01-01T00:00Z, a multiple of the window's length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WindowStart(pub u32);
 
 impl WindowStart {

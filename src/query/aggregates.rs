@@ -1,22 +1,24 @@
 //! `/aggregates`: the windows of a range, each in the shape of its file.
 //!
-//! A window is written as in its file, with maps cut where that is asked for, without what belongs to the file alone, and
-//! with a few numbers that follow from it. The windows come in pages; `next` is the stamp of the first window of the next
-//! one, which callers give back as it is.
+//! Input: what is asked for. Output: JSON or CSV. A window is written as in its file, with maps cut where that is asked for,
+//! without what belongs to the file alone, and with a few numbers that follow from it. Local days, months and the whole
+//! range are added up from stored windows. The windows come in pages; `next` is the stamp of the first window of the next
+//! one, which callers give back as it is. Never: an empty window.
 
 use std::ops::ControlFlow;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-
+use super::calendar::{CalendarZone, Step};
+use super::classes::{Classes, push_classes};
+use super::csv;
+use super::merged::MergedWindow;
+use super::plan::{Plan, Stretch};
 use super::range::TimeRange;
-use super::{Meter, QueryError, QueryLimits, Question, WindowSource};
-use crate::batch::agent::{Class, class_of};
-use crate::dimension::{DIMENSION_COUNT, OTHER, PATH, USER_AGENT};
+use super::{Meter, QueryAnswer, QueryError, QueryForm, QueryLimits, Question, WindowSource};
+use crate::dimension::{DIMENSION_COUNT, USER_AGENT};
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::time;
-use crate::windows::json::{Form, push_quoted, push_window};
-use crate::windows::view::{KeyView, Wanted, WindowView};
+use crate::windows::json::{Form, push_counted, push_name, push_quoted};
+use crate::windows::view::{Wanted, WindowView};
 
 /// A page ends where it has taken this share of [`QueryLimits::max_memory_bytes`]; the rest is for what compression
 /// and sending take.
@@ -29,25 +31,51 @@ pub struct Aggregates {
     pub customer: CustomerId,
     /// Of which time.
     pub range: TimeRange,
-    /// Of which size.
-    pub size: WindowSize,
+    /// What each window of the answer holds.
+    pub step: Step,
+    /// Where days and months begin.
+    pub zone: CalendarZone,
+    /// Whether the counts by key of a dimension are shown.
+    pub by: [bool; DIMENSION_COUNT],
     /// How many keys of each map; `None` for all.
     pub top: Option<usize>,
     /// Whether each window also tells its requests by class of family.
     pub classes: bool,
     /// How many windows at most.
     pub limit: usize,
-    /// Where the page begins, if it is not the first.
-    pub next: Option<WindowStart>,
+    /// Where the page begins, if it is not the first: the `next` of the one before.
+    pub next: Option<String>,
+    /// How the answer is written.
+    pub form: QueryForm,
 }
 
-/// Reads the cursor of a page: the `next` of the one before.
-pub fn cursor(text: &str, range: TimeRange, size: WindowSize) -> Option<WindowStart> {
-    let window = time::parse_stamp(text)?;
-    (window.size == size && range.starts(size).contains(&window.start)).then_some(window.start)
+impl Aggregates {
+    /// The stamp of a window of the answer. What is added up is named by its first minute.
+    fn stamp(&self, size: Option<WindowSize>, start: WindowStart) -> String {
+        time::format_stamp(WindowId { size: size.unwrap_or(WindowSize::Minute), start })
+    }
+
+    /// Reads the `next` of a page.
+    fn cursor(&self, plan: &Plan) -> Result<Option<WindowStart>, QueryError> {
+        let Some(next) = &self.next else { return Ok(None) };
+        let window = time::parse_stamp(next);
+        let size = plan.stored_size().unwrap_or(WindowSize::Minute);
+        let window = window.filter(|window| window.size == size && plan.is_start(window.start));
+        window.map(|window| Some(window.start)).ok_or(QueryError::Cursor)
+    }
+
+    fn wanted(&self, top: usize) -> Wanted {
+        let mut wanted =
+            Wanted { by: self.by.map(|is_shown| is_shown.then_some(top)), measures: self.by != [false; _] };
+        if self.classes {
+            // Classes are those of all families.
+            wanted.by[USER_AGENT] = Some(usize::MAX);
+        }
+        wanted
+    }
 }
 
-/// Answers with a JSON object.
+/// Answers one page.
 ///
 /// # Errors
 /// See [`QueryError`].
@@ -56,49 +84,168 @@ pub fn answer(
     query: &Aggregates,
     limits: &QueryLimits,
     meter: &mut Meter,
-) -> Result<Vec<u8>, QueryError> {
-    let mut starts = query.range.starts(query.size);
-    starts.start = query.next.unwrap_or(starts.start);
-    let question = Question { customer: query.customer.clone(), size: query.size, range: starts };
-    let mut json = String::with_capacity(16 * 1024);
-    json.push_str("{\"customerId\":");
-    push_quoted(&mut json, query.customer.as_str());
-    let (from, to) = (format_instant(query.range.from_ms), format_instant(query.range.to_ms));
-    let size = query.size.as_str();
-    json.push_str(&format!(",\"windowSize\":\"{size}\",\"from\":\"{from}\",\"to\":\"{to}\",\"windows\":["));
-    let mut windows = 0;
-    let mut next = None;
-    let mut classes = query.classes.then(Classes::default);
-    let top = query.top.unwrap_or(usize::MAX);
-    let mut wanted = Wanted { by: [None; DIMENSION_COUNT], measures: true };
-    wanted.by[PATH] = Some(top);
-    // Classes are those of all families.
-    wanted.by[USER_AGENT] = Some(if query.classes { usize::MAX } else { top });
-    source.visit(&question, &wanted, meter, &mut |mut view| {
-        if windows == query.limit || (windows > 0 && json.len() > limits.max_memory_bytes / PAGE_SHARE) {
-            next = Some(view.id);
-            return Ok(ControlFlow::Break(()));
+) -> Result<QueryAnswer, QueryError> {
+    let kept = source.kept(&query.customer)?;
+    let plan = Plan::new(query.range, query.step, &query.zone, kept).ok_or(QueryError::NothingKept)?;
+    let next = query.cursor(&plan)?;
+    let mut page = Page::begin(query, &plan, limits.max_memory_bytes / PAGE_SHARE);
+    match plan.stored_size() {
+        Some(size) => {
+            let mut starts = plan.starts(size);
+            starts.start = next.unwrap_or(starts.start);
+            let question = Question { customer: query.customer.clone(), size, range: starts };
+            let wanted = query.wanted(query.top.unwrap_or(usize::MAX));
+            source.visit(&question, &wanted, meter, &mut |view| {
+                if page.is_full() {
+                    page.next = Some(query.stamp(Some(size), view.id.start));
+                    return Ok(ControlFlow::Break(()));
+                }
+                page.push(view);
+                Ok(ControlFlow::Continue(()))
+            })?;
         }
-        let by_class = classes.as_mut().map(|classes| classes.sums(&view));
-        view.cut(USER_AGENT, top);
-        if windows > 0 {
-            json.push(',');
-        }
-        push_window(&mut json, &query.customer, &view, Form::Answer);
-        if let Some(by_class) = by_class {
-            push_classes(&mut json, &by_class);
-        }
-        json.push('}');
-        windows += 1;
-        Ok(ControlFlow::Continue(()))
-    })?;
-    json.push(']');
-    if let Some(WindowId { size, start }) = next {
-        let stamp = time::format_stamp(WindowId { size, start });
-        json.push_str(&format!(",\"next\":\"{stamp}\""));
+        None => Merging { query, plan: &plan, max_bytes: limits.max_memory_bytes }
+            .fill(&mut page, source, next, meter)?,
     }
-    json.push('}');
-    Ok(json.into_bytes())
+    Ok(page.end())
+}
+
+/// Adds stored windows up to those of the answer.
+struct Merging<'q> {
+    query: &'q Aggregates,
+    plan: &'q Plan,
+    max_bytes: usize,
+}
+
+impl Merging<'_> {
+    fn fill(
+        &self,
+        page: &mut Page<'_>,
+        source: &dyn WindowSource,
+        next: Option<WindowStart>,
+        meter: &mut Meter,
+    ) -> Result<(), QueryError> {
+        let mut stretches = self.plan.stretches(next);
+        let mut open: Option<(Stretch, MergedWindow)> = None;
+        let wanted = self.query.wanted(usize::MAX);
+        for (size, range) in self.plan.runs(next) {
+            meter.check_time()?;
+            let question = Question { customer: self.query.customer.clone(), size, range };
+            let mut left = meter.left();
+            source.visit(&question, &wanted, meter, &mut |view| {
+                left = left.saturating_sub(1);
+                if let Some((stretch, merged)) = open.as_mut()
+                    && view.id.start < stretch.minutes.end
+                {
+                    return merged.add(view, self.max_bytes).map(|()| ControlFlow::Continue(()));
+                }
+                self.close(&mut open, page);
+                let stretch = stretches.find(|stretch| view.id.start < stretch.minutes.end);
+                let stretch = stretch.expect("runs hold the minutes of stretches");
+                // A page ends rather than that the next window would cost too much.
+                if page.is_full() || (page.windows > 0 && left < self.plan.windows_in(&stretch)) {
+                    page.next = Some(self.query.stamp(None, stretch.cursor));
+                    return Ok(ControlFlow::Break(()));
+                }
+                let (_, merged) = open.insert((stretch, MergedWindow::default()));
+                merged.add(view, self.max_bytes).map(|()| ControlFlow::Continue(()))
+            })?;
+            if page.next.is_some() {
+                return Ok(());
+            }
+        }
+        self.close(&mut open, page);
+        Ok(())
+    }
+
+    fn close(&self, open: &mut Option<(Stretch, MergedWindow)>, page: &mut Page<'_>) {
+        if let Some((stretch, merged)) = open.take() {
+            page.push(merged.view(WindowId { size: WindowSize::Minute, start: stretch.minutes.start }));
+        }
+    }
+}
+
+/// The answer while it grows.
+struct Page<'q> {
+    query: &'q Aggregates,
+    top: usize,
+    max_bytes: usize,
+    out: String,
+    windows: usize,
+    next: Option<String>,
+    classes: Option<Classes>,
+}
+
+impl<'q> Page<'q> {
+    fn begin(query: &'q Aggregates, plan: &Plan, max_bytes: usize) -> Self {
+        let mut out = String::with_capacity(16 * 1024);
+        match query.form {
+            QueryForm::Csv => {
+                out.push_str("windowStart,requests,robots,visitors,");
+                out.push_str(csv::MEASURES);
+                out.push_str("\r\n");
+            }
+            QueryForm::Json => {
+                out.push_str("{\"customerId\":");
+                push_quoted(&mut out, query.customer.as_str());
+                let (from, to) = (format_instant(plan.range.from_ms), format_instant(plan.range.to_ms));
+                let step = query.step.as_str();
+                out.push_str(&format!(",\"windowSize\":\"{step}\",\"from\":\"{from}\",\"to\":\"{to}\""));
+                out.push_str(if plan.rounded { ",\"rounded\":true" } else { "" });
+                out.push_str(",\"windows\":[");
+            }
+        }
+        let classes = query.classes.then(Classes::default);
+        let top = query.top.unwrap_or(usize::MAX);
+        Self { query, top, max_bytes, out, windows: 0, next: None, classes }
+    }
+
+    fn is_full(&self) -> bool {
+        self.windows == self.query.limit || (self.windows > 0 && self.out.len() > self.max_bytes)
+    }
+
+    fn push(&mut self, mut view: WindowView<'_>) {
+        self.windows += 1;
+        if self.query.form == QueryForm::Csv {
+            return self.push_line(&view);
+        }
+        let by_class = self.classes.as_mut().map(|classes| classes.sums(&view));
+        for dimension in 0..DIMENSION_COUNT {
+            match self.query.by[dimension] {
+                true => view.cut(dimension, self.top),
+                false => view.by[dimension].clear(),
+            }
+        }
+        if self.windows > 1 {
+            self.out.push(',');
+        }
+        push_name(&mut self.out, &self.query.customer, self.query.step.as_str(), view.id.start);
+        push_counted(&mut self.out, &view, Form::Answer);
+        if let Some(by_class) = by_class {
+            push_classes(&mut self.out, &by_class);
+        }
+        self.out.push('}');
+    }
+
+    fn push_line(&mut self, view: &WindowView<'_>) {
+        self.out.push_str(&time::format_start(view.id.start));
+        csv::push_next(&mut self.out, view.all.requests);
+        csv::push_next(&mut self.out, view.robots.requests);
+        csv::push_next(&mut self.out, view.visitors.estimate());
+        csv::push_measures(&mut self.out, &view.all.measures);
+        self.out.push_str("\r\n");
+    }
+
+    fn end(mut self) -> QueryAnswer {
+        if self.query.form == QueryForm::Json {
+            self.out.push(']');
+            if let Some(next) = &self.next {
+                self.out.push_str(&format!(",\"next\":\"{next}\""));
+            }
+            self.out.push('}');
+        }
+        QueryAnswer { body: self.out.into_bytes(), next: self.next }
+    }
 }
 
 /// An instant with as many places as it has: seconds, or milliseconds.
@@ -108,47 +255,4 @@ pub(super) fn format_instant(ms: u64) -> String {
         0 => seconds,
         places => format!("{}.{places:03}Z", seconds.trim_end_matches('Z')),
     }
-}
-
-/// Requests by class. Looking a family's class up costs more than the rest of a window, and all windows of a customer
-/// name the same families, so the classes are remembered for the query.
-#[derive(Default)]
-struct Classes(HashMap<Box<str>, Class, RandomState>);
-
-/// Families whose classes are remembered; a window has at most 2,000.
-const MAX_REMEMBERED: usize = 10_000;
-
-impl Classes {
-    /// The classes that occur, in the order of [`Class::ALL`], and what no family names as `other`.
-    fn sums(&mut self, view: &WindowView<'_>) -> Vec<(&'static str, u64)> {
-        let mut sums = [0u64; Class::ALL.len()];
-        let mut other = 0;
-        for KeyView { key: family, tally, .. } in &view.by[USER_AGENT] {
-            let count = tally.requests;
-            if family == OTHER {
-                other += count;
-                continue;
-            }
-            let class = self.0.get(&**family).copied().unwrap_or_else(|| {
-                let class = class_of(family);
-                if self.0.len() < MAX_REMEMBERED {
-                    self.0.insert((&**family).into(), class);
-                }
-                class
-            });
-            sums[class as usize] += count;
-        }
-        let named = Class::ALL.into_iter().map(|class| (class.as_str(), sums[class as usize]));
-        named.chain([("other", other)]).filter(|(_, count)| *count > 0).collect()
-    }
-}
-
-/// Appends the requests by class, those that occur.
-fn push_classes(json: &mut String, classes: &[(&'static str, u64)]) {
-    json.push_str(",\"requestsByClass\":{");
-    for (position, (class, count)) in classes.iter().enumerate() {
-        let comma = if position > 0 { "," } else { "" };
-        json.push_str(&format!("{comma}\"{class}\":{count}"));
-    }
-    json.push('}');
 }

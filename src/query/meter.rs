@@ -58,6 +58,11 @@ impl Meter {
         Ok(())
     }
 
+    /// Windows that may still be looked at.
+    pub fn left(&self) -> usize {
+        self.limits.max_windows.saturating_sub(self.windows)
+    }
+
     /// Windows looked at.
     pub fn windows(&self) -> usize {
         self.windows

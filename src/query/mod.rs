@@ -1,12 +1,17 @@
 //! The reading side: which windows a question needs, what it may cost, and its answer.
 //!
-//! Comes in: a customer, a range and how much detail is wanted. Goes out: JSON. Where windows come from is behind one
+//! Input: a customer, a range and how much detail is wanted. Output: JSON or CSV. Where windows come from is behind one
 //! trait, [`WindowSource`]: the local engine, or a cluster's store. Everything here runs in the thread that asked,
-//! holds one window at a time, and gives up at its limits ([`QueryLimits`]); it never changes anything.
+//! holds one window at a time, and gives up at its limits ([`QueryLimits`]). Never: a change to anything.
 
 pub mod aggregates;
+pub mod calendar;
+mod classes;
+mod csv;
 pub mod gate;
+mod merged;
 pub mod meter;
+mod plan;
 pub mod range;
 pub mod top;
 
@@ -14,6 +19,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 pub use meter::Meter;
+use range::Kept;
 
 use crate::model::CustomerId;
 pub use crate::model::Question;
@@ -53,6 +59,24 @@ impl Default for QueryLimits {
     }
 }
 
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryForm {
+    /// One object.
+    Json,
+    /// A line for each window or key, behind a line of names.
+    Csv,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct QueryAnswer {
+    /// Its text.
+    pub body: Vec<u8>,
+    /// What asks for the next page, if there is one.
+    pub next: Option<String>,
+}
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryError {
@@ -68,6 +92,10 @@ pub enum QueryError {
     Busy,
     /// A damaged window is being counted again, which takes longer than a query may: try again.
     Rebuilding,
+    /// Retention has removed everything in the range.
+    NothingKept,
+    /// The place where a page should begin is not one of these windows.
+    Cursor,
     /// A window cannot be read. The details are for the log.
     Unreadable(String),
 }
@@ -82,6 +110,8 @@ impl QueryError {
             QueryError::Time(_) => "time",
             QueryError::Busy => "busy",
             QueryError::Rebuilding => "rebuilding",
+            QueryError::NothingKept => "nothing_kept",
+            QueryError::Cursor => "cursor",
             QueryError::Unreadable(_) => "unreadable",
         }
     }
@@ -108,6 +138,13 @@ impl std::fmt::Display for QueryError {
             QueryError::Rebuilding => {
                 f.write_str("a damaged window is being counted again from the journal: try again")
             }
+            QueryError::NothingKept => f.write_str(
+                "retention has removed the windows of this range (retain-windows-days): ask for a later range or a coarser \
+                 window",
+            ),
+            QueryError::Cursor => {
+                f.write_str("next must be that of the page before, with the same from, to, window and tz")
+            }
             QueryError::Unreadable(_) => f.write_str("a window cannot be read; see the server's log"),
         }
     }
@@ -130,6 +167,14 @@ pub trait WindowSource: Send + Sync {
         meter: &mut Meter,
         visit: Visit<'_>,
     ) -> Result<(), QueryError>;
+
+    /// Which windows of a customer retention has left.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    fn kept(&self, _customer: &CustomerId) -> Result<Kept, QueryError> {
+        Ok(Kept::default())
+    }
 
     /// Every customer that has windows, sorted.
     ///

@@ -1,7 +1,7 @@
-//! Ranges of time and the windows in them. Pure.
+//! Ranges of time, and the stored windows that hold their minutes. Pure.
 //!
-//! A window belongs to a range `[from, to)` if a part of it lies there, so the window that contains `from` is included.
-//! Ranges need not be aligned.
+//! Input: a range, and which windows retention has kept. Output: the fewest windows that hold every minute of the range
+//! once. All three sizes hold the same entries, so any such cover gives the same sums.
 
 use std::ops::Range;
 
@@ -29,35 +29,81 @@ impl TimeRange {
         WindowSize::ALL.into_iter().rev().find(suits).unwrap_or(WindowSize::Minute)
     }
 
-    /// From the window of this size that contains the first instant to the first one that does not begin before the end.
-    pub fn starts(self, size: WindowSize) -> Range<WindowStart> {
+    /// From the minute that contains the first instant to the first minute that does not begin before the end.
+    pub fn minutes(self) -> Range<WindowStart> {
         let end = time::minute_of(self.to_ms).0 + u32::from(!self.to_ms.is_multiple_of(MS_PER_MINUTE));
-        time::minute_of(self.from_ms).floor(size)..WindowStart(end.next_multiple_of(size.minutes()))
+        time::minute_of(self.from_ms)..WindowStart(end)
     }
 
-    /// The fewest windows that together cover the minutes of the range, each once, in the order of time.
-    pub fn cover(self) -> Vec<(WindowSize, Range<WindowStart>)> {
-        let mut pieces = Vec::new();
-        cover(self.starts(WindowSize::Minute), &WindowSize::ALL, &mut pieces);
-        pieces
+    /// From the window of this size that contains the first instant to the first one that does not begin before the end.
+    pub fn starts(self, size: WindowSize) -> Range<WindowStart> {
+        let minutes = self.minutes();
+        minutes.start.floor(size)..WindowStart(minutes.end.0.next_multiple_of(size.minutes()))
     }
 }
 
-/// Covers minutes with windows of the last size where they fit, and what is left on both sides with the others.
-fn cover(
-    minutes: Range<WindowStart>,
-    sizes: &[WindowSize],
-    pieces: &mut Vec<(WindowSize, Range<WindowStart>)>,
-) {
-    let Some((size, finer)) = sizes.split_last().filter(|_| minutes.start < minutes.end) else { return };
-    let start = WindowStart(minutes.start.0.next_multiple_of(size.minutes()));
-    let end = minutes.end.floor(*size);
-    if start < end {
-        cover(minutes.start..start, finer, pieces);
+/// A piece of a cover: windows of one size, by their starts.
+pub type Piece = (WindowSize, Range<WindowStart>);
+
+/// Which windows retention has left: of each size those that start at or after a cutoff.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// By size, finest first; zero where nothing was removed.
+    pub since: [WindowStart; WindowSize::ALL.len()],
+}
+
+impl Kept {
+    /// The first window of this size that is kept.
+    pub fn first(&self, size: WindowSize) -> WindowStart {
+        WindowStart(self.since[size as usize].0.next_multiple_of(size.minutes()))
+    }
+
+    /// The part of `minutes` that can be answered: an edge whose fine windows were removed moves back to the next
+    /// coarser one, so that neighbouring ranges still touch; what lies before everything kept is left out. `None` where
+    /// nothing is left.
+    pub fn round(&self, minutes: &Range<WindowStart>) -> Option<Range<WindowStart>> {
+        if *self == Self::default() {
+            return Some(minutes.clone());
+        }
+        let oldest = WindowSize::ALL.map(|size| self.first(size)).into_iter().min()?;
+        let rounded = self.edge(minutes.start).max(oldest)..self.edge(minutes.end);
+        (rounded.start < rounded.end).then_some(rounded)
+    }
+
+    /// The minute itself where windows on both sides of it can end and begin there, else the start of its hour or day.
+    pub fn edge(&self, minute: WindowStart) -> WindowStart {
+        let fits = |size: &WindowSize| {
+            let edge = minute.floor(*size);
+            let day = edge.floor(WindowSize::Day);
+            let next_day = WindowStart(edge.0.next_multiple_of(WindowSize::Day.minutes()));
+            self.cover(day..edge).is_some() && self.cover(edge..next_day).is_some()
+        };
+        let sizes = [WindowSize::Minute, WindowSize::Hour];
+        minute.floor(sizes.into_iter().find(fits).unwrap_or(WindowSize::Day))
+    }
+
+    /// The fewest kept windows that together hold these minutes, each once, in the order of time. `None` where retention
+    /// has removed some that are needed.
+    pub fn cover(&self, minutes: Range<WindowStart>) -> Option<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        self.cover_with(minutes, &WindowSize::ALL, &mut pieces).then_some(pieces)
+    }
+
+    /// Covers minutes with windows of the last size where they fit and are kept, and what is left on both sides with
+    /// the others. Returns whether every minute is covered.
+    fn cover_with(&self, minutes: Range<WindowStart>, sizes: &[WindowSize], pieces: &mut Vec<Piece>) -> bool {
+        if minutes.start >= minutes.end {
+            return true;
+        }
+        let Some((size, finer)) = sizes.split_last() else { return false };
+        let start = WindowStart(minutes.start.0.next_multiple_of(size.minutes())).max(self.first(*size));
+        let end = minutes.end.floor(*size);
+        if start >= end {
+            return self.cover_with(minutes, finer, pieces);
+        }
+        let before = self.cover_with(minutes.start..start, finer, pieces);
         pieces.push((*size, start..end));
-        cover(end..minutes.end, finer, pieces);
-    } else {
-        cover(minutes, finer, pieces);
+        before && self.cover_with(end..minutes.end, finer, pieces)
     }
 }
 
@@ -70,6 +116,10 @@ mod tests {
     fn range(from: &str, to: &str) -> TimeRange {
         let ms = |text| time::parse_rfc3339(text).unwrap();
         TimeRange { from_ms: ms(from), to_ms: ms(to) }
+    }
+
+    fn minute(text: &str) -> WindowStart {
+        time::minute_of(time::parse_rfc3339(text).unwrap())
     }
 
     #[test]
@@ -87,37 +137,83 @@ mod tests {
     }
 
     #[test]
-    fn the_window_that_contains_the_start_is_included() {
-        let minute = |text| time::minute_of(time::parse_rfc3339(text).unwrap());
-        let starts = range("2025-12-28T18:03:00.001Z", "2025-12-28T19:00:00.001Z").starts(WindowSize::Minute);
-        assert_eq!(starts, minute("2025-12-28T18:03:00Z")..minute("2025-12-28T19:01:00Z"));
-        let starts = range("2025-12-28T18:03:00Z", "2025-12-28T19:00:00Z").starts(WindowSize::Hour);
-        assert_eq!(starts, minute("2025-12-28T18:00:00Z")..minute("2025-12-28T19:00:00Z"));
-        let all = range("1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z");
-        assert_eq!(all.cover(), [(WindowSize::Day, WindowStart(0)..WindowStart(2_932_897 * 1_440))]);
+    fn the_minute_that_contains_the_start_is_included() {
+        let minutes = range("2025-12-28T18:03:59.999Z", "2025-12-28T19:00:00.001Z").minutes();
+        assert_eq!(minutes, minute("2025-12-28T18:03:00Z")..minute("2025-12-28T19:01:00Z"));
+        let all = range("1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z").minutes();
+        let days = (WindowSize::Day, WindowStart(0)..WindowStart(2_932_897 * 1_440));
+        assert_eq!(Kept::default().cover(all), Some(vec![days]));
+    }
+
+    #[test]
+    fn an_edge_without_its_fine_windows_moves_to_the_next_size_for_both_neighbours() {
+        let kept = Kept {
+            since: ["2025-06-20T10:20:00Z", "2025-06-10T05:00:00Z", "1970-01-01T00:00:00Z"].map(minute),
+        };
+        for (at, edge) in [
+            ("2025-06-20T10:30:00Z", "2025-06-20T10:00:00Z"), // minutes of its hour are missing
+            ("2025-06-20T11:30:00Z", "2025-06-20T11:30:00Z"),
+            ("2025-06-15T18:30:00Z", "2025-06-15T18:00:00Z"),
+            ("2025-06-10T18:30:00Z", "2025-06-10T00:00:00Z"), // hours of its day are missing
+            ("2025-06-01T18:30:00Z", "2025-06-01T00:00:00Z"),
+        ] {
+            assert_eq!(kept.edge(minute(at)), minute(edge), "{at}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_answered_from_before_everything_kept() {
+        let kept = Kept { since: [minute("2025-06-20T00:00:00Z"); 3] };
+        let (early, late) = (minute("2025-06-01T00:00:00Z"), minute("2025-06-21T00:00:00Z"));
+        assert_eq!(kept.round(&(early..late)), Some(minute("2025-06-20T00:00:00Z")..late));
+        assert_eq!(kept.round(&(early..minute("2025-06-20T00:00:00Z"))), None);
+    }
+
+    fn holds_each_minute_once(pieces: &[Piece], minutes: &Range<WindowStart>) {
+        let mut next = minutes.start;
+        for (size, starts) in pieces {
+            assert_eq!(starts.start, next);
+            assert_eq!((starts.start.floor(*size), starts.end.floor(*size)), (starts.start, starts.end));
+            next = starts.end;
+        }
+        assert_eq!(next, minutes.end);
     }
 
     proptest! {
         #[test]
-        fn a_cover_holds_every_minute_once_and_few_windows(from in 0u64..20_000, length in 1u64..20_000) {
-            let range = TimeRange { from_ms: from * 60_000, to_ms: (from + length) * 60_000 };
-            let pieces = range.cover();
-            let mut next = from as u32;
+        fn a_cover_holds_every_minute_once_and_few_windows(from in 0u32..20_000, length in 1u32..20_000) {
+            let minutes = WindowStart(from)..WindowStart(from + length);
+            let pieces = Kept::default().cover(minutes.clone()).unwrap();
+            holds_each_minute_once(&pieces, &minutes);
             for (size, starts) in &pieces {
-                prop_assert_eq!(starts.start.0, next);
-                prop_assert_eq!(starts.start.floor(*size), starts.start);
-                prop_assert_eq!(starts.end.floor(*size), starts.end);
-                next = starts.end.0;
-                let windows = (starts.end.0 - starts.start.0) / size.minutes();
                 let most = match size {
                     WindowSize::Minute => 59 * 2,
                     WindowSize::Hour => 23 * 2,
                     WindowSize::Day => u32::MAX,
                 };
-                prop_assert!(windows <= most);
+                prop_assert!((starts.end.0 - starts.start.0) / size.minutes() <= most);
             }
-            prop_assert_eq!(u64::from(next), from + length);
             prop_assert!(pieces.len() <= 5);
+        }
+
+        #[test]
+        fn a_rounded_range_is_covered_by_kept_windows_and_touches_its_neighbour(
+            cutoffs in prop::array::uniform3(0u32..12_000),
+            edges in prop::array::uniform3(0u32..12_000),
+        ) {
+            let kept = Kept { since: cutoffs.map(WindowStart) };
+            let mut edges = edges.map(WindowStart);
+            edges.sort();
+            let [from, middle, to] = edges;
+            if let Some(range) = kept.round(&(from..to)) {
+                let pieces = kept.cover(range.clone()).expect("only kept windows are needed");
+                holds_each_minute_once(&pieces, &range);
+                prop_assert!(pieces.iter().all(|(size, starts)| starts.start >= kept.first(*size)));
+                prop_assert!(range.end <= to && to.0 - range.end.0 < 1_440);
+            }
+            if let (Some(left), Some(right)) = (kept.round(&(from..middle)), kept.round(&(middle..to))) {
+                prop_assert_eq!(left.end, right.start);
+            }
         }
     }
 }

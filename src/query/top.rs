@@ -1,49 +1,112 @@
-//! `/aggregates/top`: the largest keys of a whole range, merged over the fewest windows that cover it.
+//! `/aggregates/top`: the largest keys of a whole range, added up over the fewest windows that cover it.
 //!
-//! A month that begins at ten past three is read as 50 minutes, 20 hours and some days: the three sizes hold the same
-//! entries, so the merge is exact. Counts that a window put under `(other)` stay there, in `other`.
+//! Input: what is asked for. Output: JSON or CSV. A month that begins at ten past three is read as 50 minutes, 20 hours and
+//! some days: the three sizes hold the same entries, so the sums are exact. What a window counts under `(other)` stays there,
+//! in `other`. Never: a key for a quantile of a few requests, which says nothing.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-use serde::Serialize;
-
 use super::aggregates::format_instant;
+use super::calendar::{CalendarZone, Step};
+use super::classes::{Classes, push_class_map};
+use super::csv;
+use super::merged::MergedWindow;
+use super::plan::Plan;
 use super::range::TimeRange;
-use super::{Meter, QueryError, QueryLimits, Question, WindowSource};
+use super::{Meter, QueryAnswer, QueryError, QueryForm, QueryLimits, Question, WindowSource};
 use crate::batch::agent::class_of;
-use crate::dimension::{DIMENSION_COUNT, OTHER, PATH, USER_AGENT};
+use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, USER_AGENT};
+use crate::measures::{Cell, CellKind, Measures, percentile_seconds};
 use crate::model::CustomerId;
-use crate::windows::view::{KeyView, Wanted};
+use crate::windows::json::{Form, push_measures, push_quoted, push_totals};
+use crate::windows::table::TableRow;
+use crate::windows::view::Wanted;
 
-/// What an entry of the merged map costs besides its key.
-const ENTRY_OVERHEAD_BYTES: usize = 48;
+/// Quantiles order the keys with at least so many timed requests.
+const MIN_TIMED_REQUESTS: u64 = 20;
 
-/// Which of a window's maps is merged.
+/// What makes a key large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dimension {
-    /// `METHOD path`.
-    Path,
-    /// Families of user agents.
-    Agent,
+pub enum TopOrder {
+    /// Its requests.
+    Requests,
+    /// Those of people: requests without those of robots.
+    People,
+    /// Those of robots.
+    Robots,
+    /// Responses with a status from 400 to 499.
+    ClientErrors,
+    /// Responses with a status from 500 to 599.
+    ServerErrors,
+    /// The bytes of the responses.
+    ResponseBytes,
+    /// The sum of the durations.
+    DurationSum,
+    /// A percentile of the durations.
+    Percentile(u64),
+    /// Responses with this status.
+    Status(u16),
+    /// Responses with a status of this hundred.
+    StatusClass(u16),
 }
 
-impl Dimension {
-    /// The dimension with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "path" => Some(Dimension::Path),
-            "agent" => Some(Dimension::Agent),
-            _ => None,
+impl TopOrder {
+    /// The orders that `by` names.
+    pub const BY: [(&'static str, Self); 10] = [
+        ("requests", Self::Requests),
+        ("people", Self::People),
+        ("robots", Self::Robots),
+        ("clientErrors", Self::ClientErrors),
+        ("serverErrors", Self::ServerErrors),
+        ("responseBytes", Self::ResponseBytes),
+        ("durationSum", Self::DurationSum),
+        ("p50", Self::Percentile(50)),
+        ("p95", Self::Percentile(95)),
+        ("p99", Self::Percentile(99)),
+    ];
+
+    /// The order by `404` or `4xx`.
+    pub fn by_status(text: &str) -> Option<Self> {
+        let is_number = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.strip_suffix("xx") {
+            Some(class) if class.len() == 1 => class.parse().ok().map(Self::StatusClass),
+            _ => is_number.then(|| text.parse().ok().map(Self::Status)).flatten(),
         }
     }
 
-    fn as_str(self) -> &'static str {
-        match self {
-            Dimension::Path => "path",
-            Dimension::Agent => "agent",
+    /// Whether it needs what only measured dimensions have.
+    pub fn needs_measures(self) -> bool {
+        !matches!(self, Self::Requests | Self::People | Self::Robots)
+    }
+
+    /// How large a key is; `None` where too little is known of it.
+    fn rank(self, row: &TableRow<'_>) -> Option<u64> {
+        let nothing = Measures::default();
+        let measures = row.measures.unwrap_or(&nothing);
+        Some(match self {
+            Self::Requests => row.tally.requests,
+            Self::People => row.tally.requests - row.tally.robots.min(row.tally.requests),
+            Self::Robots => row.tally.robots,
+            Self::ClientErrors => measures.sum_of(Cell::is_client_error),
+            Self::ServerErrors => measures.sum_of(Cell::is_server_error),
+            Self::ResponseBytes => measures.response_bytes,
+            Self::DurationSum => measures.duration_micros,
+            Self::Percentile(percent) => {
+                let is_enough = measures.sum_of(Cell::is_duration) >= MIN_TIMED_REQUESTS;
+                let seconds = percentile_seconds(measures.cells(), percent).filter(|_| is_enough)?;
+                // The bits of floats that are not negative ascend as they do.
+                seconds.to_bits()
+            }
+            Self::Status(_) | Self::StatusClass(_) => measures.sum_of(|cell| self.counts(cell)),
+        })
+    }
+
+    fn counts(self, cell: Cell) -> bool {
+        match (self, cell.kind()) {
+            (Self::Status(status), CellKind::Status(code)) => code == status,
+            (Self::StatusClass(class), CellKind::Status(code)) => code / 100 == class,
+            _ => false,
         }
     }
 }
@@ -55,38 +118,21 @@ pub struct Top {
     pub customer: CustomerId,
     /// Of which time: the minutes that start in it.
     pub range: TimeRange,
-    /// Which keys.
-    pub dimension: Dimension,
+    /// Which keys: a place in [`DIMENSIONS`].
+    pub dimension: usize,
+    /// What the answer calls the dimension.
+    pub dimension_name: String,
+    /// What makes a key large.
+    pub order: TopOrder,
+    /// Only keys that begin so.
+    pub prefix: String,
     /// How many of them.
     pub n: usize,
+    /// How the answer is written.
+    pub form: QueryForm,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    customer_id: &'a str,
-    dimension: &'a str,
-    from: String,
-    to: String,
-    requests: u64,
-    keys: usize,
-    top: Vec<Row<'a>>,
-    other: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by_class: Option<BTreeMap<&'static str, u64>>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    incomplete: bool,
-}
-
-#[derive(Serialize)]
-struct Row<'a> {
-    key: &'a str,
-    count: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<&'static str>,
-}
-
-/// Answers with a JSON object.
+/// Answers.
 ///
 /// # Errors
 /// See [`QueryError`].
@@ -95,85 +141,134 @@ pub fn answer(
     query: &Top,
     limits: &QueryLimits,
     meter: &mut Meter,
-) -> Result<Vec<u8>, QueryError> {
-    let mut merged: HashMap<Box<str>, u64, RandomState> = HashMap::default();
-    let (mut requests, mut other, mut held, mut incomplete) = (0u64, 0u64, 0, false);
-    let dimension = match query.dimension {
-        Dimension::Path => PATH,
-        Dimension::Agent => USER_AGENT,
-    };
-    let mut wanted = Wanted { by: [None; DIMENSION_COUNT], measures: false };
-    wanted.by[dimension] = Some(usize::MAX);
-    for (size, starts) in query.range.cover() {
-        let question = Question { customer: query.customer.clone(), size, range: starts };
-        source.visit(&question, &wanted, meter, &mut |mut view| {
-            requests += view.all.requests;
-            incomplete |= view.incomplete;
-            for KeyView { key, tally, .. } in std::mem::take(&mut view.by[dimension]) {
-                let count = tally.requests;
-                if key == OTHER {
-                    other += count;
-                } else if let Some(known) = merged.get_mut(&*key) {
-                    *known += count;
-                } else {
-                    held += key.len() + ENTRY_OVERHEAD_BYTES;
-                    merged.insert(key.into(), count);
-                }
-            }
-            if held > limits.max_memory_bytes {
-                return Err(QueryError::Memory(limits.max_memory_bytes));
-            }
-            Ok(ControlFlow::Continue(()))
+) -> Result<QueryAnswer, QueryError> {
+    let kept = source.kept(&query.customer)?;
+    let plan =
+        Plan::new(query.range, Step::All, &CalendarZone::utc(), kept).ok_or(QueryError::NothingKept)?;
+    let mut wanted =
+        Wanted { by: [None; DIMENSION_COUNT], measures: DIMENSIONS[query.dimension].is_measured };
+    wanted.by[query.dimension] = Some(usize::MAX);
+    let mut merged = MergedWindow::default();
+    for (size, range) in plan.runs(None) {
+        let question = Question { customer: query.customer.clone(), size, range };
+        source.visit(&question, &wanted, meter, &mut |view| {
+            merged.add(view, limits.max_memory_bytes).map(|()| ControlFlow::Continue(()))
         })?;
     }
-    Ok(render(query, &merged, requests, other, incomplete))
+    let ranking = Ranking::of(query, &merged);
+    let body = match query.form {
+        QueryForm::Json => ranking.json(&plan),
+        QueryForm::Csv => ranking.csv(),
+    };
+    Ok(QueryAnswer { body: body.into_bytes(), next: None })
 }
 
-fn render(
-    query: &Top,
-    merged: &HashMap<Box<str>, u64, RandomState>,
-    requests: u64,
-    mut other: u64,
-    incomplete: bool,
-) -> Vec<u8> {
-    let is_agent = query.dimension == Dimension::Agent;
-    let class = |key: &str| class_of(key).as_str();
-    let by_class = is_agent.then(|| {
-        let mut by_class = BTreeMap::new();
-        for (key, count) in merged {
-            *by_class.entry(class(key)).or_insert(0) += count;
+/// The largest keys, and what is left without them.
+struct Ranking<'m> {
+    query: &'m Top,
+    merged: &'m MergedWindow,
+    rows: Vec<TableRow<'m>>,
+    keys: usize,
+    other: u64,
+}
+
+impl<'m> Ranking<'m> {
+    fn of(query: &'m Top, merged: &'m MergedWindow) -> Self {
+        let table = merged.table(query.dimension);
+        let (mut ranked, mut keys, mut other) = (Vec::new(), 0, 0);
+        for row in table.iter().filter(|row| row.key.starts_with(&query.prefix)) {
+            keys += 1;
+            match query.order.rank(&row) {
+                Some(rank) => ranked.push((rank, row)),
+                None => other += row.tally.requests,
+            }
         }
-        if other > 0 {
-            by_class.insert("other", other);
+        // Nobody knows how the keys begin that have no name.
+        if query.prefix.is_empty() {
+            other += table.rest().map_or(0, |rest| rest.tally.requests);
         }
-        by_class
-    });
-    let keys = merged.len();
-    let mut counts: Vec<(&str, u64)> = merged.iter().map(|(key, count)| (&**key, *count)).collect();
-    let largest_first =
-        |(a, count_a): &(&str, u64), (b, count_b): &(&str, u64)| count_b.cmp(count_a).then_with(|| a.cmp(b));
-    if counts.len() > query.n {
-        if query.n > 0 {
-            counts.select_nth_unstable_by(query.n - 1, largest_first);
+        let largest_first = |(rank_a, a): &(u64, TableRow<'_>),
+                             (rank_b, b): &(u64, TableRow<'_>)|
+         -> Ordering { rank_b.cmp(rank_a).then_with(|| a.key.cmp(b.key)) };
+        if ranked.len() > query.n {
+            if query.n > 0 {
+                ranked.select_nth_unstable_by(query.n - 1, largest_first);
+            }
+            other += ranked.drain(query.n..).map(|(_, row)| row.tally.requests).sum::<u64>();
         }
-        other += counts.drain(query.n..).map(|(_, count)| count).sum::<u64>();
+        ranked.sort_unstable_by(largest_first);
+        let rows = ranked.into_iter().map(|(_, row)| row).collect();
+        Self { query, merged, rows, keys, other }
     }
-    counts.sort_unstable_by(largest_first);
-    let top = counts
-        .iter()
-        .map(|(key, count)| Row { key, count: *count, class: is_agent.then(|| class(key)) })
-        .collect();
-    let answer = Answer {
-        customer_id: query.customer.as_str(),
-        dimension: query.dimension.as_str(),
-        from: format_instant(query.range.from_ms),
-        to: format_instant(query.range.to_ms),
-        requests,
-        keys,
-        top,
-        other,
-        by_class,
-        incomplete,
-    };
-    serde_json::to_vec(&answer).expect("numbers and text are written into memory")
+
+    fn json(&self, plan: &Plan) -> String {
+        let mut out = String::with_capacity(16 * 1024);
+        out.push_str("{\"customerId\":");
+        push_quoted(&mut out, self.query.customer.as_str());
+        out.push_str(",\"dimension\":");
+        push_quoted(&mut out, &self.query.dimension_name);
+        let (from, to) = (format_instant(plan.range.from_ms), format_instant(plan.range.to_ms));
+        out.push_str(&format!(",\"from\":\"{from}\",\"to\":\"{to}\""));
+        out.push_str(if plan.rounded { ",\"rounded\":true" } else { "" });
+        let Self { merged, keys, other, .. } = self;
+        out.push_str(&format!(",\"requests\":{},\"keys\":{keys},\"top\":[", merged.all.requests));
+        for (place, row) in self.rows.iter().enumerate() {
+            out.push_str(if place > 0 { "," } else { "" });
+            self.push_row(&mut out, row);
+        }
+        let folded = merged.folded[self.query.dimension];
+        out.push_str(&format!("],\"other\":{other},\"folded\":{folded},\"total\":{{"));
+        push_totals(&mut out, &merged.all, Form::Answer);
+        out.push_str(&format!(",\"robots\":{}}}", merged.robots.requests));
+        if self.query.dimension == USER_AGENT {
+            out.push_str(",\"byClass\":");
+            let table = merged.table(USER_AGENT);
+            let families = table.iter().chain(table.rest()).map(|row| (row.key, row.tally.requests));
+            push_class_map(&mut out, &Classes::default().sums_of(families));
+        }
+        out.push_str(if merged.incomplete { ",\"incomplete\":true}" } else { "}" });
+        out
+    }
+
+    fn push_row(&self, out: &mut String, row: &TableRow<'_>) {
+        out.push_str("{\"key\":");
+        push_quoted(out, row.key);
+        let (requests, robots) = (row.tally.requests, row.tally.robots);
+        out.push_str(&format!(",\"count\":{requests},\"requests\":{requests},\"robots\":{robots}"));
+        if self.query.dimension == USER_AGENT {
+            out.push_str(&format!(",\"class\":\"{}\"", class_of(row.key).as_str()));
+        }
+        if let Some(measures) = row.measures {
+            push_measures(out, ",", measures, Form::Answer);
+        }
+        out.push('}');
+    }
+
+    fn csv(&self) -> String {
+        let is_measured = DIMENSIONS[self.query.dimension].is_measured;
+        let mut out = "key,requests,robots".to_owned();
+        let status = match self.query.order {
+            TopOrder::Status(code) => Some(format!("status{code:03}")),
+            TopOrder::StatusClass(class) => Some(format!("status{class}xx")),
+            _ => None,
+        };
+        let columns = is_measured.then_some(csv::MEASURES).into_iter().chain(status.as_deref());
+        columns.for_each(|name| out.extend([",", name]));
+        out.push_str("\r\n");
+        let nothing = Measures::default();
+        for row in &self.rows {
+            csv::push_text(&mut out, row.key);
+            csv::push_next(&mut out, row.tally.requests);
+            csv::push_next(&mut out, row.tally.robots);
+            let measures = row.measures.unwrap_or(&nothing);
+            if is_measured {
+                csv::push_measures(&mut out, measures);
+            }
+            if status.is_some() {
+                csv::push_next(&mut out, measures.sum_of(|cell| self.query.order.counts(cell)));
+            }
+            out.push_str("\r\n");
+        }
+        out
+    }
 }

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use super::view::{KeyView, WindowView};
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS};
 use crate::measures::{Cell, CellKind, MAX_BUCKET, MIN_BUCKET, Measures, Totals, percentile_seconds};
-use crate::model::CustomerId;
+use crate::model::{CustomerId, WindowStart};
 use crate::time;
 
 /// Where the JSON is read.
@@ -43,13 +43,24 @@ pub(super) static FIELD_NAMES: LazyLock<FieldNames> = LazyLock::new(|| {
 
 /// Appends a window without its closing brace.
 pub fn push_window(out: &mut String, customer: &CustomerId, view: &WindowView<'_>, form: Form) {
+    push_name(out, customer, view.id.size.as_str(), view.id.start);
+    push_counted(out, view, form);
+}
+
+/// Appends the opening brace and the name of a window. Answers have sizes that files do not have.
+pub fn push_name(out: &mut String, customer: &CustomerId, size: &str, start: WindowStart) {
     out.push_str("{\"customerId\":");
     push_quoted(out, customer.as_str());
     out.push_str(",\"windowStart\":\"");
-    out.push_str(&time::format_start(view.id.start));
+    out.push_str(&time::format_start(start));
     out.push_str("\",\"windowSize\":\"");
-    out.push_str(view.id.size.as_str());
-    out.push_str("\",");
+    out.push_str(size);
+    out.push('"');
+}
+
+/// Appends what a window counts, behind its name.
+pub fn push_counted(out: &mut String, view: &WindowView<'_>, form: Form) {
+    out.push(',');
     push_totals(out, &view.all, form);
     if view.robots.requests > 0 {
         out.push_str(",\"robots\":{");
@@ -108,7 +119,8 @@ fn push_dimensions(out: &mut String, view: &WindowView<'_>, form: Form) {
     }
 }
 
-fn push_totals(out: &mut String, totals: &Totals, form: Form) {
+/// Appends requests and measures.
+pub fn push_totals(out: &mut String, totals: &Totals, form: Form) {
     out.push_str("\"requests\":");
     push_number(out, totals.requests);
     push_measures(out, ",", &totals.measures, form);
@@ -242,7 +254,7 @@ fn push_counts(out: &mut String, name: &str, rows: &[KeyView<'_>], count: impl F
 }
 
 /// Microseconds as seconds, exactly.
-fn push_seconds(out: &mut String, micros: u64) {
+pub fn push_seconds(out: &mut String, micros: u64) {
     push_number(out, micros / 1_000_000);
     let places = format!(".{:06}", micros % 1_000_000);
     out.push_str(places.trim_end_matches('0').trim_end_matches('.'));
@@ -260,7 +272,8 @@ pub fn push_quoted(text: &mut String, key: &str) {
     }
 }
 
-fn push_number(text: &mut String, mut number: u64) {
+/// A whole number.
+pub fn push_number(text: &mut String, mut number: u64) {
     if number < 10 {
         text.push(char::from(b'0' + number as u8));
         return;

@@ -192,7 +192,7 @@ pub(super) fn insert<'a>(rows: &mut Vec<KeyView<'a>>, row: KeyView<'a>) {
 }
 
 /// All rows of a table, what has no name included.
-fn rows(table: &CountTable, measures: bool) -> Vec<KeyView<'_>> {
+pub fn rows(table: &CountTable, measures: bool) -> Vec<KeyView<'_>> {
     table.iter().chain(table.rest()).map(|row| KeyView::of(row, measures)).collect()
 }
 

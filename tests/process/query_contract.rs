@@ -56,7 +56,12 @@ fn bad_questions_are_refused_with_what_is_wrong() {
         ("from=1969-12-31T00:00:00Z&to=2025-12-28T18:00:00Z", "years 1970 to 9999"),
         ("from=2025-12-28T18:00:00Z&to=2025-12-28T18:00:00Z", "from must be before to"),
         ("from=2025-12-28T18:00:01Z&to=2025-12-28T18:00:00Z", "from must be before to"),
-        (&format!("{RANGE}&window=week"), "minute, hour or day"),
+        (&format!("{RANGE}&window=week"), "minute, hour, day, month or all"),
+        (&format!("{RANGE}&by=paths"), "by must be empty or some of path, userAgent, host"),
+        (&format!("{RANGE}&by=path,"), "by must be empty or some of"),
+        (&format!("{RANGE}&tz=Mars/Olympus"), "tz must be the name of a time zone"),
+        (&format!("{RANGE}&window=month&next=20251228Z"), "next must be"),
+        (&format!("{RANGE}&window=day&tz=Europe/Vienna&next=20251228T0000Z"), "next must be"),
         (&format!("{RANGE}&top=-1"), "top must be a number"),
         (&format!("{RANGE}&top=10001"), "from 0 to 10000"),
         (&format!("{RANGE}&limit=0"), "limit must be a number"),
@@ -71,8 +76,15 @@ fn bad_questions_are_refused_with_what_is_wrong() {
         refused(&get(&mut client, &format!("/aggregates?{query}")), 400, "ING_1000", says);
     }
     for (query, says) in [
-        (RANGE.to_owned(), "dimension must be path or agent"),
-        (format!("{RANGE}&dimension=host"), "dimension must be path or agent"),
+        (RANGE.to_owned(), "dimension must be path, userAgent, host"),
+        (format!("{RANGE}&dimension=hosts"), "dimension must be path, userAgent, host"),
+        (format!("{RANGE}&dimension=path&by=errors"), "by must be requests, people, robots, clientErrors"),
+        (format!("{RANGE}&dimension=agent&by=p95"), "by=p95 needs dimension=path or host: of userAgent only"),
+        (format!("{RANGE}&dimension=agent&status=404"), "status=404 needs dimension=path or host"),
+        (format!("{RANGE}&dimension=path&status=40"), "status must be a status such as 404"),
+        (format!("{RANGE}&dimension=path&status=xx"), "status must be a status such as 404"),
+        (format!("{RANGE}&dimension=path&status=404&by=requests"), "by and status exclude one another"),
+        (format!("{RANGE}&dimension=path&tz=Nowhere"), "tz must be the name of a time zone"),
         (format!("{RANGE}&dimension=path&n=10001"), "n must be a number"),
         (format!("{RANGE}&dimension=path&window=day"), "unknown parameter"),
     ] {
@@ -120,6 +132,79 @@ fn an_answer_has_windows_in_the_shape_of_their_files() {
     assert_eq!((&day["windowSize"], &day["windows"][0]["requests"]), (&json!("hour"), &json!(3)));
     let none = client.get(&format!("/aggregates?{RANGE}"), &[("x-customer-id", "other")]).unwrap();
     assert_eq!(none.json()["windows"], json!([]));
+}
+
+#[test]
+fn spreadsheets_get_lines_whose_cells_are_never_formulas() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let mut client = server.client();
+    let mut entries: Vec<Value> = (0..3).map(|minute| entry(minute, "/a,\"b\"", "curl/8")).collect();
+    let more = [("status", json!(404)), ("responseBytes", json!(7)), ("durationSeconds", json!(0))];
+    more.into_iter().for_each(|(name, value)| entries[0][name] = value);
+    entries[2]["method"] = json!("+1");
+    post(&mut client, "acme", "one", &entries);
+    let csv = [ACME[0], ("accept", "text/csv")];
+    let measures = "responseBytes,clientErrors,serverErrors,durationCount,durationSumSeconds,p50,p90,p95,p99";
+    let (first, other) = ("7,1,0,1,0,0,0,0,0", "0,0,0,0,0,,,,");
+    let page = client.get(&format!("/aggregates?{RANGE}&limit=2"), &csv).unwrap();
+    assert_eq!(page.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
+    assert_eq!(
+        page.text(),
+        format!(
+            "windowStart,requests,robots,visitors,{measures}\r\n2025-12-28T18:00:00Z,1,0,0,{first}\r\n\
+             2025-12-28T18:01:00Z,1,0,0,{other}\r\n"
+        )
+    );
+    let link = page.header("link").unwrap();
+    let next = link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap();
+    let rest = client.get(next, &csv).unwrap();
+    assert!(rest.text().ends_with(&format!("2025-12-28T18:02:00Z,1,0,0,{other}\r\n")), "{}", rest.text());
+    assert_eq!((rest.text().lines().count(), rest.header("link")), (2, None));
+
+    let top = client.get(&format!("/aggregates/top?dimension=path&status=404&{RANGE}"), &csv).unwrap();
+    assert_eq!(
+        top.text(),
+        format!(
+            "key,requests,robots,{measures},status404\r\n\"GET /a,\"\"b\"\"\",2,0,{first},1\r\n\
+             \"'+1 /a,\"\"b\"\"\",1,0,{other},0\r\n"
+        )
+    );
+    let families = client.get(&format!("/aggregates/top?dimension=userAgent&{RANGE}"), &csv).unwrap();
+    assert_eq!(families.text(), "key,requests,robots\r\ncurl,3,0\r\n");
+}
+
+#[test]
+fn totals_come_first_and_measures_by_key_last() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let mut client = server.client();
+    let mut entry = entry(3, "/", "GPTBot/1.2");
+    let more = [("status", json!(503)), ("responseBytes", json!(7)), ("durationSeconds", json!(0.5))];
+    more.into_iter().for_each(|(name, value)| entry[name] = value);
+    post(&mut client, "acme", "one", &[entry]);
+    let target = format!("/aggregates?{RANGE}&window=all&by=path,agent");
+    let text = get(&mut client, &target).text();
+    let text = text.split_once("\"windows\":[").unwrap().1;
+    let order = [
+        "windowStart\":\"2025-12-28T18:00:00Z\"",
+        "windowSize\":\"all\"",
+        "requests\":1",
+        "responseBytes\":7",
+        "status\":{",
+        "serverErrors\":1",
+        "duration\":{\"count\":1,\"sumSeconds\":0.5,\"p50\":",
+        "robots\":{",
+        "requestsByPath\":{",
+        "requestsByUserAgent\":{",
+        "robotsByPath\":{",
+        "robotsByUserAgent\":{",
+        "measuresByPath\":{",
+    ];
+    let places = order.map(|field| text.find(field).unwrap_or_else(|| panic!("{field} is not in {text}")));
+    assert!(places.is_sorted(), "{places:?} in {text}");
+    let timeline = get(&mut client, &format!("/aggregates?{RANGE}&by=")).text();
+    assert!(!timeline.contains("ByPath") && timeline.contains("\"robots\":{"), "{timeline}");
 }
 
 #[test]

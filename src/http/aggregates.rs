@@ -1,0 +1,188 @@
+//! `GET /aggregates` and `/aggregates/top`: from parameters to a query.
+//!
+//! Input: the head of a request. Output: the answer of the query it asks for, or 400 with what is wrong. Never: a parameter
+//! that is ignored.
+
+use super::errors::Problem;
+use super::ingest::customer;
+use super::params::{Params, bad};
+use super::reading::Reading;
+use super::{Head, Response, negotiate};
+use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, PATH, USER_AGENT, dimension_named};
+use crate::query::aggregates::{self, Aggregates};
+use crate::query::calendar::{CalendarZone, Step};
+use crate::query::range::TimeRange;
+use crate::query::top::{self, Top, TopOrder};
+use crate::query::{Meter, QueryForm, WindowSource};
+
+/// Windows in a page where `limit` does not say: a day of minutes fits.
+const DEFAULT_LIMIT: usize = 1_500;
+/// Keys that `top` and `n` may ask for.
+const MAX_TOP: usize = 10_000;
+/// Keys of `/aggregates/top` where `n` does not say.
+const DEFAULT_N: usize = 10;
+/// The longest `prefix`, in bytes: no key is longer.
+const MAX_PREFIX_BYTES: usize = 4_096;
+
+/// `GET /aggregates`.
+///
+/// # Errors
+/// 400 for bad parameters and passed limits, 503 where it is too much at the moment.
+pub(super) fn windows(
+    reading: &Reading,
+    head: &Head,
+    source: &dyn WindowSource,
+) -> Result<Response, Problem> {
+    let customer = customer(head)?;
+    let known = ["from", "to", "window", "by", "tz", "top", "classes", "limit", "next"];
+    let params = Params::of(head, &known)?;
+    let range = range(&params)?;
+    let step = match params.get("window") {
+        None => Step::Window(range.suited_size()),
+        Some(name) => {
+            Step::from_name(name).ok_or_else(|| bad("window must be minute, hour, day, month or all"))?
+        }
+    };
+    let top = match params.get("top") {
+        None => None,
+        Some(_) => Some(params.number("top", 0, (0, MAX_TOP), "")?),
+    };
+    let most = reading.max_windows();
+    let form = form(head);
+    let query = Aggregates {
+        customer,
+        range,
+        step,
+        zone: zone(&params)?,
+        // Lines have no place for maps.
+        by: if form == QueryForm::Csv { by(&params).map(|_| [false; _])? } else { by(&params)? },
+        top,
+        classes: params.flag("classes")? && form == QueryForm::Json,
+        limit: params.number("limit", DEFAULT_LIMIT.min(most), (1, most), " (max_query_windows)")?,
+        next: params.get("next").map(str::to_owned),
+        form,
+    };
+    reading.run("/aggregates", head, form, |limits| {
+        let mut meter = Meter::of_pages(*limits);
+        aggregates::answer(source, &query, limits, &mut meter)
+    })
+}
+
+/// `GET /aggregates/top`.
+///
+/// # Errors
+/// As for [`windows`].
+pub(super) fn top(reading: &Reading, head: &Head, source: &dyn WindowSource) -> Result<Response, Problem> {
+    let customer = customer(head)?;
+    let known = ["dimension", "from", "to", "by", "status", "n", "prefix", "tz"];
+    let params = Params::of(head, &known)?;
+    let name = params.get("dimension").unwrap_or_default();
+    let dimension =
+        dimension(name).ok_or_else(|| bad(format!("dimension must be {}", dimension_names("or"))))?;
+    let range = range(&params)?;
+    // A range of instants is the same in every zone; the name is checked, so that a slip is noticed.
+    zone(&params)?;
+    let prefix = params.get("prefix").unwrap_or_default();
+    if prefix.len() > MAX_PREFIX_BYTES {
+        return Err(bad(format!("prefix must have at most {MAX_PREFIX_BYTES} bytes")));
+    }
+    let form = form(head);
+    let query = Top {
+        customer,
+        range,
+        dimension,
+        dimension_name: name.to_owned(),
+        order: order(&params, dimension)?,
+        prefix: prefix.to_owned(),
+        n: params.number("n", DEFAULT_N, (0, MAX_TOP), "")?,
+        form,
+    };
+    reading.run("/aggregates/top", head, form, |limits| {
+        let mut meter = Meter::new(*limits);
+        top::answer(source, &query, limits, &mut meter)
+    })
+}
+
+fn form(head: &Head) -> QueryForm {
+    if negotiate::wants_csv(head) { QueryForm::Csv } else { QueryForm::Json }
+}
+
+fn range(params: &Params) -> Result<TimeRange, Problem> {
+    let range = TimeRange { from_ms: params.instant("from")?, to_ms: params.instant("to")? };
+    if range.from_ms >= range.to_ms {
+        return Err(bad("from must be before to"));
+    }
+    Ok(range)
+}
+
+fn zone(params: &Params) -> Result<CalendarZone, Problem> {
+    let Some(name) = params.get("tz") else { return Ok(CalendarZone::utc()) };
+    CalendarZone::from_name(name)
+        .ok_or_else(|| bad("tz must be the name of a time zone, such as Europe/Vienna or UTC"))
+}
+
+/// The dimensions that `by` names.
+fn by(params: &Params) -> Result<[bool; DIMENSION_COUNT], Problem> {
+    let mut by = [false; DIMENSION_COUNT];
+    let Some(list) = params.get("by") else {
+        by[PATH] = true;
+        by[USER_AGENT] = true;
+        return Ok(by);
+    };
+    for name in list.split(',').filter(|_| !list.is_empty()) {
+        let place = dimension(name).ok_or_else(|| {
+            bad(format!("by must be empty or some of {}, separated by commas", dimension_names("and")))
+        })?;
+        by[place] = true;
+    }
+    Ok(by)
+}
+
+fn dimension(name: &str) -> Option<usize> {
+    // The name of families in answers of earlier versions.
+    if name == "agent" { Some(USER_AGENT) } else { dimension_named(name) }
+}
+
+/// `path, userAgent … or LAST`.
+fn dimension_names(word: &str) -> String {
+    listed(&DIMENSIONS.each_ref().map(|dimension| dimension.name), word)
+}
+
+fn listed(names: &[&str], word: &str) -> String {
+    let (last, others) = names.split_last().expect("a list of names is not empty");
+    format!("{} {word} {last}", others.join(", "))
+}
+
+fn order(params: &Params, dimension: usize) -> Result<TopOrder, Problem> {
+    let (parameter, order) = match (params.get("by"), params.get("status")) {
+        (Some(_), Some(_)) => {
+            return Err(bad("by and status exclude one another: status is an order of its own"));
+        }
+        (None, None) => return Ok(TopOrder::Requests),
+        (Some(name), None) => {
+            let order = TopOrder::BY.into_iter().find(|(known, _)| *known == name);
+            let names = TopOrder::BY.map(|(name, _)| name);
+            ("by", order.ok_or_else(|| bad(format!("by must be {}", listed(&names, "or"))))?.1)
+        }
+        (None, Some(status)) => {
+            let order = TopOrder::by_status(status);
+            (
+                "status",
+                order.ok_or_else(|| bad("status must be a status such as 404, or a class such as 4xx"))?,
+            )
+        }
+    };
+    if order.needs_measures() && !DIMENSIONS[dimension].is_measured {
+        let measured: Vec<&str> = DIMENSIONS
+            .iter()
+            .filter(|dimension| dimension.is_measured)
+            .map(|dimension| dimension.name)
+            .collect();
+        let (wanted, name) = (params.get(parameter).unwrap_or_default(), DIMENSIONS[dimension].name);
+        return Err(bad(format!(
+            "{parameter}={wanted} needs dimension={}: of {name} only requests, people and robots are counted",
+            listed(&measured, "or")
+        )));
+    }
+    Ok(order)
+}
