@@ -108,14 +108,14 @@ def paint(port):
         session = "/session/" + made["sessionId"]
         # Notes when the numbers are there, in the page's own clock, two frames later: then they are painted.
         source = """new MutationObserver((_, seen) => { if (document.getElementById('total')) { seen.disconnect();
-            requestAnimationFrame(() => requestAnimationFrame(() => { window.shown = performance.now(); })); } })
+            requestAnimationFrame(() => requestAnimationFrame(() => { window.paintedAt = performance.now(); })); } })
             .observe(document, { childList: true, subtree: true });"""
         command("POST", "/goog/cdp/execute", {"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": {"source": source}})
         for size in ["auto", "hour"]:
             for turn in ["first", "again", "again"]:
                 command("POST", "/url", {"url": "about:blank"})
                 command("POST", "/url", {"url": f"http://127.0.0.1:{port}/#customer=busy&from={stamp(FROM)}&to={stamp(TO)}&window={size}"})
-                script = """return [window.shown, performance.getEntriesByName('first-contentful-paint').map((e) => e.startTime)[0],
+                script = """return [window.paintedAt, performance.getEntriesByName('first-contentful-paint').map((e) => e.startTime)[0],
                     document.getElementById('total') && document.getElementById('total').innerText]"""
                 deadline = time.monotonic() + 30
                 while not (found := command("POST", "/execute/sync", {"script": script, "args": []}))[0]:

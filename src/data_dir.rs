@@ -6,6 +6,7 @@
 //! LOCK, RETAIN, secret, checkpoint.json, customers.json
 //! journal/00000000000000000001.log .idx      named after the first seq they hold
 //! aggregate-results/<customer>/<stamp>.json   windows
+//! aggregate-results/<customer>/<day>.minutes.ndjson.zst, <day>.hours.ndjson.zst   the windows of a packed day
 //! quarantine/                                 copies of damaged files, for people to look at
 //! tmp/                                        files on their way to a rename; emptied at start
 //! ```
@@ -20,7 +21,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::base::disk::{self, Disk};
 use crate::base::hex::percent_decoded;
 use crate::base::secret::Secret;
-use crate::model::{CustomerId, Seq, WindowId};
+use crate::model::{CustomerId, PackId, Seq, WindowId, WindowSize};
 use crate::time;
 
 /// The version of everything in a data directory. Until 1.0 a new version replaces the old one.
@@ -117,7 +118,12 @@ impl DataDir {
 
     /// The file of one window.
     pub fn window(&self, customer: &CustomerId, window: WindowId) -> PathBuf {
-        self.customer(customer).join(format!("{}.json", time::format_stamp(window)))
+        self.customer(customer).join(window_file_name(window))
+    }
+
+    /// The file of a packed day.
+    pub fn pack(&self, customer: &CustomerId, pack: PackId) -> PathBuf {
+        self.customer(customer).join(pack_file_name(pack))
     }
 
     /// Where damaged files are moved.
@@ -288,6 +294,30 @@ pub fn window_in_file_name(name: &str) -> Option<WindowId> {
     name.strip_suffix(".json").and_then(time::parse_stamp)
 }
 
+/// The name of a window's file.
+pub fn window_file_name(window: WindowId) -> String {
+    format!("{}.json", time::format_stamp(window))
+}
+
+/// What the name of a packed day's file has in place of a window's `.json`, by size.
+const PACK_ENDINGS: [(WindowSize, &str); 2] =
+    [(WindowSize::Minute, ".minutes.ndjson.zst"), (WindowSize::Hour, ".hours.ndjson.zst")];
+
+/// The name of a packed day's file.
+pub fn pack_file_name(pack: PackId) -> String {
+    let day = time::format_stamp(WindowId { size: WindowSize::Day, start: pack.day });
+    let ending = PACK_ENDINGS.iter().find(|(size, _)| *size == pack.size).map_or("", |(_, ending)| ending);
+    format!("{}{ending}", day.trim_end_matches('Z'))
+}
+
+/// The packed day whose file has this name; `None` for other files.
+pub fn pack_in_file_name(name: &str) -> Option<PackId> {
+    let (size, day) =
+        PACK_ENDINGS.iter().find_map(|(size, ending)| Some((*size, name.strip_suffix(ending)?)))?;
+    let window = time::parse_stamp(&format!("{day}Z")).filter(|window| window.size == WindowSize::Day)?;
+    Some(PackId { size, day: window.start })
+}
+
 /// The first seq in the name of a journal file with this ending (`log`, `idx`); `None` for other files.
 pub fn seq_in_name(name: &str, ending: &str) -> Option<Seq> {
     let digits = name.strip_suffix(ending)?.strip_suffix('.')?;
@@ -323,6 +353,26 @@ mod tests {
         for other in [name(&"/".repeat(128)).as_str(), "", "%", "%2", "%2e.", "%61", "a b", "%FF", "é", "~a"]
         {
             assert_eq!(customer_in_dir_name(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn names_of_packed_days_are_read_back() {
+        for (size, name) in [
+            (WindowSize::Minute, "20251228.minutes.ndjson.zst"),
+            (WindowSize::Hour, "20251228.hours.ndjson.zst"),
+        ] {
+            let pack = PackId { size, day: crate::model::WindowStart(29_448_000) };
+            assert_eq!(pack_file_name(pack), name);
+            assert_eq!(pack_in_file_name(name), Some(pack));
+        }
+        for other in [
+            "20251228Z.json",
+            "20251228.days.ndjson.zst",
+            "20251228T18.hours.ndjson.zst",
+            "x.hours.ndjson.zst",
+        ] {
+            assert_eq!(pack_in_file_name(other), None, "{other}");
         }
     }
 

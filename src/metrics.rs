@@ -135,6 +135,7 @@ metrics! {
         late_seconds: Histogram(AGE_BUCKETS) =
             "ingestion_entry_age_seconds", "Age of minute windows when a batch adds to them";
         inflight_bytes: CountGauge = "inflight_bytes", "Bytes held by batches between arrival and merge";
+        packed_windows: IntCounter = "windows_packed_total", "Files of windows that were packed and removed";
         insights_published: IntCounter(&[("stream_id", STREAM)]) =
             "stream_partial_insight_published_total", "Insights given to the workers";
         insights_consumed: IntCounter(&[("stream_id", STREAM), ("error_code", "")]) =

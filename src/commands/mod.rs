@@ -26,6 +26,7 @@ mod summarize;
 #[cfg(feature = "cluster")]
 mod summarize_worker;
 mod verify;
+mod windows;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -71,6 +72,9 @@ enum Command {
     /// Read back the batches that are kept in the journal
     #[command(subcommand)]
     Batches(batches::BatchesCommand),
+    /// Read stored windows, wherever they lie
+    #[command(subcommand)]
+    Windows(windows::WindowsCommand),
     /// Name the families of user agents: one a line on standard input, one a line on standard output
     Agent(agent::AgentArgs),
     /// Cluster: take batches over HTTP, keep them in the object store, tell the event stream
@@ -139,6 +143,7 @@ fn run_command(cli: &Cli, in_force: &str) -> Result<ExitCode, Failure> {
         Some(Command::Repair(args)) => repair::run(args),
         Some(Command::Backup(args)) => backup::run(args),
         Some(Command::Batches(command)) => batches::run(command),
+        Some(Command::Windows(command)) => windows::run(command),
         Some(Command::Agent(args)) => agent::run(args),
         #[cfg(feature = "cluster")]
         Some(Command::Ingest(args)) => ingest::run(args, in_force),

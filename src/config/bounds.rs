@@ -7,7 +7,7 @@ use crate::batch;
 #[cfg(feature = "cluster")]
 use crate::cluster::ClusterLimits;
 use crate::engine::keeper::KeptFor;
-use crate::engine::{self, EngineOptions};
+use crate::engine::{self, EngineOptions, PackOptions};
 use crate::http::server::FrontLimits;
 use crate::journal::committer::{CommitLimits, MAX_UNCHECKPOINTED_BYTES, SEGMENT_BYTES};
 use crate::journal::retention::Retention;
@@ -94,6 +94,11 @@ fn engine_options(config: &Config) -> EngineOptions {
                 max_bytes: journal.retain_journal_bytes.0,
             },
             windows_days: retain.retain_windows_days.0,
+        },
+        pack: PackOptions {
+            after: windows.pack_after.0,
+            quiet: engine::PACK_QUIET,
+            interval: engine::PACK_INTERVAL,
         },
         checkpoint_interval: engine::CHECKPOINT_INTERVAL,
         checkpoint_bytes: engine::CHECKPOINT_BYTES,

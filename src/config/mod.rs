@@ -113,6 +113,7 @@ pub struct ServerArgs {
 
 const MS: Span = Span(std::time::Duration::from_millis(1));
 const DAY: Span = Span(std::time::Duration::from_secs(24 * 60 * 60));
+const TEN_YEARS: Span = Span(std::time::Duration::from_secs(3_650 * 24 * 60 * 60));
 
 #[derive(Clone, Debug, Args)]
 pub struct LogArgs {
@@ -215,6 +216,15 @@ pub struct WindowArgs {
         value_parser = within(1_usize, 1_024)
     )]
     pub partitions: usize,
+    /// Time after the end of a UTC day before its minute and hour windows are packed into one file each
+    #[arg(
+        long,
+        env = "LOG_ANALYTICS_PACK_AFTER",
+        value_name = "TIME",
+        default_value = "2d",
+        value_parser = within(DAY, TEN_YEARS)
+    )]
+    pub pack_after: Span,
 }
 
 #[derive(Clone, Debug, Args)]

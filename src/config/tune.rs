@@ -43,6 +43,8 @@ const TABLE: &[(&str, Setter)] = &[
     ("max_window_paths", |bounds, text| {
         count(text).map(|count| bounds.engine.worker.window.by[PATH].max_keys = count)
     }),
+    ("pack_interval", |bounds, text| time(text).map(|time| bounds.engine.pack.interval = time)),
+    ("pack_quiet", |bounds, text| time(text).map(|time| bounds.engine.pack.quiet = time)),
     ("queue_length", |bounds, text| count(text).map(|count| bounds.engine.queue_length = count)),
     ("segment_bytes", |bounds, text| bytes(text).map(|bytes| bounds.engine.commit.segment_bytes = bytes.0)),
     #[cfg(feature = "cluster")]

@@ -15,9 +15,8 @@ use super::keeper::CheckpointKeeper;
 use super::replayed::await_ack;
 use super::{Ack, EngineShared, Marked, ToCommitter, ToWorker};
 use crate::base::clock;
-use crate::base::disk::{FileIdentity, FileLock};
+use crate::base::disk::FileIdentity;
 use crate::base::shutdown::end_process;
-use crate::data_dir::at;
 use crate::journal::checkpoint::CheckpointError;
 use crate::journal::committer::Position;
 use crate::journal::ledger::Cutoffs;
@@ -122,7 +121,8 @@ impl CheckpointerThread {
         self.clock_read_at = began;
         self.keeper.advance_clock(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), clock::now_ms());
         // Held until everything is removed. Without it a backup is being made, and nothing is.
-        let lock = self.lock_removals();
+        let shared = Arc::clone(&self.shared);
+        let lock = shared.removals.begin();
         let cutoffs = if lock.is_some() { self.plan_expiry(began) } else { None };
         let Some(position) = self.mark(cutoffs) else { return false };
         if self.shared.latch.is_closed() || !self.write(position.through) {
@@ -137,15 +137,6 @@ impl CheckpointerThread {
             self.remove_old(&position);
         }
         true
-    }
-
-    /// The lock that backups share. `None` while one is being made.
-    fn lock_removals(&self) -> Option<FileLock> {
-        let path = self.shared.dir.retain();
-        FileLock::try_exclusive(&path).map_err(at(&path)).unwrap_or_else(|error| {
-            log::warn!("nothing is removed: {error}");
-            None
-        })
     }
 
     /// Finds the cutoffs to move, once in a while.

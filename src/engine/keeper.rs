@@ -186,12 +186,9 @@ impl CheckpointKeeper {
                 let Some((customer, totals)) = customers.find(|(_, totals)| totals.has_leftovers) else {
                     return Ok(None);
                 };
-                let left = expiry::windows_of(&*self.disk, &self.dir, customer)?;
-                self.cleaning = Some(Cleaning {
-                    customer: customer.clone(),
-                    through: totals.deleted_through,
-                    left: left.into_iter().map(|(_, window)| window).collect(),
-                });
+                let (customer, through) = (customer.clone(), totals.deleted_through);
+                let left = expiry::remove_deleted_packs(&*self.disk, &self.dir, &customer, through)?;
+                self.cleaning = Some(Cleaning { customer, through, left });
                 continue;
             };
             if cleaning.left.is_empty() {

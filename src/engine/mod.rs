@@ -4,16 +4,20 @@
 //! take() ──▶ committer ──insights──▶ worker 0 … worker N-1 ──acks──▶ checkpointer
 //!               ▲  └──────────marker──────▲                              │
 //!               └────────────────────── "mark now" ──────────────────────┘
+//!                                                      worker 0 … worker N-1 ◀──"packed"── packer
 //! ```
 //!
 //! Input: checked batches and queries. Output: outcomes, windows, files. Never: waits in a circle: channels are bounded and
-//! point one way, the committer may wait for workers, workers wait for no other thread, and the checkpointer waits for both.
+//! point one way, the committer may wait for workers, workers wait for no other thread, the checkpointer waits for both, and the
+//! packer for workers.
 //! Each thread is a thin shell that gives a state machine messages and time.
 
 mod checkpointer;
 mod committer;
 mod deleted;
 pub mod keeper;
+mod packer;
+mod removals;
 mod replayed;
 mod source;
 mod waiting;
@@ -31,9 +35,12 @@ use self::checkpointer::{CheckpointerChannels, CheckpointerThread};
 use self::committer::CommitterThread;
 use self::deleted::DeletedCustomers;
 use self::keeper::{CheckpointKeeper, KeptFor};
+use self::packer::PackerThread;
+pub use self::packer::{PACK_INTERVAL, PACK_QUIET, PackOptions};
+use self::removals::Removals;
 use self::replayed::Workers;
 use self::worker::WorkerThread;
-use crate::base::clock;
+use crate::base::clock::{self, UnixMs};
 use crate::base::disk::Disk;
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
@@ -53,7 +60,7 @@ use crate::journal::retention::RetentionClock;
 use crate::journal::start_error::StartError;
 use crate::journal::summary;
 use crate::metrics::Metrics;
-use crate::model::{BatchId, CustomerId, Question, Seq, Summary, WindowId};
+use crate::model::{BatchId, CustomerId, PackId, Question, Seq, Summary, WindowId, WindowStart};
 use crate::outcome::{DeletionOutcome, Outcome, Reason};
 use crate::windows::scan;
 use crate::windows::window::Window;
@@ -89,6 +96,8 @@ pub struct EngineOptions {
     pub dedup_keys: usize,
     /// How long journal and windows are kept.
     pub kept_for: KeptFor,
+    /// When days are packed.
+    pub pack: PackOptions,
     /// Time between checkpoints.
     pub checkpoint_interval: Duration,
     /// Journal bytes between checkpoints.
@@ -109,6 +118,7 @@ struct EngineShared {
     checkpointed_bytes: AtomicU64,
     /// The latest time of receipt in the journal.
     last_received_at_ms: AtomicU64,
+    removals: Removals,
     /// Which workers cannot write what they hold.
     overfull: Vec<AtomicBool>,
     deleted: Mutex<DeletedCustomers>,
@@ -171,6 +181,16 @@ enum ToWorker {
         window: WindowId,
         done: Sender<io::Result<()>>,
     },
+    AskMerged {
+        since: UnixMs,
+        answer: Sender<Option<Vec<(CustomerId, WindowStart)>>>,
+    },
+    RemovePacked {
+        customer: CustomerId,
+        pack: PackId,
+        windows: Vec<(WindowStart, Seq)>,
+        answer: Sender<io::Result<u64>>,
+    },
     Stop,
 }
 
@@ -179,6 +199,7 @@ pub struct Engine {
     shared: Arc<EngineShared>,
     to_committer: Sender<ToCommitter>,
     to_workers: Vec<Sender<ToWorker>>,
+    stop_packer: Sender<()>,
     stop_checkpointer: Sender<()>,
     checkpointer_done: Receiver<bool>,
     threads: Mutex<Vec<Joined>>,
@@ -225,6 +246,7 @@ impl Engine {
 
         let shared = Arc::new(EngineShared {
             hasher: DedupHasher::new(dir.secret()),
+            removals: Removals::new(&dir),
             disk,
             dir,
             latch,
@@ -285,10 +307,14 @@ impl Engine {
         };
         let thread = CheckpointerThread::new(Arc::clone(&shared), channels, keeper, report.checkpoint)?;
         threads.push(spawn("checkpointer", move || thread.run())?);
+        let (stop_packer, stopped) = bounded(1);
+        let thread = PackerThread { shared: Arc::clone(&shared), to_workers: to_workers.clone(), stopped };
+        threads.push(spawn("packer", move || thread.run())?);
         Ok(Engine {
             shared,
             to_committer,
             to_workers,
+            stop_packer,
             stop_checkpointer,
             checkpointer_done,
             threads: Mutex::new(threads),
@@ -311,6 +337,7 @@ impl Engine {
         if self.shared.latch.is_gone() {
             end_process(self.shared.latch.reason().unwrap_or_default());
         }
+        let _ = self.stop_packer.try_send(());
         let _ = self.stop_checkpointer.try_send(());
         if self.checkpointer_done.recv_deadline(deadline) != Ok(true) {
             return false;

@@ -5,7 +5,6 @@
 //! window that is evicted, or written, while a query reads is only ever newer than the question.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,13 +12,13 @@ use std::time::Instant;
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, bounded};
 
 use super::{Engine, ToWorker};
-use crate::base::disk;
 use crate::base::sync::lock;
-use crate::data_dir::{customer_dir_name, customer_in_dir_name, window_in_file_name};
+use crate::data_dir::{customer_dir_name, customer_in_dir_name, pack_in_file_name, window_in_file_name};
 use crate::model::{CustomerId, Seq, WindowId, WindowStart};
 use crate::query::{Meter, QueryError, Question, Visit, WindowSource};
 use crate::windows::file::{self, Damaged};
 use crate::windows::router::partition;
+use crate::windows::shelf::{Shelf, StoredWindow};
 use crate::windows::view::{Wanted, WindowView};
 use crate::windows::window::Window;
 
@@ -74,6 +73,7 @@ impl Engine {
         &self,
         question: &Question,
         held: &[Arc<Window>],
+        shelf: &mut Shelf<'_>,
         meter: &Meter,
     ) -> Result<Box<dyn Iterator<Item = WindowStart>>, QueryError> {
         let Question { customer, size, range } = question;
@@ -83,6 +83,7 @@ impl Engine {
             return Ok(Box::new(starts.map(WindowStart)));
         }
         let mut starts: BTreeSet<WindowStart> = held.iter().map(|window| window.id().start).collect();
+        let mut packs = Vec::new();
         let (mut seen, mut in_time) = (0, Ok(()));
         let dir = self.shared.dir.customer(customer);
         let listed = self.shared.disk.names(&dir, &mut |name| {
@@ -94,28 +95,31 @@ impl Engine {
             if let Some(window) = window.filter(|id| id.size == *size && range.contains(&id.start)) {
                 starts.insert(window.start);
             }
+            packs.extend(pack_in_file_name(name).filter(|pack| pack.size == *size));
         });
         listed.map_err(|error| QueryError::Unreadable(format!("{}: {error}", dir.display())))?;
         in_time?;
+        for pack in packs {
+            meter.check_time()?;
+            // A damaged index is found when the first of its windows is read.
+            let packed = shelf.starts(pack).map_err(unreadable)?.unwrap_or_else(|| vec![pack.day]);
+            starts.extend(packed.into_iter().filter(|start| range.contains(start)));
+        }
         Ok(Box::new(starts.into_iter()))
     }
 
     /// The customer of a directory with a cut name: its windows know.
     fn customer_of_cut_name(&self, name: &str) -> Option<CustomerId> {
-        let dir = self.shared.dir.windows().join(name);
-        let mut first: Option<String> = None;
-        self.shared
-            .disk
-            .names(&dir, &mut |file| {
-                if first.is_none() && file.ends_with(".json") {
-                    first = Some(file.to_owned());
-                }
-            })
-            .ok()?;
-        let file = self.shared.disk.read(&dir.join(first?)).ok()?;
-        let customer = Window::decode_any(&file).ok()?.customer().clone();
+        let mut shelf = Shelf::new(&*self.shared.disk, self.shared.dir.windows().join(name));
+        let first = *shelf.list().ok()?.windows.first()?;
+        let bytes = shelf.read(first).ok()??.content.ok()?;
+        let (customer, _) = file::decode_any(&bytes, &Wanted::TOTALS).ok()?;
         (customer_dir_name(&customer) == name).then_some(customer)
     }
+}
+
+fn unreadable(error: std::io::Error) -> QueryError {
+    QueryError::Unreadable(error.to_string())
 }
 
 impl WindowSource for Engine {
@@ -134,7 +138,8 @@ impl WindowSource for Engine {
         };
         let mut held = self.ask(question, meter.deadline()).ok_or_else(|| out_of_time(meter))?;
         held.retain(|window| has_window(window.applied_through()));
-        let starts = self.starts(question, &held, meter)?;
+        let mut shelf = Shelf::new(&*self.shared.disk, self.shared.dir.customer(&question.customer));
+        let starts = self.starts(question, &held, &mut shelf, meter)?;
         let mut held = held.iter().peekable();
         let metrics = &self.shared.metrics.queries;
         for start in starts {
@@ -147,27 +152,29 @@ impl WindowSource for Engine {
                 continue;
             }
             let id = WindowId { size: question.size, start };
-            let path = self.shared.dir.window(&question.customer, id);
-            let file = match self.shared.disk.read(&path) {
-                Ok(file) => Some(file),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    meter.check_time()?;
-                    continue;
-                }
-                Err(error) if disk::is_unreadable(&error) => None,
-                Err(error) => return Err(QueryError::Unreadable(format!("{}: {error}", path.display()))),
+            let Some(StoredWindow { path, content }) = shelf.read(id).map_err(unreadable)? else {
+                meter.check_time()?;
+                continue;
             };
-            let bytes = file.as_ref().map_or(0, Vec::len) as u64;
+            let bytes = content.as_ref().map_or(0, Vec::len) as u64;
             meter.charge(bytes)?;
             metrics.file_windows.inc();
             metrics.file_bytes.inc_by(bytes);
-            let view = match &file {
-                Some(file) => file::decode(file, &question.customer, id, wanted),
-                None => Err(Damaged::Content("the disk cannot read it".to_owned())),
+            let view = match &content {
+                Ok(file) => file::decode(file, &question.customer, id, wanted),
+                Err(why) => Err(why.clone()),
             };
             let flow = match view {
                 Ok(view) if !has_window(view.applied_through) => ControlFlow::Continue(()),
                 Ok(view) => visit(view)?,
+                // Which windows there were is not known, so none can be counted again.
+                Err(Damaged::PackIndex) => {
+                    return Err(QueryError::Unreadable(format!(
+                        "{}: {}",
+                        path.display(),
+                        Damaged::PackIndex
+                    )));
+                }
                 Err(why) => {
                     log::warn!("{}: {why}; found by a query", path.display());
                     match self.rebuild_for_query(&question.customer, id, meter.deadline())? {

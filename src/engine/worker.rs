@@ -107,6 +107,12 @@ impl WorkerThread {
             ToWorker::RemoveLeftover { customer, window, done } => {
                 let _ = done.try_send(self.worker.remove_leftover(&customer, window));
             }
+            ToWorker::AskMerged { since, answer } => {
+                let _ = answer.try_send(self.worker.merged_since(since));
+            }
+            ToWorker::RemovePacked { customer, pack, windows, answer } => {
+                let _ = answer.try_send(self.worker.remove_packed(&customer, pack, &windows));
+            }
             ToWorker::Stop => return false,
         }
         true

@@ -153,6 +153,23 @@ pub struct WindowId {
     pub start: WindowStart,
 }
 
+/// The minute or hour windows of one UTC day: what is packed into one file, and what retention removes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PackId {
+    /// How long the windows are: never a day.
+    pub size: WindowSize,
+    /// When the day begins.
+    pub day: WindowStart,
+}
+
+impl PackId {
+    /// The pack that a window belongs into; `None` for the window of a day, which stays a file of its own.
+    pub fn of(window: WindowId) -> Option<Self> {
+        let WindowId { size, start } = window;
+        (size != WindowSize::Day).then(|| Self { size, day: start.floor(WindowSize::Day) })
+    }
+}
+
 /// Which of a customer's windows somebody wants to see.
 #[derive(Clone, Debug)]
 pub struct Question {

@@ -6,11 +6,12 @@
 use std::io;
 
 use crate::base::disk::{self, Disk};
-use crate::data_dir::{DataDir, at, window_in_file_name};
+use crate::data_dir::{DataDir, at};
 use crate::journal::ledger::Ledger;
 use crate::journal::start_error::UnequalSum;
 use crate::model::{CustomerId, WindowSize};
 use crate::windows::proof::WindowSums;
+use crate::windows::shelf::{Shelf, StoredWindow};
 use crate::windows::window::Window;
 
 /// Marks all of a customer's windows of one size incomplete: which of them lacks records is not known. Returns how many.
@@ -26,18 +27,18 @@ pub(super) fn mark_incomplete(
 ) -> io::Result<u64> {
     let customer_dir = dir.customer(customer);
     let mut marked = 0;
-    for entry in disk.list(&customer_dir)? {
-        let Some(id) = window_in_file_name(&entry.name) else { continue };
+    let mut shelf = Shelf::new(disk, customer_dir.clone());
+    for id in shelf.list()?.windows {
         if id.size != size {
             continue;
         }
-        let path = customer_dir.join(&entry.name);
         // A damaged one is marked when it is next needed and counted again.
-        let Ok(mut window) = Window::decode(&disk.read(&path).map_err(at(&path))?, customer, id) else {
-            continue;
-        };
+        let Some(StoredWindow { content: Ok(bytes), .. }) = shelf.read(id)? else { continue };
+        let Ok(mut window) = Window::decode(&bytes, customer, id) else { continue };
         if !window.is_incomplete() && ledger.has_window(customer, id, window.applied_through()) {
             window.mark_incomplete();
+            // Beside a packed copy of the same record the file counts.
+            let path = dir.window(customer, id);
             disk::replace_file(disk, &dir.temp(), &path, &[&window.encode()]).map_err(at(&path))?;
             marked += 1;
         }

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::base::disk::Disk;
-use crate::data_dir::{DataDir, at, window_in_file_name};
+use crate::data_dir::{DataDir, at, pack_in_file_name, window_in_file_name};
 use crate::journal::checkpoint::{Checkpoint, StoredCheckpoint};
 use crate::journal::ledger::{Ledger, StoredLedger};
 use crate::journal::reader::{JournalFiles, JournalReader, JournalSegment};
@@ -141,7 +141,8 @@ impl Backup<'_> {
             self.create_dir(&to)?;
             let mut names = Vec::new();
             self.disk.names(&from, &mut |name| {
-                names.extend(window_in_file_name(name).map(|_| name.to_owned()));
+                let is_stored = window_in_file_name(name).is_some() || pack_in_file_name(name).is_some();
+                names.extend(is_stored.then(|| name.to_owned()));
             })?;
             for name in names {
                 // It is replaced whole by the server, never removed.

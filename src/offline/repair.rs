@@ -24,7 +24,7 @@ use crate::journal::stored::StoredState;
 use crate::journal::summary;
 use crate::metrics::Metrics;
 use crate::model::Seq;
-use crate::windows::proof::sum_windows;
+use crate::windows::proof::{WindowSums, sum_windows};
 use crate::windows::scan::{latest_window, refuse_windows_ahead};
 use crate::windows::worker::{Fatal, RETRY_MS, Routed, Worker, WorkerLimits};
 
@@ -262,8 +262,27 @@ impl RepairRun<'_> {
                     mark_incomplete(self.disk, self.dir, ledger, &sum.customer, sum.size)?;
             }
         }
+        if self.accept.lost_windows {
+            self.quarantine_packs(&sums)?;
+        }
         accept_sums(&mut self.stored.ledger, &sums, &accepted);
         self.repaired.accepted = accepted;
+        Ok(())
+    }
+
+    /// Moves packs with a damaged index to `quarantine/`: which windows they held is not known any more.
+    fn quarantine_packs(&mut self, sums: &WindowSums) -> io::Result<()> {
+        for damaged in sums.damaged.iter().filter(|damaged| damaged.window.is_none()) {
+            let path = &damaged.path;
+            let copy = self.dir.quarantine(
+                self.disk,
+                path,
+                &self.disk.read(path).map_err(at(path))?,
+                self.now_ms,
+            )?;
+            self.disk.remove(path).map_err(at(path))?;
+            self.repaired.quarantined.push(copy);
+        }
         Ok(())
     }
 

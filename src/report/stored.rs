@@ -11,11 +11,12 @@ use std::time::SystemTime;
 
 use super::{Report, Wanted, fits};
 use crate::base::disk::Disk;
-use crate::data_dir::{DataDir, at, customer_dir_name, customer_in_dir_name, window_in_file_name};
+use crate::data_dir::{DataDir, customer_dir_name, customer_in_dir_name, window_file_name};
 use crate::dimension::{DIMENSION_COUNT, PATH, USER_AGENT};
 use crate::journal::ledger::Ledger;
 use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
-use crate::windows::file;
+use crate::windows::file::{self, Damaged};
+use crate::windows::shelf::{Shelf, StoredWindow};
 use crate::windows::view::{self, WindowView};
 use crate::windows::window::Window;
 
@@ -76,10 +77,10 @@ impl<'d> Stored<'d> {
         if self.ledger.customers.get(customer).is_none_or(|totals| totals.deleted_through == Seq::ZERO) {
             return Ok(false);
         }
-        let dir = self.dir.customer(customer);
-        for file in self.disk.list(&dir)? {
-            let Some(id) = window_in_file_name(&file.name) else { continue };
-            let window = Window::decode(&self.disk.read(&dir.join(&file.name))?, customer, id);
+        let mut shelf = Shelf::new(self.disk, self.dir.customer(customer));
+        for id in shelf.list()?.windows {
+            let Some(Ok(bytes)) = shelf.read(id)?.map(|stored| stored.content) else { continue };
+            let window = Window::decode(&bytes, customer, id);
             if window.is_ok_and(|window| self.ledger.has_window(customer, id, window.applied_through())) {
                 return Ok(false);
             }
@@ -89,9 +90,10 @@ impl<'d> Stored<'d> {
 
     /// The customer of a directory with a cut name: its windows know.
     fn customer_of_cut_name(&self, name: &str) -> io::Result<Option<CustomerId>> {
-        let dir = self.dir.windows().join(name);
-        for file in self.disk.list(&dir)?.into_iter().filter(|file| file.name.ends_with(".json")) {
-            if let Ok(window) = Window::decode_any(&self.disk.read(&dir.join(&file.name))?) {
+        let mut shelf = Shelf::new(self.disk, self.dir.windows().join(name));
+        for id in shelf.list()?.windows {
+            let Some(Ok(bytes)) = shelf.read(id)?.map(|stored| stored.content) else { continue };
+            if let Ok(window) = Window::decode_any(&bytes) {
                 let customer = window.customer().clone();
                 return Ok((customer_dir_name(&customer) == name).then_some(customer));
             }
@@ -104,7 +106,8 @@ impl<'d> Stored<'d> {
     /// # Errors
     /// What the disk says of the directory.
     pub fn report(&self, wanted: &Wanted, tell: &mut dyn FnMut(String)) -> io::Result<Report> {
-        let files = self.files(wanted)?;
+        let mut shelf = Shelf::new(self.disk, self.dir.customer(&wanted.customer));
+        let files = self.files(wanted, &mut shelf)?;
         let mut report = Report::default();
         let Some(size) = choose(&files, wanted) else { return Ok(report) };
         if wanted.size.is_some() {
@@ -117,9 +120,11 @@ impl<'d> Stored<'d> {
         ids.dedup();
         ids.sort_unstable();
         ids.dedup();
+        let (customer, ledger) = (&wanted.customer, &self.ledger);
+        let mut reader = WindowReader { customer, ledger, files: &files, shelf, tell };
         for id in ids.into_iter().filter(|id| range.contains(&id.start)) {
             let mut counts = Counts::default();
-            self.add(&wanted.customer, &files, id, &mut counts, tell);
+            reader.add(id, &mut counts);
             if counts.windows > 0 {
                 report.add(id, counts.requests, counts.incomplete);
                 counts.paths.iter().for_each(|(key, count)| report.add_path(key, *count));
@@ -129,36 +134,42 @@ impl<'d> Stored<'d> {
         Ok(report)
     }
 
-    fn files(&self, wanted: &Wanted) -> io::Result<Files> {
+    fn files(&self, wanted: &Wanted, shelf: &mut Shelf<'_>) -> io::Result<Files> {
         let dir = self.dir.customer(&wanted.customer);
-        let mut names = Vec::new();
-        self.disk.names(&dir, &mut |name| names.push(name.to_owned())).map_err(at(&dir))?;
+        let list = shelf.list()?;
         let mut files = Files::new();
-        for name in names {
-            let Some(id) = window_in_file_name(&name) else { continue };
-            // Retention may remove it meanwhile.
-            let written = dir.join(&name).metadata().and_then(|data| data.modified());
-            if let (Ok(written), true) = (written, wanted.range().starts(id.size).contains(&id.start)) {
-                files.insert(id, written);
-            }
+        let is_wanted = |id: &WindowId| wanted.range().starts(id.size).contains(&id.start);
+        for id in list.windows.into_iter().filter(is_wanted) {
+            let written = match list.plain.contains(&id) {
+                // Retention may remove it meanwhile.
+                true => dir.join(window_file_name(id)).metadata().and_then(|data| data.modified()).ok(),
+                // A day is packed long after everything of it was written.
+                false => Some(SystemTime::UNIX_EPOCH),
+            };
+            files.extend(written.map(|written| (id, written)));
         }
         Ok(files)
     }
+}
 
+/// Reads windows, or their parts where those are newer.
+struct WindowReader<'a, 'd> {
+    customer: &'a CustomerId,
+    ledger: &'a Ledger,
+    files: &'a Files,
+    shelf: Shelf<'d>,
+    tell: &'a mut dyn FnMut(String),
+}
+
+impl WindowReader<'_, '_> {
     /// Adds one window, from its own file or from the files of the finer ones within it.
-    fn add(
-        &self,
-        customer: &CustomerId,
-        files: &Files,
-        id: WindowId,
-        counts: &mut Counts,
-        tell: &mut dyn FnMut(String),
-    ) {
+    fn add(&mut self, id: WindowId, counts: &mut Counts) {
+        let files = self.files;
         let own = files.get(&id);
         let minutes = within(id, WindowSize::Minute);
         let newest = files.range(minutes).map(|(_, written)| written).max();
         if own.is_some() && newest <= own {
-            return self.read(customer, id, counts, tell);
+            return self.read(id, counts);
         }
         let finer = match id.size {
             WindowSize::Minute => return,
@@ -174,11 +185,11 @@ impl<'d> Stored<'d> {
         starts.sort_unstable();
         starts.dedup();
         for start in starts {
-            self.add(customer, files, WindowId { size: finer, start }, &mut parts, tell);
+            self.add(WindowId { size: finer, start }, &mut parts);
         }
         if own.is_some() {
             let mut whole = Counts::default();
-            self.read(customer, id, &mut whole, tell);
+            self.read(id, &mut whole);
             // Finer windows may be kept for a shorter time.
             if whole.requests >= parts.requests {
                 parts = whole;
@@ -187,17 +198,20 @@ impl<'d> Stored<'d> {
         counts.merge(parts);
     }
 
-    fn read(&self, customer: &CustomerId, id: WindowId, counts: &mut Counts, tell: &mut dyn FnMut(String)) {
-        let path = self.dir.window(customer, id);
-        let bytes = match self.disk.read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => return tell(at(&path)(error).to_string()),
+    fn read(&mut self, id: WindowId, counts: &mut Counts) {
+        let StoredWindow { path, content } = match self.shelf.read(id) {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return,
+            Err(error) => return (self.tell)(error.to_string()),
         };
-        match file::decode(&bytes, customer, id, &WANTED) {
-            Ok(view) if !self.ledger.has_window(customer, id, view.applied_through) => {}
+        match content
+            .as_ref()
+            .map_err(Damaged::clone)
+            .and_then(|bytes| file::decode(bytes, self.customer, id, &WANTED))
+        {
+            Ok(view) if !self.ledger.has_window(self.customer, id, view.applied_through) => {}
             Ok(view) => counts.add(&view),
-            Err(damage) => tell(format!("{}: {damage}", path.display())),
+            Err(damage) => (self.tell)(format!("{}: {damage}", path.display())),
         }
     }
 }

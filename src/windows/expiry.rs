@@ -9,9 +9,10 @@
 
 use std::io;
 
+use super::shelf::Shelf;
 use super::window::Window;
 use crate::base::disk::Disk;
-use crate::data_dir::{DataDir, window_in_file_name};
+use crate::data_dir::{DataDir, at, pack_file_name, pack_in_file_name, window_in_file_name};
 use crate::journal::ledger::{Cutoffs, Ledger, Removed};
 use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::time;
@@ -64,7 +65,7 @@ pub fn plan(
         let mut last: [Option<WindowStart>; 3] = [None; 3];
         let mut is_left = false;
         disk.names(&dir.customer(customer), &mut |name| {
-            let Some(window) = window_in_file_name(name) else { return };
+            let Some(window) = first_window_in(name) else { return };
             let (size, days) = (window.size as usize, retain_days[window.size as usize]);
             if old.excludes(customer, window) {
                 is_left = true;
@@ -96,12 +97,20 @@ pub fn sum(disk: &dyn Disk, dir: &DataDir, ledger: &Ledger, moved: &CutoffMove) 
     let CutoffMove { customer, size, cutoff } = moved;
     let totals = ledger.customers.get(customer).copied().unwrap_or_default();
     let mut removed = Removed::default();
-    for (name, window) in windows_of(disk, dir, customer)? {
-        if window.size != *size || window.start >= *cutoff || !totals.has_window(window, Seq(u64::MAX)) {
+    let mut shelf = Shelf::new(disk, dir.customer(customer));
+    let list = shelf.list()?;
+    let exists = |window| totals.has_window(window, Seq(u64::MAX));
+    for pack in list.damaged {
+        let first = WindowId { size: pack.size, start: pack.day };
+        removed.unprovable |= pack.size == *size && pack.day < *cutoff && exists(first);
+    }
+    for id in list.windows {
+        if id.size != *size || id.start >= *cutoff || !exists(id) {
             continue;
         }
-        match Window::decode(&disk.read(&dir.customer(customer).join(name))?, customer, window) {
-            Ok(found) if !totals.has_window(window, found.applied_through()) => {}
+        let Some(stored) = shelf.read(id)? else { continue };
+        match stored.content.and_then(|bytes| Window::decode(&bytes, customer, id)) {
+            Ok(window) if !totals.has_window(id, window.applied_through()) => {}
             Ok(window) => {
                 removed.requests = removed.requests.saturating_add(window.requests());
                 removed.unprovable |= window.is_incomplete();
@@ -117,28 +126,46 @@ pub fn sum(disk: &dyn Disk, dir: &DataDir, ledger: &Ledger, moved: &CutoffMove) 
 /// # Errors
 /// What the disk says.
 pub fn remove(disk: &dyn Disk, dir: &DataDir, cutoffs: &Cutoffs, customer: &CustomerId) -> io::Result<u64> {
-    let mut removed = 0;
-    for (name, window) in windows_of(disk, dir, customer)? {
-        if cutoffs.excludes(customer, window) {
-            disk.remove(&dir.customer(customer).join(name))?;
-            removed += 1;
-        }
+    let mut names = Vec::new();
+    disk.names(&dir.customer(customer), &mut |name| {
+        let window = first_window_in(name).filter(|window| cutoffs.excludes(customer, *window));
+        names.extend(window.map(|_| name.to_owned()));
+    })?;
+    for name in &names {
+        disk.remove(&dir.customer(customer).join(name))?;
     }
-    Ok(removed)
+    Ok(names.len() as u64)
 }
 
-/// The windows of a customer that have a file, with the file's name.
+/// Removes the packs of a deleted customer that hold nothing from after its deletion. Returns the windows in files of their own.
+/// No other thread may remove or pack meanwhile.
 ///
 /// # Errors
 /// What the disk says.
-pub fn windows_of(
+pub fn remove_deleted_packs(
     disk: &dyn Disk,
     dir: &DataDir,
     customer: &CustomerId,
-) -> io::Result<Vec<(String, WindowId)>> {
-    let mut windows = Vec::new();
-    disk.names(&dir.customer(customer), &mut |name| {
-        windows.extend(window_in_file_name(name).map(|window| (name.to_owned(), window)));
-    })?;
-    Ok(windows)
+    through: Seq,
+) -> io::Result<Vec<WindowId>> {
+    let customer_dir = dir.customer(customer);
+    let mut shelf = Shelf::new(disk, customer_dir.clone());
+    let list = shelf.list()?;
+    for pack in list.packs.iter().filter(|pack| !list.damaged.contains(pack)) {
+        let mut last = Seq::ZERO;
+        for start in shelf.starts(*pack)?.unwrap_or_default() {
+            last = last.max(shelf.packed_through(*pack, start)?);
+        }
+        if last <= through {
+            let path = customer_dir.join(pack_file_name(*pack));
+            disk.remove(&path).map_err(at(&path))?;
+        }
+    }
+    Ok(list.plain.into_iter().collect())
+}
+
+/// The window of a file, or the first that a pack may hold: cutoffs are the beginnings of days, so a pack lies on one side.
+fn first_window_in(name: &str) -> Option<WindowId> {
+    let pack = || pack_in_file_name(name).map(|pack| WindowId { size: pack.size, start: pack.day });
+    window_in_file_name(name).or_else(pack)
 }

@@ -21,7 +21,7 @@ use crate::model::{CustomerId, Seq, WindowId, WindowSize};
 use crate::time;
 
 /// Why a file is not the window it should be.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Damaged {
     /// The checksum is wrong, or there is none.
     Checksum,
@@ -29,6 +29,8 @@ pub enum Damaged {
     Content(String),
     /// It is the window of somebody else or of another time: the file was moved.
     Misplaced(String),
+    /// The index of the packed day that may hold the window is damaged.
+    PackIndex,
 }
 
 impl std::fmt::Display for Damaged {
@@ -37,6 +39,7 @@ impl std::fmt::Display for Damaged {
             Damaged::Checksum => f.write_str("the checksum is wrong"),
             Damaged::Content(what) => f.write_str(what),
             Damaged::Misplaced(whose) => write!(f, "the file holds the window of {whose}"),
+            Damaged::PackIndex => f.write_str("the index of this packed day is damaged"),
         }
     }
 }

@@ -4,12 +4,15 @@ pub mod expiry;
 pub mod file;
 pub mod fold;
 pub mod json;
+pub mod pack;
+pub mod packing;
 pub mod proof;
 pub mod rebuild;
 pub mod router;
 #[cfg(test)]
 mod samples;
 pub mod scan;
+pub mod shelf;
 pub mod table;
 mod text;
 pub mod view;

@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::scan::window_files;
+use super::scan::{OnShelf, visit_shelves};
+use super::shelf::StoredWindow;
 use super::window::Window;
 use crate::base::disk::Disk;
-use crate::data_dir::{DataDir, customer_in_dir_name, window_in_file_name};
+use crate::data_dir::{DataDir, customer_dir_name, customer_in_dir_name};
 use crate::journal::ledger::Ledger;
 use crate::journal::start_error::UnequalSum;
 use crate::model::{CustomerId, WindowId, WindowSize};
@@ -70,27 +71,29 @@ impl WindowSums {
 /// What the disk says.
 pub fn sum_windows(disk: &dyn Disk, dir: &DataDir, ledger: &Ledger) -> io::Result<WindowSums> {
     let mut sums = WindowSums::default();
-    window_files::<io::Error>(disk, dir, |path| {
-        let Some(id) = name(path).and_then(window_in_file_name) else { return Ok(()) };
-        match Window::decode_any(&disk.read(path)?) {
-            Ok(window) if window.id() == id && dir.window(window.customer(), id) == path => {
+    visit_shelves::<io::Error>(disk, dir, |found| {
+        let (customer_name, id, StoredWindow { path, content }) = match found {
+            OnShelf::Window { customer_name, id, stored } => (customer_name, id, stored),
+            OnShelf::DamagedPack(path) => {
+                sums.damaged.push(DamagedWindow { path, window: None });
+                return Ok(());
+            }
+            OnShelf::Other(_) => return Ok(()),
+        };
+        match content.and_then(|bytes| Window::decode_any(&bytes)) {
+            Ok(window) if window.id() == id && customer_dir_name(window.customer()) == customer_name => {
                 if ledger.has_window(window.customer(), id, window.applied_through()) {
                     sums.add(window.customer(), id.size, window.requests(), window.is_incomplete());
                 }
             }
             _ => {
-                let customer = path.parent().and_then(name).and_then(customer_in_dir_name);
-                let window = customer.map(|customer| (customer, id));
-                sums.damaged.push(DamagedWindow { path: path.to_owned(), window });
+                let window = customer_in_dir_name(customer_name).map(|customer| (customer, id));
+                sums.damaged.push(DamagedWindow { path, window });
             }
         }
         Ok(())
     })?;
     Ok(sums)
-}
-
-fn name(path: &Path) -> Option<&str> {
-    path.file_name()?.to_str()
 }
 
 #[cfg(test)]

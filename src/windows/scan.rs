@@ -1,36 +1,78 @@
-//! Walks over all window files: for a start that must prove them, `verify`, `repair`.
+//! Walks over all stored windows: for a start that must prove them, `verify` and `repair`.
 //!
-//! Input: the directory of windows. Output: paths; what all windows say together. Never: changes a file.
+//! Input: the directory of windows. Output: every window as it is stored, and what else lies there. Never: changes a file.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::window::Window;
+use super::file::decode_any;
+use super::shelf::{Shelf, StoredWindow};
+use super::view::Wanted;
 use crate::base::disk::Disk;
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, pack_file_name};
 use crate::journal::start_error::StartError;
-use crate::model::Seq;
+use crate::model::{Seq, WindowId};
 
-/// Calls `visit` with the path of every window file.
+/// One thing in the directory of a customer.
+pub enum OnShelf<'a> {
+    /// A window by the names of its directory and its file, or its place in a pack.
+    Window {
+        /// The directory's name.
+        customer_name: &'a str,
+        /// Which window this should be.
+        id: WindowId,
+        /// What is there.
+        stored: StoredWindow,
+    },
+    /// A packed day whose index is damaged.
+    DamagedPack(PathBuf),
+    /// A file of another name.
+    Other(PathBuf),
+}
+
+/// Calls `visit` with everything in the directories of all customers.
 ///
 /// # Errors
 /// What the disk or `visit` says.
-pub fn window_files<E: From<io::Error>>(
+pub fn visit_shelves<E: From<io::Error>>(
     disk: &dyn Disk,
     dir: &DataDir,
-    mut visit: impl FnMut(&Path) -> Result<(), E>,
+    mut visit: impl FnMut(OnShelf<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut customers: Vec<_> = disk.list(&dir.windows())?.into_iter().filter(|entry| entry.is_dir).collect();
     customers.sort_unstable();
     for customer in customers {
         let customer_dir = dir.windows().join(&customer.name);
-        let mut files: Vec<_> = disk.list(&customer_dir)?.into_iter().filter(|entry| !entry.is_dir).collect();
-        files.sort_unstable();
-        for file in files {
-            visit(&customer_dir.join(&file.name))?;
+        let mut shelf = Shelf::new(disk, customer_dir.clone());
+        let list = shelf.list()?;
+        for id in list.windows {
+            if let Some(stored) = shelf.read(id)? {
+                visit(OnShelf::Window { customer_name: &customer.name, id, stored })?;
+            }
+        }
+        for pack in list.damaged {
+            visit(OnShelf::DamagedPack(customer_dir.join(pack_file_name(pack))))?;
+        }
+        for name in list.others {
+            visit(OnShelf::Other(customer_dir.join(name)))?;
         }
     }
     Ok(())
+}
+
+/// Calls `visit` with the file and the last record of every undamaged window.
+fn visit_undamaged<E: From<io::Error>>(
+    disk: &dyn Disk,
+    dir: &DataDir,
+    mut visit: impl FnMut(PathBuf, Seq) -> Result<(), E>,
+) -> Result<(), E> {
+    visit_shelves(disk, dir, |found| {
+        let OnShelf::Window { stored: StoredWindow { path, content: Ok(bytes) }, .. } = found else {
+            return Ok(());
+        };
+        let Ok((_, view)) = decode_any(&bytes, &Wanted::TOTALS) else { return Ok(()) };
+        visit(path, view.applied_through)
+    })
 }
 
 /// Refuses to start where a window holds a record that the journal does not reach. Damaged windows are passed over: they
@@ -39,13 +81,9 @@ pub fn window_files<E: From<io::Error>>(
 /// # Errors
 /// [`StartError::WindowAhead`], or what the disk says.
 pub fn refuse_windows_ahead(disk: &dyn Disk, dir: &DataDir, end: Seq) -> Result<(), StartError> {
-    window_files(disk, dir, |path| {
-        match Window::decode_any(&disk.read(path)?).map(|window| window.applied_through()) {
-            Ok(applied_through) if applied_through > end => {
-                Err(StartError::WindowAhead { file: path.to_owned(), applied_through, end })
-            }
-            _ => Ok(()),
-        }
+    visit_undamaged(disk, dir, |file, applied_through| match applied_through > end {
+        true => Err(StartError::WindowAhead { file, applied_through, end }),
+        false => Ok(()),
     })
 }
 
@@ -55,12 +93,9 @@ pub fn refuse_windows_ahead(disk: &dyn Disk, dir: &DataDir, end: Seq) -> Result<
 /// What the disk says.
 pub fn latest_window(disk: &dyn Disk, dir: &DataDir) -> io::Result<Option<(PathBuf, Seq)>> {
     let mut latest: Option<(PathBuf, Seq)> = None;
-    window_files::<io::Error>(disk, dir, |path| {
-        if let Ok(window) = Window::decode_any(&disk.read(path)?) {
-            let applied_through = window.applied_through();
-            if latest.as_ref().is_none_or(|(_, highest)| applied_through > *highest) {
-                latest = Some((path.to_owned(), applied_through));
-            }
+    visit_undamaged::<io::Error>(disk, dir, |path, applied_through| {
+        if latest.as_ref().is_none_or(|(_, highest)| applied_through > *highest) {
+            latest = Some((path, applied_through));
         }
         Ok(())
     })?;

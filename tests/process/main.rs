@@ -22,6 +22,7 @@ mod known_batches;
 mod lost_and_damaged;
 mod openapi;
 mod overload;
+mod packing;
 mod power_cut;
 mod query_contract;
 mod query_model;

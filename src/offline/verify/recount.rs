@@ -19,10 +19,11 @@ use crate::journal::replay::Replay;
 use crate::journal::stored::Unproven;
 use crate::journal::summary;
 use crate::measures::Measures;
-use crate::model::Seq;
+use crate::model::{CustomerId, Seq};
 use crate::time;
 use crate::windows::fold::WindowLimits;
 use crate::windows::router::partition;
+use crate::windows::shelf::{Shelf, StoredWindow};
 use crate::windows::table::{CountTable, TableRow};
 use crate::windows::window::Window;
 use crate::windows::worker::WindowKey;
@@ -155,8 +156,9 @@ impl Recount<'_> {
 /// A window to count in: one that names what its file names, where that is not everything. (A file that cannot be read
 /// now is reported when it is compared.)
 fn uncounted(disk: &dyn Disk, dir: &DataDir, key: &WindowKey, is_folded: bool) -> Window {
-    let file = if is_folded { disk.read(&dir.window(&key.0, key.1)).ok() } else { None };
-    let window = file.and_then(|file| Window::decode(&file, &key.0, key.1).ok());
+    let stored = if is_folded { Shelf::new(disk, dir.customer(&key.0)).read(key.1).ok() } else { None };
+    let bytes = stored.flatten().and_then(|stored| stored.content.ok());
+    let window = bytes.and_then(|bytes| Window::decode(&bytes, &key.0, key.1).ok());
     window.map_or_else(|| Window::new(key.0.clone(), key.1), |window| window.naming_the_same())
 }
 
@@ -170,10 +172,15 @@ fn compare(
 ) -> io::Result<()> {
     let mut keys: Vec<&WindowKey> = counted.keys().collect();
     keys.sort_unstable();
+    let mut shelf: Option<(&CustomerId, Shelf<'_>)> = None;
     for key in keys {
         let recounted = &counted[key];
-        let path = dir.window(&key.0, key.1);
-        let Ok(window) = Window::decode(&disk.read(&path)?, &key.0, key.1) else { continue };
+        if shelf.as_ref().is_none_or(|(customer, _)| *customer != &key.0) {
+            shelf = Some((&key.0, Shelf::new(disk, dir.customer(&key.0))));
+        }
+        let Some((_, shelf)) = &mut shelf else { continue };
+        let Some(StoredWindow { path, content: Ok(bytes) }) = shelf.read(key.1)? else { continue };
+        let Ok(window) = Window::decode(&bytes, &key.0, key.1) else { continue };
         // A batch can count in a window up to `max_future_ms` before it begins.
         let reaches_back = known.after == Seq::ZERO
             || known.deletions.cover(&key.0, known.after)

@@ -8,12 +8,14 @@ use std::io;
 
 use super::{KnownJournal, VerifyReport};
 use crate::base::disk::Disk;
-use crate::data_dir::{DataDir, window_in_file_name};
+use crate::data_dir::{DataDir, customer_dir_name};
 use crate::journal::ledger::Cutoffs;
 use crate::measures::saturating_sum;
 use crate::model::{CustomerId, Seq, WindowId, WindowSize};
 use crate::time;
-use crate::windows::scan::window_files;
+use crate::windows::file::Damaged;
+use crate::windows::scan::{OnShelf, visit_shelves};
+use crate::windows::shelf::StoredWindow;
 use crate::windows::window::Window;
 
 /// What is remembered of one window file.
@@ -51,22 +53,29 @@ pub(super) fn check(
     let end = known.end.max(known.stored.known_through());
     let cutoffs = known.stored.ledger.cutoffs();
     let mut found = FoundWindows::new();
-    window_files::<io::Error>(disk, dir, |path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some(id) = window_in_file_name(name) else {
-            report.problem(path, None, "not the name of a window");
-            return Ok(());
-        };
-        report.windows += 1;
-        let bytes = disk.read(path)?;
-        let window = match Window::decode_any(&bytes) {
-            Ok(window) => window,
-            Err(why) => {
-                report.problem(path, None, why.to_string());
+    visit_shelves::<io::Error>(disk, dir, |on_shelf| {
+        let (customer_name, id, StoredWindow { path, content }) = match on_shelf {
+            OnShelf::Window { customer_name, id, stored } => (customer_name, id, stored),
+            OnShelf::DamagedPack(path) => {
+                report.problem(&path, None, Damaged::PackIndex.to_string());
+                return Ok(());
+            }
+            OnShelf::Other(path) => {
+                report.problem(&path, None, "not the name of a window");
                 return Ok(());
             }
         };
-        if window.id() != id || dir.window(window.customer(), id) != path {
+        let path = path.as_path();
+        report.windows += 1;
+        let (bytes, window) =
+            match content.and_then(|bytes| Window::decode_any(&bytes).map(|window| (bytes, window))) {
+                Ok(read) => read,
+                Err(why) => {
+                    report.problem(path, None, why.to_string());
+                    return Ok(());
+                }
+            };
+        if window.id() != id || customer_dir_name(window.customer()) != customer_name {
             let start = time::format_start(window.id().start);
             let what =
                 format!("it holds the {} window {start} of {}", window.id().size.as_str(), window.customer());

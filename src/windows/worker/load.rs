@@ -7,43 +7,44 @@ use std::sync::Arc;
 
 use super::{Fatal, Resident, WindowKey, Worker};
 use crate::base::clock::UnixMs;
-use crate::base::disk;
+use crate::data_dir::at;
 use crate::model::{CustomerId, Seq, WindowId, WindowSize};
 use crate::windows::file::Damaged;
 use crate::windows::rebuild::{LostWindow, rebuild};
+use crate::windows::shelf::{Shelf, StoredWindow};
 use crate::windows::window::Window;
 
 impl Worker {
     /// Makes a window resident: from its file, rebuilt from the journal where that is damaged, else empty.
     pub(super) fn load(&mut self, key: &WindowKey, seq: Seq, now: UnixMs) -> Result<(), Fatal> {
-        let path = self.dir.window(&key.0, key.1);
-        let fail = |error: io::Error| Fatal(format!("{}: {error}", path.display()));
+        let fail = |error: io::Error| Fatal(error.to_string());
+        let stored = Shelf::new(&*self.disk, self.dir.customer(&key.0)).read(key.1).map_err(fail)?;
+        let path =
+            stored.as_ref().map_or_else(|| self.dir.window(&key.0, key.1), |stored| stored.path.clone());
         let mut dirty = false;
-        let window = match self.disk.read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        let window = match stored {
+            None => {
                 self.metrics.count_created(key.1);
                 Window::new(key.0.clone(), key.1)
             }
-            Err(error) if disk::is_unreadable(&error) => {
-                dirty = true;
-                self.recount(key, seq, &path, None, &Damaged::Content(error.to_string()), now)
-                    .map_err(fail)?
+            Some(StoredWindow { content, .. }) => {
+                let read = content.as_ref().map_err(Damaged::clone);
+                match read.and_then(|bytes| Window::decode(bytes, &key.0, key.1)) {
+                    Ok(window) if self.late.is_deleted(&key.0, window.applied_through()) => {
+                        self.metrics.count_created(key.1);
+                        Window::new(key.0.clone(), key.1)
+                    }
+                    Ok(window) => {
+                        self.metrics.loaded.inc();
+                        window
+                    }
+                    Err(why) => {
+                        dirty = true;
+                        let content = content.as_ref().ok().map(Vec::as_slice);
+                        self.recount(key, seq, &path, content, &why, now).map_err(at(&path)).map_err(fail)?
+                    }
+                }
             }
-            Err(error) => return Err(fail(error)),
-            Ok(bytes) => match Window::decode(&bytes, &key.0, key.1) {
-                Ok(window) if self.late.is_deleted(&key.0, window.applied_through()) => {
-                    self.metrics.count_created(key.1);
-                    Window::new(key.0.clone(), key.1)
-                }
-                Ok(window) => {
-                    self.metrics.loaded.inc();
-                    window
-                }
-                Err(why) => {
-                    dirty = true;
-                    self.recount(key, seq, &path, Some(&bytes), &why, now).map_err(fail)?
-                }
-            },
         };
         if window.applied_through() > self.journal_end.max(self.through) {
             return Err(Fatal(format!(
@@ -86,8 +87,8 @@ impl Worker {
             return Ok(None);
         }
         if !self.windows.contains_key(&key) {
-            let path = self.dir.window(customer, id);
-            if matches!(self.disk.read(&path), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            let mut shelf = Shelf::new(&*self.disk, self.dir.customer(customer));
+            if shelf.read(id).map_err(|error| error.to_string())?.is_none() {
                 return Ok(None);
             }
             // Questions come after the replay: every insight up to the end of the opened journal, and up to the last

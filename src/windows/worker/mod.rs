@@ -7,6 +7,7 @@
 
 mod late;
 mod load;
+mod packed;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -17,9 +18,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use self::late::LateEntries;
-use super::file;
+use self::packed::LastMerges;
 use super::fold::WindowLimits;
-use super::view::Wanted;
 use super::window::Window;
 use crate::base::clock::UnixMs;
 use crate::base::disk::{self, Disk};
@@ -114,6 +114,7 @@ pub struct Worker {
     /// The last record this worker merged something of.
     through: Seq,
     late: LateEntries,
+    last_merges: LastMerges,
 }
 
 impl Worker {
@@ -146,6 +147,7 @@ impl Worker {
             journal_end,
             through: Seq::ZERO,
             late: LateEntries::default(),
+            last_merges: LastMerges::default(),
         }
     }
 
@@ -177,6 +179,7 @@ impl Worker {
             self.make_room(now);
             return Ok(());
         }
+        self.last_merges.note(&key.0, key.1, now);
         let window = Arc::make_mut(&mut resident.window);
         let (bytes, keys) = (window.resident_bytes(), window.keys());
         let folded = window.merge(*seq, &insight.keys, &insight.counts, &self.limits.window);
@@ -203,26 +206,6 @@ impl Worker {
         for (_, resident) in self.windows.extract_if(is_deleted) {
             self.resident_bytes -= resident.window.resident_bytes();
             self.resident_keys -= resident.window.keys();
-        }
-    }
-
-    /// Removes a window's file from before its customer's deletion. One that cannot be read is left for whoever needs it.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn remove_leftover(&self, customer: &CustomerId, window: WindowId) -> io::Result<()> {
-        let path = self.dir.window(customer, window);
-        let bytes = match self.disk.read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound || disk::is_unreadable(&error) => {
-                return Ok(());
-            }
-            read => read.map_err(at(&path))?,
-        };
-        match file::decode(&bytes, customer, window, &Wanted::TOTALS) {
-            Ok(view) if self.late.is_deleted(customer, view.applied_through) => {
-                self.disk.remove(&path).map_err(at(&path))
-            }
-            _ => Ok(()),
         }
     }
 

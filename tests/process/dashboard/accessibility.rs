@@ -50,12 +50,11 @@ fn axe_finds_no_serious_fault_in_any_look_or_state() {
     for look in [LIGHT, DARK, PHONE] {
         let browser = Browser::start(look);
         browser.open(&page(&server, "customer=acme&range=1h"));
-        browser.await_text("#paths", "GET /p/1");
+        browser.await_text("#path", "GET /p/1");
         assert_no_fault(&browser, &axe, &format!("{}: numbers", look.name));
         browser.click("#as-table summary");
-        browser.click("#paths .more");
-        browser.click("#paths button.key");
-        browser.click("[data-tile=tool]");
+        browser.click("#path .more");
+        browser.click("[data-series=tool]");
         browser.run("document.getElementById('chart').focus()", &[]);
         browser.press("\u{E012}\u{E012}");
         browser.await_true("!document.querySelector('.tip').hidden");
@@ -97,7 +96,7 @@ fn everything_is_reached_and_done_with_the_keyboard() {
     for _ in 0..40 {
         browser.press("\u{E004}");
         let script = "const e = document.activeElement; const s = getComputedStyle(e);
-            return [e.id || e.dataset.tile || e.value || e.innerText, s.outlineStyle !== 'none' && s.outlineWidth !== '0px', e === document.body]";
+            return [e.id || e.dataset.metric || e.dataset.series || e.dataset.sort || e.value || e.innerText, s.outlineStyle !== 'none' && s.outlineWidth !== '0px', e === document.body]";
         let focus = browser.run(script, &[]);
         if focus[2] == json!(true) {
             break;
@@ -105,9 +104,10 @@ fn everything_is_reached_and_done_with_the_keyboard() {
         assert_eq!(focus[1], json!(true), "no visible focus on {}", focus[0]);
         seen.push(focus[0].as_str().unwrap().to_owned());
     }
-    for id in
-        ["skip", "customer", "live", "key", "theme", "1h", "1y", "out", "window", "browser", "ai", "chart"]
-    {
+    for id in [
+        "skip", "customer", "live", "key", "theme", "1h", "1y", "out", "window", "people", "zone",
+        "requests", "robots", "browser", "chart",
+    ] {
         assert!(seen.iter().any(|one| one == id), "{id} is not among {seen:?}");
     }
     // Another range, from the keyboard alone.

@@ -9,6 +9,8 @@ mod accessibility;
 mod hostile;
 mod live;
 mod numbers;
+mod picture;
+mod questions;
 mod trouble;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,6 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use log_analytics::time::format_rfc3339;
 use serde_json::{Value, json};
 
+use crate::support::browser::Browser;
 use crate::support::client::Client;
 use crate::support::server::Server;
 
@@ -36,6 +39,13 @@ fn post(client: &mut Client, customer: &str, key: &str, entries: &[Value]) {
 /// The address of the page with what follows the `#`.
 fn page(server: &Server, state: &str) -> String {
     format!("http://{}/#{state}", server.addr)
+}
+
+/// The cells of a table, row by row; of a key its text.
+fn cells(browser: &Browser, css: &str) -> Vec<Vec<String>> {
+    let script = "return [...document.querySelectorAll(arguments[0] + ' tbody tr')].map(
+        (row) => [...row.cells].map((cell) => (cell.querySelector('bdi') || cell).textContent))";
+    serde_json::from_value(browser.run(script, &[json!(css)])).unwrap()
 }
 
 const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";

@@ -187,6 +187,15 @@ impl Browser {
     /// Puts a picture of the whole page into the test output.
     pub fn shoot(&self, name: &str) -> PathBuf {
         let height = self.run("return Math.max(document.documentElement.scrollHeight, innerHeight)", &[]);
+        self.shoot_down_to(&height, name)
+    }
+
+    /// The same of what is seen without scrolling.
+    pub fn shoot_first_screen(&self, name: &str) -> PathBuf {
+        self.shoot_down_to(&json!(self.look.height), name)
+    }
+
+    fn shoot_down_to(&self, height: &Value, name: &str) -> PathBuf {
         let clip = json!({"x": 0, "y": 0, "width": self.look.width, "height": height, "scale": 1});
         let params = json!({"captureBeyondViewport": true, "clip": clip});
         let picture = self.cdp("Page.captureScreenshot", &params);

@@ -75,6 +75,7 @@ fn acked_batches_survive_whatever_a_seed_makes_up() {
         sum.failed_starts,
         sum.copies,
         sum.expired,
+        sum.packed,
     ];
     assert!(happened.iter().all(|times| *times > 20), "{sum:?}");
 }

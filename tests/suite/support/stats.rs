@@ -15,6 +15,7 @@ pub struct Stats {
     pub failed_starts: u64,
     pub copies: u64,
     pub expired: u64,
+    pub packed: u64,
     pub deleted: u64,
 }
 
@@ -32,6 +33,7 @@ impl std::ops::AddAssign for Stats {
         self.failed_starts += other.failed_starts;
         self.copies += other.copies;
         self.expired += other.expired;
+        self.packed += other.packed;
         self.deleted += other.deleted;
     }
 }

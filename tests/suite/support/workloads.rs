@@ -26,6 +26,7 @@ pub struct Workload {
     pub query_percent: u64,
     pub repeat_percent: u64,
     pub delete_percent: u64,
+    pub pack_percent: u64,
     /// The most that the clock advances in a step; sometimes it goes back.
     pub tick_ms: u64,
     /// Keys are folded into `(other)`.
@@ -84,6 +85,7 @@ pub fn plain() -> Workload {
         query_percent: 5,
         repeat_percent: 10,
         delete_percent: 0,
+        pack_percent: 0,
         tick_ms: 400,
         blurred: false,
         faults_per_10_000: 0,
@@ -157,14 +159,19 @@ pub fn expiring() -> Workload {
     workload
 }
 
+/// Days are packed while entries for them come.
+pub fn packing() -> Workload {
+    Workload { name: "packing", pack_percent: 12, query_percent: 10, ..expiring() }
+}
+
 /// Customers are deleted, and come back.
 pub fn deleting() -> Workload {
     Workload { name: "deleting", delete_percent: 20, copy_percent: 30, ..short_retention() }
 }
 
-/// Customers are deleted while their windows expire, and one window at a time is resident.
-pub fn deleting_and_expiring() -> Workload {
-    let mut workload = Workload { name: "deleting_and_expiring", delete_percent: 20, ..expiring() };
+/// Customers are deleted while their windows are packed and expire, and one window at a time is resident.
+pub fn deleting_packed() -> Workload {
+    let mut workload = Workload { name: "deleting_packed", delete_percent: 20, ..packing() };
     workload.options.worker.max_resident_bytes = 700;
     workload
 }
@@ -180,8 +187,9 @@ pub fn all() -> Vec<Workload> {
         few_keys(),
         copied(),
         expiring(),
+        packing(),
         deleting(),
-        deleting_and_expiring(),
+        deleting_packed(),
     ]
 }
 
@@ -199,6 +207,7 @@ pub fn random(rng: &mut Rng) -> Workload {
         tick_ms: rng.pick(&[5, 300, 5_000]),
         blurred,
         copy_percent: rng.pick(&[0, 0, 40]),
+        pack_percent: rng.pick(&[0, 0, 3, 20]),
         late_start_ms: rng.pick(&[0, 2 * 86_400_000]),
         ..plain()
     };

@@ -161,6 +161,7 @@ impl World {
             self.stats.checkpoints += engine.checkpoints;
             self.stats.removed += engine.maintained.removed;
             self.stats.expired += engine.expired;
+            self.stats.packed += engine.packed;
         }
     }
 
@@ -282,6 +283,9 @@ impl World {
         }
         if rng.percent(70) {
             engine.finish_checkpoint(now)?;
+        }
+        if rng.percent(self.workload.pack_percent) {
+            engine.pack(rng)?;
         }
         if self.deletions_left > 0 && rng.percent(self.workload.delete_percent) {
             self.deletions_left -= 1;

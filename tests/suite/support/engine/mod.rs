@@ -9,11 +9,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use log_analytics::base::disk::Disk;
 use log_analytics::base::inflight::Budget;
 use log_analytics::base::latch::Latch;
 use log_analytics::batch::insights;
-use log_analytics::data_dir::{DataDir, customer_dir_name};
+use log_analytics::data_dir::DataDir;
 use log_analytics::engine::keeper::{CheckpointKeeper, KeptFor};
 use log_analytics::journal::committer::{CommitLimits, Committer, Position, Pressure, Submission};
 use log_analytics::journal::dedup::DedupHasher;
@@ -26,14 +25,15 @@ use log_analytics::journal::summary;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{CustomerId, Question, Seq, WindowSize, WindowStart};
 use log_analytics::outcome::Outcome;
-use log_analytics::time;
 use log_analytics::windows::router::partition;
 use log_analytics::windows::scan;
+use log_analytics::windows::shelf::Shelf;
 use log_analytics::windows::window::Window;
 use log_analytics::windows::worker::{Fatal, RETRY_MS, Routed, Worker, WorkerLimits};
 
 mod checkpoints;
 mod deletions;
+mod packing;
 
 use super::batches::{Batch, Windows};
 use super::lines::Counted;
@@ -112,6 +112,8 @@ pub struct Engine {
     pub maintained: Maintained,
     /// Window files removed.
     pub expired: u64,
+    /// Window files that were packed and removed.
+    pub packed: u64,
     /// A backup is being made: nothing is removed.
     pub holds_removals: bool,
     /// What queries know of deleted customers.
@@ -188,6 +190,7 @@ impl Engine {
             checkpoints: 0,
             maintained: Maintained::default(),
             expired: 0,
+            packed: 0,
             holds_removals: false,
             deletions: Deletions::default(),
         };
@@ -351,17 +354,17 @@ impl Engine {
                     }
                 }
             }
-            let dir = self.dir.windows().join(customer_dir_name(customer));
-            for entry in self.disk.list(&dir).map_err(|error| Stop::Io(error.to_string()))? {
-                let id =
-                    entry.name.strip_suffix(".json").and_then(time::parse_stamp).expect("a window's name");
+            let disk = self.disk.shared();
+            let mut shelf = Shelf::new(&*disk, self.dir.customer(customer));
+            let io = |error: std::io::Error| Stop::Io(error.to_string());
+            for id in shelf.list().map_err(io)?.windows {
                 let key = (customer.clone(), id);
                 if windows.contains_key(&key) || self.cutoffs().excludes(customer, id) {
                     continue;
                 }
-                let bytes = self.disk.read(&dir.join(&entry.name));
-                let bytes = bytes.map_err(|error| Stop::Io(error.to_string()))?;
-                let window = match Window::decode(&bytes, customer, id) {
+                let stored = shelf.read(id).map_err(io)?.expect("it was listed");
+                let window = stored.content.and_then(|bytes| Window::decode(&bytes, customer, id));
+                let window = match window {
                     Ok(window) if self.deletions.cover(customer, window.applied_through()) => continue,
                     Ok(window) => Arc::new(window),
                     // Its owner counts it again.

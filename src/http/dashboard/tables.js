@@ -1,0 +1,164 @@
+// A table for each dimension: its biggest keys by what is asked for. A row's key filters the whole page by it.
+
+const countries = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
+const countryName = (code) => { try { return countries.of(code); } catch { return ''; } };
+
+// `terms`: the filter that a key stands for. `rest`: what the remaining requests are called.
+const DIMENSIONS = [
+  { id: 'path', title: 'Paths', wide: true, one: 'path', rows: 15, rest: 'other paths', terms: pathTerms },
+  { id: 'userAgent', title: 'Clients', one: 'client', rows: 8, rest: 'other clients', terms: (name) => [term('family', name)] },
+  { id: 'referrer', title: 'Referrers', one: 'referrer', rows: 8, rest: 'none, or others', terms: (name) => [term('referrer', name)] },
+  { id: 'country', title: 'Countries', one: 'country', many: 'countries', rows: 8, rest: 'unknown, or others', label: countryName, terms: (name) => [term('country', name)] },
+  { id: 'host', title: 'Hosts', wide: true, one: 'host', rows: 8, rest: 'none, or others', terms: (name) => [term('host', name)] },
+];
+const ASKED = 100, ASKED_BEFORE = 500, ASKED_TO_FILTER = 10000;
+
+// A template, which has braces, is what the gateway sent as `route`.
+function pathTerms(name) {
+  const space = name.indexOf(' '), path = name.slice(space + 1);
+  return [term('method', name.slice(0, space)), term(/[{}]/.test(path) ? 'route' : 'path', path)];
+}
+
+const quantileOf = (name) => (row) => (row.duration ? row.duration[name] : undefined);
+// What a table can be sorted by. `of` gives a cell's number; a column without any is left out.
+const COLUMNS = [
+  { id: 'requests', name: 'Requests', text: number, of: (row) => row.requests - (state.people ? row.robots || 0 : 0) },
+  { id: 'robots', name: 'Robots', text: number, of: (row) => row.robots || 0, sparse: true },
+  { id: 'clientErrors', name: '4xx', text: number, of: (row) => row.clientErrors || 0, hue: 's4', sparse: true },
+  { id: 'serverErrors', name: '5xx', text: number, of: (row) => row.serverErrors || 0, hue: 's5', sparse: true },
+  { id: 'p50', name: 'p50', text: seconds, of: quantileOf('p50') },
+  { id: 'p95', name: 'p95', text: seconds, of: quantileOf('p95') },
+  { id: 'p99', name: 'p99', text: seconds, of: quantileOf('p99') },
+  { id: 'durationSum', name: 'Time', text: seconds, of: quantileOf('sumSeconds'), title: 'All its requests together' },
+  { id: 'responseBytes', name: 'Bytes', text: bytes, of: (row) => row.responseBytes || 0 },
+];
+
+const statusColumn = (status) => ({
+  id: 'status', name: status, text: number, sparse: true, hue: statusClass(Number(status[0]) * 100).id,
+  of: (row) => Object.entries(row.status || {}).reduce((sum, [code, count]) => sum + (code === status || `${code[0]}xx` === status ? count : 0), 0),
+});
+
+class DimensionTable {
+  constructor(dimension, parent) {
+    Object.assign(this, dimension, { sort: 'requests', status: '', filter: '', all: false, answer: null, past: null, turn: 0 });
+    this.note = el('p', { class: 'note' });
+    this.search = el('input', { type: 'search', placeholder: 'Filter', 'aria-label': `Filter ${this.title.toLowerCase()}`, spellcheck: 'false', autocomplete: 'off', oninput: () => this.type() });
+    this.codes = el('select', { 'aria-label': `Sort ${this.title.toLowerCase()} by a status`, hidden: true, onchange: () => this.order('requests', this.codes.value) });
+    this.body = el('div', {});
+    this.card = el('section', { class: `card${this.wide ? ' wide' : ''}`, id: this.id, 'aria-labelledby': `${this.id}-title`, hidden: true },
+      el('div', { class: 'title' }, el('h2', { id: `${this.id}-title` }, this.title), this.note, el('span', { class: 'controls' }, this.codes, this.search)), this.body);
+    parent.append(this.card);
+  }
+
+  // `shown` is the answer to what the cards show; it tells which statuses there are.
+  async load(shown, signal) {
+    const { from, to, pastFrom, pastTo } = shown;
+    this.shown = shown;
+    const by = this.sort === 'requests' && state.people ? 'people' : this.sort;
+    const sort = this.status ? { status: this.status } : { by };
+    // With a filter, the range before would have to be read line by line once more.
+    const past = state.where || pastFrom < EARLIEST ? null : remembered(`${this.id} ${this.sort}`, pastFrom, pastTo, (start, end) => top(this.id, start, end, { by, n: ASKED_BEFORE }));
+    this.wide = Boolean(this.filter);
+    this.turn += 1;
+    const { turn } = this;
+    try {
+      const answers = await Promise.all([top(this.id, from, to, { ...sort, n: this.wide ? ASKED_TO_FILTER : ASKED }, signal), past]);
+      // Another question may have been asked meanwhile.
+      if (signal.aborted || turn !== this.turn) return;
+      [this.answer, this.past] = answers;
+      this.draw();
+    } catch (error) {
+      if (error.name === 'AbortError') return;
+      this.card.hidden = false;
+      this.body.replaceChildren(note(error.message || 'The server did not answer.'));
+    }
+  }
+
+  reload() { if (this.shown) this.load(this.shown, pending.signal); }
+
+  order(column, status = '') {
+    Object.assign(this, { sort: column, status });
+    this.reload();
+  }
+
+  // The first letter asks for all keys that can be had; the others look through them.
+  type() {
+    this.filter = this.search.value.trim().toLowerCase();
+    if (this.filter && !this.wide) this.reload(); else this.draw();
+  }
+
+  draw() {
+    const { answer } = this;
+    if (!answer) return;
+    const none = !answer.top.length && !this.filter;
+    this.card.hidden = none;
+    if (none) return;
+    const found = answer.top.filter((row) => (!this.filter || row.key.toLowerCase().includes(this.filter)) && (!state.people || COLUMNS[0].of(row)));
+    const rows = found.slice(0, this.all ? ASKED : this.rows);
+    const columns = this.columns(answer.top);
+    this.tell(answer, found);
+    keepFocus(this.body, () => this.body.replaceChildren(
+      table([th(this.one[0].toUpperCase() + this.one.slice(1)), ...columns.map((c) => this.head(c))], this.lines(rows, columns)),
+      found.length > this.rows ? el('button', { class: 'more', onclick: () => { this.all = !this.all; this.draw(); } }, this.all ? 'Show fewer' : `Show ${Math.min(ASKED, found.length)}`) : ''));
+  }
+
+  columns(rows) {
+    const some = COLUMNS.filter((c) => c.id === 'requests' || c.id === this.sort || (c.id !== 'robots' || !state.people) && rows.some((row) => c.of(row)));
+    const share = { name: 'Share', text: (n) => n, of: (row) => percent(COLUMNS[0].of(row), this.total), class: 'share' };
+    const moved = this.past ? [{ name: 'Change', change: true }] : [];
+    return [...(this.status ? [statusColumn(this.status)] : []), some[0], share, ...some.slice(1), ...moved];
+  }
+
+  get total() { return this.answer.requests - (state.people ? (this.answer.total || {}).robots || 0 : 0); }
+
+  head(column) {
+    if (!column.id) return th(column.name, { class: column.class });
+    return sortHead(column, this.status ? column.id === 'status' : column.id === this.sort, (id) => this.order(id === 'status' ? 'requests' : id, id === 'status' ? this.status : ''));
+  }
+
+  lines(rows, columns) {
+    const sorted = columns.find((c) => (this.status ? c.id === 'status' : c.id === this.sort)) || columns[0];
+    const most = Math.max(1e-9, ...rows.map((row) => sorted.of(row) || 0));
+    const known = this.past && new Map(this.past.top.map((row) => [row.key, row]));
+    // What is not among the biggest of the range before may still have been there.
+    const before = (row) => (known.has(row.key) ? COLUMNS[0].of(known.get(row.key)) : this.past.keys > this.past.top.length ? null : 0);
+    const cell = (column, row) => {
+      if (column.change) { const was = before(row); return was === null ? '' : change(COLUMNS[0].of(row), was); }
+      const value = column.of(row);
+      return value === undefined || value === 0 && column.sparse ? note('–') : el('span', { hue: column.hue, class: column.hue && 'hued' }, column.text(value));
+    };
+    const line = (row) => el('tr', {}, td(this.key(row, (sorted.of(row) || 0) / most)), ...columns.map((c) => td(cell(c, row), { class: c.class })));
+    const rest = this.total - rows.reduce((sum, row) => sum + COLUMNS[0].of(row), 0);
+    const showsRest = rest > 0 && !this.filter && this.sort === 'requests' && !this.status;
+    return [...rows.map(line), showsRest && el('tr', { class: 'rest' }, td(el('span', { class: 'key' }, this.rest)),
+      ...columns.map((c) => td(c.id === 'requests' ? number(rest) : c.class ? percent(rest, this.total) : '', { class: c.class })))];
+  }
+
+  key(row, share) {
+    const bar = el('span', { class: 'fill', hue: row.class && classOf(row.class) });
+    bar.style.width = `${100 * share}%`;
+    const added = this.terms(row.key);
+    const isSet = added.every((one) => terms().includes(one));
+    return el('button', { class: 'key', 'aria-pressed': String(isSet), title: 'Its timeline and its lines', onclick: () => go({ where: isSet ? withoutTerms(added) : withTerms(added) }) }, bar, shown(row.key), this.label && ` ${this.label(row.key) || ''}`);
+  }
+
+  tell(answer, found) {
+    const keys = plural(answer.keys, this.one, this.many);
+    const folded = answer.folded ? ` · a count may be up to ${number(answer.folded)} too low` : '';
+    this.note.textContent = (this.filter ? `${number(found.length)} of ${answer.keys > answer.top.length ? `the biggest ${number(answer.top.length)} of ` : ''}${keys}` : keys) + folded;
+    const codes = Object.keys(this.shown.now.status);
+    this.codes.hidden = !codes.length || !answer.top.some((row) => row.status);
+    const all = [...new Set(codes.map((code) => `${code[0]}xx`)), ...codes];
+    this.codes.replaceChildren(el('option', { value: '' }, 'any status'), ...all.map((code) => el('option', { value: code, selected: code === this.status }, code)));
+  }
+}
+
+const sortHead = ({ id, name, title }, sorted, sort) => th(el('button', { title, 'data-sort': id, onclick: () => sort(id) }, name), { 'aria-sort': sorted && 'descending' });
+
+// Draws anew what a host holds; the focus stays on what it was on.
+function keepFocus(host, draw) {
+  const name = (node) => (node.querySelector('bdi') || node).textContent;
+  const held = host.contains(document.activeElement) ? name(document.activeElement) : null;
+  draw();
+  if (held !== null) { const again = [...host.querySelectorAll('button')].find((node) => name(node) === held); if (again) again.focus(); }
+}

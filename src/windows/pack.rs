@@ -1,0 +1,282 @@
+//! The file of a packed day: the minute or hour windows of one customer and UTC day, compressed, one a line.
+//!
+//! Input: windows in their canonical form, in order of start. Output: the bytes of the file; any window of it, byte for byte.
+//! Never: a disk, or another form of a window.
+//!
+//! ```text
+//! frame*  zstd frames with checksums, of whole lines: up to 256 KiB of them, or one longer line
+//! index   a skippable zstd frame, which `zstdcat` and other readers step over; numbers are little-endian:
+//!           u32 0x184D2A50, u32 length of what follows
+//!           for each frame:   u32 bytes in the file, u32 bytes of its lines
+//!           for each window:  u32 minute of the day, u32 bytes of its line, u64 appliedThrough
+//!           u32 number of frames, u32 number of windows, u64 XXH3-64 over the index before it, b"LOGPACK2"
+//! ```
+//!
+//! One window is read by decoding one frame. Larger frames would hardly be smaller in sum: a frame of minute windows holds
+//! dozens of lines that name the same paths.
+
+use std::io;
+
+use xxhash_rust::xxh3::xxh3_64;
+use zstd::zstd_safe::CParameter;
+
+use crate::model::{Seq, WindowStart};
+
+/// Lines are gathered up to this many bytes.
+const FRAME_BYTES: usize = 256 << 10;
+/// Three times the time of level 1 for a fifth less bytes; higher levels gain little more.
+const LEVEL: i32 = 6;
+const SKIPPABLE_MAGIC: [u8; 4] = 0x184D_2A50_u32.to_le_bytes();
+const END_MAGIC: &[u8; 8] = b"LOGPACK2";
+/// Both counts, the checksum and the magic.
+const TAIL_BYTES: usize = 4 + 4 + 8 + END_MAGIC.len();
+const FRAME_ENTRY_BYTES: usize = 4 + 4;
+const WINDOW_ENTRY_BYTES: usize = 4 + 4 + 8;
+
+/// Where a frame lies.
+#[derive(Clone, Copy, Debug)]
+struct FramePlace {
+    offset: usize,
+    stored_bytes: usize,
+    line_bytes: usize,
+}
+
+/// One window of a pack.
+#[derive(Clone, Copy, Debug)]
+pub struct PackedWindow {
+    /// When it begins.
+    pub start: WindowStart,
+    /// The last record merged into it.
+    pub applied_through: Seq,
+    frame: usize,
+    /// Where its line lies among the lines of its frame.
+    offset: usize,
+    bytes: usize,
+}
+
+/// Makes a pack, frame by frame, so that a busy day is never in memory whole.
+pub struct PackWriter {
+    day: WindowStart,
+    lines: Vec<u8>,
+    frames: Vec<(u32, u32)>,
+    windows: Vec<(u32, u32, Seq)>,
+}
+
+impl PackWriter {
+    /// A pack of this day without windows.
+    pub fn new(day: WindowStart) -> Self {
+        Self { day, lines: Vec::new(), frames: Vec::new(), windows: Vec::new() }
+    }
+
+    /// Adds the line of a window, which must begin later than the one before. Returns the bytes to append to the file now.
+    ///
+    /// # Errors
+    /// What the compressor says.
+    pub fn push(&mut self, start: WindowStart, applied_through: Seq, line: &[u8]) -> io::Result<Vec<u8>> {
+        let full = !self.lines.is_empty() && self.lines.len() + line.len() > FRAME_BYTES;
+        let frame = if full { self.finish_frame()? } else { Vec::new() };
+        self.lines.extend_from_slice(line);
+        self.windows.push((start.0 - self.day.0, length(line.len())?, applied_through));
+        Ok(frame)
+    }
+
+    /// The bytes that end the file.
+    ///
+    /// # Errors
+    /// What the compressor says.
+    pub fn finish(mut self) -> io::Result<Vec<u8>> {
+        let mut end = if self.lines.is_empty() { Vec::new() } else { self.finish_frame()? };
+        let mut index = Vec::new();
+        for (stored, lines) in &self.frames {
+            index.extend_from_slice(&stored.to_le_bytes());
+            index.extend_from_slice(&lines.to_le_bytes());
+        }
+        for (minute, bytes, applied_through) in &self.windows {
+            index.extend_from_slice(&minute.to_le_bytes());
+            index.extend_from_slice(&bytes.to_le_bytes());
+            index.extend_from_slice(&applied_through.0.to_le_bytes());
+        }
+        index.extend_from_slice(&length(self.frames.len())?.to_le_bytes());
+        index.extend_from_slice(&length(self.windows.len())?.to_le_bytes());
+        index.extend_from_slice(&xxh3_64(&index).to_le_bytes());
+        index.extend_from_slice(END_MAGIC);
+        end.extend_from_slice(&SKIPPABLE_MAGIC);
+        end.extend_from_slice(&length(index.len())?.to_le_bytes());
+        end.append(&mut index);
+        Ok(end)
+    }
+
+    fn finish_frame(&mut self) -> io::Result<Vec<u8>> {
+        let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+        let frame = compressor.compress(&self.lines)?;
+        self.frames.push((length(frame.len())?, length(self.lines.len())?));
+        self.lines.clear();
+        Ok(frame)
+    }
+}
+
+fn length(bytes: usize) -> io::Result<u32> {
+    u32::try_from(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a window of over 4 GiB"))
+}
+
+/// A packed day whose index is whole.
+#[derive(Debug)]
+pub struct Pack {
+    bytes: Vec<u8>,
+    frames: Vec<FramePlace>,
+    windows: Vec<PackedWindow>,
+    /// The frame that was decoded last, and its lines.
+    decoded: Option<(usize, Vec<u8>)>,
+}
+
+impl Pack {
+    /// Reads the index of a packed day. `None` where it is damaged.
+    pub fn parse(day: WindowStart, bytes: Vec<u8>) -> Option<Self> {
+        let tail = bytes.len().checked_sub(TAIL_BYTES)?;
+        let (frames, windows) = (u32_at(&bytes, tail)?, u32_at(&bytes, tail + 4)?);
+        let entries = (frames as usize)
+            .checked_mul(FRAME_ENTRY_BYTES)?
+            .checked_add((windows as usize).checked_mul(WINDOW_ENTRY_BYTES)?)?;
+        let index = tail.checked_sub(entries)?;
+        let header = index.checked_sub(8)?;
+        let is_whole = bytes.ends_with(END_MAGIC)
+            && bytes[header..].starts_with(&SKIPPABLE_MAGIC)
+            && u32_at(&bytes, header + 4)? as usize == bytes.len() - index
+            && bytes[tail + 8..tail + 16] == xxh3_64(&bytes[index..tail + 8]).to_le_bytes();
+        if !is_whole {
+            return None;
+        }
+        let mut pack = Self { bytes, frames: Vec::new(), windows: Vec::new(), decoded: None };
+        let mut offset = 0;
+        for entry in (index..).step_by(FRAME_ENTRY_BYTES).take(frames as usize) {
+            let stored_bytes = u32_at(&pack.bytes, entry)? as usize;
+            pack.frames.push(FramePlace {
+                offset,
+                stored_bytes,
+                line_bytes: u32_at(&pack.bytes, entry + 4)? as usize,
+            });
+            offset += stored_bytes;
+        }
+        pack.place_windows(day, index + frames as usize * FRAME_ENTRY_BYTES, windows as usize)?;
+        (offset == header).then_some(pack)
+    }
+
+    fn place_windows(&mut self, day: WindowStart, entries: usize, windows: usize) -> Option<()> {
+        let (mut frame, mut offset) = (0, 0);
+        for entry in (entries..).step_by(WINDOW_ENTRY_BYTES).take(windows) {
+            while offset == self.frames.get(frame)?.line_bytes {
+                (frame, offset) = (frame + 1, 0);
+            }
+            let bytes = u32_at(&self.bytes, entry + 4)? as usize;
+            let applied_through = u64::from_le_bytes(self.bytes.get(entry + 8..entry + 16)?.try_into().ok()?);
+            self.windows.push(PackedWindow {
+                start: WindowStart(day.0.checked_add(u32_at(&self.bytes, entry)?)?),
+                applied_through: Seq(applied_through),
+                frame,
+                offset,
+                bytes,
+            });
+            offset += bytes;
+            if offset > self.frames[frame].line_bytes {
+                return None;
+            }
+        }
+        self.windows.is_sorted_by(|a, b| a.start < b.start).then_some(())
+    }
+
+    /// Its windows, by start.
+    pub fn windows(&self) -> &[PackedWindow] {
+        &self.windows
+    }
+
+    /// The window that begins then.
+    pub fn find(&self, start: WindowStart) -> Option<PackedWindow> {
+        let position = self.windows.binary_search_by_key(&start, |window| window.start).ok()?;
+        Some(self.windows[position])
+    }
+
+    /// The line of a window: the bytes of its file. `None` where its frame is damaged.
+    pub fn line(&mut self, window: PackedWindow) -> Option<&[u8]> {
+        if self.decoded.as_ref().is_none_or(|(frame, _)| *frame != window.frame) {
+            let FramePlace { offset, stored_bytes, line_bytes } = *self.frames.get(window.frame)?;
+            let frame = self.bytes.get(offset..offset.checked_add(stored_bytes)?)?;
+            let lines =
+                zstd::bulk::decompress(frame, line_bytes).ok().filter(|lines| lines.len() == line_bytes)?;
+            self.decoded = Some((window.frame, lines));
+        }
+        self.decoded.as_ref()?.1.get(window.offset..window.offset + window.bytes)
+    }
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(offset..offset.checked_add(4)?)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: WindowStart = WindowStart(29_448_000);
+
+    /// Lines of very different lengths, one of them longer than a frame.
+    fn lines() -> Vec<(WindowStart, Seq, Vec<u8>)> {
+        (0..200u32)
+            .map(|number| {
+                let text =
+                    format!("{{\"window\":{number},\"keys\":\"{}\"}}\n", "k".repeat(number as usize * 37));
+                let line = if number == 77 { vec![b'x'; FRAME_BYTES + 1] } else { text.into_bytes() };
+                (WindowStart(DAY.0 + number * 7), Seq(u64::from(number) + 1), line)
+            })
+            .collect()
+    }
+
+    fn packed(lines: &[(WindowStart, Seq, Vec<u8>)]) -> Vec<u8> {
+        let mut writer = PackWriter::new(DAY);
+        let mut bytes = Vec::new();
+        for (start, seq, line) in lines {
+            bytes.append(&mut writer.push(*start, *seq, line).unwrap());
+        }
+        bytes.append(&mut writer.finish().unwrap());
+        bytes
+    }
+
+    #[test]
+    fn every_window_of_a_pack_is_read_back_byte_for_byte_in_any_order() {
+        let lines = lines();
+        let mut pack = Pack::parse(DAY, packed(&lines)).unwrap();
+        assert!(pack.frames.len() > 3);
+        for (start, seq, line) in lines.iter().rev().chain(&lines) {
+            let window = pack.find(*start).unwrap();
+            assert_eq!((window.applied_through, pack.line(window)), (*seq, Some(&line[..])));
+        }
+        assert!(pack.find(WindowStart(DAY.0 + 1)).is_none());
+        assert_eq!(Pack::parse(DAY, packed(&[])).unwrap().windows().len(), 0);
+    }
+
+    #[test]
+    fn other_readers_see_the_lines_and_step_over_the_index() {
+        let lines = lines();
+        let all: Vec<u8> = lines.iter().flat_map(|(_, _, line)| line.clone()).collect();
+        assert!(zstd::decode_all(&packed(&lines)[..]).unwrap() == all);
+    }
+
+    #[test]
+    fn no_changed_or_cut_pack_gives_a_line_that_was_not_packed() {
+        let lines = &lines()[..20];
+        let bytes = packed(lines);
+        let check = |bytes: Vec<u8>, what: &str| {
+            let Some(mut pack) = Pack::parse(DAY, bytes) else { return };
+            for (start, _, line) in lines {
+                let window = pack.find(*start).unwrap();
+                assert!(pack.line(window).is_none_or(|read| read == line), "{what}");
+            }
+        };
+        for position in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[position] ^= 0x10;
+            check(changed, &format!("byte {position} is changed"));
+            assert!(Pack::parse(DAY, bytes[..position].to_vec()).is_none(), "cut at {position}");
+        }
+    }
+}

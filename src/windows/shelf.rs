@@ -1,0 +1,187 @@
+//! Stored windows of one customer, wherever they lie: in files of their own, or in the packs of their days.
+//!
+//! Input: the customer's directory. Output: which windows there are, and their bytes. Never: changes a file, or takes the older of
+//! two copies.
+//!
+//! A packed window may have a file of its own besides: until its worker removes that, and again after a late entry. The copy
+//! with the higher `appliedThrough` counts. A file of its own is removed only after the pack that replaces it is durable, so
+//! who does not find the file finds the pack.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use super::file::{Damaged, decode_any};
+use super::pack::Pack;
+use super::view::Wanted;
+use crate::base::disk::{self, Disk, FileIdentity};
+use crate::data_dir::{at, pack_file_name, pack_in_file_name, window_file_name, window_in_file_name};
+use crate::model::{PackId, Seq, WindowId, WindowStart};
+
+/// A window as it is stored.
+#[derive(Debug)]
+pub struct StoredWindow {
+    /// The file that holds it.
+    pub path: PathBuf,
+    /// Its canonical form, as far as the file can be read at all.
+    pub content: Result<Vec<u8>, Damaged>,
+}
+
+/// What a customer's directory holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ShelfList {
+    /// All windows, by size and start.
+    pub windows: BTreeSet<WindowId>,
+    /// Those of them that have a file of their own.
+    pub plain: BTreeSet<WindowId>,
+    /// Packed days.
+    pub packs: BTreeSet<PackId>,
+    /// Packed days whose index is damaged: their windows are not among the windows.
+    pub damaged: Vec<PackId>,
+    /// Names of other files.
+    pub others: Vec<String>,
+}
+
+/// A pack that was looked for.
+struct OpenPack {
+    id: PackId,
+    /// Which file that was; `None` where there was none.
+    identity: Option<FileIdentity>,
+    /// `None` where there is no such pack, or its index is damaged.
+    pack: Option<Pack>,
+}
+
+/// See the module. Keeps the pack that was read last.
+pub struct Shelf<'a> {
+    disk: &'a dyn Disk,
+    customer_dir: PathBuf,
+    open: Option<OpenPack>,
+}
+
+impl<'a> Shelf<'a> {
+    /// The windows in a customer's directory.
+    pub fn new(disk: &'a dyn Disk, customer_dir: PathBuf) -> Self {
+        Self { disk, customer_dir, open: None }
+    }
+
+    /// Everything in the directory.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn list(&mut self) -> io::Result<ShelfList> {
+        let mut list = ShelfList::default();
+        self.disk
+            .names(&self.customer_dir, &mut |name| match (window_in_file_name(name), pack_in_file_name(name))
+            {
+                (Some(window), _) => drop(list.plain.insert(window)),
+                (_, Some(pack)) => drop(list.packs.insert(pack)),
+                _ => list.others.push(name.to_owned()),
+            })
+            .map_err(at(&self.customer_dir))?;
+        list.others.sort_unstable();
+        list.windows.clone_from(&list.plain);
+        for id in &list.packs {
+            match self.starts(*id)? {
+                Some(starts) => {
+                    list.windows.extend(starts.into_iter().map(|start| WindowId { size: id.size, start }));
+                }
+                None => list.damaged.push(*id),
+            }
+        }
+        Ok(list)
+    }
+
+    /// The windows of a packed day, by start; `None` where its index is damaged.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn starts(&mut self, id: PackId) -> io::Result<Option<Vec<WindowStart>>> {
+        let open = self.open(id)?;
+        let is_damaged = open.identity.is_some() && open.pack.is_none();
+        let windows = open.pack.as_ref().map_or(&[][..], Pack::windows);
+        Ok((!is_damaged).then(|| windows.iter().map(|window| window.start).collect()))
+    }
+
+    /// One window; `None` where it is not stored.
+    ///
+    /// # Errors
+    /// What the disk says, unless that is that it cannot read what is there: then the window is damaged.
+    pub fn read(&mut self, id: WindowId) -> io::Result<Option<StoredWindow>> {
+        let plain = self.read_plain(id)?;
+        let Some(pack) = PackId::of(id) else { return Ok(plain) };
+        let Some(plain) = plain else { return self.read_packed(pack, id.start) };
+        let Ok(bytes) = &plain.content else { return Ok(Some(plain)) };
+        let packed_through = self.packed_through(pack, id.start)?;
+        let is_older = packed_through > Seq::ZERO
+            && decode_any(bytes, &Wanted::TOTALS)
+                .is_ok_and(|(_, view)| view.applied_through < packed_through);
+        // Where the pack is damaged, its window was counted again, and that is the file.
+        let newer = if is_older { self.read_packed(pack, id.start)? } else { None };
+        Ok(Some(newer.filter(|packed| packed.content.is_ok()).unwrap_or(plain)))
+    }
+
+    /// The file of a window's own; `None` where it has none.
+    ///
+    /// # Errors
+    /// As [`Shelf::read`].
+    pub fn read_plain(&self, id: WindowId) -> io::Result<Option<StoredWindow>> {
+        let path = self.customer_dir.join(window_file_name(id));
+        let content = match self.disk.read(&path) {
+            Ok(bytes) => Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if disk::is_unreadable(&error) => Err(Damaged::Content(error.to_string())),
+            Err(error) => return Err(at(&path)(error)),
+        };
+        Ok(Some(StoredWindow { path, content }))
+    }
+
+    /// The copy of a window in the pack of its day; `None` where that has none.
+    ///
+    /// # Errors
+    /// As [`Shelf::read`].
+    pub fn read_packed(&mut self, id: PackId, start: WindowStart) -> io::Result<Option<StoredWindow>> {
+        let path = self.customer_dir.join(pack_file_name(id));
+        let open = self.open(id)?;
+        let content = match &mut open.pack {
+            None if open.identity.is_none() => return Ok(None),
+            None => Err(Damaged::PackIndex),
+            Some(pack) => {
+                let Some(window) = pack.find(start) else { return Ok(None) };
+                pack.line(window).map(<[u8]>::to_vec).ok_or(Damaged::Checksum)
+            }
+        };
+        Ok(Some(StoredWindow { path, content }))
+    }
+
+    /// The last record in the packed copy of a window; zero where there is none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn packed_through(&mut self, id: PackId, start: WindowStart) -> io::Result<Seq> {
+        let window = self.open(id)?.pack.as_ref().and_then(|pack| pack.find(start));
+        Ok(window.map_or(Seq::ZERO, |window| window.applied_through))
+    }
+
+    /// The pack of a day as it is now.
+    fn open(&mut self, id: PackId) -> io::Result<&mut OpenPack> {
+        let path = self.customer_dir.join(pack_file_name(id));
+        let identity = match self.disk.identity(&path) {
+            Ok(identity) => Some(identity),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(at(&path)(error)),
+        };
+        // A pack is never written over, only replaced.
+        if self.open.as_ref().is_none_or(|open| open.id != id || open.identity != identity) {
+            let pack = match identity {
+                None => None,
+                Some(_) => match self.disk.read(&path) {
+                    Ok(bytes) => Pack::parse(id.day, bytes),
+                    Err(error) if disk::is_unreadable(&error) => None,
+                    Err(error) => return Err(at(&path)(error)),
+                },
+            };
+            self.open = Some(OpenPack { id, identity, pack });
+        }
+        Ok(self.open.as_mut().expect("it was just set"))
+    }
+}
