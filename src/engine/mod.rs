@@ -15,6 +15,7 @@
 mod checkpointer;
 mod committer;
 mod deleted;
+mod health;
 pub mod keeper;
 mod packer;
 mod removals;
@@ -50,7 +51,7 @@ use crate::base::shutdown::{Joined, end_process, spawn};
 use crate::base::sync::lock;
 use crate::batch::{Encoding, Format, insights, visitor_key};
 use crate::data_dir::DataDir;
-use crate::intake::{CheckedBatch, Health, Intake};
+use crate::intake::{CheckedBatch, Intake};
 use crate::journal::committer::{CommitLimits, Deletion, Position, Pressure, Submission};
 use crate::journal::dedup::{DedupHasher, DedupKey};
 use crate::journal::format::{BodyCoding, Parts, RecordDraft};
@@ -410,33 +411,6 @@ impl Intake for Engine {
 
     fn visitor_key(&self) -> Subkey {
         visitor_key(self.shared.dir.secret())
-    }
-}
-
-impl Health for Engine {
-    fn ready(&self) -> Result<(), Reason> {
-        if self.shared.latch.is_gone() {
-            return Err(Reason::DataDirGone);
-        }
-        if self.shared.latch.is_closed() {
-            return Err(Reason::Latched);
-        }
-        match self.shared.disk.free_space(self.shared.dir.root()) {
-            Ok(free) if !free.is_below(self.shared.options.commit.min_free_bytes) => Ok(()),
-            _ => Err(Reason::DiskFull),
-        }
-    }
-
-    fn report(&self) {
-        for (number, worker) in self.to_workers.iter().enumerate() {
-            let label = number.to_string();
-            self.shared.metrics.queue_depth.with_label_values(&[&label]).set(worker.len() as u64);
-        }
-        self.shared.metrics.latched.set(u64::from(self.shared.latch.is_closed()));
-        if let Ok(free) = self.shared.disk.free_space(self.shared.dir.root()) {
-            self.shared.metrics.disk_free_bytes.set(free.bytes);
-            self.shared.metrics.disk_free_inodes.set(free.inodes);
-        }
     }
 }
 
