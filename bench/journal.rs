@@ -18,6 +18,7 @@ use log_analytics::base::disk::RealDisk;
 use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::base::latch::Latch;
 use log_analytics::base::secret::Secret;
+use log_analytics::batch::{Content, Format};
 use log_analytics::data_dir::DataDir;
 use log_analytics::journal::committer::{
     ActiveSegment, CommitLimits, Committer, CommitterState, Pressure, Submission,
@@ -54,7 +55,7 @@ fn submission(number: u64, body: &[u8], budget: &Arc<Budget>) -> Submission {
         customer: &customer,
         batch_id: &batch_id,
         server_made_id: false,
-        ndjson: true,
+        content: &Content::Json(Format::Ndjson),
         entries: 1,
         fingerprint: u128::from(number),
         body_bytes: body.len() as u32,

@@ -5,7 +5,7 @@
 
 use crate::base::inflight::Charge;
 use crate::base::secret::Subkey;
-use crate::batch::{Encoding, Format};
+use crate::batch::{Content, Encoding};
 use crate::model::{BatchId, CustomerId, Summary};
 pub use crate::outcome::{DeletionOutcome, Outcome, Reason};
 
@@ -18,8 +18,8 @@ pub struct CheckedBatch<'a> {
     pub batch_id: &'a BatchId,
     /// The client sent no key, so the batch cannot be deduplicated.
     pub server_made_id: bool,
-    /// How the decoded body is strung together.
-    pub format: Format,
+    /// What the decoded body is.
+    pub content: &'a Content,
     /// The decoded body.
     pub body: &'a [u8],
     /// The body as it came, where it came compressed.
@@ -49,8 +49,9 @@ pub trait Intake: Health {
     /// Takes one batch; returns when its outcome is durable.
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome;
 
-    /// What became of the batch of this name and body, if it came before: asked of batches that today's limits refuse.
-    fn known(&self, customer: &CustomerId, batch_id: &BatchId, body: &[u8]) -> Option<Outcome>;
+    /// What became of the batch of this name and fingerprint (see [`Content::fingerprint`]), if it came before: asked of
+    /// batches that today's limits refuse.
+    fn known(&self, customer: &CustomerId, batch_id: &BatchId, fingerprint: u128) -> Option<Outcome>;
 
     /// Deletes everything of a customer that was counted before; returns when no query sees it any more.
     fn delete(&self, customer: &CustomerId) -> DeletionOutcome;

@@ -132,6 +132,8 @@ metrics! {
         rejects: IntCounterVec(&["reason"]) = "ingestion_rejects_total", "Batches not taken, by reason";
         altered_fields: IntCounterVec(&["field"]) =
             "altered_fields_total", "Fields cut, read with odd bytes replaced, or left out as unreadable, by field";
+        skipped_lines: IntCounterVec(&["reason"]) =
+            "skipped_lines_total", "Log lines that are no entries, of batches answered 202, by reason";
         late_seconds: Histogram(AGE_BUCKETS) =
             "ingestion_entry_age_seconds", "Age of minute windows when a batch adds to them";
         inflight_bytes: CountGauge = "inflight_bytes", "Bytes held by batches between arrival and merge";

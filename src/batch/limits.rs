@@ -2,8 +2,6 @@
 //!
 //! Input: settings. Output: constants and plain values that every way of reading a batch goes by.
 
-use serde::{Deserialize, Serialize};
-
 use crate::base::secret::{Secret, Subkey};
 
 /// The longest path or route that is counted; a longer one is cut. Browsers and proxies cut URLs at 2 to 8 KiB.
@@ -72,8 +70,7 @@ pub fn fixed_visitor_key() -> Subkey {
 }
 
 /// How the entries of a body are strung together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One JSON array of objects.
     JsonArray,

@@ -11,6 +11,7 @@
 pub mod agent;
 mod cache;
 mod client;
+mod content;
 mod counter;
 mod decode;
 mod entry;
@@ -21,6 +22,7 @@ mod intern;
 mod json;
 mod layout;
 mod limits;
+mod lines;
 mod number;
 mod raw;
 mod reference;
@@ -34,6 +36,7 @@ mod walk;
 mod whole;
 
 pub use client::ClientAddress;
+pub use content::Content;
 pub use counter::Counter;
 pub use decode::{DecodeError, Encoding, decode};
 pub use entry::Entry;

@@ -15,6 +15,7 @@ use super::split;
 use super::summarize::to_summary;
 use super::tally::Tally;
 use super::walk::{ItemReader, Piece, Stop, walk};
+use crate::entry::SkipTally;
 use crate::model::Summary;
 
 /// A byte order mark. RFC 8259 forbids it; it is named, because editors hide it.
@@ -27,6 +28,8 @@ pub struct Summarized {
     pub summary: Summary,
     /// What had to be altered to count it.
     pub altered: Altered,
+    /// Lines that are no entries; of JSON there are none.
+    pub skips: SkipTally,
 }
 
 /// Reduces a decoded body to its summary. All or nothing: one bad item refuses the batch.
@@ -105,7 +108,7 @@ fn in_one_piece(body: &[u8], format: Format, rules: &Rules<'_>) -> Option<Tally>
 }
 
 pub(super) fn finish(tally: Tally) -> Summarized {
-    Summarized { altered: tally.altered, summary: to_summary(tally) }
+    Summarized { altered: tally.altered, summary: to_summary(tally), skips: SkipTally::default() }
 }
 
 /// Counts the items that [`read_item`] reads.

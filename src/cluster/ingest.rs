@@ -15,8 +15,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use super::kafka::EventLog;
 use super::metrics::IngestMetrics;
 use super::names;
@@ -79,8 +77,8 @@ impl ClusterIntake {
         BatchEvent {
             customer: batch.customer.clone(),
             batch_id: batch.batch_id.clone(),
-            fingerprint: xxh3_128(batch.body),
-            format: batch.format,
+            fingerprint: batch.content.fingerprint(batch.body),
+            content: batch.content.clone(),
             encoding: batch.coded.map_or(Encoding::Identity, |(encoding, _)| encoding),
             entries: batch.summary.entries,
             body_bytes: u32::try_from(batch.body.len()).expect("bodies are limited to less than 4 GiB"),
@@ -175,7 +173,7 @@ impl Intake for ClusterIntake {
         outcome
     }
 
-    fn known(&self, customer: &CustomerId, batch_id: &BatchId, body: &[u8]) -> Option<Outcome> {
+    fn known(&self, customer: &CustomerId, batch_id: &BatchId, fingerprint: u128) -> Option<Outcome> {
         let key = names::raw_key(customer, batch_id);
         let metadata = match self.store.head(&key) {
             Ok(metadata) => metadata?,
@@ -185,7 +183,7 @@ impl Intake for ClusterIntake {
             }
         };
         let (event, _) = BatchEvent::from_metadata(batch_id.clone(), |name| metadata.get(name)).ok()?;
-        if event.fingerprint != xxh3_128(body) {
+        if event.fingerprint != fingerprint {
             return None;
         }
         // As for any batch that is found there: whoever was first may have died before its event was emitted.

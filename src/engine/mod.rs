@@ -30,7 +30,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use xxhash_rust::xxh3::xxh3_128;
 
 use self::checkpointer::{CheckpointerChannels, CheckpointerThread};
 use self::committer::CommitterThread;
@@ -49,7 +48,7 @@ use crate::base::random;
 use crate::base::secret::Subkey;
 use crate::base::shutdown::{Joined, end_process, spawn};
 use crate::base::sync::lock;
-use crate::batch::{Encoding, Format, insights, visitor_key};
+use crate::batch::{Encoding, insights, visitor_key};
 use crate::data_dir::DataDir;
 use crate::intake::{CheckedBatch, Intake};
 use crate::journal::committer::{CommitLimits, Deletion, Position, Pressure, Submission};
@@ -374,11 +373,10 @@ impl Intake for Engine {
         outcome
     }
 
-    fn known(&self, customer: &CustomerId, batch_id: &BatchId, body: &[u8]) -> Option<Outcome> {
+    fn known(&self, customer: &CustomerId, batch_id: &BatchId, fingerprint: u128) -> Option<Outcome> {
         let key = self.shared.hasher.key(customer, batch_id);
         let (answer, known) = bounded(1);
-        let (customer, fingerprint) = (customer.clone(), xxh3_128(body));
-        let ask = ToCommitter::AskKnown { customer, key, fingerprint, answer };
+        let ask = ToCommitter::AskKnown { customer: customer.clone(), key, fingerprint, answer };
         let _ = self.to_committer.send(ask);
         // The committer drops questions that come after the stop.
         known.recv().unwrap_or(Some(Outcome::Unavailable(Reason::Stopping)))
@@ -420,12 +418,12 @@ impl Engine {
     fn prepare(&self, batch: CheckedBatch<'_>) -> Result<(Submission, Charge), Outcome> {
         const BUSY: Outcome = Outcome::Unavailable(Reason::Busy);
         let CheckedBatch { customer, batch_id, server_made_id, body, summary, mut charge, .. } = batch;
-        let fingerprint = xxh3_128(body);
+        let fingerprint = batch.content.fingerprint(body);
         let parts = Parts {
             customer,
             batch_id,
             server_made_id,
-            ndjson: batch.format == Format::Ndjson,
+            content: batch.content,
             entries: summary.entries,
             fingerprint,
             body_bytes: u32::try_from(body.len()).expect("bodies are limited to less than 4 GiB"),

@@ -121,7 +121,8 @@ fn place(stream: &[u8]) -> usize {
     STREAMS.iter().position(|name| *name == stream).unwrap_or(0)
 }
 
-fn encoded(bytes: &[u8]) -> String {
+/// Bytes as they stand in the value of a parameter.
+pub(super) fn encoded(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {

@@ -38,6 +38,7 @@ mod lines;
 mod message;
 mod ndjson;
 mod number;
+mod parameters;
 mod reader;
 mod request;
 mod skip;
@@ -53,6 +54,7 @@ pub use diagnose::nearest_format;
 pub use format::{Format, FormatError};
 pub use lines::{LineSplitter, is_utf16};
 pub use ndjson::{format_micros, write_ndjson};
+pub use parameters::{LineParameters, ParameterError};
 pub use reader::Reader;
 pub use skip::{Skip, SkipTally, SkippedLine};
 pub use time::zone::{UnknownZone, Zone};
@@ -117,4 +119,17 @@ pub struct LogEntry<'a> {
     pub route: Option<&'a str>,
     /// Two letters; entries of our own have it.
     pub country: Option<&'a str>,
+}
+
+impl<'a> LogEntry<'a> {
+    /// The text field of this name, as JSON entries call it.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&'a str> {
+        match name {
+            "host" => self.host,
+            "referrer" => self.referrer,
+            "country" => self.country,
+            _ => None,
+        }
+    }
 }

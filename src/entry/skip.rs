@@ -5,46 +5,38 @@
 
 use std::fmt;
 
-/// Why a line is skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Skip {
-    /// An error log, a start-up message, a comment.
-    NotAccessLog,
-    /// It ends in the middle.
-    CutOff,
-    /// There is a request, but its time does not exist or has no known form.
-    TimeUnreadable,
-    /// The time has no zone, and none was given.
-    NoTimezone,
-    /// JSON without a time.
-    NoTime,
-    /// JSON without method and path.
-    NoRequest,
-    /// It begins as JSON, and is not one object.
-    NotJson,
-    /// It is not what `--format` describes.
-    NotTheFormat,
-    /// It has not the columns of the last `#Fields`.
-    NotTheColumns,
-    /// NUL bytes alone.
-    OnlyNuls,
-    /// Longer than [`super::MAX_LINE_BYTES`].
-    TooLong,
-}
+use crate::base::labelled::labelled;
 
-const REASONS: [Skip; 11] = [
-    Skip::NotAccessLog,
-    Skip::CutOff,
-    Skip::TimeUnreadable,
-    Skip::NoTimezone,
-    Skip::NoTime,
-    Skip::NoRequest,
-    Skip::NotJson,
-    Skip::NotTheFormat,
-    Skip::NotTheColumns,
-    Skip::OnlyNuls,
-    Skip::TooLong,
-];
+labelled! {
+    /// Why a line is skipped.
+    #[derive(PartialOrd, Ord)]
+    pub enum Skip {
+        /// An error log, a start-up message, a comment.
+        NotAccessLog "not_access_log"
+        /// It ends in the middle.
+        CutOff "cut_off"
+        /// There is a request, but its time does not exist or has no known form.
+        TimeUnreadable "time_unreadable"
+        /// The time has no zone, and none was given.
+        NoTimezone "no_timezone"
+        /// JSON without a time.
+        NoTime "no_time"
+        /// JSON without method and path.
+        NoRequest "no_request"
+        /// It begins as JSON, and is not one object.
+        NotJson "not_json"
+        /// It does not fit the format that was given.
+        NotTheFormat "not_the_format"
+        /// It has not the columns of the last `#Fields`.
+        NotTheColumns "not_the_columns"
+        /// NUL bytes alone.
+        OnlyNuls "only_nuls"
+        /// Longer than [`super::MAX_LINE_BYTES`].
+        TooLong "too_long"
+        /// Its time is more than a day ahead of the clock. The reader knows no clock; those who count entries find this.
+        TooFarAhead "too_far_ahead"
+    }
+}
 
 impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,14 +44,15 @@ impl fmt::Display for Skip {
             Self::NotAccessLog => "not a line of an access log (error log, start-up message, comment)",
             Self::CutOff => "the line is cut off",
             Self::TimeUnreadable => "the time cannot be read",
-            Self::NoTimezone => "the time has no zone: give --timezone",
+            Self::NoTimezone => "the time has no zone: give a time zone (--timezone, ?timezone=)",
             Self::NoTime => "JSON without a time",
             Self::NoRequest => "JSON without a request (method and path)",
             Self::NotJson => "not a JSON object",
-            Self::NotTheFormat => "does not fit --format",
+            Self::NotTheFormat => "does not fit the given format",
             Self::NotTheColumns => "does not fit the columns of #Fields",
             Self::OnlyNuls => "NUL bytes only",
             Self::TooLong => "the line is too long (more than 1 MiB)",
+            Self::TooFarAhead => "the time is more than 24 h ahead of the clock",
         })
     }
 }
@@ -81,8 +74,8 @@ pub struct SkippedLine {
 /// Skipped lines by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SkipTally {
-    counts: [u64; REASONS.len()],
-    first: [Vec<SkippedLine>; REASONS.len()],
+    counts: [u64; Skip::ALL.len()],
+    first: [Vec<SkippedLine>; Skip::ALL.len()],
 }
 
 impl SkipTally {
@@ -95,15 +88,28 @@ impl SkipTally {
         }
     }
 
+    /// Lines skipped for this reason.
+    #[must_use]
+    pub fn count(&self, reason: Skip) -> u64 {
+        self.counts[reason as usize]
+    }
+
     /// All skipped lines.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
+    /// The first line that was skipped, and why.
+    #[must_use]
+    pub fn first(&self) -> Option<(Skip, &SkippedLine)> {
+        let lines = self.by_reason().filter_map(|(reason, _, lines)| Some((reason, lines.first()?)));
+        lines.min_by_key(|(_, line)| line.number)
+    }
+
     /// The reasons that occurred, with their counts and first lines.
     pub fn by_reason(&self) -> impl Iterator<Item = (Skip, u64, &[SkippedLine])> {
-        let places = REASONS.iter().enumerate().filter(|(place, _)| self.counts[*place] > 0);
+        let places = Skip::ALL.iter().enumerate().filter(|(place, _)| self.counts[*place] > 0);
         places.map(|(place, reason)| (*reason, self.counts[place], &self.first[place][..]))
     }
 }
@@ -136,7 +142,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_place() {
-        for (place, reason) in REASONS.iter().enumerate() {
+        for (place, reason) in Skip::ALL.iter().enumerate() {
             assert_eq!(*reason as usize, place);
         }
     }

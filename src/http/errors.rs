@@ -1,12 +1,14 @@
 //! Error answers: one shape for all of them, and what each code means.
 //!
-//! `{"requestId","errorCategory","errorCode","errorDescription"}`, plus `batchId` where the batch is known.
+//! `{"requestId","errorCategory","errorCode","errorDescription"}`, plus `batchId` where the batch is known, and the numbers of log lines
+//! that were counted before.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
 use super::Response;
+use super::counted::RepeatedNumbers;
 use crate::model::BatchId;
 
 /// An error answer.
@@ -72,7 +74,13 @@ impl Problem {
         }
     }
 
-    pub fn response(&self, request_id: &str, batch_id: Option<&BatchId>) -> Response {
+    /// The answer; `numbers` are those that a 409 of log lines repeats.
+    pub(crate) fn response(
+        &self,
+        request_id: &str,
+        batch_id: Option<&BatchId>,
+        numbers: Option<&RepeatedNumbers>,
+    ) -> Response {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct ErrorBody<'a> {
@@ -82,6 +90,8 @@ impl Problem {
             error_category: &'a str,
             error_code: &'a str,
             error_description: &'a str,
+            #[serde(flatten)]
+            numbers: Option<&'a RepeatedNumbers>,
         }
         let body = ErrorBody {
             request_id,
@@ -89,6 +99,7 @@ impl Problem {
             error_category: self.category(),
             error_code: &self.code,
             error_description: &self.description,
+            numbers,
         };
         let body = serde_json::to_vec(&body).expect("plain strings are written into memory");
         let mut response = Response::new(self.status, "application/json", body);

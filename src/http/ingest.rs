@@ -3,9 +3,7 @@
 //! Input: head, body and an [`Intake`]. Output: an answer. Checks come in this order: headers, then the body's length and
 //! coding, then every entry. Never: a read of a body whose headers are refused.
 
-use serde::Serialize;
-use xxhash_rust::xxh3::xxh3_128;
-
+use super::counted::{BatchNumbers, RepeatedNumbers};
 use super::errors::Problem;
 use super::params::Params;
 use super::{Body, BodyError, Head, Response, remedy};
@@ -13,11 +11,11 @@ use crate::base::clock;
 use crate::base::inflight::{Budget, Charge};
 use crate::base::labelled::labelled;
 use crate::base::random;
-use crate::batch::{self, Altered, BatchError, DecodeError, Encoding, Format};
+use crate::batch::{self, BatchError, Content, DecodeError, Encoding, Format};
+use crate::entry::{LineParameters, Skip};
 use crate::intake::{CheckedBatch, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Options of `POST /logs`.
@@ -52,6 +50,8 @@ pub(crate) struct Refused {
     pub problem: Problem,
     /// The batch that was counted under the same key.
     pub batch_id: Option<BatchId>,
+    /// What a 409 repeats of it, if it was log lines.
+    pub numbers: Option<Box<RepeatedNumbers>>,
     /// The label of `log_analytics_ingestion_rejects_total`.
     pub reason: &'static str,
 }
@@ -66,13 +66,14 @@ impl From<Problem> for Refused {
             415 => RejectReason::Unsupported,
             _ => RejectReason::Other,
         };
-        Self { problem, batch_id: None, reason: reason.label() }
+        Self { problem, batch_id: None, numbers: None, reason: reason.label() }
     }
 }
 
 impl From<Reason> for Refused {
     fn from(reason: Reason) -> Self {
-        Self { problem: Problem::unavailable(reason.description()), batch_id: None, reason: reason.label() }
+        let problem = Problem::unavailable(reason.description());
+        Self { problem, batch_id: None, numbers: None, reason: reason.label() }
     }
 }
 
@@ -98,7 +99,7 @@ struct Labels {
     server_made_id: bool,
     /// `?dedup=body`: the batch is named after its body once that is decoded.
     dedup_by_body: bool,
-    format: Format,
+    content: Content,
     encoding: Encoding,
 }
 
@@ -127,25 +128,34 @@ impl Ingest {
                 DecodeError::Busy => Refused::from(Reason::Busy),
             },
         )?;
+        if let Content::Lines(_) = labels.content
+            && let Some(remedy) = remedy::for_lines(&decoded)
+        {
+            return Err(Problem::bad_batch(remedy).into());
+        }
         if labels.dedup_by_body {
-            labels.batch_id = body_id(&decoded);
+            labels.batch_id = body_id(labels.content.fingerprint(&decoded));
         }
         let now = Now::of(intake);
         let limits = batch::Limits { visitors: intake.visitor_key(), ..self.limits.clone() };
-        let summarized = match batch::summarize(&decoded, labels.format, &limits, now.latest_ms) {
+        let summarized = match labels.content.summarize(&decoded, &limits, now.latest_ms) {
             Ok(summarized) => summarized,
             Err(error) => return Err(self.content_refused(labels, &decoded, intake, &error, &now)),
         };
-        let counted = Counted {
-            entries: summarized.summary.entries,
-            windows: summarized.summary.minutes.len(),
-            altered: summarized.altered,
-        };
+        let numbers = BatchNumbers::of(&labels.content, &summarized);
+        if now.clock_is_behind && summarized.skips.count(Skip::TooFarAhead) > 0 {
+            return Err(Reason::ClockBehind.into());
+        }
+        if numbers.entries == 0 {
+            // There is nothing to remember, and a shipper that sends a start-up message must be able to go on.
+            numbers.count(&self.metrics);
+            return Ok(numbers.accepted(request_id, &labels.batch_id));
+        }
         let outcome = intake.take(CheckedBatch {
             customer: &labels.customer,
             batch_id: &labels.batch_id,
             server_made_id: labels.server_made_id,
-            format: labels.format,
+            content: &labels.content,
             body: &decoded,
             coded: (labels.encoding != Encoding::Identity).then_some((labels.encoding, raw)),
             summary: summarized.summary,
@@ -154,13 +164,13 @@ impl Ingest {
         });
         match outcome {
             Outcome::Counted => {
-                for (field, entries) in counted.altered.counts() {
-                    let altered = &self.metrics.altered_fields;
-                    altered.with_label_values(&[field.name()]).inc_by(u64::from(entries));
-                }
-                Ok(accepted(request_id, &labels.batch_id, &counted))
+                numbers.count(&self.metrics);
+                Ok(numbers.accepted(request_id, &labels.batch_id))
             }
-            outcome => Err(self.not_counted(outcome, labels.batch_id)),
+            outcome => Err(Refused {
+                numbers: numbers.repeated().filter(|_| outcome == Outcome::Duplicate).map(Box::new),
+                ..self.not_counted(outcome, labels.batch_id)
+            }),
         }
     }
 
@@ -175,7 +185,7 @@ impl Ingest {
             Outcome::Unavailable(reason) => return reason.into(),
             Outcome::Counted => unreachable!("a counted batch is answered 202"),
         };
-        Refused { problem, batch_id: Some(batch_id), reason: reason.label() }
+        Refused { problem, batch_id: Some(batch_id), numbers: None, reason: reason.label() }
     }
 
     /// The answer to a batch whose content is refused: if it was counted before, that, whatever today's limits say.
@@ -187,16 +197,18 @@ impl Ingest {
         error: &BatchError,
         now: &Now,
     ) -> Refused {
-        let known =
-            if labels.server_made_id { None } else { intake.known(&labels.customer, &labels.batch_id, body) };
-        let format = labels.format;
+        let fingerprint = labels.content.fingerprint(body);
+        let known = match labels.server_made_id {
+            true => None,
+            false => intake.known(&labels.customer, &labels.batch_id, fingerprint),
+        };
         if let Some(outcome) = known {
             return self.not_counted(outcome, labels.batch_id);
         }
         if now.clock_is_behind && error.is_ahead_of_the_clock() {
             return Reason::ClockBehind.into();
         }
-        let remedy = remedy::for_batch(body, format);
+        let remedy = remedy::for_batch(body, &labels.content);
         Problem::bad_batch(with_remedy(error.to_string(), remedy)).into()
     }
 
@@ -215,6 +227,7 @@ impl Ingest {
                     "the upload stood still while others needed its memory (--max-inflight-bytes): try again",
                 ),
                 batch_id: None,
+                numbers: None,
                 reason: RejectReason::Stalled.label(),
             },
             BodyError::TooSlow => Problem::http(408, "the body came too slowly").into(),
@@ -223,7 +236,7 @@ impl Ingest {
             BodyError::Disconnected(error) => {
                 let problem =
                     Problem::bad_batch(format!("the connection ended before the body did: {error}"));
-                Refused { problem, batch_id: None, reason: RejectReason::Aborted.label() }
+                Refused { problem, batch_id: None, numbers: None, reason: RejectReason::Aborted.label() }
             }
         }
     }
@@ -236,37 +249,16 @@ fn with_remedy(error: String, remedy: Option<&str>) -> String {
     }
 }
 
-/// What the answer says of a counted batch.
-struct Counted {
-    entries: u32,
-    /// Distinct minutes.
-    windows: usize,
-    altered: Altered,
-}
-
-fn accepted(request_id: &str, batch_id: &BatchId, counted: &Counted) -> Response {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Accepted<'a> {
-        request_id: &'a str,
-        batch_id: &'a str,
-        entries: u32,
-        windows: usize,
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        altered: BTreeMap<&'static str, u32>,
-    }
-    let Counted { entries, windows, altered } = counted;
-    let altered = altered.counts().map(|(field, entries)| (field.name(), entries)).collect();
-    let body =
-        Accepted { request_id, batch_id: batch_id.as_str(), entries: *entries, windows: *windows, altered };
-    let body = serde_json::to_vec(&body).expect("plain strings are written into memory");
-    Response::new(202, "application/json", body)
-}
-
 /// Reads and checks the headers of a batch.
 fn labels(head: &Head) -> Result<Labels, Problem> {
     let customer = customer(head)?;
-    let params = Params::of(head, &["dedup"])?;
+    let content_type = only(head, "content-type")?.unwrap_or_default();
+    let is_lines = is_log_lines(content_type);
+    let mut known = vec!["dedup"];
+    if is_lines {
+        known.extend(LineParameters::NAMES);
+    }
+    let params = Params::of(head, &known)?;
     let dedup_by_body = match params.get("dedup") {
         None => false,
         Some("body") => true,
@@ -279,16 +271,20 @@ fn labels(head: &Head) -> Result<Labels, Problem> {
         Some(key) => (batch_id(key)?, false),
         None => (BatchId::new(&random::ulid()).expect("a ULID is visible ASCII"), !dedup_by_body),
     };
-    let content_type = only(head, "content-type")?.unwrap_or_default();
-    let format = Format::from_content_type(content_type).ok_or_else(|| {
-        let known =
-            "content-type must be application/json (an array) or application/x-ndjson (one entry a line)";
-        Problem::http(415, with_remedy(known.to_owned(), remedy::for_content_type(content_type)))
-    })?;
+    let content = if is_lines {
+        let parameters = LineParameters::new(|name| params.get(name));
+        Content::Lines(parameters.map_err(|error| Problem::bad_batch(error.to_string()))?)
+    } else {
+        Content::Json(Format::from_content_type(content_type).ok_or_else(|| {
+            let known = "content-type must be application/json (an array), application/x-ndjson (one entry a line) or \
+                         text/plain (log lines)";
+            Problem::http(415, with_remedy(known.to_owned(), remedy::for_content_type(content_type)))
+        })?)
+    };
     let encoding = only(head, "content-encoding")?.unwrap_or("identity");
     let encoding = Encoding::from_name(encoding)
         .ok_or_else(|| Problem::http(415, "content-encoding must be identity, gzip or zstd"))?;
-    Ok(Labels { customer, batch_id, server_made_id, dedup_by_body, format, encoding })
+    Ok(Labels { customer, batch_id, server_made_id, dedup_by_body, content, encoding })
 }
 
 /// The customer a request is for.
@@ -310,9 +306,16 @@ fn only<'a>(head: &'a Head, name: &'static str) -> Result<Option<&'a str>, Probl
     }
 }
 
-/// The name of a batch that is told from others by its body alone.
-fn body_id(body: &[u8]) -> BatchId {
-    BatchId::new(&format!("{:032x}", xxh3_128(body))).expect("hexadecimal digits are visible ASCII")
+/// Whether a content type means log lines. One that names ndjson or jsonl means those.
+fn is_log_lines(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("text/plain")
+        && Format::from_content_type(content_type) != Some(Format::Ndjson)
+}
+
+/// The name of a batch that is told from others by its fingerprint alone.
+fn body_id(fingerprint: u128) -> BatchId {
+    BatchId::new(&format!("{fingerprint:032x}")).expect("hexadecimal digits are visible ASCII")
 }
 
 /// Reads a key: a bare token, or a string of structured field values (RFC 9651, section 3.3.3).

@@ -7,6 +7,7 @@
 
 mod aggregates;
 mod contained;
+mod counted;
 mod dashboard;
 mod deletion;
 mod encode;

@@ -6,10 +6,12 @@
 use memchr::memchr;
 use memchr::memmem::find;
 
-use crate::batch::{Encoding, Format};
+use crate::batch::{Content, Encoding, Format};
+use crate::entry::is_utf16;
 
 /// The remedy for a decoded body that is not a batch of this format.
-pub(super) fn for_batch(body: &[u8], format: Format) -> Option<&'static str> {
+pub(super) fn for_batch(body: &[u8], content: &Content) -> Option<&'static str> {
+    let Content::Json(format) = content else { return None };
     if let Some(remedy) = compressed(body) {
         return Some(remedy);
     }
@@ -28,6 +30,11 @@ pub(super) fn for_batch(body: &[u8], format: Format) -> Option<&'static str> {
         (Format::Ndjson, Some(b'[')) => Some("a JSON array needs content-type: application/json"),
         _ => None,
     }
+}
+
+/// The remedy for a decoded body that cannot be log lines; every line of it would be skipped.
+pub(super) fn for_lines(body: &[u8]) -> Option<&'static str> {
+    compressed(body).or_else(|| is_utf16(body).then_some("the body is UTF-16: send UTF-8"))
 }
 
 /// The remedy for a body that cannot be decoded as its headers say.
@@ -70,7 +77,7 @@ mod tests {
             (b"\x28\xB5\x2F\xFD\x00", Format::JsonArray, "content-encoding: zstd"),
             (b"[\n{}]", Format::Ndjson, "content-type: application/json"),
         ] {
-            let remedy = for_batch(body, format);
+            let remedy = for_batch(body, &Content::Json(format));
             assert!(remedy.is_some_and(|remedy| remedy.contains(says)), "{body:?}: {remedy:?}");
         }
         for (body, format) in [
@@ -79,8 +86,11 @@ mod tests {
             (b"{\"a\":\"}{\"}\n{\"a\":1}", Format::Ndjson),
             (b"hello", Format::JsonArray),
         ] {
-            assert_eq!(for_batch(body, format), None, "{body:?}");
+            assert_eq!(for_batch(body, &Content::Json(format)), None, "{body:?}");
         }
+        assert!(for_lines(b"\x1F\x8B\x08\x00").is_some_and(|remedy| remedy.contains("gzip")));
+        assert!(for_lines(b"\xFF\xFE1\0").is_some_and(|remedy| remedy.contains("UTF-8")));
+        assert_eq!(for_lines(b"192.0.2.1 - -"), None);
         assert!(for_encoding(b" [{}]", Encoding::Gzip).is_some());
         assert_eq!(for_encoding(b"\x1F\x8Bxx", Encoding::Gzip), None);
     }

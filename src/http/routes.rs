@@ -293,8 +293,8 @@ impl Routes {
         let route = Route::of(path);
         let (response, code): (Response, Cow<'static, str>) = match answer {
             Ok(response) => (response, "".into()),
-            Err(Refused { problem, batch_id, reason }) => {
-                let mut response = problem.response(request_id, batch_id.as_ref());
+            Err(Refused { problem, batch_id, numbers, reason }) => {
+                let mut response = problem.response(request_id, batch_id.as_ref(), numbers.as_deref());
                 if problem.status == 405 {
                     response = response.with("allow", route.allow());
                 }

@@ -23,8 +23,12 @@
 //! | 88 | 2  | length of the customer id |
 //! | 90 | 2  | length of the batch id |
 //! | 92 | 1  | body coding: 0 left out, 1 plain, 2 LZ4 block, 3 gzip as received, 4 zstd as received |
-//! | 93 | 1  | flags: bit 0, the batch id was made by the server; bit 1, the body is NDJSON; bit 2, a deletion |
+//! | 93 | 1  | flags: bit 0, the batch id was made by the server; bit 1, the body is NDJSON; bit 2, it is log lines; bit 3, a deletion |
 //! | 94 |    | payload: customer id, batch id, summary (see [`super::summary`]), body as stored |
+//!
+//! Of log lines (bit 2) the body as stored begins with the parameters they were read by: the length of their text (2 bytes) and
+//! the text, see [`crate::entry::LineParameters`]. It has them where the body itself is left out, too. The fingerprint of log
+//! lines is seeded by their parameters, see [`crate::batch::Content::fingerprint`].
 //!
 //! The checksums are two so that the threads that make batches can compute the long one: the committer fills in seq,
 //! durableThrough and time, and hashes 86 bytes. The time of receipt never falls from one record to the next, even where
@@ -38,7 +42,7 @@
 //!
 //! # Deletions
 //!
-//! A record with flag bit 2 deletes its customer: its records up to this one do not exist any more, nor do windows that hold none
+//! A record with flag bit 3 deletes its customer: its records up to this one do not exist any more, nor do windows that hold none
 //! after it. It is a batch of nothing: an id made by the server (flag bit 0), a summary of seven zero bytes, no body.
 //!
 //! # Worked example
@@ -60,6 +64,7 @@ pub use super::body_coding::BodyCoding;
 pub use super::invalid::Invalid;
 use super::summary;
 use crate::base::secret::{Secret, Subkey};
+use crate::batch::{Content, Format};
 use crate::data_dir::FORMAT_VERSION;
 use crate::model::{BatchId, CustomerId, MAX_BATCH_ID_BYTES, Seq, Summary};
 
@@ -88,8 +93,9 @@ impl RecordKey {
 
 const FLAG_SERVER_MADE_ID: u8 = 1;
 const FLAG_NDJSON: u8 = 2;
-const FLAG_DELETION: u8 = 4;
-const KNOWN_FLAGS: u8 = FLAG_SERVER_MADE_ID | FLAG_NDJSON | FLAG_DELETION;
+const FLAG_LINES: u8 = 4;
+const FLAG_DELETION: u8 = 8;
+const KNOWN_FLAGS: u8 = FLAG_SERVER_MADE_ID | FLAG_NDJSON | FLAG_LINES | FLAG_DELETION;
 
 /// What a record says besides its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +107,10 @@ pub struct Header {
     pub body_coding: BodyCoding,
     /// The client sent no key, so the batch cannot be deduplicated.
     pub server_made_id: bool,
-    /// The decoded body is NDJSON, not a JSON array.
-    pub ndjson: bool,
+    /// The decoded body is NDJSON.
+    is_ndjson: bool,
+    /// It is log lines; if it is neither, a JSON array.
+    is_lines: bool,
     /// Not a batch: the customer was deleted.
     pub is_deletion: bool,
     /// Entries in the batch.
@@ -173,7 +181,8 @@ impl Header {
             body_coding: BodyCoding::of_code(bytes[92])
                 .ok_or(Invalid::Content("the record has an unknown body coding"))?,
             server_made_id: flags & FLAG_SERVER_MADE_ID != 0,
-            ndjson: flags & FLAG_NDJSON != 0,
+            is_ndjson: flags & FLAG_NDJSON != 0,
+            is_lines: flags & FLAG_LINES != 0,
             is_deletion: flags & FLAG_DELETION != 0,
             entries: u32_at(bytes, 72),
             seq: Seq(u64_at(bytes, 32)),
@@ -272,7 +281,33 @@ impl<'a> Record<'a> {
 
     /// The body as it lies in the record.
     pub fn stored_body(&self) -> &'a [u8] {
-        &self.payload[self.payload.len() - self.header.stored_body_bytes as usize..]
+        self.parameters_and_body().1
+    }
+
+    /// What the decoded body is.
+    ///
+    /// # Errors
+    /// [`Invalid::Content`] where the parameters of log lines are none.
+    pub fn content(&self) -> Result<Content, Invalid> {
+        let name = match (self.header.is_ndjson, self.header.is_lines) {
+            (false, false) => "json-array",
+            (true, false) => "ndjson",
+            (_, true) => "log-lines",
+        };
+        let parameters = self.parameters_and_body().0.map(std::str::from_utf8).transpose();
+        let content = parameters.ok().and_then(|parameters| Content::named(name, parameters));
+        content.ok_or(Invalid::Content("the record's parameters of log lines are invalid"))
+    }
+
+    fn parameters_and_body(&self) -> (Option<&'a [u8]>, &'a [u8]) {
+        let stored = &self.payload[self.payload.len() - self.header.stored_body_bytes as usize..];
+        if !self.header.is_lines {
+            return (None, stored);
+        }
+        let (length, rest) = stored.split_at(stored.len().min(2));
+        let bytes = length.first_chunk().map_or(0, |length| usize::from(u16::from_le_bytes(*length)));
+        let (parameters, body) = rest.split_at(rest.len().min(bytes));
+        (Some(parameters), body)
     }
 }
 
@@ -285,8 +320,8 @@ pub struct Parts<'a> {
     pub batch_id: &'a BatchId,
     /// The client sent no key.
     pub server_made_id: bool,
-    /// The decoded body is NDJSON.
-    pub ndjson: bool,
+    /// What the decoded body is.
+    pub content: &'a Content,
     /// Entries in the batch.
     pub entries: u32,
     /// XXH3-128 of the decoded body.
@@ -316,6 +351,11 @@ impl RecordDraft {
         let summary_start = bytes.len();
         write_summary(&mut bytes);
         let body_start = bytes.len();
+        if let Some(parameters) = parts.content.parameters() {
+            let length = u16::try_from(parameters.len()).expect("parameters are limited to 16 KiB");
+            bytes.extend_from_slice(&length.to_le_bytes());
+            bytes.extend_from_slice(parameters.as_bytes());
+        }
         let coding = write_body(&mut bytes);
         assert!(bytes.len() <= MAX_RECORD_BYTES, "limits keep records under {MAX_RECORD_BYTES} bytes");
 
@@ -324,9 +364,11 @@ impl RecordDraft {
         if parts.server_made_id {
             flags |= FLAG_SERVER_MADE_ID;
         }
-        if parts.ndjson {
-            flags |= FLAG_NDJSON;
-        }
+        flags |= match parts.content {
+            Content::Json(Format::JsonArray) => 0,
+            Content::Json(Format::Ndjson) => FLAG_NDJSON,
+            Content::Lines(_) => FLAG_LINES,
+        };
         let long = |bytes: usize| u32::try_from(bytes).expect("a record is shorter than 4 GiB").to_le_bytes();
         let short = |text: &str| u16::try_from(text.len()).expect("ids are short").to_le_bytes();
         let mut put =
@@ -352,7 +394,7 @@ impl RecordDraft {
             customer,
             batch_id: id,
             server_made_id: true,
-            ndjson: false,
+            content: &Content::Json(Format::JsonArray),
             entries: 0,
             fingerprint: 0,
             body_bytes: 0,
@@ -390,111 +432,4 @@ impl RecordDraft {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use xxhash_rust::xxh3::xxh3_128;
-
-    fn example() -> RecordDraft {
-        let parts = Parts {
-            customer: &CustomerId::new("acme").unwrap(),
-            batch_id: &BatchId::new("k1").unwrap(),
-            server_made_id: false,
-            ndjson: false,
-            entries: 1,
-            fingerprint: xxh3_128(b"[]"),
-            body_bytes: 2,
-        };
-        let mut draft = RecordDraft::new(
-            parts,
-            16,
-            |_| {},
-            |bytes| {
-                bytes.extend_from_slice(b"[]");
-                BodyCoding::Plain
-            },
-        );
-        draft.number(Seq(7), Seq(6), 1_766_945_000_000, &key(0));
-        draft
-    }
-
-    /// The record key of a secret of ascending bytes.
-    fn key(first: u8) -> RecordKey {
-        let bytes: Vec<u8> = (first..first + 16).collect();
-        RecordKey::new(&Secret::from_file(&bytes).unwrap())
-    }
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    #[test]
-    fn the_worked_example_is_encoded_and_decoded() {
-        let page = include_str!("format.rs");
-        let page: String = page
-            .split("```text")
-            .nth(1)
-            .and_then(|rest| rest.split("```").next())
-            .unwrap()
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
-        let draft = example();
-        assert_eq!(hex(draft.bytes()), page);
-
-        let record = Record::decode(draft.bytes(), &key(0)).unwrap();
-        assert_eq!((record.header.seq, record.header.durable_through), (Seq(7), Seq(6)));
-        let (customer, batch_id) = record.names().unwrap();
-        assert_eq!((customer.as_str(), batch_id.as_str()), ("acme", "k1"));
-        assert_eq!((record.summary(), record.stored_body()), (&b""[..], &b"[]"[..]));
-    }
-
-    #[test]
-    fn every_flipped_bit_and_every_cut_is_noticed() {
-        let draft = example();
-        for bit in 0..draft.bytes().len() * 8 {
-            let mut bytes = draft.bytes().to_vec();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(Record::decode(&bytes, &key(0)).is_err(), "bit {bit}");
-        }
-        for cut in 0..draft.bytes().len() {
-            assert_eq!(
-                Record::decode(&draft.bytes()[..cut], &key(0)).unwrap_err(),
-                Invalid::Truncated,
-                "cut at {cut}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_deletion_is_a_batch_of_nothing_and_nothing_else_is_a_deletion() {
-        let customer = CustomerId::new("acme").unwrap();
-        let mut draft = RecordDraft::deletion(&customer, &BatchId::new("d1").unwrap());
-        draft.number(Seq(7), Seq(6), 1_766_945_000_000, &key(0));
-        assert_eq!(
-            hex(&draft.bytes()[HEADER_BYTES..]),
-            format!("{}{}00000000000000", hex(b"acme"), hex(b"d1"))
-        );
-        let record = Record::decode(draft.bytes(), &key(0)).unwrap();
-        assert!(record.header.is_deletion && record.header.server_made_id);
-        assert_eq!(record.names().unwrap().0, customer);
-        assert_eq!(summary::decode(record.summary()).unwrap(), Summary::default());
-        assert!(!Record::decode(example().bytes(), &key(0)).unwrap().header.is_deletion);
-
-        for (offset, byte) in [(93, FLAG_DELETION), (93, KNOWN_FLAGS), (72, 1), (76, 1)] {
-            let mut wrong = draft.clone();
-            wrong.bytes[offset] = byte;
-            wrong.number(Seq(7), Seq(6), 1_766_945_000_000, &key(0));
-            let decoded = Record::decode(wrong.bytes(), &key(0));
-            assert!(matches!(decoded, Err(Invalid::Content(_))), "{byte} at {offset}");
-        }
-    }
-
-    #[test]
-    fn a_record_of_another_secret_is_told_from_damage() {
-        let mut bytes = example().bytes().to_vec();
-        assert_eq!(Record::decode(&bytes, &key(1)).unwrap_err(), Invalid::WrongSecret);
-        // A changed tag is damage, as any other byte.
-        bytes[16] ^= 1;
-        assert_eq!(Record::decode(&bytes, &key(0)).unwrap_err(), Invalid::HeaderChecksum);
-    }
-}
+mod tests;

@@ -5,12 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use log_analytics::batch::{self, Encoding};
+use log_analytics::batch::Encoding;
 use log_analytics::cluster::names;
 use log_analytics::cluster::records::{BatchEvent, InsightEvent, MadeBy, RecordError, SummaryObject};
 use log_analytics::model::BatchId;
 use serde_json::Value;
-use xxhash_rust::xxh3::xxh3_128;
 
 const KINDS: [&str; 4] = ["batch-ingested", "insight-event", "summary-object", "raw-object-metadata"];
 
@@ -82,10 +81,9 @@ fn what_is_written_is_what_the_examples_say() {
         }
 
         // The body, the limits and the time of receipt decide everything else.
-        assert_eq!(xxh3_128(&body), event.fingerprint);
+        assert_eq!(event.content.fingerprint(&body), event.fingerprint);
         assert_eq!((body.len(), event.encoding), (event.body_bytes as usize, Encoding::Identity));
-        let summarized =
-            batch::summarize(&body, event.format, &event.limits, event.received_at_ms).unwrap().summary;
+        let summarized = event.content.summarize(&body, &event.limits, event.received_at_ms).unwrap().summary;
         let summary = SummaryObject::of(&event, &summarized);
         assert_eq!(String::from_utf8(summary.clone().encode()).unwrap(), file("summary-object.json"));
         assert_eq!(SummaryObject::decode(file("summary-object.json").as_bytes()).unwrap(), summary);

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use log_analytics::base::secret::Secret;
+use log_analytics::batch::{Content, Format};
 use log_analytics::journal::format::{BodyCoding, MAGIC, Parts, Record, RecordDraft, RecordKey};
 use log_analytics::journal::summary;
 use log_analytics::model::{BatchId, CustomerId, Seq, Summary};
@@ -24,7 +25,7 @@ fn record(batch_id: &str, seq: u64, received_at_ms: u64) -> Vec<u8> {
         customer: &CustomerId::new("victim").unwrap(),
         batch_id: &BatchId::new(batch_id).unwrap(),
         server_made_id: false,
-        ndjson: false,
+        content: &Content::Json(Format::JsonArray),
         entries: 0,
         fingerprint: 0,
         body_bytes: 0,

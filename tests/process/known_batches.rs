@@ -7,7 +7,7 @@ use log_analytics::base::clock;
 use log_analytics::base::disk::RealDisk;
 use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::base::latch::Latch;
-use log_analytics::batch::{Format, Limits, summarize};
+use log_analytics::batch::{Content, Format, Limits, summarize};
 use log_analytics::config::Config;
 use log_analytics::data_dir::DataDir;
 use log_analytics::engine::{Engine, EngineParts};
@@ -100,7 +100,7 @@ fn store_with_a_batch_received_at(dir: &std::path::Path, received_at_ms: u64) {
         customer: &CustomerId::new("acme").unwrap(),
         batch_id: &BatchId::new("first").unwrap(),
         server_made_id: false,
-        format: Format::JsonArray,
+        content: &Content::Json(Format::JsonArray),
         body: &body,
         coded: None,
         summary: summarized.summary,

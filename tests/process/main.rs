@@ -19,6 +19,7 @@ mod hostile_limits;
 mod import;
 mod ingest_contract;
 mod known_batches;
+mod log_lines;
 mod lost_and_damaged;
 mod openapi;
 mod overload;

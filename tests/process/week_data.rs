@@ -10,6 +10,7 @@ use log_analytics::base::disk::RealDisk;
 use log_analytics::base::inflight::{Budget, Charge};
 use log_analytics::base::latch::Latch;
 use log_analytics::base::sealed::seal_json;
+use log_analytics::batch::{Content, Format};
 use log_analytics::data_dir::DataDir;
 use log_analytics::journal::committer::{CommitLimits, Pressure, Submission};
 use log_analytics::journal::format::{BodyCoding, Parts, RecordDraft};
@@ -188,7 +189,7 @@ fn received_at(root: &Path, received_at_ms: u64) {
         customer: &customer,
         batch_id: &BatchId::new("k").unwrap(),
         server_made_id: true,
-        ndjson: false,
+        content: &Content::Json(Format::JsonArray),
         entries: 0,
         fingerprint: 0,
         body_bytes: 0,

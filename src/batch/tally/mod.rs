@@ -296,7 +296,7 @@ impl Tally {
 
     /// The hash of what tells visitors apart: address bytes or a name, and the user agent.
     #[inline(always)]
-    fn visitor_hash(&mut self, client: &[u8], user_agent: u32) -> u64 {
+    pub(super) fn visitor_hash(&mut self, client: &[u8], user_agent: u32) -> u64 {
         self.visitor.clear();
         self.visitor.extend_from_slice(client);
         self.visitor.extend_from_slice(self.agents.bytes(user_agent));

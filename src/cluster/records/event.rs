@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{RecordError, parse, text, to_json};
-use crate::batch::{Encoding, Format, Limits};
+use crate::batch::{Content, Encoding, Limits};
 use crate::cluster::names;
 use crate::model::{BatchId, CustomerId};
 
@@ -12,9 +12,10 @@ use crate::model::{BatchId, CustomerId};
 pub struct BatchEvent {
     pub customer: CustomerId,
     pub batch_id: BatchId,
-    /// XXH3-128 of the decoded body.
+    /// See [`Content::fingerprint`].
     pub fingerprint: u128,
-    pub format: Format,
+    /// What the decoded body is.
+    pub content: Content,
     /// Of the object.
     pub encoding: Encoding,
     pub entries: u32,
@@ -36,7 +37,9 @@ struct WireEvent {
     raw_key: String,
     #[serde(with = "text")]
     fingerprint: u128,
-    format: Format,
+    format: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<String>,
     encoding: Encoding,
     entries: u32,
     body_bytes: u32,
@@ -66,7 +69,8 @@ impl BatchEvent {
             batch_id: self.batch_id.clone(),
             raw_key: self.raw_key(),
             fingerprint: self.fingerprint,
-            format: self.format,
+            format: self.content.name().to_owned(),
+            parameters: self.content.parameters().map(str::to_owned),
             encoding: self.encoding,
             entries: self.entries,
             body_bytes: self.body_bytes,
@@ -82,11 +86,13 @@ impl BatchEvent {
     pub fn decode(value: &[u8]) -> Result<Self, RecordError> {
         let wire: WireEvent = parse(value)?;
         let WireLimits { max_entries, keep_query } = wire.limits;
+        let content = Content::named(&wire.format, wire.parameters.as_deref());
+        let content = content.ok_or(RecordError::Field("format or parameters"))?;
         let event = Self {
             customer: wire.customer_id,
             batch_id: wire.batch_id,
             fingerprint: wire.fingerprint,
-            format: wire.format,
+            content,
             encoding: wire.encoding,
             entries: wire.entries,
             body_bytes: wire.body_bytes,

@@ -2,7 +2,7 @@
 
 use super::text::{Text, field};
 use super::{BatchEvent, RecordError, SCHEMA_VERSION};
-use crate::batch::Limits;
+use crate::batch::{Content, Limits};
 use crate::data_dir::{decode_name, encode_name};
 use crate::model::BatchId;
 
@@ -26,18 +26,22 @@ impl BatchEvent {
             MadeBy::Client => "client",
             MadeBy::Server => "server",
         };
-        vec![
+        let mut metadata = vec![
             ("batch-id-by", id_by.to_owned()),
             ("body-bytes", self.body_bytes.to_string()),
             ("customer-id", encode_name(self.customer.as_str())),
             ("encoding", self.encoding.write().into()),
             ("entries", self.entries.to_string()),
             ("fingerprint", self.fingerprint.write().into()),
-            ("format", self.format.write().into()),
+            ("format", self.content.name().to_owned()),
             ("limits", format!("max-entries={},keep-query={}", limits.max_entries, limits.keep_query)),
             ("received-at", self.received_at_ms.write().into()),
             ("schema-version", SCHEMA_VERSION.to_string()),
-        ]
+        ];
+        if let Some(parameters) = self.content.parameters() {
+            metadata.insert(metadata.len() - 2, ("parameters", parameters.to_owned()));
+        }
+        metadata
     }
 
     /// The event of an object, from its metadata (looked up by name without prefix) and the batch id in its key.
@@ -66,7 +70,8 @@ impl BatchEvent {
             customer: field("customer-id", &customer_id)?,
             batch_id,
             fingerprint: field("fingerprint", value("fingerprint")?)?,
-            format: field("format", value("format")?)?,
+            content: Content::named(value("format")?, metadata("parameters"))
+                .ok_or(RecordError::Field("format or parameters"))?,
             encoding: field("encoding", value("encoding")?)?,
             entries: number("entries")?,
             body_bytes: number("body-bytes")?,

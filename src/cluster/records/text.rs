@@ -7,7 +7,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::RecordError;
-use crate::batch::{Encoding, Format};
+use crate::batch::Encoding;
 use crate::model::{BatchId, CustomerId, WindowStart};
 use crate::time;
 
@@ -90,7 +90,7 @@ macro_rules! words {
     )*};
 }
 
-words!(Format, Encoding);
+words!(Encoding);
 
 fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
     T::deserialize(StrDeserializer::<Error>::new(text)).ok()

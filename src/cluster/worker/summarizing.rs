@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use crate::base::inflight::{Budget, Charge};
 use crate::batch::{self, DecodeError, Limits};
 use crate::cluster::metrics::DeadReason;
@@ -47,10 +45,9 @@ pub(super) fn summarize(
 ) -> Result<(SummaryObject, bool), SummarizeError> {
     let body = fetch(store, event)?;
     let limits = Limits { parallel_from_bytes: usize::MAX, ..event.limits.clone() };
-    let summarized =
-        batch::summarize(&body, event.format, &limits, event.received_at_ms).map_err(|error| {
-            never(DeadReason::Refused, format!("the body is not what the ingest took: {error}"))
-        })?;
+    let summarized = event.content.summarize(&body, &limits, event.received_at_ms).map_err(|error| {
+        never(DeadReason::Refused, format!("the body is not what the ingest took: {error}"))
+    })?;
     drop(body);
     let summary = SummaryObject::of(event, &summarized.summary);
     if summary.entries != event.entries {
@@ -106,7 +103,7 @@ fn fetch(store: &ObjectStore, event: &BatchEvent) -> Result<Vec<u8>, SummarizeEr
         }
         Err(DecodeError::Busy) => unreachable!("the budget has no end"),
     };
-    if decoded.len() != body_bytes || xxh3_128(&decoded) != event.fingerprint {
+    if decoded.len() != body_bytes || event.content.fingerprint(&decoded) != event.fingerprint {
         return Err(never(
             DeadReason::Altered,
             format!("{} is not the body that was taken", event.raw_key()),

@@ -95,15 +95,17 @@ class Chart {
 
   // A line is broken where there is nothing to say; what stands alone is a dot.
   lines(y) {
-    return this.series.map((s) => {
+    return this.series.flatMap((s) => {
       const values = this.buckets.map((b) => s.value(b.now));
       const has = (i) => values[i] !== undefined;
-      const d = values.map((value, i) => {
-        if (!has(i)) return '';
+      let line = '', dots = '';
+      values.forEach((value, i) => {
+        if (!has(i)) return;
         const at = `${this.middle(i)} ${y(value).toFixed(1)}`;
-        return has(i - 1) ? `L${at}` : `M${at}${has(i + 1) ? '' : 'h.1'}`;
-      }).join('');
-      return d && svg('path', { d, class: `line${s.dash ? ' dash' : ''}${s.thin ? ' thin' : ''}`, stroke: `var(--${s.id})` });
+        if (has(i - 1) || has(i + 1)) line += `${has(i - 1) ? 'L' : 'M'}${at}`; else dots += `M${at}h.1`;
+      });
+      const path = (d, kind) => d && svg('path', { d, class: `line ${kind}`, stroke: `var(--${s.id})` });
+      return [path(line, `${s.dash ? 'dash' : ''} ${s.thin ? 'thin' : ''}`), path(dots, 'dots')];
     });
   }
 

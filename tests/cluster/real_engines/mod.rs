@@ -17,7 +17,7 @@ use std::time::Duration;
 use batches::{Batch, CUSTOMERS, DAY_MS, MINUTE_MS, WEEK_DAYS, Week, one_entry};
 use load::Load;
 use log_analytics::base::disk::RealDisk;
-use log_analytics::batch::{Encoding, Format, Limits};
+use log_analytics::batch::{Content, Encoding, Format, Limits};
 use log_analytics::cluster::names;
 use log_analytics::cluster::records::{BatchEvent, InsightEvent, MadeBy};
 use log_analytics::cluster::s3::{ObjectStore, Put, StoreOptions};
@@ -311,7 +311,7 @@ fn event_of(batch: &Batch) -> BatchEvent {
         customer: CustomerId::new(batch.customer).unwrap(),
         batch_id: BatchId::new(&batch.key).unwrap(),
         fingerprint: xxh3_128(&batch.body),
-        format: Format::JsonArray,
+        content: Content::Json(Format::JsonArray),
         encoding: Encoding::Identity,
         entries: 1,
         body_bytes: batch.body.len() as u32,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use log_analytics::base::inflight::{Budget, Charge};
-use log_analytics::batch::insights;
+use log_analytics::batch::{Content, Format, insights};
 use log_analytics::journal::committer::Submission;
 use log_analytics::journal::dedup::DedupHasher;
 use log_analytics::journal::format::{BodyCoding, Parts, RecordDraft};
@@ -139,7 +139,7 @@ impl Batch {
             customer: &self.customer,
             batch_id: &self.id,
             server_made_id: !self.keyed,
-            ndjson: false,
+            content: &Content::Json(Format::JsonArray),
             entries: self.summary.entries,
             fingerprint: self.fingerprint,
             body_bytes: self.body.len() as u32,

@@ -99,7 +99,7 @@ fn lengths() -> Vec<Case> {
         ),
         case(
             "a batch of another type",
-            post("", &body).replace("application/json", "text/plain"),
+            post("", &body).replace("application/json", "text/csv"),
             &[415],
             Alive,
         ),

@@ -1,0 +1,317 @@
+//! Log lines to a summary: what [`crate::entry`] reads is counted by the rules that JSON entries are counted by.
+//!
+//! Input: a body of log lines, or entries one by one. Output: counts, and the lines that were skipped. Never: a refusal
+//! because of a line; and no JSON in between.
+
+use core::net::Ipv4Addr;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use super::client::ClientAddress;
+use super::error::BatchError;
+use super::field::{Field, FieldSet};
+use super::limits::{Limits, MAX_DURATION_SECONDS, MAX_RESPONSE_BYTES, MAX_STATUS};
+use super::rules::{self, Optional, Rules};
+use super::tally::{Client, NO_KEY, Numbered, Tally};
+use super::whole::{Summarized, finish};
+use crate::dimension::{TEXT_COUNT, text_field};
+use crate::entry::{LineParameters, LogEntry, Outcome, Reader, Skip, SkipTally};
+use crate::time;
+
+/// Texts of one dimension whose keys are remembered; a site has few hosts, and its referrers come again and again.
+const MAX_KNOWN_TEXTS: usize = 4_096;
+/// Stands for a path that has nothing but blanks.
+const NO_PATH: &str = "(invalid)";
+
+/// Counts entries of logs into a tally.
+pub(super) struct LineCounter {
+    texts: [HashMap<Box<str>, u32, RandomState>; TEXT_COUNT],
+}
+
+impl LineCounter {
+    pub(super) fn new() -> Self {
+        Self { texts: std::array::from_fn(|_| HashMap::default()) }
+    }
+
+    /// Counts an entry.
+    ///
+    /// # Errors
+    /// Why it is not counted.
+    pub(super) fn add(
+        &mut self,
+        entry: &LogEntry<'_>,
+        rules: &Rules<'_>,
+        tally: &mut Tally,
+    ) -> Result<(), Skip> {
+        let received_at_ms = entry.received_at_micros / 1_000;
+        if received_at_ms > rules.latest_ms {
+            return Err(Skip::TooFarAhead);
+        }
+        let mut altered = FieldSet::default();
+        let mut note = |field, is_altered: bool| {
+            if is_altered {
+                altered.insert(field);
+            }
+        };
+        let mut rest = Numbered::NONE;
+        rest.row = tally.row(time::minute_of(received_at_ms));
+        rest.method = tally.method(entry.method);
+        let (path, path_is_cut) = rules.path(entry.path).unwrap_or((NO_PATH, false));
+        note(Field::PATH, path_is_cut);
+        let (agent, is_cut) = rules::user_agent(entry.user_agent);
+        note(Field::USER_AGENT, is_cut);
+        rest.agent = tally.agents.intern(agent, 0);
+        let route = entry.route.map(rules::trim).filter(|route| !rules::is_absent(route));
+        let (path, is_cut) = route.map_or((path, false), |route| rules.target(route));
+        note(Field::ROUTE, is_cut);
+        if let Some(status) = entry.status {
+            let fits = u64::from(status) <= MAX_STATUS;
+            note(Field::STATUS, !fits);
+            if fits {
+                rest.sample.set_status(status);
+            }
+        }
+        if let Some(bytes) = entry.response_bytes {
+            note(Field::RESPONSE_BYTES, bytes > MAX_RESPONSE_BYTES);
+            if bytes <= MAX_RESPONSE_BYTES {
+                rest.sample.set_bytes(bytes);
+            }
+        }
+        if let Some(micros) = entry.duration_micros {
+            let fits = micros <= MAX_DURATION_SECONDS * 1_000_000;
+            note(Field::DURATION, !fits);
+            if fits {
+                rest.sample.set_duration(micros);
+            }
+        }
+        if let Some(client) = entry.client_ip {
+            match client_of(client, rest.agent, tally) {
+                Optional::Read(client) => rest.client = client,
+                Optional::Absent => {}
+                Optional::Unreadable => note(Field::CLIENT_IP, true),
+            }
+        }
+        for (text, key) in rest.texts.iter_mut().enumerate() {
+            if let Some(value) = entry.text(text_field(text).name) {
+                match self.key(text, value, tally) {
+                    Optional::Read(number) => *key = number,
+                    Optional::Absent => {}
+                    Optional::Unreadable => note(Field::of_text(text), true),
+                }
+            }
+        }
+        drop_equal_keys(&mut rest.texts, tally);
+        tally.count_one(path, &rest);
+        if !altered.is_empty() {
+            tally.altered.add(altered);
+        }
+        Ok(())
+    }
+
+    /// The number of the key that a text is counted under.
+    fn key(&mut self, text: usize, value: &str, tally: &mut Tally) -> Optional<u32> {
+        let known = &mut self.texts[text];
+        if let Some(number) = known.get(value) {
+            return Optional::Read(*number);
+        }
+        let trimmed = rules::trim(value);
+        if rules::is_absent(trimmed) {
+            return Optional::Absent;
+        }
+        match rules::key_of_text(text, trimmed) {
+            Optional::Read(key) => {
+                let number = tally.texts[text].intern(&key, 0);
+                if known.len() < MAX_KNOWN_TEXTS {
+                    known.insert(value.into(), number);
+                }
+                Optional::Read(number)
+            }
+            Optional::Absent => Optional::Absent,
+            Optional::Unreadable => Optional::Unreadable,
+        }
+    }
+}
+
+fn client_of(text: &str, agent: u32, tally: &mut Tally) -> Optional<Client> {
+    if let Ok(address) = text.parse::<Ipv4Addr>() {
+        return Optional::Read(Client::Ip(address.to_ipv6_mapped().octets()));
+    }
+    let trimmed = rules::trim(text);
+    if rules::is_absent(trimmed) {
+        return Optional::Absent;
+    }
+    match rules::client(trimmed) {
+        Optional::Read(ClientAddress::Ip(address)) => Optional::Read(Client::Ip(address)),
+        Optional::Read(name) => Optional::Read(Client::Hashed(tally.visitor_hash(name.as_bytes(), agent))),
+        Optional::Absent => Optional::Absent,
+        Optional::Unreadable => Optional::Unreadable,
+    }
+}
+
+/// Leaves out the keys that say nothing beside another one.
+fn drop_equal_keys(texts: &mut [u32; TEXT_COUNT], tally: &Tally) {
+    for (text, other) in rules::UNLESS_EQUAL_TO.into_iter().enumerate() {
+        let Some(other) = other else { continue };
+        if texts[text] != NO_KEY
+            && texts[other] != NO_KEY
+            && tally.texts[text].bytes(texts[text]) == tally.texts[other].bytes(texts[other])
+        {
+            texts[text] = NO_KEY;
+        }
+    }
+}
+
+/// Lines on their way through a reader into a tally.
+pub(super) struct LinePass<'p> {
+    pub(super) reader: &'p mut Reader,
+    pub(super) counter: &'p mut LineCounter,
+    pub(super) rules: &'p Rules<'p>,
+    pub(super) tally: &'p mut Tally,
+    pub(super) skips: &'p mut SkipTally,
+    /// Lines so far.
+    pub(super) number: u64,
+}
+
+impl LinePass<'_> {
+    /// Counts the lines of a body, the last one too if it has no end.
+    ///
+    /// # Errors
+    /// More entries or minutes than the limits allow.
+    pub(super) fn body(&mut self, body: &[u8]) -> Result<(), BatchError> {
+        let mut rest = body;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            self.line(Some(&rest[..end]))?;
+            rest = &rest[end + 1..];
+        }
+        if rest.is_empty() { Ok(()) } else { self.line(Some(rest)) }
+    }
+
+    /// Counts a line; at the end of all, where there is none, those whose other parts never came.
+    pub(super) fn line(&mut self, line: Option<&[u8]>) -> Result<(), BatchError> {
+        self.number += u64::from(line.is_some());
+        let Self { reader, counter, rules, tally, skips, number } = self;
+        let mut each = |outcome: Outcome<'_>| match outcome {
+            Outcome::Entry { entry, .. } => {
+                if let Err(reason) = counter.add(&entry, rules, tally) {
+                    skips.add(reason, *number, entry.path.as_bytes());
+                }
+            }
+            Outcome::Skipped { reason, line } => skips.add(reason, *number, line),
+        };
+        match line {
+            Some(line) => reader.line(line, &mut each),
+            None => reader.finish(&mut each),
+        }
+        let Limits { max_entries, max_minutes, .. } = *self.rules.limits;
+        if self.tally.entries as usize > max_entries {
+            return Err(BatchError::TooManyEntries { max_entries });
+        }
+        if self.tally.minutes.len() > max_minutes {
+            return Err(BatchError::TooManyMinutes { max_minutes });
+        }
+        Ok(())
+    }
+}
+
+/// Reduces a body of log lines to its summary.
+///
+/// # Errors
+/// More entries or minutes than a batch may have.
+pub(super) fn summarize(
+    body: &[u8],
+    parameters: &LineParameters,
+    limits: &Limits,
+    now_ms: u64,
+) -> Result<Summarized, BatchError> {
+    let mut limits = limits.capped();
+    limits.keep_query |= parameters.keeps_query();
+    let mut tally = Tally::for_bytes(body.len(), limits.visitors);
+    let mut skips = SkipTally::default();
+    let mut pass = LinePass {
+        reader: &mut parameters.reader(limits.keep_query),
+        counter: &mut LineCounter::new(),
+        rules: &Rules::new(&limits, now_ms),
+        tally: &mut tally,
+        skips: &mut skips,
+        number: 0,
+    };
+    pass.body(body)?;
+    pass.line(None)?;
+    Ok(Summarized { skips, ..finish(tally) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::limits::Format;
+    use crate::batch::whole;
+    use crate::entry::write_ndjson;
+
+    const NOW_MS: u64 = 1_766_944_980_000;
+
+    fn lines() -> String {
+        let line = |number: usize| {
+            format!(
+                "192.0.2.{} - - [28/Dec/2025:18:0{}:07 +0000] \"GET /p/{}?q=1 HTTP/1.1\" {} {} \"https://{}.example/x\" \"Mozilla/5.0 ({number})\"\n",
+                number % 200,
+                number % 3,
+                "x".repeat(number % 90),
+                200 + number % 300,
+                number * 37,
+                number % 9,
+            )
+        };
+        (0..500).map(line).collect()
+    }
+
+    #[test]
+    fn lines_count_as_the_entries_that_the_dry_run_prints() {
+        let body = format!(
+            "{}# a comment\n192.0.2.1 - - [28/Dec/2025:18:03:07 +0000] \"\\x16\\x03\" 400 0 \"-\" \"-\"\n\nnonsense",
+            lines()
+        );
+        let mut ndjson = Vec::new();
+        let each = &mut |outcome: Outcome<'_>| {
+            if let Outcome::Entry { entry, .. } = outcome {
+                write_ndjson(&entry, &mut ndjson);
+            }
+        };
+        let parameters = LineParameters::from_text("").unwrap();
+        parameters.reader(false).body(body.as_bytes(), each);
+        let limits = Limits::default();
+        let want = whole::summarize(&ndjson, Format::Ndjson, &limits, NOW_MS).unwrap();
+        let got = summarize(body.as_bytes(), &parameters, &limits, NOW_MS).unwrap();
+        assert_eq!((got.summary.clone(), got.altered), (want.summary, want.altered));
+        assert_eq!((got.summary.entries, got.skips.total()), (501, 2));
+        let (reason, line) = got.skips.first().unwrap();
+        assert_eq!((reason, line.number), (Skip::NotAccessLog, 501));
+    }
+
+    #[test]
+    fn what_a_log_says_beyond_the_limits_counts_as_absent_or_is_cut() {
+        let entry = format!(
+            r#"{{"receivedAt":"2025-12-28T18:03:07Z","method":"GET","path":"/{}","userAgent":"x","status":1000,"responseBytes":2000000000000,"durationSeconds":2000000,"clientIp":"a b","host":"a b"}}"#,
+            "x".repeat(3_000)
+        );
+        let (limits, parameters) = (Limits::default(), LineParameters::from_text("").unwrap());
+        let lines = summarize(entry.as_bytes(), &parameters, &limits, NOW_MS).unwrap();
+        let json = whole::summarize(entry.as_bytes(), Format::Ndjson, &limits, NOW_MS).unwrap();
+        assert_eq!(lines.summary, json.summary);
+    }
+
+    #[test]
+    fn lines_ahead_of_the_clock_are_skipped_and_limits_hold() {
+        let body = lines();
+        let parameters = LineParameters::from_text("").unwrap();
+        let early = NOW_MS - 25 * 3_600_000;
+        let got = summarize(body.as_bytes(), &parameters, &Limits::default(), early).unwrap();
+        assert_eq!((got.summary.entries, got.skips.total()), (0, 500));
+        let limits = Limits { max_entries: 499, ..Limits::default() };
+        let error = summarize(body.as_bytes(), &parameters, &limits, NOW_MS).unwrap_err();
+        assert_eq!(error, BatchError::TooManyEntries { max_entries: 499 });
+        let limits = Limits { max_minutes: 2, ..Limits::default() };
+        let error = summarize(body.as_bytes(), &parameters, &limits, NOW_MS).unwrap_err();
+        assert_eq!(error, BatchError::TooManyMinutes { max_minutes: 2 });
+    }
+}
