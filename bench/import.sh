@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.."
 megabytes=${1:-1000} bin=${BIN:-target/release} rounds=${ROUNDS:-1}
 for tool in goaccess python3; do command -v "$tool" >/dev/null || { echo "$tool is missing" >&2; exit 1; }; done
 dir=$(mktemp -d "${TMPDIR:-/tmp}/import-bench.XXXXXX")
+export XDG_STATE_HOME="$dir/state"
 server=
 stop() {
     if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; server=; fi

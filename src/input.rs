@@ -5,7 +5,7 @@
 //! KiB in memory (beside what a decoder's window takes), a write, or text made of a coding that is not known.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +16,8 @@ use crate::entry::is_utf16;
 
 /// Bytes read from a file at once.
 const READ_BYTES: usize = 256 * 1024;
+/// Fewer bytes are read rather than passed over.
+const SEEK_FROM_BYTES: u64 = 64 * 1024;
 const GZIP_MAGIC: &[u8] = &[0x1F, 0x8B];
 /// How the codings begin that are read.
 const CODINGS: [(&[u8], Coding); 3] =
@@ -104,6 +106,7 @@ pub struct Opened {
     /// How it is stored.
     pub coding: Coding,
     file: Option<Arc<File>>,
+    progress: Arc<AtomicU64>,
     reader: Box<dyn Read + Send>,
 }
 
@@ -115,7 +118,24 @@ impl Opened {
         Some((Arc::clone(file), data.len()))
     }
 
+    /// Passes over the first decoded bytes; fewer where there are not as many. Nothing may have been read before.
+    ///
+    /// # Errors
+    /// What the input says.
+    pub fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        if bytes > SEEK_FROM_BYTES
+            && let Some((file, _)) = self.plain_file()
+        {
+            (&*file).seek(SeekFrom::Start(bytes))?;
+            self.progress.fetch_add(bytes, Ordering::Relaxed);
+            self.reader = Box::new(Counted { inner: file, progress: Arc::clone(&self.progress) });
+            return Ok(());
+        }
+        io::copy(&mut self.reader.by_ref().take(bytes), &mut io::sink()).map(drop)
+    }
+
     fn new(raw: Box<dyn Read + Send>, progress: Arc<AtomicU64>) -> io::Result<Self> {
+        let counter = Arc::clone(&progress);
         let mut raw = Counted { inner: raw, progress };
         let start = start(&mut raw)?;
         let coding = CODINGS.iter().find(|(magic, _)| start.starts_with(magic));
@@ -149,7 +169,8 @@ impl Opened {
             let command = "iconv -f UTF-16 -t UTF-8 FILE | log-analytics … -";
             return Err(refused(&format!("UTF-16 text is not read here; convert it: {command}")));
         }
-        Ok(Self { coding, file: None, reader: Box::new(Cursor::new(start).chain(decoded)) })
+        let reader = Box::new(Cursor::new(start).chain(decoded));
+        Ok(Self { coding, file: None, progress: counter, reader })
     }
 }
 

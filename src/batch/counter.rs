@@ -1,6 +1,6 @@
 //! Counting without end: bodies of lines one after the other, and entries read elsewhere, as if they were one batch.
 //!
-//! Input: chunks of whole NDJSON lines, or [`RawEntry`]s. Output: one summary. What was cached for one chunk serves the
+//! Input: chunks of whole lines of NDJSON or of a log, or [`RawEntry`]s. Output: one summary. What was cached for one chunk serves the
 //! next, and keys are sorted once. Never: unbounded memory; it grows with what is distinct, and whoever feeds a counter
 //! takes the summary out when it is large.
 
@@ -9,11 +9,13 @@ use super::entry::Entry;
 use super::error::{BatchError, ItemError};
 use super::fast::FastReader;
 use super::limits::{Format, Limits};
+use super::lines::{LineCounter, LinePass};
 use super::raw::RawEntry;
 use super::rules::Rules;
 use super::tally::Tally;
 use super::walk::{Piece, walk};
 use super::whole::{BOM, Summarized, finish, reference};
+use crate::entry::{Reader, SkipTally};
 
 /// More entries than this are never counted together: counts have 32 bits, and a chunk is added at once.
 const MAX_ENTRIES: u32 = 1 << 31;
@@ -27,6 +29,7 @@ pub struct Counter {
     /// How much memory a chunk is likely to need.
     chunk_bytes: usize,
     caches: Caches,
+    line_counter: LineCounter,
     tally: Tally,
 }
 
@@ -39,6 +42,7 @@ impl Counter {
             now_ms,
             chunk_bytes,
             caches: Caches::for_bytes(chunk_bytes),
+            line_counter: LineCounter::new(),
             tally: Tally::for_bytes(chunk_bytes, limits.visitors),
         }
     }
@@ -61,6 +65,28 @@ impl Counter {
             Err(error) => Err(error),
             Ok(_) => panic!("the fast way stopped ({walked:?}) in lines that the reference counts"),
         }
+    }
+
+    /// Counts a chunk of whole log lines, and `is_last` those that never came to their end; what is no entry is skipped.
+    /// Returns how many lines it has.
+    ///
+    /// # Errors
+    /// More minutes than the limits allow.
+    pub fn add_log_lines(
+        &mut self,
+        lines: &[u8],
+        reader: &mut Reader,
+        skips: &mut SkipTally,
+        is_last: bool,
+    ) -> Result<u64, BatchError> {
+        let rules = &Rules::new(&self.limits, self.now_ms);
+        let (counter, tally) = (&mut self.line_counter, &mut self.tally);
+        let mut pass = LinePass { reader, counter, rules, tally, skips, number: 0 };
+        pass.body(lines)?;
+        if is_last {
+            pass.line(None)?;
+        }
+        Ok(pass.number)
     }
 
     /// Checks an entry by the rules that JSON entries are checked by, and counts it if `wanted` says so.
@@ -97,6 +123,7 @@ impl Counter {
     /// What was counted; the counter is empty then.
     pub fn take(&mut self) -> Summarized {
         self.caches = Caches::for_bytes(self.chunk_bytes);
+        self.line_counter = LineCounter::new();
         finish(std::mem::replace(&mut self.tally, Tally::for_bytes(self.chunk_bytes, self.limits.visitors)))
     }
 }

@@ -223,23 +223,35 @@ impl DryRunSummary {
                 fields.join(", ")
             );
         }
-        for (input, tally) in &self.skipped {
-            for (reason, count, lines) in tally.by_reason() {
-                eprintln!("{input}: {count} skipped: {reason}");
-                lines.iter().for_each(|line| eprintln!("  line {}: {}", line.number, line.text));
-            }
-        }
+        print_skipped(&self.skipped);
         if let Some(line) = self.first_skipped.as_ref().filter(|_| self.counted == 0) {
-            match nearest_format(line) {
-                Some((name, likeness)) if likeness > 0.2 => {
-                    eprintln!(
-                        "nothing was counted; the first line is most like {name}: give its format with --format"
-                    );
-                }
-                _ => eprintln!(
-                    "nothing was counted; the first line is like no known format: describe it with --format"
-                ),
-            }
+            print_nearest(line);
+        }
+    }
+}
+
+/// Prints skipped lines by input and reason.
+pub(super) fn print_skipped(skipped: &[(String, SkipTally)]) {
+    for (input, tally) in skipped {
+        for (reason, count, lines) in tally.by_reason() {
+            eprintln!("{input}: {count} skipped: {reason}");
+            lines.iter().for_each(|line| eprintln!("  line {}: {}", line.number, line.text));
+        }
+    }
+}
+
+/// Says which known format a line is most like, where nothing was counted.
+pub(super) fn print_nearest(line: &[u8]) {
+    match nearest_format(line) {
+        Some((name, likeness)) if likeness > 0.2 => {
+            eprintln!(
+                "nothing was counted; the first line is most like {name}: give its format with --format"
+            );
+        }
+        _ => {
+            eprintln!(
+                "nothing was counted; the first line is like no known format: describe it with --format"
+            );
         }
     }
 }

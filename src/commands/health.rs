@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Failure;
-use crate::client::{Base, Client};
+use crate::client::{ServerClient, ServerUrl};
 
 /// Which server, and what of it.
 #[derive(Args)]
 pub(super) struct HealthArgs {
-    /// The server: http://HOST:PORT or unix:PATH
+    /// The server: http://HOST:PORT, https://HOST or unix:PATH
     #[arg(long, env = "LOG_ANALYTICS_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    url: Base,
+    url: ServerUrl,
     /// Ask only whether the process is up (/healthz), not whether it takes batches (/readyz)
     #[arg(long)]
     live: bool,
@@ -20,7 +20,7 @@ pub(super) struct HealthArgs {
 
 pub(super) fn run(args: &HealthArgs) -> Result<ExitCode, Failure> {
     let path = if args.live { "/healthz" } else { "/readyz" };
-    let answer = Client::new(args.url.clone())
+    let answer = ServerClient::new(args.url.clone())
         .get(path, &[("connection", "close")])
         .map_err(|error| format!("{}: {error}", args.url))?;
     match answer.status {

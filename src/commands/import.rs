@@ -15,10 +15,11 @@ use super::summarize::parse_customer;
 use super::{Failure, dry_run, progress};
 use crate::base::clock;
 use crate::base::disk;
-use crate::client::Base;
+use crate::client::ServerUrl;
 use crate::config::Span;
-use crate::entry::{Format, FormatError, ReaderOptions, Zone};
+use crate::entry::{Format, FormatError, LineParameters, ReaderOptions, Zone};
 use crate::import::follow::Follow;
+use crate::import::position::PositionDir;
 use crate::import::send::{Compress, Delivery};
 use crate::import::{Import, Options, Totals, distinct};
 use crate::input::Input;
@@ -27,16 +28,15 @@ use crate::model::CustomerId;
 /// What to import, where to, and how.
 #[derive(Args)]
 pub(super) struct ImportArgs {
-    /// Access logs: NCSA common or combined, JSON lines of nginx, Caddy or Traefik, or entries as NDJSON; plain, gzip or
-    /// zstd; - is standard input
+    /// Access logs in nearly any format; plain, gzip, zstd or xz; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Whose entries they are
     #[arg(long, env = "LOG_ANALYTICS_CUSTOMER", value_name = "ID", value_parser = parse_customer)]
     customer: CustomerId,
-    /// The server: http://HOST:PORT or unix:PATH
+    /// The server: http://HOST:PORT, https://HOST or unix:PATH
     #[arg(long, env = "LOG_ANALYTICS_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    url: Base,
+    url: ServerUrl,
     /// File with the token that the gateway asks for
     #[arg(long, env = "LOG_ANALYTICS_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -58,12 +58,12 @@ pub(super) struct ImportArgs {
     /// Print the entries as NDJSON, and what would be counted and skipped on standard error; nothing is sent
     #[arg(long, conflicts_with = "follow")]
     dry_run: bool,
-    /// With --dry-run: what the lines are, if they do not tell it themselves: a name (combined, haproxy, iis, …), a log_format of
-    /// nginx, a LogFormat of Apache, or names of JSON fields (json:path=uri,userAgent=agent)
-    #[arg(long, value_name = "FORMAT", default_value = "auto", requires = "dry_run")]
+    /// What the lines are, if they do not tell it themselves: a name (combined, haproxy, iis, …), a log_format of nginx, a
+    /// LogFormat of Apache, or names of JSON fields (json:path=uri,userAgent=agent)
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
     format: String,
-    /// With --dry-run: zone of times that have none, such as Europe/Berlin or +02:00
-    #[arg(long, value_name = "ZONE", requires = "dry_run")]
+    /// Zone of times that have none, such as Europe/Berlin or +02:00
+    #[arg(long, value_name = "ZONE")]
     timezone: Option<Zone>,
     /// Stop at the first line that is no entry
     #[arg(long)]
@@ -71,9 +71,16 @@ pub(super) struct ImportArgs {
     /// Connections, each with a thread
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=512))]
     connections: u16,
-    /// How bodies are coded: zstd pays over a network, none on the same machine
-    #[arg(long, value_name = "CODING", value_enum, default_value = "none")]
-    compress: Coding,
+    /// How bodies are coded; by default zstd over a network, and not at all on the same machine
+    #[arg(long, value_name = "CODING", value_enum)]
+    compress: Option<Coding>,
+    /// File with further headers to send, one `name: value` a line
+    #[arg(long, value_name = "FILE")]
+    header_file: Option<PathBuf>,
+    /// Where it is remembered how far files are imported; by default $XDG_STATE_HOME/log-analytics or
+    /// ~/.local/state/log-analytics
+    #[arg(long, env = "LOG_ANALYTICS_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
     /// How long a batch is tried again before the import fails (with --follow: for ever)
     #[arg(long, value_name = "TIME", default_value = "5m")]
     retry_for: Span,
@@ -86,18 +93,18 @@ enum Coding {
     Gzip,
 }
 
-/// Bad lines that are shown; the rest is counted.
-const SHOWN_BAD_LINES: u64 = 5;
+/// Skipped lines that are shown; the rest is counted.
+const SHOWN_SKIPPED_LINES: u64 = 5;
 
 pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let inputs = distinct(&args.files);
+    let reader = ReaderOptions {
+        format: parse_format("--format", &args.format)?,
+        timezone: args.timezone.clone(),
+        keep_query: args.keep_query,
+    };
     if args.dry_run {
-        let options = ReaderOptions {
-            format: parse_format(&args.format)?,
-            timezone: args.timezone.clone(),
-            keep_query: args.keep_query,
-        };
-        return dry_run::run(&inputs, &options, args.strict);
+        return dry_run::run(&inputs, &reader, args.strict);
     }
     if args.follow && inputs.contains(&Input::Stdin) {
         let reason = "--follow needs files: standard input is read to its end anyway";
@@ -107,32 +114,14 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         // Before anything is sent: a name mistyped should not be found half-way.
         inputs.iter().try_for_each(can_be_read)?;
     }
-    let retry_for = (!args.follow).then_some(args.retry_for.0);
-    let delivery = Delivery {
-        server: args.url.clone(),
-        customer: args.customer.clone(),
-        token: args.token_file.as_deref().map(read_token).transpose()?,
-        compress: match args.compress {
-            Coding::None => Compress::None,
-            Coding::Zstd => Compress::Zstd,
-            Coding::Gzip => Compress::Gzip,
-        },
-        retry_for,
-    };
-    let options = Options {
-        delivery: Arc::new(delivery),
-        source: args.source.clone(),
-        keep_query: args.keep_query,
-        strict: args.strict,
-        connections: usize::from(args.connections),
-    };
+    let options = options(args, reader)?;
     let began = clock::monotonic();
     let shown = Arc::new(progress::Shown::default());
     let import = Import::new(options, {
         let shown = Arc::clone(&shown);
         move |line, before| match before {
-            0..SHOWN_BAD_LINES => shown.println(line),
-            SHOWN_BAD_LINES => shown.println("… further bad lines are counted, not shown"),
+            0..SHOWN_SKIPPED_LINES => shown.println(line),
+            SHOWN_SKIPPED_LINES => shown.println("… further skipped lines are counted, not shown"),
             _ => {}
         }
     });
@@ -158,14 +147,101 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
             format!("{failure}\nwhat was counted stays counted: run the same import again to go on").into()
         );
     }
-    Ok(if totals.conflicts > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let is_nothing = totals.counted + totals.already == 0 && totals.skipped.total() > 0;
+    if is_nothing && let Some((_, line)) = totals.skipped.first() {
+        dry_run::print_nearest(line.text.as_bytes());
+    }
+    Ok(if totals.conflicts > 0 || is_nothing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Reads a format; the error shows where it is wrong.
-fn parse_format(text: &str) -> Result<Format, Failure> {
+/// Lowers the flags.
+fn options(args: &ImportArgs, reader: ReaderOptions) -> Result<Options, Failure> {
+    let is_query_kept = if args.keep_query { Some("true") } else { None };
+    let timezone = args.timezone.as_ref().map(Zone::name);
+    let parameters = LineParameters::new(|name| match name {
+        "format" => Some(reader.format.text()),
+        "timezone" => timezone,
+        "keep-query" => is_query_kept,
+        _ => None,
+    });
+    let default = if args.url.is_local() { Coding::None } else { Coding::Zstd };
+    let delivery = Delivery {
+        server: args.url.clone(),
+        customer: args.customer.clone(),
+        parameters: parameters.map_err(|error| Failure::Usage(error.to_string()))?,
+        token: args.token_file.as_deref().map(read_token).transpose()?,
+        headers: args.header_file.as_deref().map(read_headers).transpose()?.unwrap_or_default(),
+        compress: match args.compress.unwrap_or(default) {
+            Coding::None => Compress::None,
+            Coding::Zstd => Compress::Zstd,
+            Coding::Gzip => Compress::Gzip,
+        },
+        retry_for: (!args.follow).then_some(args.retry_for.0),
+    };
+    let positions = args.state_dir.clone().or_else(default_state_dir).map(|dir| PositionDir {
+        dir,
+        server: args.url.to_string(),
+        customer: args.customer.as_str().to_owned(),
+        source: args.source.clone(),
+    });
+    Ok(Options {
+        delivery: Arc::new(delivery),
+        reader,
+        source: args.source.clone(),
+        positions,
+        strict: args.strict,
+        connections: usize::from(args.connections),
+    })
+}
+
+/// The state directory of the XDG base directory specification.
+fn default_state_dir() -> Option<PathBuf> {
+    let dir = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let base = dir("XDG_STATE_HOME").or_else(|| dir("HOME").map(|home| home.join(".local/state")))?;
+    Some(base.join("log-analytics"))
+}
+
+/// Headers that an import sets itself.
+const OWN_HEADERS: [&str; 7] = [
+    "x-customer-id",
+    "idempotency-key",
+    "content-type",
+    "content-encoding",
+    "content-length",
+    "transfer-encoding",
+    "host",
+];
+
+/// Reads `name: value` lines.
+fn read_headers(path: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let bad = |why: &str| Failure::Usage(format!("--header-file: {}: {why}", path.display()));
+    let file = disk::open_for_reading(path).map_err(|error| bad(&error.to_string()))?;
+    let mut headers = Vec::new();
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|error| bad(&error.to_string()))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let (name, value) = line.split_once(':').ok_or_else(|| bad("a line is not `name: value`"))?;
+        let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        let is_value = value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        if name.is_empty() || !is_name || !is_value {
+            return Err(bad("a line is not `name: value` in visible ASCII"));
+        }
+        if OWN_HEADERS.contains(&name.as_str()) {
+            return Err(bad(&format!("{name} is set by the import itself")));
+        }
+        headers.push((name, value.to_owned()));
+    }
+    Ok(headers)
+}
+
+/// Reads the format that a flag gives; the error shows where it is wrong.
+pub(super) fn parse_format(flag: &str, text: &str) -> Result<Format, Failure> {
     text.parse().map_err(|error: FormatError| {
         let column = text[..text.floor_char_boundary(error.at)].chars().count();
-        Failure::Usage(format!("--format {error}\n  {text}\n  {}^", " ".repeat(column)))
+        Failure::Usage(format!("{flag} {error}\n  {text}\n  {}^", " ".repeat(column)))
     })
 }
 
@@ -211,16 +287,17 @@ fn end_on_signals() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 fn print(totals: &Totals, elapsed: Duration, read_bytes: u64) {
-    let Totals { lines, counted, already, bad, cut, conflicts } = totals;
+    let Totals { lines, counted, already, skipped, conflicts } = totals;
     let seconds = elapsed.as_secs_f64().max(0.001);
     let rate = read_bytes as f64 / 1e6 / seconds;
     println!(
-        "{lines} lines read in {seconds:.1} s ({rate:.0} MB/s): {counted} counted, {already} counted before, {bad} bad"
+        "{lines} lines read in {seconds:.1} s ({rate:.0} MB/s): {counted} counted, {already} counted before, {} skipped",
+        skipped.total()
     );
-    if *cut > 0 {
-        println!("{cut} paths or user agents were cut to the server's limits");
+    for (reason, count, _) in skipped.by_reason() {
+        println!("{count} skipped: {reason}");
     }
     if *conflicts > 0 {
-        println!("{conflicts} NOT counted: the server holds other batches under their keys (see above)");
+        println!("{conflicts} lines overlap an earlier import and were not sent (see above)");
     }
 }

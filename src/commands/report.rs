@@ -11,7 +11,7 @@ use super::summarize::{columns, parse_customer, parse_size};
 use super::{Failure, parse_time};
 use crate::base::clock;
 use crate::base::disk::RealDisk;
-use crate::client::Base;
+use crate::client::ServerUrl;
 use crate::config::{DataDirArg, Span};
 use crate::data_dir::DataDir;
 use crate::model::{CustomerId, WindowSize, WindowStart};
@@ -24,9 +24,9 @@ use crate::time;
 pub(super) struct ReportArgs {
     #[command(flatten)]
     data: DataDirArg,
-    /// Ask this server instead of reading --data-dir: http://HOST:PORT or unix:PATH
+    /// Ask this server instead of reading --data-dir: http://HOST:PORT, https://HOST or unix:PATH
     #[arg(long, value_name = "URL", requires = "customer")]
-    url: Option<Base>,
+    url: Option<ServerUrl>,
     /// Customer to show; without it the only customer of --data-dir, or a table of all
     #[arg(long, env = "LOG_ANALYTICS_CUSTOMER", value_name = "ID", value_parser = parse_customer)]
     customer: Option<CustomerId>,
@@ -98,7 +98,7 @@ fn wanted(args: &ReportArgs, customer: CustomerId) -> Wanted {
     Wanted { customer, from_ms: args.from.or(args.last.map(begin)), to_ms: args.to, size: args.window }
 }
 
-fn from_server(args: &ReportArgs, url: &Base, look: Look) -> Result<String, Failure> {
+fn from_server(args: &ReportArgs, url: &ServerUrl, look: Look) -> Result<String, Failure> {
     let customer =
         args.customer.clone().ok_or_else(|| Failure::Usage("--url needs --customer".to_owned()))?;
     let token = args.token_file.as_deref().map(read_token).transpose()?;

@@ -8,8 +8,10 @@ use std::sync::atomic::AtomicU64;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, progress};
+use super::import::parse_format;
+use super::{Failure, dry_run, progress};
 use crate::base::clock;
+use crate::entry::{ReaderOptions, Zone};
 use crate::input::Input;
 use crate::model::{CustomerId, WindowSize};
 use crate::report::{Look, Report};
@@ -18,7 +20,7 @@ use crate::summarize::{self, Counted, Options};
 /// What to count, and how to print it.
 #[derive(Args)]
 pub(super) struct SummarizeArgs {
-    /// NDJSON or one JSON array each, plain, gzip or zstd; - is standard input
+    /// Access logs in nearly any format, NDJSON or one JSON array each; plain, gzip, zstd or xz; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Length of the windows
@@ -27,6 +29,15 @@ pub(super) struct SummarizeArgs {
     /// json: a line for each window, as its file without appliedThrough and checksum; text: one table for all
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "json")]
     format: Format,
+    /// What log lines are, if they do not tell it themselves: as --format of import
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    input_format: String,
+    /// Zone of times that have none, such as Europe/Berlin or +02:00
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<Zone>,
+    /// Count query strings as part of paths
+    #[arg(long)]
+    keep_query: bool,
     /// Threads; 0 for one per core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
@@ -60,15 +71,29 @@ pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         threads => threads,
     };
-    let options =
-        Options { customer: args.customer.clone(), size: args.window, threads, now_ms: clock::now_ms() };
+    let reader = ReaderOptions {
+        format: parse_format("--input-format", &args.input_format)?,
+        timezone: args.timezone.clone(),
+        keep_query: args.keep_query,
+    };
+    let (customer, size, now_ms) = (args.customer.clone(), args.window, clock::now_ms());
+    let options = Options { customer, size, threads, now_ms, reader };
     let read = Arc::new(AtomicU64::new(0));
     let shown = progress::Shown::default();
     shown.start(&inputs, "summarizing", Arc::clone(&read));
     let counted = summarize::summarize(&inputs, &options, &read);
     shown.finish();
-    match print(args, counted.map_err(|failure| failure.to_string())?) {
-        // Whoever reads has seen enough.
+    let counted = counted.map_err(|failure| failure.to_string())?;
+    dry_run::print_skipped(counted.skipped());
+    let first_skipped = counted.skipped().iter().find_map(|(_, skipped)| skipped.first());
+    if let Some((_, line)) = first_skipped
+        && counted.is_empty()
+    {
+        dry_run::print_nearest(line.text.as_bytes());
+        return Ok(ExitCode::FAILURE);
+    }
+    match print(args, counted) {
+        // The reader closed the pipe.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error.to_string().into()),
         Ok(()) => Ok(ExitCode::SUCCESS),

@@ -4,7 +4,7 @@
 //! parts of lines). Envelopes are opened one after the other; then the given format, or the first known one that fits,
 //! reads what is inside. Never: a clock, a file, or a result that depends on more than the line and the [`Carry`].
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
 use super::carry::{Carry, InvalidState};
 use super::client;
@@ -57,6 +57,21 @@ impl Reader {
     #[must_use]
     pub fn state(&self) -> Vec<(&'static str, String)> {
         self.carry.parameters()
+    }
+
+    /// Takes the state of another reader of the same log.
+    pub fn set_state_of(&mut self, other: &Self) {
+        self.carry.clone_from(&other.carry);
+    }
+
+    /// Whether lines may change the state of a reader that is not within a line: `false` is certain. Directives, parts of
+    /// lines (Docker, CRI) and journald's export do.
+    #[must_use]
+    pub fn may_carry(lines: &[u8]) -> bool {
+        let is_directive = |at: usize| matches!(lines.get(at + 1), Some(b'f' | b'F' | b's' | b'S'));
+        const MARKS: [&[u8]; 4] = [b"stdout", b"stderr", b"\"log\"", b"__CURSOR="];
+        memchr_iter(b'#', lines).any(is_directive)
+            || MARKS.iter().any(|mark| memmem::find(lines, mark).is_some())
     }
 
     /// Whether the next line may be the rest of one that has begun.

@@ -88,6 +88,21 @@ impl SkipTally {
         }
     }
 
+    /// Adds what was skipped in lines of which the first is the one behind `lines` others.
+    pub fn merge_behind(&mut self, lines: u64, mut other: SkipTally) {
+        other.first.iter_mut().flatten().for_each(|line| line.number += lines);
+        self.merge(other);
+    }
+
+    /// Adds what was skipped elsewhere, later in the same input.
+    pub fn merge(&mut self, other: SkipTally) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+        for (first, more) in self.first.iter_mut().zip(other.first) {
+            let space = SHOWN_LINES - first.len();
+            first.extend(more.into_iter().take(space));
+        }
+    }
+
     /// Lines skipped for this reason.
     #[must_use]
     pub fn count(&self, reason: Skip) -> u64 {

@@ -1,14 +1,14 @@
-//! Watching files that grow, through rotation, until somebody asks to stop.
+//! Watching files that grow, through rotation, until the import is asked to stop.
 //!
-//! In come paths; out go regions as they are complete, and in between the lines that are already there, walked by this
-//! thread alone. Files are looked at every `interval`; nothing depends on how often, see the [parent module](super).
+//! Input: paths. Output: regions as they are complete, and in between the lines that are already there, sent by this
+//! thread alone. Files are looked at every `interval`. Never: a result that depends on how often, see the [parent module](super).
 //!
 //! *Renamed* (the path is another file now): the old file is read on until it was quiet for `rotate_wait`, because
-//! servers go on writing to it until they reopen; then its last line counts as it is, and the new file is read from its
-//! start. *Truncated* (it is shorter than what was read, or begins with other bytes): it is read from its start. What was
-//! written between the last look and a truncation is lost to everybody who follows; importing the copy that was
-//! made (`import access.log.1`) counts exactly that, because all else in it is known. The same goes for a file that was
-//! rotated away twice between two looks.
+//! servers go on writing to it until they reopen; then its last line counts as it is, files that came and went meanwhile
+//! are imported, and the new file is read from its start. *Truncated* (it is shorter than what was read, or begins with other
+//! bytes): the rest is read from the copy that was made, which begins as the file did, and the file from its start. Lines
+//! written between the copy and the truncation are lost to everybody, and so is what was truncated without a copy: that is
+//! said, once for each time.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -20,12 +20,15 @@ use std::{io, mem};
 
 use crossbeam_channel::{Receiver, Sender as Channel};
 
-use super::region::Splitter;
-use super::run::{Counting, Failure, Import, Task, Totals, Worker};
+use super::position::{HEAD_BYTES, LogFileId, Tracker};
+use super::region::{RegionStart, Splitter};
+use super::rotation::{self, Rotated};
+use super::run::{Counting, Failure, Import, OpenFile, Totals};
+use super::walk::RegionProgress;
+use super::worker::{Task, Worker};
 use crate::base::{clock, disk};
+use crate::input::{Input, read_more};
 
-/// What is compared to notice that a file was written anew. Log lines begin with an address and a time.
-const HEAD_BYTES: usize = 1_024;
 /// How often a pause looks whether it should end.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -48,14 +51,14 @@ impl Import {
     pub fn follow(&self, paths: &[PathBuf], follow: &Follow) -> Result<Totals, Failure> {
         self.with_workers(|work, spares| {
             let mut worker = Worker::new(self);
-            let mut files: Vec<Followed> = paths.iter().map(|path| Followed::new(path, self)).collect();
+            let mut files: Vec<Followed> = paths.iter().map(|path| Followed::new(path)).collect();
             loop {
                 // Looked at before the files, so that what was there when it was set is read.
                 let ends = follow.end.load(Ordering::Relaxed);
                 for file in &mut files {
                     let mut look = Look { import: self, follow, work, spares, worker: &mut worker };
                     // A file that was rotated away is followed by its successor at once.
-                    while !self.is_over() && file.look(&mut look, ends).map_err(Failure::Read)? {}
+                    while !self.is_over() && file.look(&mut look, ends)? {}
                 }
                 if ends || self.is_over() {
                     return Ok(());
@@ -90,36 +93,52 @@ struct Look<'l, 'i> {
 struct Followed {
     path: PathBuf,
     name: Arc<str>,
-    source: String,
-    file: Option<Open>,
+    file: Option<OpenLog>,
+    /// Nothing was read yet: an earlier import may have left a position.
+    is_new: bool,
 }
 
 /// A file being read.
-struct Open {
+struct OpenLog {
     file: File,
-    id: (u64, u64),
+    id: LogFileId,
     /// Bytes read.
     offset: u64,
     /// What it begins with.
     head: Vec<u8>,
     splitter: Splitter,
-    /// Lines of the open region that are already imported.
-    walked: usize,
+    tracker: Arc<Tracker>,
+    /// How far the open region is imported.
+    progress: RegionProgress,
     /// When it was last seen to grow, or to be renamed.
     changed: Instant,
     is_renamed: bool,
 }
 
-impl Open {
-    fn new(file: File, source: &str) -> io::Result<Self> {
-        let data = file.metadata()?;
+impl OpenLog {
+    fn new(
+        file: File,
+        path: &Path,
+        import: &Import,
+        start: RegionStart,
+        progress: RegionProgress,
+    ) -> io::Result<Self> {
+        let id = LogFileId::of(&file)?;
+        let mut head = Vec::new();
+        if start.offset > 0 {
+            head = vec![0; HEAD_BYTES.min(start.offset as usize)];
+            file.read_exact_at(&mut head, 0)?;
+        }
+        let tracker = import.tracker(path, id.clone(), &start, progress);
+        tracker.add_head(&head);
         Ok(Self {
-            id: (data.dev(), data.ino()),
             file,
-            offset: 0,
-            head: Vec::new(),
-            splitter: Splitter::new(source),
-            walked: 0,
+            id,
+            offset: start.offset,
+            head,
+            splitter: Splitter::new(start),
+            tracker,
+            progress,
             changed: clock::monotonic(),
             is_renamed: false,
         })
@@ -132,7 +151,7 @@ impl Open {
         new.clear();
         self.file.seek(SeekFrom::Start(self.offset))?;
         let mut input = Counting { file: &self.file, progress: &import.progress };
-        crate::input::read_more(&mut input, new, READ_BYTES)?;
+        read_more(&mut input, new, READ_BYTES)?;
         let mut head = vec![0; self.head.len()];
         let filled = self.file.read_at(&mut head, 0)?;
         Ok(filled == head.len() && head == self.head && self.file.metadata()?.len() >= self.offset)
@@ -141,20 +160,14 @@ impl Open {
     /// Takes what was read.
     fn take(&mut self, new: &[u8]) {
         let missing = HEAD_BYTES - self.head.len();
-        self.head.extend_from_slice(&new[..new.len().min(missing)]);
+        let head = &new[..new.len().min(missing)];
+        self.head.extend_from_slice(head);
+        self.tracker.add_head(head);
         self.offset += new.len() as u64;
         self.splitter.push(new);
         if !new.is_empty() {
             self.changed = clock::monotonic();
         }
-    }
-
-    /// From its start again.
-    fn restart(&mut self, source: &str) {
-        self.offset = 0;
-        self.head.clear();
-        self.splitter = Splitter::new(source);
-        self.walked = 0;
     }
 }
 
@@ -162,33 +175,38 @@ impl Open {
 const READ_BYTES: usize = 1 << 20;
 
 impl Followed {
-    fn new(path: &Path, import: &Import) -> Self {
+    fn new(path: &Path) -> Self {
         let name = path.display().to_string().into();
-        Self { path: path.to_owned(), name, source: import.options.source.clone(), file: None }
+        Self { path: path.to_owned(), name, file: None, is_new: true }
     }
 
     /// Imports what is new. `true` where the file was left for another one, which can be looked at right away. `ends`
     /// where this is the last look.
-    fn look(&mut self, look: &mut Look<'_, '_>, ends: bool) -> io::Result<bool> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.name));
+    fn look(&mut self, look: &mut Look<'_, '_>, ends: bool) -> Result<bool, Failure> {
+        let named =
+            |error: io::Error| Failure::Read(io::Error::new(error.kind(), format!("{}: {error}", self.name)));
         let open = match &mut self.file {
             Some(open) => open,
             None => match disk::open_for_reading(&self.path) {
-                Ok(file) => self.file.insert(Open::new(file, &self.source).map_err(named)?),
+                Ok(file) => {
+                    let is_first = std::mem::take(&mut self.is_new);
+                    let open = look.begin(&self.path, file, is_first)?;
+                    self.file.insert(open)
+                }
                 // It will come.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
                 Err(error) => return Err(named(error)),
             },
         };
         // Looked at before reading, so that what was written before the rename is read after it was noticed.
-        if !open.is_renamed && is_another(&self.path, open.id).map_err(named)? {
+        if !open.is_renamed && is_another(&self.path, &open.id).map_err(named)? {
             open.is_renamed = true;
             open.changed = clock::monotonic();
         }
         let mut new = Vec::new();
         loop {
             if !open.read(&mut new, look.import).map_err(named)? {
-                open.restart(&self.source);
+                look.after_truncation(&self.path, &self.name, open).map_err(named)?;
                 continue;
             }
             if new.is_empty() {
@@ -201,8 +219,9 @@ impl Followed {
         }
         let quiet = clock::monotonic().duration_since(open.changed) >= look.follow.rotate_wait;
         let is_left = open.is_renamed && (quiet || ends);
-        look.open_region(&self.name, open, is_left);
+        look.open_region(&self.name, open, is_left, is_left || ends);
         if is_left {
+            look.between(&self.path, open)?;
             self.file = None;
         }
         Ok(is_left)
@@ -210,42 +229,108 @@ impl Followed {
 }
 
 /// Whether there is another file under the path than this one. No file is no other file: it may be about to come.
-fn is_another(path: &Path, id: (u64, u64)) -> io::Result<bool> {
+fn is_another(path: &Path, id: &LogFileId) -> io::Result<bool> {
     match path.metadata() {
-        Ok(data) => Ok((data.dev(), data.ino()) != id),
+        Ok(data) => Ok((data.dev(), data.ino()) != (id.device, id.inode)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
 impl Look<'_, '_> {
+    /// Opens a file under a path. At the first look an earlier import may have left a position: then what is left of rotated
+    /// files is imported first.
+    fn begin(&self, path: &Path, file: File, is_first: bool) -> Result<OpenLog, Failure> {
+        let (mut start, mut progress) = (self.import.beginning(), RegionProgress::default());
+        if is_first {
+            let mut planned = self.import.plan(&Input::File(path.to_owned())).map_err(Failure::Read)?;
+            if let Some(last) = planned.pop() {
+                (start, progress) = (last.start, last.progress);
+            }
+            for earlier in planned {
+                self.import.read_to_end(&earlier, self.work, self.spares)?;
+            }
+        }
+        let named = |error: io::Error| {
+            Failure::Read(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        };
+        OpenLog::new(file, path, self.import, start, progress).map_err(named)
+    }
+
+    /// Imports files that came and went under the path while an older one was read.
+    fn between(&self, path: &Path, open: &OpenLog) -> Result<(), Failure> {
+        let rotated = rotation::find(path, &open.tracker.position()).map_err(Failure::Read)?;
+        let Rotated::Found { later, .. } = rotated else { return Ok(()) };
+        for path in later {
+            self.import.read_to_end(&self.import.whole(Input::File(path)), self.work, self.spares)?;
+        }
+        Ok(())
+    }
+
+    /// Imports what the copy of a truncated file holds beyond what was read, and goes to the start of the file.
+    fn after_truncation(&mut self, path: &Path, name: &Arc<str>, open: &mut OpenLog) -> io::Result<()> {
+        let position = open.tracker.position();
+        match rotation::find(path, &position)? {
+            Rotated::Found { rest, .. } => {
+                let mut copy = Input::File(rest).open(Arc::default())?;
+                copy.skip(open.offset)?;
+                let mut new = Vec::new();
+                while read_more(&mut copy, &mut new, READ_BYTES)? > 0 {
+                    open.take(&new);
+                    new.clear();
+                    if !self.complete_regions(name, open) {
+                        return Ok(());
+                    }
+                }
+                self.open_region(name, open, true, true);
+            }
+            Rotated::Gone if open.offset > 0 => {
+                self.import.tell_of_gap(name, position.line());
+            }
+            Rotated::Gone => {}
+        }
+        let file = open.file.try_clone()?;
+        *open = OpenLog::new(file, path, self.import, self.import.beginning(), RegionProgress::default())?;
+        Ok(())
+    }
+
     /// Imports the regions that are complete. The first, if it was begun, is finished here, the others are handed out.
     /// `false` where the import is over.
-    fn complete_regions(&mut self, name: &Arc<str>, open: &mut Open) -> bool {
-        let from = mem::take(&mut open.walked);
-        if from > 0 {
-            let Some(region) = open.splitter.closed(Vec::new) else {
-                open.walked = from;
-                return true;
-            };
-            let task = Task { input: Arc::clone(name), region };
-            if self.worker.region(&task, from).is_none() {
+    fn complete_regions(&mut self, name: &Arc<str>, open: &mut OpenLog) -> bool {
+        if open.progress.lines > 0 {
+            let Some(region) = open.splitter.closed(Vec::new) else { return true };
+            let progress = mem::take(&mut open.progress);
+            let (input, tracker) = (Arc::clone(name), Arc::clone(&open.tracker));
+            if self
+                .worker
+                .region(&mut Task { input, tracker, region, progress, is_last_look: true })
+                .is_none()
+            {
                 return false;
             }
         }
-        self.import.dispatch(name, &mut open.splitter, self.work, self.spares)
+        let OpenLog { splitter, tracker, progress, .. } = open;
+        self.import.dispatch(OpenFile { name, tracker, progress }, splitter, self.work, self.spares)
     }
 
     /// Imports the lines that are there of a region that is not complete.
-    fn open_region(&mut self, name: &Arc<str>, open: &mut Open, with_unfinished: bool) {
-        let has_more = open.splitter.open_lines() > open.walked
+    fn open_region(
+        &mut self,
+        name: &Arc<str>,
+        open: &mut OpenLog,
+        with_unfinished: bool,
+        is_last_look: bool,
+    ) {
+        let has_more = open.splitter.open_lines() > open.progress.lines
             || (with_unfinished && open.splitter.unfinished_bytes() > 0);
         if !has_more {
             return;
         }
-        let task = Task { input: Arc::clone(name), region: open.splitter.open(with_unfinished) };
-        if let Some(lines) = self.worker.region(&task, open.walked) {
-            open.walked = lines;
+        let region = open.splitter.open(with_unfinished);
+        let (input, tracker) = (Arc::clone(name), Arc::clone(&open.tracker));
+        let mut task = Task { input, tracker, region, progress: open.progress, is_last_look };
+        if self.worker.region(&mut task).is_some() {
+            open.progress = task.progress;
         }
     }
 }

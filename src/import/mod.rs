@@ -1,22 +1,25 @@
 //! Old and growing log files to a server, each line once: what `log-analytics import` does.
 //!
-//! In come files of access logs; out go batches of NDJSON with idempotency keys. [`region`] cuts a stream into regions,
-//! [`mod@line`] reads a line, [`walk`] makes batches of a region, [`send`] delivers one, [`follow`] watches a growing file.
+//! Input: files of access logs. Output: batches of their lines, as they are, with idempotency keys; the server reads them.
+//! [`region`] cuts a stream into regions, [`walk`] makes batches of a region, [`send`] delivers one, [`follow`] watches a
+//! growing file, `position` remembers how far a file is imported, `rotation` finds what became of a rotated one. Never: an
+//! entry made here; a line is read only to see whether it is one.
 //!
 //! # Why every line is counted once
 //!
 //! A file may be imported twice, by an importer that was killed, while it grows, in between renamed or compressed,
-//! by two importers at the same time; and nothing is remembered but what the server has counted. It answers 202 where
+//! by two importers at the same time; and nothing need be remembered but what the server has counted. It answers 202 where
 //! it counts a batch, 409 where the same batch was counted under the key, and 422 where another one was. So the batches
 //! must be found again that an import made that saw *less* of the file. They are:
 //!
-//! *Lines* are numbered. A *region* is [`region::REGION_LINES`] = 4,096 = 8⁴ lines (or fewer, where they are long; where
-//! it ends follows from its bytes). A *block* of level `l` is 8ˡ lines of a region, starting at a multiple of 8ˡ. Blocks
-//! nest: two of them are apart, or one holds the other. A batch is the entries of one block.
+//! *Lines* are numbered; the parts of a line that a container runtime divided are one. A *region* is
+//! [`region::REGION_LINES`] = 4,096 = 8⁴ lines (or fewer, where they are long; where it ends follows from its bytes). A
+//! *block* of level `l` is 8ˡ lines of a region, starting at a multiple of 8ˡ. Blocks nest: two of them are apart, or one
+//! holds the other. A batch is the lines of one block from its first entry on.
 //!
-//! *Its key* names the block's first entry `e`: a 128-bit hash of `--source`, of all bytes before `e`'s line and of that
+//! *Its key* names that first entry `e`: a 128-bit hash of `--source`, of all bytes before `e`'s line and of that
 //! line itself. So all blocks that begin with `e` (lines without entry before it count for nothing) have one key, and at
-//! most one of them is ever counted. The level is not in the key.
+//! most one of them is ever counted. The level is not in the key. A batch has an entry, so the server remembers it.
 //!
 //! *The walk* through a region starts at its first entry. At entry `e` it sends the largest block that begins with `e`
 //! and has all its lines already; on 422 the next smaller one, and so on. On 202 or 409 it goes on at the first entry
@@ -36,6 +39,9 @@
 //! that was followed line by line one batch for each line, which another import finds again with 1.14 requests a line.
 //! `walk/tests.rs` holds all this against a model of the server.
 //!
+//! What the server forgets (its deduplication horizon) could be counted again. The position of a file, kept in the state
+//! directory, prevents that where the same importer reads the same file: it goes on where all before was answered.
+//!
 //! # What a file is
 //!
 //! Its bytes: not its name, which rotation changes; not its inode, which copies and compression change; not a hash of
@@ -45,18 +51,17 @@
 //!
 //! # What is not promised
 //!
-//! What the server forgets can be counted again: its deduplication horizon is the metric
+//! Without a position, what the server forgets can be counted again: its deduplication horizon is the metric
 //! `log_analytics_dedup_horizon_timestamp_seconds`. An import with other options (`--keep-query`) makes other batches:
 //! it is told as a conflict.
 
 pub mod follow;
-mod json_line;
-pub mod line;
-mod ncsa;
+pub mod position;
 pub mod region;
+mod rotation;
 mod run;
 pub mod send;
-mod stamp;
 pub mod walk;
+mod worker;
 
-pub use run::{BadLine, Failure, Import, Options, Totals, distinct};
+pub use run::{Failure, Import, Options, Totals, distinct};

@@ -1,8 +1,8 @@
-//! One import: the thread that reads, the threads that read lines and send, and what they find, added up.
+//! One import: the thread that reads, the threads that send, and what they find, added up.
 //!
-//! In come inputs and options; out come [`Totals`]. Each sending thread has a connection and takes one region after the
-//! other; it turns lines into entries itself, so that all cores do. The reader runs ahead by as many regions as there
-//! are threads, no further: memory is bounded whatever the files are.
+//! Input: files and options. Output: [`Totals`], and a position for each file. Each sending thread has a connection and takes one
+//! region after the other. The reader runs ahead by as many regions as there are threads, no further. Never: memory that grows
+//! with the files.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,24 +13,29 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender as Channel, bounded};
 
-use super::line::{Bad, LineReader};
-use super::region::{Region, Splitter};
-use super::send::{Delivery, Sender, Undelivered};
-use super::walk::{Entries, Walked, walk};
-use crate::base::clock;
+use super::position::{HEAD_BYTES, LogFileId, PositionDir, Tracker, read_head};
+use super::region::{RegionStart, Splitter};
+use super::rotation::{self, Rotated};
+use super::send::{Delivery, Undelivered};
+use super::walk::RegionProgress;
+use super::worker::{Task, Worker};
 use crate::base::sync::lock;
-use crate::input::{Coding, Input};
+use crate::base::{clock, disk};
+use crate::entry::{Reader, ReaderOptions, SkipTally};
+use crate::input::{Coding, Input, Opened};
 
 /// How to import.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where to.
     pub delivery: Arc<Delivery>,
+    /// How lines are read; the server reads them so, too.
+    pub reader: ReaderOptions,
     /// Tells files apart that begin with the same bytes.
     pub source: String,
-    /// Query strings are part of paths.
-    pub keep_query: bool,
-    /// The first bad line ends the import.
+    /// Where positions are kept; `None` to keep none.
+    pub positions: Option<PositionDir>,
+    /// The first line that is no entry ends the import.
     pub strict: bool,
     /// Connections, each with a thread.
     pub connections: usize,
@@ -39,50 +44,26 @@ pub struct Options {
 /// What an import found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Lines read.
+    /// Lines read; the parts of a divided line are one.
     pub lines: u64,
     /// Entries counted now.
     pub counted: u64,
     /// Entries that had been counted before.
     pub already: u64,
     /// Lines that are no entries.
-    pub bad: u64,
-    /// Paths and agents cut to the server's limits.
-    pub cut: u64,
-    /// Entries that were not sent, because their keys belong to other batches.
+    pub skipped: SkipTally,
+    /// Lines that were not sent, because their keys belong to other batches.
     pub conflicts: u64,
 }
-
-/// A line that is no entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadLine {
-    /// The name of the input.
-    pub input: String,
-    /// Counted from 1.
-    pub line: u64,
-    /// Why.
-    pub why: Bad,
-    /// Its beginning, as it is.
-    pub text: String,
-}
-
-impl std::fmt::Display for BadLine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}: {}: {}", self.input, self.line, self.why, crate::report::printable(&self.text))
-    }
-}
-
-/// Characters of a bad line that are shown.
-const SHOWN_CHARS: usize = 120;
 
 /// Why an import ended early. What was counted until then stays counted; the next import goes on from there.
 #[derive(Debug)]
 pub enum Failure {
     /// An input cannot be read.
     Read(io::Error),
-    /// `strict`, and there was a bad line.
-    Strict(BadLine),
-    /// The server refuses an entry, or everything, or is gone.
+    /// `strict`, and there was a line that is no entry.
+    Strict(String),
+    /// The server refuses a batch, or everything, or is gone.
     Undelivered {
         /// Where the batch begins: input and line.
         at: String,
@@ -95,7 +76,7 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Read(error) => error.fmt(f),
-            Self::Strict(line) => line.fmt(f),
+            Self::Strict(line) => f.write_str(line),
             Self::Undelivered { at, why } => write!(f, "{at}: {why}"),
         }
     }
@@ -110,19 +91,22 @@ pub struct Import {
     pub progress: Arc<AtomicU64>,
     /// Set to end the import; what is on its way is given up.
     pub stop: Arc<AtomicBool>,
-    totals: Mutex<Totals>,
+    pub(super) totals: Mutex<Totals>,
     failure: Mutex<Option<Failure>>,
+    /// Of every file, for the last write of its position.
+    trackers: Mutex<Vec<Arc<Tracker>>>,
     /// Is told of every bad line and every conflict, with how many there were before.
-    tell: Tell,
+    pub(super) tell: Tell,
 }
 
 /// What is called with a line to show and how many there were before.
 type Tell = Box<dyn Fn(&str, u64) + Send + Sync>;
 
-/// A region and whose it is.
-pub(super) struct Task {
-    pub(super) input: Arc<str>,
-    pub(super) region: Region,
+/// A file to import, from where on.
+pub(super) struct Planned {
+    pub(super) input: Input,
+    pub(super) start: RegionStart,
+    pub(super) progress: RegionProgress,
 }
 
 impl Import {
@@ -134,6 +118,7 @@ impl Import {
             stop: Arc::default(),
             totals: Mutex::default(),
             failure: Mutex::default(),
+            trackers: Mutex::default(),
             tell: Box::new(tell),
         }
     }
@@ -145,7 +130,7 @@ impl Import {
     pub fn run(&self, inputs: &[Input]) -> Result<Totals, Failure> {
         self.with_workers(|work, spares| {
             for input in inputs {
-                self.read_to_end(input, work, spares)?;
+                self.read_input(input, work, spares)?;
             }
             Ok(())
         })
@@ -176,6 +161,7 @@ impl Import {
             // The workers end when they have taken everything.
             drop(work);
         });
+        lock(&self.trackers).drain(..).for_each(|tracker| tracker.finish());
         match lock(&self.failure).take() {
             Some(failure) => Err(failure),
             None => Ok(self.totals()),
@@ -202,55 +188,173 @@ impl Import {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    fn read_to_end(
+    /// Where the file of an input begins: nothing of it is imported.
+    pub(super) fn beginning(&self) -> RegionStart {
+        RegionStart::of_source(&self.options.source, Reader::new(self.options.reader.clone()))
+    }
+
+    /// All of an input.
+    pub(super) fn whole(&self, input: Input) -> Planned {
+        Planned { input, start: self.beginning(), progress: RegionProgress::default() }
+    }
+
+    fn read_input(
         &self,
         input: &Input,
         work: &Channel<Task>,
         spares: &Receiver<Vec<u8>>,
     ) -> Result<(), Failure> {
+        for planned in self.plan(input).map_err(Failure::Read)? {
+            self.read_to_end(&planned, work, spares)?;
+        }
+        Ok(())
+    }
+
+    /// The files to import for an input: what is left of a rotated one first.
+    pub(super) fn plan(&self, input: &Input) -> io::Result<Vec<Planned>> {
+        let (Input::File(path), Some(positions)) = (input, &self.options.positions) else {
+            return Ok(vec![self.whole(input.clone())]);
+        };
+        let Some(position) = positions.load(path) else { return Ok(vec![self.whole(input.clone())]) };
+        let Some((start, progress)) = position.resume(&self.options.reader) else {
+            return Ok(vec![self.whole(input.clone())]);
+        };
+        let mut opened = input.open(Arc::default())?;
+        let head = read_head(&mut opened).map_err(crate::data_dir::at(path))?;
+        let is_shorter = opened.plain_file().is_some_and(|(_, bytes)| bytes < position.imported_bytes());
+        if position.begins_as(&head) && !is_shorter {
+            return Ok(vec![Planned { input: input.clone(), start, progress }]);
+        }
+        let mut planned = Vec::new();
+        match rotation::find(path, &position)? {
+            Rotated::Gone => self.tell_of_gap(&path.display().to_string(), start.line),
+            Rotated::Found { rest, later } => {
+                planned.push(Planned { input: Input::File(rest), start, progress });
+                planned.extend(later.into_iter().map(|path| self.whole(Input::File(path))));
+            }
+        }
+        planned.push(self.whole(input.clone()));
+        Ok(planned)
+    }
+
+    /// Says that lines may be missing, and how that is avoided.
+    pub(super) fn tell_of_gap(&self, path: &str, line: u64) {
+        let what = format!(
+            "{path}: this is another file than the one that was imported to about line {line}, and no rotated file beside it \
+             begins as that one did: lines written to it since then are not counted. Have logrotate keep at least one \
+             uncompressed file (rotate, delaycompress) and use create, not copytruncate"
+        );
+        (self.tell)(&what, 0);
+    }
+
+    /// Imports a planned file to its end.
+    pub(super) fn read_to_end(
+        &self,
+        planned: &Planned,
+        work: &Channel<Task>,
+        spares: &Receiver<Vec<u8>>,
+    ) -> Result<(), Failure> {
+        let Planned { input, start, progress } = planned;
         let name: Arc<str> = input.name().into();
         let named =
             |error: io::Error| Failure::Read(io::Error::new(error.kind(), format!("{name}: {error}")));
-        let mut reader = input.open(Arc::clone(&self.progress)).map_err(Failure::Read)?;
-        let mut splitter = Splitter::new(&self.options.source);
+        let (mut reader, tracker) = self.open(input, start, *progress).map_err(Failure::Read)?;
+        let mut splitter = Splitter::new(start.clone());
+        let mut progress = *progress;
         let plain_file = match input {
             Input::File(path) if reader.coding == Coding::Plain => Some(path),
             _ => None,
         };
+        let mut unseen_head = if start.offset == 0 { HEAD_BYTES } else { 0 };
         loop {
             if self.is_over() {
                 return Ok(());
             }
+            let before = splitter.buffered().len();
             if splitter.read(&mut reader).map_err(named)? == 0 {
                 let unfinished = splitter.unfinished_bytes() > 0;
                 match plain_file {
                     // It may be in the middle of being written.
-                    Some(path) if unfinished && was_just_written(path) => std::thread::sleep(WRITTEN_LOOK),
+                    Some(path) if unfinished && modified_recently(path) => {
+                        std::thread::sleep(RECHECK_INTERVAL);
+                    }
                     _ => break,
                 }
             }
-            if !self.dispatch(&name, &mut splitter, work, spares) {
+            if unseen_head > 0 {
+                let new = &splitter.buffered()[before..];
+                tracker.add_head(new);
+                unseen_head = unseen_head.saturating_sub(new.len());
+            }
+            let open = OpenFile { name: &name, tracker: &tracker, progress: &mut progress };
+            if !self.dispatch(open, &mut splitter, work, spares) {
                 return Ok(());
             }
         }
         let region = splitter.open(true);
-        if !region.bytes.is_empty() {
-            // A refused task means that all workers are gone, and why is known.
-            let _ = work.send(Task { input: name, region });
-        }
+        // Sent even if it has no lines: then it says how far the file is imported.
+        let task = Task { input: name, tracker, region, progress, is_last_look: true };
+        // A refused task means that all workers are gone, and why is known.
+        let _ = work.send(task);
         Ok(())
+    }
+
+    /// Opens an input where it is to be read on, and what follows its answers.
+    fn open(
+        &self,
+        input: &Input,
+        start: &RegionStart,
+        progress: RegionProgress,
+    ) -> io::Result<(Opened, Arc<Tracker>)> {
+        let mut reader = input.open(Arc::clone(&self.progress))?;
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", input.name()));
+        let tracker = match input {
+            Input::File(path) if path.is_file() => {
+                let identity = LogFileId::of(&disk::open_for_reading(path)?).map_err(named)?;
+                self.tracker(path, identity, start, progress)
+            }
+            // What cannot be read again has no position.
+            _ => Arc::new(Tracker::of_stream(start.clone())),
+        };
+        if start.offset > 0 {
+            let mut again = input.open(Arc::default())?;
+            tracker.add_head(&read_head(&mut again).map_err(named)?);
+            reader.skip(start.offset).map_err(named)?;
+        }
+        Ok((reader, tracker))
+    }
+
+    /// What follows the answers of a file's regions.
+    pub(super) fn tracker(
+        &self,
+        path: &Path,
+        identity: LogFileId,
+        start: &RegionStart,
+        progress: RegionProgress,
+    ) -> Arc<Tracker> {
+        let positions = self.options.positions.clone();
+        let tracker = Arc::new(Tracker::new(positions, path, identity, (start.clone(), progress)));
+        lock(&self.trackers).push(Arc::clone(&tracker));
+        tracker
     }
 
     /// Hands out the regions that are complete; `false` where nobody takes any more.
     pub(super) fn dispatch(
         &self,
-        input: &Arc<str>,
+        open: OpenFile<'_>,
         splitter: &mut Splitter,
         work: &Channel<Task>,
         spares: &Receiver<Vec<u8>>,
     ) -> bool {
         while let Some(region) = splitter.closed(|| spares.try_recv().unwrap_or_default()) {
-            if self.is_over() || work.send(Task { input: Arc::clone(input), region }).is_err() {
+            let task = Task {
+                input: Arc::clone(open.name),
+                tracker: Arc::clone(open.tracker),
+                region,
+                progress: std::mem::take(open.progress),
+                is_last_look: true,
+            };
+            if self.is_over() || work.send(task).is_err() {
                 return false;
             }
         }
@@ -258,121 +362,24 @@ impl Import {
     }
 }
 
-/// A line without end at the end of a plain file counts once the file was left alone for this long.
-const WRITTEN_QUIET: Duration = Duration::from_secs(2);
-const WRITTEN_LOOK: Duration = Duration::from_millis(100);
+/// A file whose regions are handed out.
+pub(super) struct OpenFile<'o> {
+    pub(super) name: &'o Arc<str>,
+    pub(super) tracker: &'o Arc<Tracker>,
+    /// How far the region that is cut next is imported.
+    pub(super) progress: &'o mut RegionProgress,
+}
 
-fn was_just_written(path: &Path) -> bool {
+/// A line without end at the end of a plain file counts once the file was left alone for this long.
+const QUIET_AFTER: Duration = Duration::from_secs(2);
+const RECHECK_INTERVAL: Duration = Duration::from_millis(100);
+
+fn modified_recently(path: &Path) -> bool {
     let modified = path.metadata().and_then(|data| data.modified());
     let Ok(Ok(since_1970)) = modified.map(|at| at.duration_since(std::time::UNIX_EPOCH)) else {
         return false;
     };
-    clock::now_ms().saturating_sub(since_1970.as_millis() as u64) < WRITTEN_QUIET.as_millis() as u64
-}
-
-/// Takes regions, reads their lines and sends them.
-pub(super) struct Worker<'i> {
-    import: &'i Import,
-    reader: LineReader,
-    entries: Entries,
-    sender: Sender,
-}
-
-impl<'i> Worker<'i> {
-    pub(super) fn new(import: &'i Import) -> Self {
-        let Options { delivery, keep_query, .. } = &import.options;
-        Self {
-            import,
-            reader: LineReader::new(*keep_query),
-            entries: Entries::default(),
-            sender: Sender::new(Arc::clone(delivery), Arc::clone(&import.stop)),
-        }
-    }
-
-    fn run(mut self, tasks: &Receiver<Task>, give_back: &Channel<Vec<u8>>) {
-        for task in tasks {
-            if self.import.is_over() || self.region(&task, 0).is_none() {
-                break;
-            }
-            let _ = give_back.try_send(task.region.bytes);
-        }
-    }
-
-    /// Imports a region from line `from` on. How many lines it has, or `None` where the import is over.
-    pub(super) fn region(&mut self, task: &Task, from: usize) -> Option<usize> {
-        let import = self.import;
-        let cut = self.reader.cut;
-        self.entries.read(&task.region, &mut self.reader);
-        let (entries, region) = (&self.entries, &task.region);
-        let mut totals = Totals {
-            lines: (entries.lines() - from) as u64,
-            cut: self.reader.cut - cut,
-            ..Totals::default()
-        };
-        for (line, why) in entries.bad.iter().filter(|(line, _)| *line >= from) {
-            let bad = BadLine {
-                input: task.input.to_string(),
-                line: region.first_line + *line as u64,
-                why: *why,
-                text: shown(entries.line(region, *line)),
-            };
-            if import.options.strict {
-                import.fail(Failure::Strict(bad));
-                return None;
-            }
-            let before = lock(&import.totals).bad + totals.bad;
-            (import.tell)(&bad.to_string(), before);
-            totals.bad += 1;
-        }
-        match walk(region, entries, from, &mut self.sender) {
-            Ok(walked) => totals.add_walked(&walked, entries, task, &import.tell),
-            Err(why) => {
-                let at = format!("{}: a batch from line {} on", task.input, region.first_line);
-                import.fail(Failure::Undelivered { at, why });
-                return None;
-            }
-        }
-        lock(&import.totals).add(&totals);
-        Some(entries.lines())
-    }
-}
-
-/// The beginning of a line, for people.
-fn shown(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&line[..line.len().min(4 * SHOWN_CHARS)]);
-    let mut chars = text.chars();
-    let mut shown: String = chars.by_ref().take(SHOWN_CHARS).collect();
-    if chars.next().is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-impl Totals {
-    fn add_walked(&mut self, walked: &Walked, entries: &Entries, task: &Task, tell: &dyn Fn(&str, u64)) {
-        self.counted += walked.counted;
-        self.already += walked.already;
-        if let Some(line) = walked.conflict {
-            self.conflicts = entries.entries_before(entries.lines()) - entries.entries_before(line);
-            let line = task.region.first_line + line as u64;
-            let what = format!(
-                "{}:{line}: not counted, {} entries: the server counted others under the same keys. Either these \
-                 lines were imported as part of a longer copy of the file or with other options, or another file begins \
-                 with the same lines (then use --source)",
-                task.input, self.conflicts
-            );
-            tell(&what, 0);
-        }
-    }
-
-    fn add(&mut self, other: &Totals) {
-        self.lines += other.lines;
-        self.counted += other.counted;
-        self.already += other.already;
-        self.bad += other.bad;
-        self.cut += other.cut;
-        self.conflicts += other.conflicts;
-    }
+    clock::now_ms().saturating_sub(since_1970.as_millis() as u64) < QUIET_AFTER.as_millis() as u64
 }
 
 /// A file that is read on from where it ended.

@@ -1,8 +1,8 @@
 //! Batches over HTTP, each until it is answered: retries, backoff, and what each answer means.
 //!
-//! In come keys and bodies; out comes what the server made of them. Because every batch has a key, sending one again is
+//! Input: batches with their keys. Output: what the server made of them. Because every batch has a key, sending one again is
 //! always safe, so every failure that time can heal is tried again: refused and broken connections, 408, 429 and all of
-//! 5xx, after `retry-after` where it is given. Nothing here knows files.
+//! 5xx, after `retry-after` where it is given. Never: knowledge of files.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -10,9 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::walk::{Answer, Post};
+use serde::Deserialize;
+
+use super::walk::{BatchFate, OutgoingBatch, Post, PostAnswer};
 use crate::base::clock;
-use crate::client::{self, Base, Client};
+use crate::client::{ServerAnswer, ServerClient, ServerUrl};
+use crate::entry::LineParameters;
 use crate::model::CustomerId;
 
 /// The pause before the second try; doubled for each further one.
@@ -37,11 +40,15 @@ pub enum Compress {
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// The server.
-    pub server: Base,
+    pub server: ServerUrl,
     /// Whose batches they are.
     pub customer: CustomerId,
+    /// How the server is to read the lines.
+    pub parameters: LineParameters,
     /// Sent as `authorization: Bearer …`.
     pub token: Option<String>,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
     /// How bodies are coded.
     pub compress: Compress,
     /// For how long a batch is tried again; `None` for ever.
@@ -62,8 +69,10 @@ pub enum Undelivered {
     GaveUp {
         /// The last thing that went wrong.
         last: String,
+        /// For how long it was tried.
+        after: Duration,
     },
-    /// Somebody asked to stop.
+    /// The import was asked to stop.
     Stopped,
 }
 
@@ -71,7 +80,9 @@ impl std::fmt::Display for Undelivered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Refused { status, description } => write!(f, "the server answered {status}: {description}"),
-            Self::GaveUp { last } => write!(f, "no batch could be delivered any more: {last}"),
+            Self::GaveUp { last, after } => {
+                write!(f, "gave up: the server could not be reached for {} s: {last}", after.as_secs())
+            }
             Self::Stopped => f.write_str("stopped"),
         }
     }
@@ -80,7 +91,7 @@ impl std::fmt::Display for Undelivered {
 /// Delivers over one connection.
 pub struct Sender {
     delivery: Arc<Delivery>,
-    client: Client,
+    client: ServerClient,
     authorization: Option<String>,
     /// Ends pauses, and with them the batch.
     stop: Arc<AtomicBool>,
@@ -89,7 +100,7 @@ pub struct Sender {
 impl Sender {
     /// Connects when the first batch is sent.
     pub fn new(delivery: Arc<Delivery>, stop: Arc<AtomicBool>) -> Self {
-        let client = Client::new(delivery.server.clone());
+        let client = ServerClient::new(delivery.server.clone());
         let authorization = delivery.token.as_ref().map(|token| format!("Bearer {token}"));
         Self { delivery, client, authorization, stop }
     }
@@ -105,12 +116,12 @@ impl Sender {
         };
         match encoded {
             Ok((name, encoded)) => (Some(name), encoded.into()),
-            // As it is, it is right as well.
+            // Fall back to sending it uncompressed.
             Err(_) => (None, body.into()),
         }
     }
 
-    /// Waits, unless somebody asks to stop.
+    /// Waits, unless the import is asked to stop.
     fn pause(&self, pause: Duration) -> Result<(), Undelivered> {
         let until = clock::monotonic() + pause;
         loop {
@@ -132,43 +143,67 @@ impl Sender {
 
 /// What an answer means.
 enum Meaning {
-    Done(Answer),
+    Done(PostAnswer),
     Never,
     /// Not now.
     Later,
 }
 
-fn meaning(answer: &client::Answer) -> Meaning {
-    match answer.status {
-        200..=299 => Meaning::Done(Answer::Counted),
-        409 => Meaning::Done(Answer::AlreadyCounted),
-        422 => Meaning::Done(Answer::OtherBatch),
-        408 | 429 | 500..=599 => Meaning::Later,
-        _ => Meaning::Never,
+fn meaning(answer: &ServerAnswer) -> Meaning {
+    /// The numbers of a 202 or 409.
+    #[derive(Default, Deserialize)]
+    struct Numbers {
+        #[serde(default)]
+        entries: u64,
+        #[serde(default)]
+        skipped: u64,
     }
+    let fate = match answer.status {
+        200..=299 => BatchFate::Counted,
+        409 => BatchFate::AlreadyCounted,
+        422 => BatchFate::OtherBatch,
+        408 | 429 | 500..=599 => return Meaning::Later,
+        _ => return Meaning::Never,
+    };
+    let Numbers { entries, skipped } = serde_json::from_slice(&answer.body).unwrap_or_default();
+    Meaning::Done(PostAnswer { fate, entries, skipped })
+}
+
+/// The target of a batch: the parameters that all have, and the reader's state before it.
+fn target(parameters: &LineParameters, state: &[(&'static str, String)]) -> String {
+    let mut target = String::from("/logs");
+    let state = state.iter().map(|(name, value)| format!("{name}={value}"));
+    let pairs = std::iter::once(parameters.text().to_owned()).chain(state).filter(|pair| !pair.is_empty());
+    for (number, pair) in pairs.enumerate() {
+        target.push(if number == 0 { '?' } else { '&' });
+        target.push_str(&pair);
+    }
+    target
 }
 
 impl Post for Sender {
     type Error = Undelivered;
 
-    fn post(&mut self, key: &str, body: &[u8]) -> Result<Answer, Undelivered> {
-        let (encoding, encoded) = self.encode(body);
+    fn post(&mut self, batch: OutgoingBatch<'_>) -> Result<PostAnswer, Undelivered> {
+        let (encoding, encoded) = self.encode(batch.lines);
         let delivery = Arc::clone(&self.delivery);
         let authorization = self.authorization.clone();
+        let target = target(&delivery.parameters, batch.state);
         let mut headers = vec![
             ("x-customer-id", delivery.customer.as_str()),
-            ("content-type", "application/x-ndjson"),
-            ("idempotency-key", key),
+            ("content-type", "text/plain"),
+            ("idempotency-key", batch.key),
         ];
         headers.extend(encoding.map(|name| ("content-encoding", name)));
         headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
+        headers.extend(delivery.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let (since, mut pause) = (clock::monotonic(), FIRST_PAUSE);
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Undelivered::Stopped);
             }
             let was_connected = self.client.is_connected();
-            let (wait, last) = match self.client.post("/logs", &headers, &encoded) {
+            let (wait, last) = match self.client.post(&target, &headers, &encoded) {
                 // The server may close a connection that was idle: that is no sign of trouble.
                 Err(_) if was_connected => continue,
                 Err(error) => (pause, error.to_string()),
@@ -188,10 +223,46 @@ impl Post for Sender {
                 },
             };
             if self.gives_up(since) {
-                return Err(Undelivered::GaveUp { last });
+                return Err(Undelivered::GaveUp { last, after: clock::monotonic().duration_since(since) });
             }
             self.pause(wait)?;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_have_the_parameters_and_the_state() {
+        let parameters = |text: &str| LineParameters::from_text(text).unwrap();
+        let state = [("fields", "%20date".to_owned())];
+        for (text, state, want) in [
+            ("", &[][..], "/logs"),
+            ("timezone=UTC", &[], "/logs?timezone=UTC"),
+            ("", &state, "/logs?fields=%20date"),
+            ("timezone=UTC", &state, "/logs?timezone=UTC&fields=%20date"),
+        ] {
+            assert_eq!(target(&parameters(text), state), want);
+        }
+    }
+
+    #[test]
+    fn answers_give_their_numbers_where_they_have_them() {
+        let answer = |status: u16, body: &str| match meaning(&ServerAnswer {
+            status,
+            retry_after: None,
+            body: body.into(),
+        }) {
+            Meaning::Done(answer) => Some(answer),
+            Meaning::Never | Meaning::Later => None,
+        };
+        let counted = PostAnswer { fate: BatchFate::Counted, entries: 3, skipped: 1 };
+        assert_eq!(answer(202, r#"{"entries":3,"skipped":1,"windows":1}"#), Some(counted));
+        let known = PostAnswer { fate: BatchFate::AlreadyCounted, entries: 0, skipped: 0 };
+        assert_eq!(answer(409, "{}"), Some(known));
+        assert_eq!((answer(503, ""), answer(400, "")), (None, None));
     }
 }

@@ -1,11 +1,11 @@
 //! From a region to batches that are counted once, however often and in whatever states of the file it is imported.
 //!
-//! In comes a region, read into entries; out go batches with their keys, and what the server said of them. The scheme
-//! and the argument why it is right stand in the [parent module](super). Nothing here knows HTTP, files or time, so
-//! that tests put a model of the server behind [`Post`].
+//! Input: a region. Output: batches of its lines with their keys, and what the server said of them. The scheme and the argument
+//! why it is right stand in the [parent module](super). Never: HTTP, files or time, so that tests put a model of the server
+//! behind [`Post`].
 
-use super::line::{Bad, LineReader, Read};
 use super::region::{REGION_LINES, Region};
+use crate::entry::{Outcome, Reader, SkipTally};
 
 /// Lines of a block grow by this factor from level to level.
 const FAN: usize = 8;
@@ -18,13 +18,35 @@ const _: () = assert!(FAN.pow(TOP_LEVEL) == REGION_LINES, "the largest block is 
 
 /// What the server said of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum BatchFate {
     /// It is counted now.
     Counted,
-    /// It was counted before, entry for entry.
+    /// It was counted before, line for line.
     AlreadyCounted,
     /// Another batch was counted under its key.
     OtherBatch,
+}
+
+/// A batch to send.
+#[derive(Clone, Copy, Debug)]
+pub struct OutgoingBatch<'b> {
+    /// Its key.
+    pub key: &'b str,
+    /// The reader's state before its first line, as parameters.
+    pub state: &'b [(&'static str, String)],
+    /// Its lines.
+    pub lines: &'b [u8],
+}
+
+/// An answer, with the numbers that it gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PostAnswer {
+    /// What became of the batch.
+    pub fate: BatchFate,
+    /// Its entries.
+    pub entries: u64,
+    /// Its lines that are no entries.
+    pub skipped: u64,
 }
 
 /// Who takes batches.
@@ -36,150 +58,159 @@ pub trait Post {
     ///
     /// # Errors
     /// Where there is none, or one that no other try can change.
-    fn post(&mut self, key: &str, body: &[u8]) -> Result<Answer, Self::Error>;
+    fn post(&mut self, batch: OutgoingBatch<'_>) -> Result<PostAnswer, Self::Error>;
 }
 
-/// A region's lines as entries.
-#[derive(Debug, Default)]
-pub struct Entries {
-    /// NDJSON.
-    body: Vec<u8>,
-    /// For each line, where the body ends after it.
-    body_ends: Vec<u32>,
-    /// For each line, how many entries there are before it; and for the end.
-    entries_before: Vec<u16>,
-    /// For each line, where it ends in the region, without line end.
-    line_ends: Vec<u32>,
-    /// Lines that are no entries, by number within the region.
-    pub bad: Vec<(usize, Bad)>,
-}
-
-impl Entries {
-    /// Reads all lines of a region, in memory that is used again.
-    pub fn read(&mut self, region: &Region, reader: &mut LineReader) {
-        self.body.clear();
-        self.body_ends.clear();
-        self.entries_before.clear();
-        self.line_ends.clear();
-        self.bad.clear();
-        let bytes = &region.bytes;
-        let (mut start, mut entries) = (0, 0);
-        while start < bytes.len() {
-            let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at);
-            self.entries_before.push(entries);
-            match reader.append(&bytes[start..end], &mut self.body) {
-                Ok(Read::Entry) => entries += 1,
-                Ok(Read::Nothing) => {}
-                Err(bad) => self.bad.push((self.line_ends.len(), bad)),
-            }
-            self.body_ends.push(self.body.len() as u32);
-            self.line_ends.push(end as u32);
-            start = end + 1;
-        }
-        self.entries_before.push(entries);
-        assert!(self.lines() <= REGION_LINES, "a region has no more lines");
-    }
-
-    /// How many lines there are.
-    pub fn lines(&self) -> usize {
-        self.line_ends.len()
-    }
-
-    /// How many entries there are before a line.
-    pub fn entries_before(&self, line: usize) -> u64 {
-        u64::from(self.entries_before[line])
-    }
-
-    /// The first line from `line` on that is an entry.
-    fn first_entry(&self, line: usize) -> Option<usize> {
-        let before = self.entries_before[line];
-        // The first line that has more entries before it follows the one looked for.
-        let next = self.entries_before.partition_point(|count| *count <= before);
-        (next < self.entries_before.len()).then(|| next - 1)
-    }
-
-    fn body(&self, from: usize, to: usize) -> &[u8] {
-        let end = |line: usize| if line == 0 { 0 } else { self.body_ends[line - 1] as usize };
-        &self.body[end(from)..end(to)]
-    }
-
-    /// A line as it is in the region.
-    pub fn line<'r>(&self, region: &'r Region, line: usize) -> &'r [u8] {
-        let start = if line == 0 { 0 } else { self.line_ends[line - 1] as usize + 1 };
-        &region.bytes[start..self.line_ends[line] as usize]
-    }
-}
-
-/// What became of a region's entries.
+/// How far a region is imported. By default: not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RegionProgress {
+    /// Logical lines done.
+    pub lines: usize,
+    /// The first line of the block that was sent last.
+    pub last_block: Option<usize>,
+}
+
+/// What became of a region's lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Walked {
     /// Entries counted now.
     pub counted: u64,
     /// Entries that had been counted before.
     pub already: u64,
-    /// The first line (within the region) whose key belongs to another batch than any that could be made of it; what
-    /// follows in the region was not sent.
+    /// Lines that are no entries, by their numbers in the file.
+    pub skipped: SkipTally,
+    /// The first line whose key belongs to another batch than any that could be made of it; what follows in the region was not
+    /// sent.
     pub conflict: Option<usize>,
 }
 
-/// Sends the entries from line `from` on. `from` is 0, or where an earlier walk over the same region ended.
+/// Sends the lines of a region that `progress` does not have yet.
 ///
 /// # Errors
 /// The first that [`Post`] says.
 pub fn walk<P: Post>(
     region: &Region,
-    entries: &Entries,
-    from: usize,
+    progress: &mut RegionProgress,
     post: &mut P,
 ) -> Result<Walked, P::Error> {
     let mut walked = Walked::default();
-    let mut at = from;
-    while let Some(first) = entries.first_entry(at) {
-        let name = region.chain.name(&region.bytes[..entries.line_ends[first] as usize]);
-        let key = format!("import1-{name:032x}");
-        let Some((end, answer)) = settle(region, entries, first, &key, post)? else {
-            walked.conflict = Some(first);
-            return Ok(walked);
-        };
-        let sent = entries.entries_before(end) - entries.entries_before(first);
-        match answer {
-            Answer::Counted => walked.counted += sent,
-            _ => walked.already += sent,
+    let mut reader = region.start.reader.clone();
+    // A file may have lost the line without end that was imported last.
+    progress.lines = progress.lines.min(region.lines());
+    pass_over(&mut reader, region.slice(0, progress.lines));
+    while progress.lines < region.lines() {
+        let first = first_entry(region, progress.lines, &reader, &mut walked.skipped);
+        pass_over(&mut reader, region.slice(progress.lines, first));
+        progress.lines = first;
+        if first == region.lines() {
+            break;
         }
-        at = end;
+        let Some((end, answer)) = settle(region, first, progress.last_block, &reader.state(), post)? else {
+            walked.conflict = Some(first);
+            break;
+        };
+        match answer.fate {
+            BatchFate::Counted => walked.counted += answer.entries,
+            BatchFate::AlreadyCounted | BatchFate::OtherBatch => walked.already += answer.entries,
+        }
+        if answer.skipped > 0 {
+            tally(region, first, end, &reader, &mut walked.skipped);
+        }
+        pass_over(&mut reader, region.slice(first, end));
+        *progress = RegionProgress { lines: end, last_block: Some(first) };
     }
     Ok(walked)
 }
 
-/// Finds the block that holds the key of its first entry, or makes the largest one hold it: where it ends, and what was
+/// Has the reader take note of lines without reading more of them than it must.
+fn pass_over(reader: &mut Reader, lines: &[u8]) {
+    if reader.is_within_line() || Reader::may_carry(lines) {
+        reader.body(lines, &mut |_| {});
+    }
+}
+
+/// The first logical line from `from` on that is an entry; the lines before it are tallied.
+fn first_entry(region: &Region, from: usize, reader: &Reader, skipped: &mut SkipTally) -> usize {
+    let mut reader = reader.clone();
+    let mut number = region.number(from);
+    for line in from..region.lines() {
+        let mut is_entry = false;
+        let mut found = SkipTally::default();
+        let mut each = |outcome: Outcome<'_>| match outcome {
+            Outcome::Entry { .. } => is_entry = true,
+            Outcome::Skipped { reason, line } => found.add(reason, number, line),
+        };
+        let text = region.slice(line, line + 1);
+        reader.body(text, &mut each);
+        if line + 1 == region.lines() {
+            // A logical line without an end, at the end of all.
+            reader.finish(&mut each);
+        }
+        if is_entry {
+            return line;
+        }
+        skipped.merge(found);
+        number += memchr::memchr_iter(b'\n', text).count() as u64;
+    }
+    region.lines()
+}
+
+/// Tallies what the server skipped of the lines from `from` up to `to`.
+fn tally(region: &Region, from: usize, to: usize, reader: &Reader, skipped: &mut SkipTally) {
+    let mut reader = reader.clone();
+    let mut number = region.number(from);
+    for line in without_end(region.slice(from, to)).split(|byte| *byte == b'\n') {
+        reader.line(line, &mut |outcome| {
+            if let Outcome::Skipped { reason, line } = outcome {
+                skipped.add(reason, number, line);
+            }
+        });
+        number += 1;
+    }
+    reader.finish(&mut |outcome| {
+        if let Outcome::Skipped { reason, line } = outcome {
+            skipped.add(reason, number - 1, line);
+        }
+    });
+}
+
+/// Lines without the end of the last one, which may not be there yet.
+fn without_end(lines: &[u8]) -> &[u8] {
+    lines.strip_suffix(b"\n").unwrap_or(lines)
+}
+
+/// Finds the block that holds the key of its first line, or makes the largest one hold it: where it ends, and what was
 /// said of it. `None` where none of them is the one that does.
 fn settle<P: Post>(
     region: &Region,
-    entries: &Entries,
     first: usize,
-    key: &str,
+    last_block: Option<usize>,
+    state: &[(&'static str, String)],
     post: &mut P,
-) -> Result<Option<(usize, Answer)>, P::Error> {
-    let lines = entries.lines();
+) -> Result<Option<(usize, PostAnswer)>, P::Error> {
+    let lines = region.lines();
+    let name = region.start.chain.name(without_end(region.slice(0, first + 1)));
+    let key = format!("import2-{name:032x}");
     let mut tried_end = usize::MAX;
     for level in (0..=TOP_LEVEL).rev() {
         let size = FAN.pow(level);
         let start = first - first % size;
-        if !region.is_closed && start + size > lines {
+        if region.next.is_none() && start + size > lines {
             continue;
         }
         // Where there is an entry before it, the block is that entry's.
-        if entries.entries_before(start) != entries.entries_before(first) {
+        if last_block.is_some_and(|block| block >= start) {
             continue;
         }
         let end = (start + size).min(lines);
-        let body = entries.body(first, end);
-        if end == tried_end || body.len() > MAX_BODY_BYTES {
+        let body = without_end(region.slice(first, end));
+        if end == tried_end || (body.len() > MAX_BODY_BYTES && size > 1) {
             continue;
         }
-        match post.post(key, body)? {
-            Answer::OtherBatch => tried_end = end,
-            answer => return Ok(Some((end, answer))),
+        let answer = post.post(OutgoingBatch { key: &key, state, lines: body })?;
+        match answer.fate {
+            BatchFate::OtherBatch => tried_end = end,
+            BatchFate::Counted | BatchFate::AlreadyCounted => return Ok(Some((end, answer))),
         }
     }
     Ok(None)

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Report, Wanted, fits};
-use crate::client::{Base, Client};
+use crate::client::{ServerClient, ServerUrl};
 use crate::dimension::OTHER;
 use crate::model::{WindowId, WindowSize, WindowStart};
 use crate::query::range::TimeRange;
@@ -46,7 +46,7 @@ impl std::error::Error for AskError {}
 
 /// A server to ask.
 pub struct Asked {
-    client: Client,
+    client: ServerClient,
     authorization: Option<String>,
 }
 
@@ -80,8 +80,11 @@ struct Row {
 
 impl Asked {
     /// Asks this server, with this token.
-    pub fn new(server: Base, token: Option<&str>) -> Self {
-        Self { client: Client::new(server), authorization: token.map(|token| format!("Bearer {token}")) }
+    pub fn new(server: ServerUrl, token: Option<&str>) -> Self {
+        Self {
+            client: ServerClient::new(server),
+            authorization: token.map(|token| format!("Bearer {token}")),
+        }
     }
 
     /// Asks for what is wanted, with the `top` largest paths.

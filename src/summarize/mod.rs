@@ -1,12 +1,13 @@
-//! Files of entries to windows in one go, without a server: what `log-analytics summarize` does.
+//! Files of entries and access logs to windows in one go, without a server: what `log-analytics summarize` does.
 //!
-//! In come NDJSON or JSON arrays; out go [`Window`]s counted by the very code of the server ([`batch::summarize`]) with
+//! In come NDJSON, JSON arrays or log lines; out go [`Window`]s counted by the very code of the server ([`batch::summarize`]) with
 //! the limits that protect a server lifted. Each thread takes a chunk of [`CHUNK_BYTES`] of lines, counts it into a
 //! counter of its own, and takes the next; at the end the counters are added up. A JSON array cannot be cut before it is
 //! parsed and is held whole. Chunks may be done in any order, because counting is addition; the error told is that of
-//! the first bad line.
+//! the first bad line. Of log lines none is bad: what is no entry is skipped.
 
 mod chunks;
+mod lines;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -14,11 +15,13 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use chunks::{Chunk, Chunks, MAX_LINE_BYTES};
+use lines::LogInput;
 
 pub use chunks::CHUNK_BYTES;
 
 use crate::base::sync::{self, lock};
 use crate::batch::{self, BatchError, Counter, Format, ItemPlace, Limits, Summarized};
+use crate::entry::{ReaderOptions, SkipTally};
 use crate::input::{Input, read_more};
 use crate::model::{CustomerId, Seq, Summary, WindowId, WindowSize};
 use crate::windows::fold::WindowLimits;
@@ -37,6 +40,8 @@ pub struct Options {
     pub threads: usize,
     /// The clock, for what may not be in the future.
     pub now_ms: u64,
+    /// How log lines are read.
+    pub reader: ReaderOptions,
 }
 
 /// All inputs, counted.
@@ -50,9 +55,21 @@ pub struct Counted {
     rest: Summary,
     /// How many summaries became windows.
     merged: u64,
+    /// Log lines that are no entries, by input.
+    skipped: Vec<(String, SkipTally)>,
 }
 
 impl Counted {
+    /// Log lines that are no entries, by input.
+    pub fn skipped(&self) -> &[(String, SkipTally)] {
+        &self.skipped
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty() && self.rest.entries == 0
+    }
+
     /// The windows, by start.
     pub fn windows(mut self) -> Vec<Window> {
         self.merge_rest(Summary::default());
@@ -167,16 +184,22 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
         max_entries: u32::MAX as usize,
         max_minutes: usize::MAX,
         parallel_from_bytes: if alone { usize::MAX } else { Limits::default().parallel_from_bytes },
+        keep_query: options.reader.keep_query,
         ..Limits::default()
     };
     let Options { customer, size, .. } = options.clone();
     let (windows, rest) = (BTreeMap::new(), Summary::default());
-    let counted = Mutex::new(Counted { customer, size, windows, rest, merged: 0 });
+    let counted = Mutex::new(Counted { customer, size, windows, rest, merged: 0, skipped: Vec::new() });
     let mut counters: Vec<Counter> = Vec::new();
     for input in inputs {
         let mut reader = input.open(Arc::clone(progress)).map_err(Failure::Read)?;
         let mut start = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
         read_more(&mut reader, &mut start, CHUNK_BYTES).map_err(|error| read_failure(input, error))?;
+        if lines::is_log(&start, &options.reader) {
+            let log = LogInput { input, options, limits: &limits, progress, counted: &counted };
+            pool.install(|| log.count(reader, start))?;
+            continue;
+        }
         if start.trim_ascii_start().starts_with(b"[") {
             reader.read_to_end(&mut start).map_err(|error| read_failure(input, error))?;
             let done = pool.install(|| batch::summarize(&start, Format::JsonArray, &limits, options.now_ms));

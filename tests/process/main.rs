@@ -16,6 +16,7 @@ mod gateway;
 mod help;
 mod hostile_http;
 mod hostile_limits;
+mod https;
 mod import;
 mod ingest_contract;
 mod known_batches;

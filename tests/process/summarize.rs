@@ -114,7 +114,7 @@ fn a_bad_item_is_named_by_file_and_line() {
     let output = run(&["summarize", file.to_str().unwrap()]);
     let says = String::from_utf8(output.stderr).unwrap();
     assert!(says.contains("bad.ndjson: item at index 1: missing receivedAt"), "{says}");
-    fs::write(&file, b"{\n").unwrap();
+    fs::write(&file, b"{\"receivedAt\"\n").unwrap();
     let output = run(&["summarize", file.to_str().unwrap()]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("bad.ndjson:1: not a JSON entry"));
     let output = run(&["summarize", "/does/not/exist"]);
@@ -136,4 +136,56 @@ fn the_table_has_totals_bars_paths_and_families() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
+}
+
+fn log_line(number: usize) -> String {
+    format!(
+        "192.0.2.{} - - [28/Dec/2025:18:{:02}:07 +0000] \"GET /p/{} HTTP/1.1\" 200 {number} \"-\" \"curl/8.5\"\n",
+        number % 250,
+        number % 60,
+        number % 900,
+    )
+}
+
+#[test]
+fn an_access_log_is_counted_as_the_entries_it_holds_on_any_number_of_threads() {
+    let temp = tempfile::tempdir().unwrap();
+    let (log, entries) = (temp.path().join("access.log"), temp.path().join("entries"));
+    let mut text: String = (0..30_000).map(log_line).collect();
+    text.push_str("nginx: worker stopped\n");
+    fs::write(&log, &text).unwrap();
+    let dry_run = run(&["import", "--dry-run", "--customer", "acme", log.to_str().unwrap()]);
+    fs::write(&entries, &dry_run.stdout).unwrap();
+    let want = run(&["summarize", "--customer", "acme", entries.to_str().unwrap()]);
+    assert!(want.status.success() && want.stdout.len() > 10_000);
+    for threads in ["1", "3"] {
+        let got = run(&["summarize", "--customer", "acme", "--threads", threads, log.to_str().unwrap()]);
+        let told = String::from_utf8(got.stderr).unwrap();
+        assert!(got.status.success() && got.stdout == want.stdout, "{threads}: {told}");
+        assert!(told.contains("1 skipped") && told.contains("line 30001: nginx: worker stopped"), "{told}");
+    }
+    fs::write(&log, "nonsense\n").unwrap();
+    let got = run(&["summarize", log.to_str().unwrap()]);
+    assert_eq!((got.status.code(), got.stdout.len()), (Some(1), 0));
+    assert!(String::from_utf8(got.stderr).unwrap().contains("nothing was counted"));
+}
+
+#[test]
+fn columns_that_change_within_a_log_hold_for_the_lines_behind_them() {
+    let temp = tempfile::tempdir().unwrap();
+    let log = temp.path().join("ex.log");
+    // The header is in a later chunk than lines that look like nothing without it.
+    let mut text: String = (0..20_000).map(log_line).collect();
+    text.push_str("#Fields: date time cs-method cs-uri-stem\n");
+    text.push_str(&"2025-12-28 18:03:07 GET /w3c\n".repeat(40_000));
+    fs::write(&log, text).unwrap();
+    let sums = |threads: &str| {
+        let output = run(&["summarize", "--window", "day", "--threads", threads, log.to_str().unwrap()]);
+        assert!(output.status.success());
+        output.stdout
+    };
+    let one = sums("1");
+    let day: Value = serde_json::from_slice(&one).unwrap();
+    assert_eq!((&day["requests"], &day["requestsByPath"]["GET /w3c"]), (&60_000.into(), &40_000.into()));
+    assert_eq!(one, sums("4"));
 }

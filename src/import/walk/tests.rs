@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::import::region::Splitter;
+use crate::entry::ReaderOptions;
+use crate::import::region::{RegionStart, Splitter};
 
 /// What the server does, as the contract has it: 202, 409, 422.
 #[derive(Default)]
@@ -20,18 +21,27 @@ struct Model {
 }
 
 impl Model {
-    fn take(&mut self, key: &str, body: &[u8]) -> Answer {
+    fn take(&mut self, batch: OutgoingBatch<'_>) -> PostAnswer {
         self.posts += 1;
-        let entries = body.iter().filter(|byte| **byte == b'\n').count();
-        self.most = (self.most.0.max(entries), self.most.1.max(body.len()));
-        assert!(!body.is_empty() && body.len() <= 2 << 20 && entries <= 5_000, "{entries}, {}", body.len());
-        if let Some(known) = self.batches.get(key) {
-            return if known == body { Answer::AlreadyCounted } else { Answer::OtherBatch };
-        }
-        self.batches.insert(key.to_owned(), body.to_vec());
+        let body = batch.lines;
         let lines = std::str::from_utf8(body).unwrap().lines();
-        lines.for_each(|line| *self.counts.entry(line.to_owned()).or_insert(0) += 1);
-        Answer::Counted
+        let entries: Vec<&str> = lines.clone().filter(|line| line.starts_with('{')).collect();
+        self.most = (self.most.0.max(entries.len()), self.most.1.max(body.len()));
+        assert!(body.len() <= 2 << 20 && entries.len() <= 10_000, "{}, {}", entries.len(), body.len());
+        assert!(body.starts_with(b"{"), "a batch begins with an entry, so that the server remembers it");
+        let answer = |fate| PostAnswer {
+            fate,
+            entries: entries.len() as u64,
+            skipped: (lines.clone().count() - entries.len()) as u64,
+        };
+        if let Some(known) = self.batches.get(batch.key) {
+            return answer(if known == body { BatchFate::AlreadyCounted } else { BatchFate::OtherBatch });
+        }
+        self.batches.insert(batch.key.to_owned(), body.to_vec());
+        for line in &entries {
+            *self.counts.entry((*line).to_owned()).or_insert(0) += 1;
+        }
+        answer(BatchFate::Counted)
     }
 }
 
@@ -47,18 +57,18 @@ struct Died;
 impl Post for Client<'_> {
     type Error = Died;
 
-    fn post(&mut self, key: &str, body: &[u8]) -> Result<Answer, Died> {
+    fn post(&mut self, batch: OutgoingBatch<'_>) -> Result<PostAnswer, Died> {
         match &mut self.lives {
             None => {}
             Some(0) => {
                 if self.last_arrives {
-                    self.model.take(key, body);
+                    self.model.take(batch);
                 }
                 return Err(Died);
             }
             Some(left) => *left -= 1,
         }
-        Ok(self.model.take(key, body))
+        Ok(self.model.take(batch))
     }
 }
 
@@ -76,10 +86,18 @@ fn text(lines: usize) -> Vec<u8> {
     (0..lines).map(line).collect::<String>().into_bytes()
 }
 
+fn splitter(source: &str) -> Splitter {
+    Splitter::new(RegionStart::of_source(source, Reader::new(ReaderOptions::default())))
+}
+
 /// All regions of the first `lines` lines, as they are when the file has no more.
 fn regions(lines: usize) -> Vec<Region> {
-    let mut splitter = Splitter::new("test");
-    splitter.push(&text(lines));
+    regions_of(&text(lines))
+}
+
+fn regions_of(text: &[u8]) -> Vec<Region> {
+    let mut splitter = splitter("test");
+    splitter.push(text);
     let mut regions: Vec<Region> = std::iter::from_fn(|| splitter.closed(Vec::new)).collect();
     regions.push(splitter.open(true));
     regions
@@ -89,10 +107,9 @@ fn regions(lines: usize) -> Vec<Region> {
 fn import(lines: usize, client: &mut Client<'_>) -> Result<(u64, u64), Died> {
     let (mut counted, mut already) = (0, 0);
     for region in regions(lines) {
-        let mut entries = Entries::default();
-        entries.read(&region, &mut LineReader::new(false));
-        let walked = walk(&region, &entries, 0, client)?;
-        assert_eq!(walked.conflict, None);
+        let mut progress = RegionProgress::default();
+        let walked = walk(&region, &mut progress, client)?;
+        assert_eq!((walked.conflict, progress.lines), (None, region.lines()));
         counted += walked.counted;
         already += walked.already;
     }
@@ -101,14 +118,11 @@ fn import(lines: usize, client: &mut Client<'_>) -> Result<(u64, u64), Died> {
 
 /// Follows a file from `from` to each of `sizes` lines, like one process that never stops. One region only.
 fn follow(sizes: &[usize], client: &mut Client<'_>) -> Result<(), Died> {
-    let mut done = 0;
+    let mut progress = RegionProgress::default();
     for size in sizes {
         let region = regions(*size).remove(0);
-        let mut entries = Entries::default();
-        entries.read(&region, &mut LineReader::new(false));
-        let walked = walk(&region, &entries, done, client)?;
+        let walked = walk(&region, &mut progress, client)?;
         assert_eq!(walked.conflict, None);
-        done = entries.lines();
     }
     Ok(())
 }
@@ -150,22 +164,17 @@ fn a_region_followed_line_by_line_is_found_again_at_a_bounded_price() {
 fn another_file_that_begins_alike_is_a_conflict_and_counts_nothing_twice() {
     let mut model = Model::default();
     import(REGION_LINES, &mut alive(&mut model)).ok().unwrap();
-    let mut splitter = Splitter::new("test");
     let other = text(9).into_iter().chain(line(1_000_000).into_bytes()).collect::<Vec<u8>>();
-    splitter.push(&other);
-    let region = splitter.open(true);
-    let mut entries = Entries::default();
-    entries.read(&region, &mut LineReader::new(false));
-    let walked = walk(&region, &entries, 0, &mut alive(&mut model)).ok().unwrap();
+    let region = regions_of(&other).remove(0);
+    let walked = walk(&region, &mut RegionProgress::default(), &mut alive(&mut model)).ok().unwrap();
     assert_eq!(walked, Walked { conflict: Some(0), ..Walked::default() });
     assert_each_once(&model, REGION_LINES);
     // With a name of its own it is another file.
-    let mut splitter = Splitter::new("other host");
+    let mut splitter = splitter("other host");
     splitter.push(&other);
     let region = splitter.open(true);
-    entries.read(&region, &mut LineReader::new(false));
-    let walked = walk(&region, &entries, 0, &mut alive(&mut model)).ok().unwrap();
-    assert_eq!((walked.conflict, walked.counted), (None, entries.entries_before(10)));
+    let walked = walk(&region, &mut RegionProgress::default(), &mut alive(&mut model)).ok().unwrap();
+    assert_eq!((walked.conflict, walked.counted, walked.skipped.total()), (None, 9, 1));
 }
 
 #[test]
@@ -177,21 +186,17 @@ fn a_block_too_large_for_a_batch_is_sent_in_smaller_ones() {
             "{{\"receivedAt\":\"2025-12-28T18:03:00Z\",\"method\":\"GET\",\"path\":\"/{number}\",\"userAgent\":\"{long}\"}}\n"
         ));
     }
-    let mut splitter = Splitter::new("test");
-    splitter.push(text.as_bytes());
-    let region = splitter.closed(Vec::new).unwrap();
-    let mut entries = Entries::default();
-    entries.read(&region, &mut LineReader::new(false));
+    let region = regions_of(text.as_bytes()).remove(0);
     let mut model = Model::default();
     for (counted, already) in [(4_096, 0), (0, 4_096)] {
-        let walked = walk(&region, &entries, 0, &mut alive(&mut model)).ok().unwrap();
-        assert_eq!(walked, Walked { counted, already, conflict: None });
+        let walked = walk(&region, &mut RegionProgress::default(), &mut alive(&mut model)).ok().unwrap();
+        assert_eq!(walked, Walked { counted, already, ..Walked::default() });
     }
     assert_eq!((model.posts, model.counts.len()), (16, REGION_LINES));
 }
 
 #[test]
-fn no_batch_holds_more_than_two_mebibytes_or_5_000_entries_however_long_lines_are() {
+fn no_batch_holds_more_than_two_mebibytes_or_10_000_entries_however_long_lines_are() {
     let mut most = (0, 0);
     // From the shortest lines to such of which each fills a good part of a batch.
     for length in [1, 400, 430, 900, 5_000, 60_000] {
@@ -202,17 +207,13 @@ fn no_batch_holds_more_than_two_mebibytes_or_5_000_entries_however_long_lines_ar
                 "{{\"receivedAt\":\"2025-12-28T18:03:00Z\",\"method\":\"GET\",\"path\":\"/{number}\",\"userAgent\":\"{agent}\"}}\n"
             ))
             .collect();
-        let mut splitter = Splitter::new("test");
-        splitter.push(text.as_bytes());
-        let mut regions: Vec<Region> = std::iter::from_fn(|| splitter.closed(Vec::new)).collect();
-        regions.push(splitter.open(true));
+        let regions = regions_of(text.as_bytes());
         // The model fails at a batch that is too large.
         let mut model = Model::default();
         let mut counted = 0;
         for region in &regions {
-            let mut entries = Entries::default();
-            entries.read(region, &mut LineReader::new(false));
-            counted += walk(region, &entries, 0, &mut alive(&mut model)).ok().unwrap().counted;
+            let progress = &mut RegionProgress::default();
+            counted += walk(region, progress, &mut alive(&mut model)).ok().unwrap().counted;
         }
         assert_eq!(counted, lines as u64, "{length}");
         most = (most.0.max(model.most.0), most.1.max(model.most.1));
@@ -269,7 +270,7 @@ proptest! {
         }
         impl Post for Turns<'_> {
             type Error = Died;
-            fn post(&mut self, key: &str, body: &[u8]) -> Result<Answer, Died> {
+            fn post(&mut self, batch: OutgoingBatch<'_>) -> Result<PostAnswer, Died> {
                 let mut state = self.state.lock().unwrap();
                 // Mine while the plan says so, or nothing is left of it, or the other is done.
                 while !state.2[1 - self.me] && state.0.get(state.1).is_some_and(|plan| plan % 2 != self.me) {
@@ -278,7 +279,7 @@ proptest! {
                 state.1 += 1;
                 self.turn.notify_all();
                 drop(state);
-                Ok(self.model.lock().unwrap().take(key, body))
+                Ok(self.model.lock().unwrap().take(batch))
             }
         }
         std::thread::scope(|scope| {
@@ -286,9 +287,8 @@ proptest! {
                 let (model, turn, state) = (&model, &turn, &state);
                 scope.spawn(move || {
                     let region = regions(lines).remove(0);
-                    let mut entries = Entries::default();
-                    entries.read(&region, &mut LineReader::new(false));
-                    let walked = walk(&region, &entries, 0, &mut Turns { me, model, turn, state });
+                    let progress = &mut RegionProgress::default();
+                    let walked = walk(&region, progress, &mut Turns { me, model, turn, state });
                     // A file seen shorter than the other sees it may meet a larger block; then it counts nothing more.
                     assert!(walked.is_ok());
                     state.lock().unwrap().2[me] = true;

@@ -1,0 +1,124 @@
+//! A sending thread of an import: one region after the other, each walked to its end.
+//!
+//! Input: regions. Output: their lines sent, the totals raised, the files' trackers told. Never: a second region before the first is
+//! answered.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender as Channel};
+
+use super::position::Tracker;
+use super::region::Region;
+use super::run::{Failure, Import};
+use super::send::Sender;
+use super::walk::{RegionProgress, Walked, walk};
+use crate::base::sync::lock;
+use crate::entry::Skip;
+
+/// A region to import, and whose it is.
+pub(super) struct Task {
+    pub(super) input: Arc<str>,
+    pub(super) tracker: Arc<Tracker>,
+    pub(super) region: Region,
+    pub(super) progress: RegionProgress,
+    /// The region will not get more lines while this import runs, so that a conflict in it is final.
+    pub(super) is_last_look: bool,
+}
+
+/// Takes regions and sends them.
+pub(super) struct Worker<'i> {
+    import: &'i Import,
+    sender: Sender,
+}
+
+impl<'i> Worker<'i> {
+    pub(super) fn new(import: &'i Import) -> Self {
+        let sender = Sender::new(Arc::clone(&import.options.delivery), Arc::clone(&import.stop));
+        Self { import, sender }
+    }
+
+    pub(super) fn run(mut self, tasks: &Receiver<Task>, give_back: &Channel<Vec<u8>>) {
+        for mut task in tasks {
+            if self.import.is_over() || self.region(&mut task).is_none() {
+                break;
+            }
+            let _ = give_back.try_send(task.region.bytes);
+        }
+    }
+
+    /// Imports what is left of a region. `None` where the import is over.
+    pub(super) fn region(&mut self, task: &mut Task) -> Option<()> {
+        let import = self.import;
+        let from = task.progress.lines;
+        let walked = match walk(&task.region, &mut task.progress, &mut self.sender) {
+            Ok(walked) => walked,
+            Err(why) => {
+                let at = format!("{}: a batch from line {} on", task.input, task.region.number(from));
+                import.fail(Failure::Undelivered { at, why });
+                return None;
+            }
+        };
+        if walked.conflict.is_none() {
+            task.answered();
+        }
+        import.take(task, walked, from)
+    }
+}
+
+impl Task {
+    /// Notes how far the region is answered.
+    fn answered(&self) {
+        let region = &self.region;
+        let (reached, bytes) = match &region.next {
+            Some(next) => ((next.clone(), RegionProgress::default()), next.offset),
+            None => {
+                let bytes = region.start.offset + region.slice(0, self.progress.lines).len() as u64;
+                ((region.start.clone(), self.progress), bytes)
+            }
+        };
+        self.tracker.answered(region.start.offset, reached, bytes);
+    }
+}
+
+impl Import {
+    /// Adds up what became of a region. `None` where the import is over.
+    fn take(&self, task: &Task, walked: Walked, from: usize) -> Option<()> {
+        let Walked { counted, already, skipped, conflict } = walked;
+        let first = skipped.first().map(|(reason, line)| shown(&task.input, reason, line.number, &line.text));
+        let mut totals = lock(&self.totals);
+        for (reason, _, lines) in skipped.by_reason() {
+            for (line, before) in lines.iter().zip(totals.skipped.total()..) {
+                (self.tell)(&shown(&task.input, reason, line.number, &line.text), before);
+            }
+        }
+        totals.lines += (task.progress.lines - from) as u64;
+        totals.counted += counted;
+        totals.already += already;
+        totals.skipped.merge(skipped);
+        if let Some(line) = conflict.filter(|_| task.is_last_look) {
+            let lines = (task.region.lines() - line) as u64;
+            totals.conflicts += lines;
+            let what = format!(
+                "{}:{}: {lines} lines overlap an earlier import and are not sent: the server counted others under the same \
+                 keys. Either they were imported as part of a longer copy of the file, or with other options, or another \
+                 file begins with the same lines (then use --source)",
+                task.input,
+                task.region.number(line),
+            );
+            (self.tell)(&what, 0);
+        }
+        drop(totals);
+        if self.options.strict
+            && let Some(line) = first
+        {
+            self.fail(Failure::Strict(line));
+            return None;
+        }
+        Some(())
+    }
+}
+
+/// A line that is no entry, for people.
+fn shown(input: &str, reason: Skip, number: u64, text: &str) -> String {
+    format!("{input}:{number}: {reason}: {text}")
+}
