@@ -58,6 +58,8 @@ pub struct TextField {
     pub max_bytes: usize,
     /// Makes the key from the trimmed text; `None` if the text cannot be read as what the field should hold.
     pub key: fn(&str) -> Option<Cow<'_, str>>,
+    /// Whether the text says more than the key, so that entries are shown with the text.
+    pub shows_text: bool,
     /// A key equal to that of this text (an index into [`TEXTS`]) counts as absent.
     pub unless_equal_to: Option<usize>,
 }
@@ -96,6 +98,7 @@ pub const DIMENSIONS: [Dimension; DIMENSION_COUNT] = [
             name: "host",
             max_bytes: 253,
             key: host_key,
+            shows_text: false,
             unless_equal_to: None,
         }),
         max_keys: 2_000,
@@ -109,6 +112,7 @@ pub const DIMENSIONS: [Dimension; DIMENSION_COUNT] = [
             name: "referrer",
             max_bytes: 2_048,
             key: referrer_key,
+            shows_text: true,
             unless_equal_to: Some(0),
         }),
         max_keys: 10_000,
@@ -122,6 +126,7 @@ pub const DIMENSIONS: [Dimension; DIMENSION_COUNT] = [
             name: "country",
             max_bytes: 2,
             key: country_key,
+            shows_text: false,
             unless_equal_to: None,
         }),
         // More than there are pairs of letters.

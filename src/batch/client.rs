@@ -25,6 +25,16 @@ impl ClientAddress<'_> {
     }
 }
 
+impl std::fmt::Display for ClientAddress<'_> {
+    /// The usual form of an address.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ClientAddress::Ip(address) => IpAddr::from(Ipv6Addr::from(*address).to_canonical()).fmt(f),
+            ClientAddress::Name(name) => name.fmt(f),
+        }
+    }
+}
+
 /// Reads an address with or without port, brackets and zone id, or a name with or without port. `None` for anything
 /// else, such as a list.
 pub(super) fn read_client(text: &str) -> Option<ClientAddress<'_>> {

@@ -8,12 +8,15 @@ use super::cache::Caches;
 use super::entry::Entry;
 use super::error::{BatchError, ItemError};
 use super::fast::FastReader;
+use super::filter::Filter;
+use super::finder::Finder;
+use super::json::{Place, raw_entry, read_object};
 use super::limits::{Format, Limits};
 use super::lines::{LineCounter, LinePass};
 use super::raw::RawEntry;
 use super::rules::Rules;
 use super::tally::Tally;
-use super::walk::{Piece, walk};
+use super::walk::{ItemReader, Piece, walk};
 use super::whole::{BOM, Summarized, finish, reference};
 use crate::entry::{Reader, SkipTally};
 
@@ -67,6 +70,32 @@ impl Counter {
         }
     }
 
+    /// Counts what meets a filter of a body or a chunk of whole lines; returns how many line ends it has. All of it is
+    /// checked.
+    ///
+    /// # Errors
+    /// As for [`Counter::add_lines`].
+    pub fn add_where(
+        &mut self,
+        body: &[u8],
+        format: Format,
+        finder: &mut Finder<'_>,
+    ) -> Result<u64, BatchError> {
+        let rules = Rules::new(&self.limits, self.now_ms);
+        let mut reader =
+            ChoosingReader { bytes: body, rules: &rules, finder, tally: &mut self.tally, places: Vec::new() };
+        let walked = walk(Piece::whole(body), format, &self.limits, &mut reader);
+        if let Ok(line_ends) = walked
+            && !body.starts_with(BOM)
+        {
+            return Ok(line_ends);
+        }
+        match reference(body, format, &self.limits, self.now_ms) {
+            Err(error) => Err(error),
+            Ok(_) => panic!("a reader stopped ({walked:?}) in a body that the reference counts"),
+        }
+    }
+
     /// Counts a chunk of whole log lines, and `is_last` those that never came to their end; what is no entry is skipped.
     /// Returns how many lines it has.
     ///
@@ -105,6 +134,18 @@ impl Counter {
         Ok(())
     }
 
+    /// The same counter, which counts only log lines that meet this filter.
+    #[must_use]
+    pub fn choosing(mut self, filter: Option<&Filter>) -> Self {
+        self.line_counter.choose(filter);
+        self
+    }
+
+    /// The memory it takes.
+    pub fn bytes(&self) -> usize {
+        self.tally.bytes()
+    }
+
     /// Whether it is time to take the summary out.
     pub fn is_large(&self) -> bool {
         self.tally.entries > MAX_ENTRIES / 2 || self.tally.bytes() > LARGE_BYTES
@@ -123,8 +164,33 @@ impl Counter {
     /// What was counted; the counter is empty then.
     pub fn take(&mut self) -> Summarized {
         self.caches = Caches::for_bytes(self.chunk_bytes);
-        self.line_counter = LineCounter::new();
+        self.line_counter.forget_keys();
         finish(std::mem::replace(&mut self.tally, Tally::for_bytes(self.chunk_bytes, self.limits.visitors)))
+    }
+}
+
+/// Counts the items that meet a filter.
+struct ChoosingReader<'b, 'r, 'f> {
+    bytes: &'b [u8],
+    rules: &'r Rules<'r>,
+    finder: &'r mut Finder<'f>,
+    tally: &'r mut Tally,
+    places: Vec<Place>,
+}
+
+impl ItemReader for ChoosingReader<'_, '_, '_> {
+    fn item<const LINE: bool>(&mut self, pos: usize) -> Option<usize> {
+        let end = read_object::<LINE>(self.bytes, pos, &mut self.places)?;
+        let raw = raw_entry(self.bytes, &self.places)?;
+        let checked = self.rules.check(&raw).ok()?;
+        if self.finder.is_met_by(&raw) {
+            self.tally.add(&checked.entry(), checked.altered);
+        }
+        Some(end)
+    }
+
+    fn minutes(&self) -> usize {
+        self.tally.minutes.len()
     }
 }
 
@@ -132,6 +198,7 @@ impl Counter {
 mod tests {
     use super::*;
     use crate::batch::field::Field;
+    use crate::batch::filter::Filter;
     use crate::batch::number::Number;
     use crate::batch::raw::RawValue;
     use crate::batch::whole::summarize;
@@ -173,6 +240,25 @@ mod tests {
         for bad in [&b"{}"[..], b"\xEF\xBB\xBF", b"\n\n{\"a\":1}\n\xff", b"[]"] {
             let want = summarize(bad, Format::Ndjson, &Limits::default(), NOW_MS).unwrap_err();
             assert_eq!(counter.add_lines(bad), Err(want));
+        }
+    }
+
+    #[test]
+    fn a_filter_chooses_what_is_counted_and_all_is_checked() {
+        let limits = Limits::default();
+        let lines: Vec<String> = (0..200).map(line).collect();
+        let chosen: Vec<&str> =
+            lines.iter().map(String::as_str).filter(|line| line.contains(":203")).collect();
+        let filter = Filter::parse("status=203").unwrap();
+        let mut finder = Finder::new(Some(&filter), &limits);
+        let mut counter = Counter::new(&limits, NOW_MS, 1 << 16);
+        let line_ends = counter.add_where(lines.join("\n").as_bytes(), Format::Ndjson, &mut finder);
+        assert_eq!(line_ends, Ok(199));
+        let alone = summarize(chosen.join("\n").as_bytes(), Format::Ndjson, &limits, NOW_MS).unwrap();
+        assert_eq!(counter.take(), alone);
+        for (bad, format) in [(&b"{\"status\":200}"[..], Format::Ndjson), (b"[{}]", Format::JsonArray)] {
+            let want = summarize(bad, format, &limits, NOW_MS).unwrap_err();
+            assert_eq!(counter.add_where(bad, format, &mut finder), Err(want));
         }
     }
 

@@ -63,7 +63,7 @@ pub(super) fn raw_entry<'b>(bytes: &'b [u8], places: &[Place]) -> Option<RawEntr
 }
 
 /// The value whose JSON this is.
-fn raw_value(json: &[u8]) -> Option<RawValue<'_>> {
+pub(super) fn raw_value(json: &[u8]) -> Option<RawValue<'_>> {
     Some(match json {
         [b'n', ..] => RawValue::Null,
         [b'"', text @ .., b'"'] => RawValue::Text(unquoted(text)),

@@ -11,7 +11,10 @@ use hashbrown::HashMap;
 use super::client::ClientAddress;
 use super::error::BatchError;
 use super::field::{Field, FieldSet};
+use super::filter::{AgentNames, Filter};
 use super::limits::{Limits, MAX_DURATION_SECONDS, MAX_RESPONSE_BYTES, MAX_STATUS};
+use super::number::Number;
+use super::raw::{RawEntry, RawValue};
 use super::rules::{self, Optional, Rules};
 use super::tally::{Client, NO_KEY, Numbered, Tally};
 use super::whole::{Summarized, finish};
@@ -27,11 +30,23 @@ const NO_PATH: &str = "(invalid)";
 /// Counts entries of logs into a tally.
 pub(super) struct LineCounter {
     texts: [HashMap<Box<str>, u32, RandomState>; TEXT_COUNT],
+    /// What entries must meet.
+    chosen: Option<(Filter, AgentNames)>,
 }
 
 impl LineCounter {
     pub(super) fn new() -> Self {
-        Self { texts: std::array::from_fn(|_| HashMap::default()) }
+        Self { texts: std::array::from_fn(|_| HashMap::default()), chosen: None }
+    }
+
+    /// Forgets the numbers of keys, which belong to a tally.
+    pub(super) fn forget_keys(&mut self) {
+        *self = Self { chosen: self.chosen.take(), ..Self::new() };
+    }
+
+    /// Counts only what meets this filter from now on.
+    pub(super) fn choose(&mut self, filter: Option<&Filter>) {
+        self.chosen = filter.map(|filter| (filter.clone(), AgentNames::default()));
     }
 
     /// Counts an entry.
@@ -47,6 +62,12 @@ impl LineCounter {
         let received_at_ms = entry.received_at_micros / 1_000;
         if received_at_ms > rules.latest_ms {
             return Err(Skip::TooFarAhead);
+        }
+        if let Some((filter, agents)) = &mut self.chosen {
+            let raw = raw_of_line(entry);
+            if !filter.matches(|field| raw.get(field).clone(), rules, agents) {
+                return Ok(());
+            }
         }
         let mut altered = FieldSet::default();
         let mut note = |field, is_altered: bool| {
@@ -131,6 +152,34 @@ impl LineCounter {
             Optional::Unreadable => Optional::Unreadable,
         }
     }
+}
+
+/// An entry of a log as one that was read from JSON.
+pub(super) fn raw_of_line<'e>(entry: &LogEntry<'e>) -> RawEntry<'e> {
+    let mut raw = RawEntry::default();
+    let mut set = |field, value| raw.set(field, value);
+    set(Field::RECEIVED_AT, RawValue::Number(Number::from_units(entry.received_at_micros, 6)));
+    set(Field::METHOD, RawValue::text(entry.method));
+    let is_path = !rules::trim(entry.path).is_empty();
+    set(Field::PATH, RawValue::text(if is_path { entry.path } else { NO_PATH }));
+    set(Field::USER_AGENT, RawValue::text(entry.user_agent));
+    let numbers = [
+        (Field::STATUS, entry.status.map(u64::from), 0),
+        (Field::RESPONSE_BYTES, entry.response_bytes, 0),
+        (Field::DURATION, entry.duration_micros, 6),
+    ];
+    for (field, number, decimals) in numbers {
+        if let Some(number) = number {
+            set(field, RawValue::Number(Number::from_units(number, decimals)));
+        }
+    }
+    let texts = (0..TEXT_COUNT).map(|text| (Field::of_text(text), entry.text(text_field(text).name)));
+    for (field, text) in texts.chain([(Field::ROUTE, entry.route), (Field::CLIENT_IP, entry.client_ip)]) {
+        if let Some(text) = text {
+            set(field, RawValue::text(text));
+        }
+    }
+    raw
 }
 
 fn client_of(text: &str, agent: u32, tally: &mut Tally) -> Optional<Client> {

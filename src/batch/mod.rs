@@ -18,6 +18,8 @@ mod entry;
 mod error;
 mod fast;
 mod field;
+mod filter;
+mod finder;
 mod intern;
 mod json;
 mod layout;
@@ -42,6 +44,8 @@ pub use decode::{DecodeError, Encoding, decode};
 pub use entry::Entry;
 pub use error::{BatchError, ItemError, ItemPlace};
 pub use field::{Altered, Field};
+pub use filter::{Filter, FilterError};
+pub use finder::{Finder, ReadEntry};
 pub use limits::{
     Format, Limits, MAX_AGENT_BYTES, MAX_FUTURE_MS, MAX_MINUTES, MAX_PATH_BYTES, fixed_visitor_key,
     visitor_key,

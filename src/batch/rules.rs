@@ -77,15 +77,15 @@ impl<'l> Rules<'l> {
         Self { limits, now_ms, latest_ms: now_ms.saturating_add(MAX_FUTURE_MS) }
     }
 
+    /// For entries that were accepted once: no time is too far ahead.
+    pub(super) fn without_clock(limits: &'l Limits) -> Self {
+        Self::new(limits, time::LAST_MS)
+    }
+
     /// Checks all fields of an entry.
     pub(super) fn check<'e>(&self, raw: &'e RawEntry<'_>) -> Result<Checked<'e>, ItemError> {
         let mut altered = FieldSet::default();
-        let received_at_ms = match raw.get(Field::RECEIVED_AT) {
-            RawValue::Missing => return Err(ItemError::Missing(Field::RECEIVED_AT)),
-            RawValue::Number(number) => self.received_at_number(*number)?,
-            RawValue::Text(text) => self.received_at_text(&text.text)?,
-            RawValue::Null | RawValue::Other => return Err(ItemError::WrongType(Field::RECEIVED_AT)),
-        };
+        let received_at_ms = self.received_at(raw.get(Field::RECEIVED_AT))?;
         let method = method(&required_text(raw, Field::METHOD, &mut altered)?.text)?;
         let (path, is_cut) = self.path(&required_text(raw, Field::PATH, &mut altered)?.text)?;
         note(&mut altered, Field::PATH, is_cut);
@@ -117,6 +117,16 @@ impl<'l> Rules<'l> {
         };
         drop_equal_keys(&mut checked.texts);
         Ok(checked)
+    }
+
+    /// Milliseconds since 1970 of a `receivedAt`.
+    pub(super) fn received_at(&self, value: &RawValue<'_>) -> Result<u64, ItemError> {
+        match value {
+            RawValue::Missing => Err(ItemError::Missing(Field::RECEIVED_AT)),
+            RawValue::Number(number) => self.received_at_number(*number),
+            RawValue::Text(text) => self.received_at_text(&text.text),
+            RawValue::Null | RawValue::Other => Err(ItemError::WrongType(Field::RECEIVED_AT)),
+        }
     }
 
     /// Milliseconds since 1970 of a `receivedAt` that is a text.
@@ -250,6 +260,19 @@ pub(super) fn response_bytes(number: Number) -> Option<u64> {
 #[inline(always)]
 pub(super) fn duration_micros(number: Number) -> Option<u64> {
     number.micros(MAX_DURATION_SECONDS)
+}
+
+/// The number of a field that holds one, a duration in microseconds; `None` where the entry has none.
+pub(super) fn optional_number(field: Field, value: &RawValue<'_>) -> Option<u64> {
+    let number = match field {
+        Field::STATUS => integer_of(value, |number| status(number).map(u64::from)),
+        Field::RESPONSE_BYTES => integer_of(value, response_bytes),
+        _ => Optional::readable(number_of(value).and_then(duration_micros)),
+    };
+    match number {
+        Optional::Read(number) => Some(number),
+        Optional::Absent | Optional::Unreadable => None,
+    }
 }
 
 /// Reads a whole number, or digits in a text.

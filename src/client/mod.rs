@@ -82,6 +82,8 @@ pub struct ServerAnswer {
     pub status: u16,
     /// `retry-after`, where it is a number of seconds.
     pub retry_after: Option<u64>,
+    /// The path of the next page, where `link` names one.
+    pub next: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -159,16 +161,24 @@ impl ServerClient {
 
     fn finish(&mut self, answer: Result<Response<ureq::Body>, ureq::Error>) -> io::Result<ServerAnswer> {
         let answer = answer.and_then(|mut answer| {
-            let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+            let text = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+            let retry_after = text("retry-after").and_then(|seconds| seconds.parse().ok());
+            let next = text("link").and_then(next_page).map(str::to_owned);
             Ok(ServerAnswer {
                 status: answer.status().as_u16(),
-                retry_after: retry_after.and_then(|seconds| seconds.parse().ok()),
+                retry_after,
+                next,
                 body: answer.body_mut().with_config().limit(MAX_BODY_BYTES).read_to_vec()?,
             })
         });
         self.is_connected = answer.is_ok();
         answer.map_err(ureq::Error::into_io)
     }
+}
+
+/// The path of `<PATH>; rel="next"`.
+fn next_page(link: &str) -> Option<&str> {
+    link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"").filter(|path| path.starts_with('/'))
 }
 
 fn config(tls: TlsConfig) -> Config {
@@ -253,8 +263,9 @@ mod tests {
 
     #[test]
     fn an_error_is_described_in_the_servers_words() {
-        let answer =
-            |body: &str| ServerAnswer { status: 400, retry_after: None, body: body.into() }.description();
+        let answer = |body: &str| {
+            ServerAnswer { status: 400, retry_after: None, next: None, body: body.into() }.description()
+        };
         assert_eq!(answer(r#"{"requestId":"1","errorDescription":"no entries"}"#), "no entries");
         assert_eq!(answer("<html>"), "<html>");
     }

@@ -9,12 +9,10 @@ use clap::{Args, Subcommand};
 
 use super::{Failure, existing_data_dir, parse_time};
 use crate::base::disk::{Disk, RealDisk};
-use crate::base::inflight::{Budget, Charge};
-use crate::batch::{Encoding, decode};
 use crate::config::DataDirArg;
 use crate::data_dir::DataDir;
+use crate::journal::bodies::decoded_body;
 use crate::journal::deletions::Deletions;
-use crate::journal::format::BodyCoding;
 use crate::journal::ledger::Ledger;
 use crate::journal::reader::{JournalReader, JournalRecord};
 use crate::journal::start_error::StartError;
@@ -158,21 +156,10 @@ fn list(found: &JournalRecord<'_>, output: &mut dyn Write) -> io::Result<()> {
 
 fn cat(found: &JournalRecord<'_>, output: &mut dyn Write) -> io::Result<()> {
     let header = found.record.header;
-    let (stored, seq, limit_bytes) = (found.record.stored_body(), header.seq, header.body_bytes as usize);
-    // One body at a time: the budget is for the server.
-    let mut charge = Charge::new(&Budget::new(usize::MAX));
-    let mut undo = |encoding| decode(encoding, stored, limit_bytes, &mut charge).map_err(invalid);
-    let body = match header.body_coding {
-        BodyCoding::Dropped => {
-            return Err(invalid(format!("record {seq}: the body was not kept (--raw-batches drop)")));
-        }
-        BodyCoding::Plain => undo(Encoding::Identity)?,
-        BodyCoding::Gzip => undo(Encoding::Gzip)?,
-        BodyCoding::Zstd => undo(Encoding::Zstd)?,
-        BodyCoding::Lz4 => lz4_flex::block::decompress(stored, limit_bytes)
-            .map_err(|error| invalid(format!("record {seq}: {error}")))?
-            .into(),
-    };
+    let seq = header.seq;
+    let body = decoded_body(header.body_coding, found.record.stored_body(), header.body_bytes as usize)
+        .map_err(|error| invalid(format!("record {seq}: {error}")))?
+        .ok_or_else(|| invalid(format!("record {seq}: the body was not kept (--raw-batches drop)")))?;
     output.write_all(&body)?;
     if !body.ends_with(b"\n") {
         output.write_all(b"\n")?;

@@ -89,7 +89,8 @@ impl Process {
         };
         let is_loopback = config.server.listen.iter().all(Listen::is_loopback);
         let anyone_is_operator = is_loopback && !gateway.exist() && !operators.exist();
-        let reading = Reading::new(bounds.query, operators, anyone_is_operator, Arc::clone(&metrics));
+        let mut reading = Reading::new(bounds.query, bounds.batch.clone(), operators, Arc::clone(&metrics));
+        reading.anyone_is_operator = anyone_is_operator;
         let routes = Routes::new(ingest, reading, gateway, Arc::clone(&metrics), Arc::clone(&connections));
         let (config, routes) = (config.clone(), Arc::new(routes));
         Ok(Self { bounds, disk, metrics, name, config, routes, connections })

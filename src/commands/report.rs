@@ -7,15 +7,17 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::import::read_token;
-use super::summarize::{columns, parse_customer, parse_size};
+use super::summarize::{columns, parse_customer};
 use super::{Failure, parse_time};
 use crate::base::clock;
 use crate::base::disk::RealDisk;
+use crate::batch::Filter;
 use crate::client::ServerUrl;
 use crate::config::{DataDirArg, Span};
 use crate::data_dir::DataDir;
 use crate::model::{CustomerId, WindowSize, WindowStart};
-use crate::report::asked::Asked;
+use crate::query::calendar::Step;
+use crate::report::asked::{AskError, Asked, PlainQuestion};
 use crate::report::stored::Stored;
 use crate::report::{Look, Report, Wanted, render_customers};
 use crate::time;
@@ -40,9 +42,24 @@ pub(super) struct ReportArgs {
     /// included
     #[arg(long, value_name = "TIME", conflicts_with = "from")]
     last: Option<Span>,
-    /// Show a row for each minute, hour or day; without it the finest that fits a screen
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    window: Option<WindowSize>,
+    /// Show a row for each minute, hour or day; without it the finest that fits a screen. With --json or --csv also month or all
+    #[arg(long, value_name = "SIZE", value_parser = parse_step)]
+    window: Option<Step>,
+    /// With --url: count only entries that meet these conditions, such as status>=500,path=/checkout
+    #[arg(long = "where", value_name = "CONDITIONS", requires = "url", value_parser = parse_filter)]
+    condition: Option<String>,
+    /// With --json or --csv: show the largest keys of a dimension such as path, userAgent or host, not windows
+    #[arg(long, value_name = "DIMENSION")]
+    by: Option<String>,
+    /// With --json or --csv: let days and months begin at midnight in this time zone, such as Europe/Vienna
+    #[arg(long, value_name = "ZONE")]
+    tz: Option<String>,
+    /// With --url: print the server's answer as JSON, one page a line
+    #[arg(long, requires = "url", conflicts_with = "csv")]
+    json: bool,
+    /// With --url: print the server's answer as CSV
+    #[arg(long, requires = "url")]
+    csv: bool,
     /// Paths and clients shown
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = parse_top)]
     top: usize,
@@ -57,6 +74,23 @@ fn parse_top(text: &str) -> Result<usize, String> {
     top.ok_or_else(|| "a number from 1 to 10000".to_owned())
 }
 
+fn parse_step(text: &str) -> Result<Step, String> {
+    Step::from_name(text).ok_or_else(|| "minute, hour, day, month or all".to_owned())
+}
+
+/// Checks conditions here, so that a slip is told before a server is asked.
+fn parse_filter(text: &str) -> Result<String, String> {
+    Filter::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// The window size of a table.
+fn size(args: &ReportArgs) -> Option<WindowSize> {
+    match args.window {
+        Some(Step::Window(size)) => Some(size),
+        Some(Step::Month | Step::All) | None => None,
+    }
+}
+
 /// Unreadable files that are named; the rest is counted.
 const SHOWN: usize = 5;
 
@@ -65,6 +99,11 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         && from >= to
     {
         return Err(Failure::Usage("--from must be before --to".to_owned()));
+    }
+    if !(args.json || args.csv)
+        && (args.by.is_some() || args.tz.is_some() || matches!(args.window, Some(Step::Month | Step::All)))
+    {
+        return Err(Failure::Usage("--by, --tz and --window month or all need --json or --csv".to_owned()));
     }
     let look = Look { top: args.top, columns: columns() };
     let mut unread = Vec::new();
@@ -87,15 +126,16 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
 }
 
 fn wanted(args: &ReportArgs, customer: CustomerId) -> Wanted {
+    let of_table = size(args);
     let begin = |span: Span| {
         let ms = clock::now_ms().saturating_sub(span.ms());
         // The coarsest size that still has something to show decides how much of the begun window belongs to it.
         let minutes = span.ms() / 60_000;
         let suits = |size: &WindowSize| minutes >= 2 * u64::from(size.minutes());
         let size = WindowSize::ALL.into_iter().rev().find(suits).unwrap_or(WindowSize::Minute);
-        time::start_ms(WindowStart(time::minute_of(ms).0).floor(args.window.unwrap_or(size)))
+        time::start_ms(WindowStart(time::minute_of(ms).0).floor(of_table.unwrap_or(size)))
     };
-    Wanted { customer, from_ms: args.from.or(args.last.map(begin)), to_ms: args.to, size: args.window }
+    Wanted { customer, from_ms: args.from.or(args.last.map(begin)), to_ms: args.to, size: of_table }
 }
 
 fn from_server(args: &ReportArgs, url: &ServerUrl, look: Look) -> Result<String, Failure> {
@@ -103,9 +143,22 @@ fn from_server(args: &ReportArgs, url: &ServerUrl, look: Look) -> Result<String,
         args.customer.clone().ok_or_else(|| Failure::Usage("--url needs --customer".to_owned()))?;
     let token = args.token_file.as_deref().map(read_token).transpose()?;
     let wanted = wanted(args, customer);
-    let report = Asked::new(url.clone(), token.as_deref())
-        .report(&wanted, args.top)
-        .map_err(|error| format!("{url}: {error}"))?;
+    let mut asked = Asked::new(url.clone(), token.as_deref());
+    if let Some(condition) = &args.condition {
+        asked = asked.with_condition(condition);
+    }
+    let told = |error: AskError| format!("{url}: {error}");
+    if args.json || args.csv {
+        let question = PlainQuestion {
+            by: args.by.clone(),
+            top: args.top,
+            window: args.window,
+            zone: args.tz.clone(),
+            is_csv: args.csv,
+        };
+        return Ok(asked.plain(&wanted, &question).map_err(told)?);
+    }
+    let report = asked.report(&wanted, args.top).map_err(told)?;
     Ok(report.render(wanted.customer.as_str(), look))
 }
 

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use super::import::parse_format;
 use super::{Failure, dry_run, progress};
 use crate::base::clock;
+use crate::batch::Filter;
 use crate::entry::{ReaderOptions, Zone};
 use crate::input::Input;
 use crate::model::{CustomerId, WindowSize};
@@ -44,6 +45,10 @@ pub(super) struct SummarizeArgs {
     /// The customerId of the windows
     #[arg(long, value_name = "ID", value_parser = parse_customer, default_value = "-")]
     customer: CustomerId,
+    /// Count only entries that meet these conditions, such as status>=500,path=/checkout: fields of entries, family or class
+    /// with =, !=, ^=, <, <=, > or >=; a comma in a value is \,
+    #[arg(long = "where", value_name = "CONDITIONS", value_parser = parse_filter)]
+    filter: Option<Filter>,
     /// Paths and families in the table
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
@@ -58,6 +63,11 @@ enum Format {
 /// Reads `minute`, `hour` or `day`.
 pub(super) fn parse_size(text: &str) -> Result<WindowSize, String> {
     WindowSize::from_name(text).ok_or_else(|| "minute, hour or day".to_owned())
+}
+
+/// Reads the conditions of a `where`.
+pub(super) fn parse_filter(text: &str) -> Result<Filter, String> {
+    Filter::parse(text).map_err(|error| error.to_string())
 }
 
 /// Reads a customer id.
@@ -77,7 +87,8 @@ pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
         keep_query: args.keep_query,
     };
     let (customer, size, now_ms) = (args.customer.clone(), args.window, clock::now_ms());
-    let options = Options { customer, size, threads, now_ms, reader };
+    let filter = args.filter.clone();
+    let options = Options { customer, size, threads, now_ms, filter, reader };
     let read = Arc::new(AtomicU64::new(0));
     let shown = progress::Shown::default();
     shown.start(&inputs, "summarizing", Arc::clone(&read));

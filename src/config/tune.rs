@@ -29,6 +29,7 @@ const TABLE: &[(&str, Setter)] = &[
     ("max_group_batches", |bounds, text| count(text).map(|count| bounds.engine.max_group_batches = count)),
     ("max_queries", |bounds, text| count(text).map(|count| bounds.query.max_running = count)),
     ("max_query_bytes", |bounds, text| bytes(text).map(|bytes| bounds.query.max_bytes = bytes.0)),
+    ("max_query_body_bytes", |bounds, text| bytes(text).map(|bytes| bounds.query.max_body_bytes = bytes.0)),
     ("max_query_memory", |bounds, text| {
         bytes(text).map(|bytes| bounds.query.max_memory_bytes = bytes.size())
     }),

@@ -17,6 +17,7 @@ use super::{Ack, EngineShared, Marked, ToCommitter, ToWorker};
 use crate::base::clock;
 use crate::base::disk::FileIdentity;
 use crate::base::shutdown::end_process;
+use crate::base::sync::lock;
 use crate::journal::checkpoint::CheckpointError;
 use crate::journal::committer::Position;
 use crate::journal::ledger::Cutoffs;
@@ -155,6 +156,9 @@ impl CheckpointerThread {
     fn mark(&mut self, cutoffs: Option<Arc<Cutoffs>>) -> Option<Position> {
         let id = self.next_marker;
         self.next_marker += 1;
+        if let Some(cutoffs) = &cutoffs {
+            *lock(&self.shared.cutoffs) = Arc::clone(cutoffs);
+        }
         let (answer, marked) = bounded(1);
         self.channels.to_committer.send(ToCommitter::Mark { id, cutoffs, answer }).ok()?;
         let Marked { position, counted } = marked.recv().ok()?;

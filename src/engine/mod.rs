@@ -12,6 +12,7 @@
 //! packer for workers.
 //! Each thread is a thin shell that gives a state machine messages and time.
 
+mod bodies;
 mod checkpointer;
 mod committer;
 mod deleted;
@@ -122,6 +123,8 @@ struct EngineShared {
     /// Which workers cannot write what they hold.
     overfull: Vec<AtomicBool>,
     deleted: Mutex<DeletedCustomers>,
+    /// Before these, windows do not exist or are about to be removed.
+    cutoffs: Mutex<Arc<Cutoffs>>,
 }
 
 impl EngineShared {
@@ -244,6 +247,7 @@ impl Engine {
         let OpenedJournal { mut committer, replay, ledger, retention_ms, report } = opened;
         replayed::report_recovery(&report, &replay, &metrics);
 
+        let cutoffs = Arc::new(ledger.cutoffs());
         let shared = Arc::new(EngineShared {
             hasher: DedupHasher::new(dir.secret()),
             removals: Removals::new(&dir),
@@ -255,10 +259,11 @@ impl Engine {
             last_received_at_ms: AtomicU64::new(committer.last_received_at_ms()),
             overfull: (0..options.partitions).map(|_| AtomicBool::new(false)).collect(),
             deleted: Mutex::default(),
+            cutoffs: Mutex::new(Arc::clone(&cutoffs)),
             options,
         });
         let (acks_in, acks) = bounded(shared.options.partitions);
-        let (cutoffs, deletions) = (Arc::new(ledger.cutoffs()), Arc::new(ledger.deletions()));
+        let deletions = Arc::new(ledger.deletions());
         let mut threads = Vec::new();
         let mut to_workers = Vec::new();
         for number in 0..shared.options.partitions {

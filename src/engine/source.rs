@@ -14,7 +14,9 @@ use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, bounded};
 use super::{Engine, ToWorker};
 use crate::base::sync::lock;
 use crate::data_dir::{customer_dir_name, customer_in_dir_name, pack_in_file_name, window_in_file_name};
-use crate::model::{CustomerId, Seq, WindowId, WindowStart};
+use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
+use crate::query::bodies::BodySource;
+use crate::query::range::Kept;
 use crate::query::{Meter, QueryError, Question, Visit, WindowSource};
 use crate::windows::file::{self, Damaged};
 use crate::windows::router::partition;
@@ -188,6 +190,15 @@ impl WindowSource for Engine {
             }
         }
         Ok(())
+    }
+
+    fn kept(&self, customer: &CustomerId) -> Result<Kept, QueryError> {
+        let cutoffs = Arc::clone(&lock(&self.shared.cutoffs));
+        Ok(Kept { since: WindowSize::ALL.map(|size| cutoffs.of(customer, size).unwrap_or_default()) })
+    }
+
+    fn bodies(&self) -> Result<&dyn BodySource, QueryError> {
+        Ok(self)
     }
 
     fn customers(&self) -> Result<Vec<CustomerId>, QueryError> {

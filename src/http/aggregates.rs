@@ -1,4 +1,4 @@
-//! `GET /aggregates` and `/aggregates/top`: from parameters to a query.
+//! `GET /aggregates`, `/aggregates/top` and `/entries`: from parameters to a query.
 //!
 //! Input: the head of a request. Output: the answer of the query it asks for, or 400 with what is wrong. Never: a parameter
 //! that is ignored.
@@ -8,9 +8,12 @@ use super::ingest::customer;
 use super::params::{Params, bad};
 use super::reading::Reading;
 use super::{Head, Response, negotiate};
+use crate::batch::Filter;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, PATH, USER_AGENT, dimension_named};
 use crate::query::aggregates::{self, Aggregates};
 use crate::query::calendar::{CalendarZone, Step};
+use crate::query::entries::{self, Entries, EntryPlace};
+use crate::query::filtered::Where;
 use crate::query::range::TimeRange;
 use crate::query::top::{self, Top, TopOrder};
 use crate::query::{Meter, QueryForm, WindowSource};
@@ -21,6 +24,9 @@ const DEFAULT_LIMIT: usize = 1_500;
 const MAX_TOP: usize = 10_000;
 /// Keys of `/aggregates/top` where `n` does not say.
 const DEFAULT_N: usize = 10;
+/// Lines of `/entries` where `limit` does not say, and at most.
+const DEFAULT_ENTRIES: usize = 100;
+const MAX_ENTRIES: usize = 10_000;
 /// The longest `prefix`, in bytes: no key is longer.
 const MAX_PREFIX_BYTES: usize = 4_096;
 
@@ -34,7 +40,7 @@ pub(super) fn windows(
     source: &dyn WindowSource,
 ) -> Result<Response, Problem> {
     let customer = customer(head)?;
-    let known = ["from", "to", "window", "by", "tz", "top", "classes", "limit", "next"];
+    let known = ["from", "to", "window", "by", "tz", "where", "top", "classes", "limit", "next"];
     let params = Params::of(head, &known)?;
     let range = range(&params)?;
     let step = match params.get("window") {
@@ -62,9 +68,16 @@ pub(super) fn windows(
         next: params.get("next").map(str::to_owned),
         form,
     };
+    let filter = filter(&params)?;
     reading.run("/aggregates", head, form, |limits| {
         let mut meter = Meter::of_pages(*limits);
-        aggregates::answer(source, &query, limits, &mut meter)
+        match &filter {
+            None => aggregates::answer(source, &query, limits, &mut meter),
+            Some(filter) => {
+                let chosen = Where { bodies: source.bodies()?, filter: Some(filter), rules: reading.rules() };
+                aggregates::answer_where(chosen, &query, limits, &mut meter)
+            }
+        }
     })
 }
 
@@ -74,7 +87,7 @@ pub(super) fn windows(
 /// As for [`windows`].
 pub(super) fn top(reading: &Reading, head: &Head, source: &dyn WindowSource) -> Result<Response, Problem> {
     let customer = customer(head)?;
-    let known = ["dimension", "from", "to", "by", "status", "n", "prefix", "tz"];
+    let known = ["dimension", "from", "to", "by", "status", "n", "prefix", "where", "tz"];
     let params = Params::of(head, &known)?;
     let name = params.get("dimension").unwrap_or_default();
     let dimension =
@@ -97,10 +110,49 @@ pub(super) fn top(reading: &Reading, head: &Head, source: &dyn WindowSource) -> 
         n: params.number("n", DEFAULT_N, (0, MAX_TOP), "")?,
         form,
     };
+    let filter = filter(&params)?;
     reading.run("/aggregates/top", head, form, |limits| {
         let mut meter = Meter::new(*limits);
-        top::answer(source, &query, limits, &mut meter)
+        match &filter {
+            None => top::answer(source, &query, limits, &mut meter),
+            Some(filter) => {
+                let chosen = Where { bodies: source.bodies()?, filter: Some(filter), rules: reading.rules() };
+                top::answer_where(chosen, &query, limits, &mut meter)
+            }
+        }
     })
+}
+
+/// `GET /entries`.
+///
+/// # Errors
+/// As for [`windows`].
+pub(super) fn entries(
+    reading: &Reading,
+    head: &Head,
+    source: &dyn WindowSource,
+) -> Result<Response, Problem> {
+    let customer = customer(head)?;
+    let params = Params::of(head, &["from", "to", "where", "limit", "next"])?;
+    let next = match params.get("next") {
+        None => None,
+        Some(text) => {
+            Some(EntryPlace::parse(text).ok_or_else(|| bad("next must be that of the page before"))?)
+        }
+    };
+    let limit = params.number("limit", DEFAULT_ENTRIES, (1, MAX_ENTRIES), "")?;
+    let query = Entries { customer, range: range(&params)?, limit, next };
+    let filter = filter(&params)?;
+    reading.run("/entries", head, QueryForm::Ndjson, |limits| {
+        let mut meter = Meter::new(*limits);
+        let chosen = Where { bodies: source.bodies()?, filter: filter.as_ref(), rules: reading.rules() };
+        entries::answer(chosen, &query, limits, &mut meter)
+    })
+}
+
+fn filter(params: &Params) -> Result<Option<Filter>, Problem> {
+    let filter = params.get("where").map(Filter::parse).transpose();
+    filter.map_err(|error| bad(error.to_string()))
 }
 
 fn form(head: &Head) -> QueryForm {

@@ -14,9 +14,12 @@ use super::errors::Problem;
 use super::params::{Params, bad};
 use super::tokens::Tokens;
 use super::{Head, Response, negotiate};
+use crate::batch::Limits;
 use crate::metrics::Metrics;
 use crate::model::CustomerId;
+use crate::query::aggregates::format_instant;
 use crate::query::gate::Gate;
+use crate::query::range::TimeRange;
 use crate::query::{QueryAnswer, QueryError, QueryForm, QueryLimits, WindowSource};
 
 /// Customers in a page where `limit` does not say, and at most.
@@ -26,21 +29,23 @@ const CUSTOMERS: (usize, usize) = (1_000, 10_000);
 pub struct Reading {
     limits: QueryLimits,
     gate: Gate,
+    rules: Limits,
     operators: Tokens,
-    anyone_is_operator: bool,
+    /// A loopback server without any tokens.
+    pub anyone_is_operator: bool,
     metrics: Arc<Metrics>,
 }
 
 impl Reading {
-    /// Within these limits, with the list of customers for these operators.
-    pub fn new(
-        limits: QueryLimits,
-        operators: Tokens,
-        anyone_is_operator: bool,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    /// Within these limits, with the list of customers for these operators. Bodies are read by the `rules` of batches.
+    pub fn new(limits: QueryLimits, rules: Limits, operators: Tokens, metrics: Arc<Metrics>) -> Self {
         let gate = Gate::new(limits.max_running, limits.max_wait);
-        Self { limits, gate, operators, anyone_is_operator, metrics }
+        Self { limits, gate, rules, operators, anyone_is_operator: false, metrics }
+    }
+
+    /// The rules that bodies are read by.
+    pub(super) fn rules(&self) -> &Limits {
+        &self.rules
     }
 
     /// The operators' tokens, to be read again on SIGHUP.
@@ -103,7 +108,7 @@ impl Reading {
             let mut page = customers[from..].iter().map(CustomerId::as_str);
             let page = Page { customers: page.by_ref().take(limit).collect(), next: page.next() };
             let body = serde_json::to_vec(&page).expect("text is written into memory");
-            Ok(QueryAnswer { body, next: None })
+            Ok(QueryAnswer { body, next: None, covered: None })
         })
     }
 
@@ -118,13 +123,18 @@ impl Reading {
         let metrics = &self.metrics.queries;
         let answered = self.gate.enter().and_then(|_pass| {
             let _timer = metrics.seconds.with_label_values(&[path]).start_timer();
-            let QueryAnswer { body, next } = query(&self.limits)?;
+            let QueryAnswer { body, next, covered } = query(&self.limits)?;
             let content_type = match form {
                 QueryForm::Json => "application/json",
                 QueryForm::Csv => "text/csv; charset=utf-8; header=present",
+                QueryForm::Ndjson => "application/x-ndjson",
             };
-            let response = negotiate::answer(head, content_type, body, Compression::fast())
+            let mut response = negotiate::answer(head, content_type, body, Compression::fast())
                 .with("cache-control", "private, no-cache");
+            if let Some(TimeRange { from_ms, to_ms }) = covered {
+                let interval = format!("{}/{}", format_instant(from_ms), format_instant(to_ms));
+                response = response.with("x-bodies", interval);
+            }
             // Lines have no place for it.
             Ok(match next.filter(|_| form != QueryForm::Json) {
                 Some(next) => response.with("link", next_page(head, &next)),
@@ -150,6 +160,8 @@ fn problem(error: &QueryError) -> Problem {
     match error {
         QueryError::Windows(_)
         | QueryError::Bytes(_)
+        | QueryError::BodyBytes(_)
+        | QueryError::NoBodies
         | QueryError::Memory(_)
         | QueryError::Time(_)
         | QueryError::NothingKept

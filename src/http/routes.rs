@@ -84,6 +84,7 @@ enum Route {
     Readyz,
     Aggregates,
     Top,
+    Entries,
     Customers,
     /// One customer.
     Customer,
@@ -101,6 +102,7 @@ impl Route {
             "/readyz" => Route::Readyz,
             "/aggregates" => Route::Aggregates,
             "/aggregates/top" => Route::Top,
+            "/entries" => Route::Entries,
             "/customers" => Route::Customers,
             path if path.starts_with(deletion::CUSTOMERS) => Route::Customer,
             "/" => Route::Dashboard,
@@ -118,6 +120,7 @@ impl Route {
             Route::Readyz => "/readyz",
             Route::Aggregates => "/aggregates",
             Route::Top => "/aggregates/top",
+            Route::Entries => "/entries",
             Route::Customers => "/customers",
             Route::Customer => "/customers/{id}",
             Route::Dashboard => "/",
@@ -221,13 +224,14 @@ impl Routes {
                 self.authenticate(head)?;
                 self.ingest.handle(head, request.body, intake, request_id)
             }
-            Route::Aggregates | Route::Top => {
+            Route::Aggregates | Route::Top | Route::Entries => {
                 let source = self.opened()?.source()?;
                 if !self.reading.is_operator(head) {
                     self.authenticate(head)?;
                 }
                 match route {
                     Route::Top => Ok(aggregates::top(&self.reading, head, source)?),
+                    Route::Entries => Ok(aggregates::entries(&self.reading, head, source)?),
                     _ => Ok(aggregates::windows(&self.reading, head, source)?),
                 }
             }

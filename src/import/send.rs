@@ -254,6 +254,7 @@ mod tests {
         let answer = |status: u16, body: &str| match meaning(&ServerAnswer {
             status,
             retry_after: None,
+            next: None,
             body: body.into(),
         }) {
             Meaning::Done(answer) => Some(answer),

@@ -77,6 +77,7 @@
 //! The honest limit: deduplication remembers the newest `--dedup-keys` keys. A retry that comes later than that is a new
 //! batch. How far back the memory reaches is a metric (`log_analytics_dedup_horizon_timestamp_seconds`).
 
+pub mod bodies;
 mod body_coding;
 pub mod checkpoint;
 pub mod committer;

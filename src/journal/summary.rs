@@ -125,6 +125,18 @@ fn put_key_counts(out: &mut Vec<u8>, by: &KeyCounts) {
     }
 }
 
+/// The first minute of a summary, without reading the others; `None` where the bytes are not a summary.
+pub fn first_minute(bytes: &[u8]) -> Option<WindowStart> {
+    let mut reader = SummaryReader { bytes };
+    let _entries_and_minutes = (reader.number().ok()?, reader.number().ok()?);
+    for _ in 0..DIMENSION_COUNT {
+        for _ in 0..reader.number_u32().ok()? {
+            reader.bytes().ok()?;
+        }
+    }
+    reader.number_u32().ok().map(WindowStart)
+}
+
 /// Reads a summary back and checks that its sums hold.
 ///
 /// # Errors
@@ -346,6 +358,7 @@ mod tests {
 
     #[test]
     fn summaries_are_read_back_as_they_were() {
+        assert_eq!(first_minute(&bytes(&summary())), Some(summary().minutes[0].0));
         for summary in [Summary::default(), summary()] {
             assert_eq!(decode(&bytes(&summary)).unwrap(), summary);
         }

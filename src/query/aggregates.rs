@@ -10,9 +10,10 @@ use std::ops::ControlFlow;
 use super::calendar::{CalendarZone, Step};
 use super::classes::{Classes, push_classes};
 use super::csv;
+use super::filtered::{FilteredWindows, Where};
 use super::merged::MergedWindow;
 use super::plan::{Plan, Stretch};
-use super::range::TimeRange;
+use super::range::{Kept, TimeRange};
 use super::{Meter, QueryAnswer, QueryError, QueryForm, QueryLimits, Question, WindowSource};
 use crate::dimension::{DIMENSION_COUNT, USER_AGENT};
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
@@ -87,8 +88,35 @@ pub fn answer(
 ) -> Result<QueryAnswer, QueryError> {
     let kept = source.kept(&query.customer)?;
     let plan = Plan::new(query.range, query.step, &query.zone, kept).ok_or(QueryError::NothingKept)?;
-    let next = query.cursor(&plan)?;
-    let mut page = Page::begin(query, &plan, limits.max_memory_bytes / PAGE_SHARE);
+    let answer = answer_from(source, query, (&plan, None), limits, meter)?;
+    // Windows that were planned to be read may be gone.
+    if source.kept(&query.customer)? == kept { Ok(answer) } else { Err(QueryError::Busy) }
+}
+
+/// Answers one page of windows that count chosen entries alone.
+///
+/// # Errors
+/// See [`QueryError`].
+pub fn answer_where(
+    chosen: Where<'_>,
+    query: &Aggregates,
+    limits: &QueryLimits,
+    meter: &mut Meter,
+) -> Result<QueryAnswer, QueryError> {
+    let plan = Plan::new(query.range, query.step, &query.zone, Kept::default()).expect("everything is kept");
+    let found = FilteredWindows::count(chosen, &query.customer, (query.range, plan.span()), limits, meter)?;
+    answer_from(&found, query, (&plan, Some(found.covered)), limits, meter)
+}
+
+fn answer_from(
+    source: &dyn WindowSource,
+    query: &Aggregates,
+    (plan, covered): (&Plan, Option<TimeRange>),
+    limits: &QueryLimits,
+    meter: &mut Meter,
+) -> Result<QueryAnswer, QueryError> {
+    let next = query.cursor(plan)?;
+    let mut page = Page::begin(query, plan, covered, limits.max_memory_bytes / PAGE_SHARE);
     match plan.stored_size() {
         Some(size) => {
             let mut starts = plan.starts(size);
@@ -104,7 +132,7 @@ pub fn answer(
                 Ok(ControlFlow::Continue(()))
             })?;
         }
-        None => Merging { query, plan: &plan, max_bytes: limits.max_memory_bytes }
+        None => Merging { query, plan, max_bytes: limits.max_memory_bytes }
             .fill(&mut page, source, next, meter)?,
     }
     Ok(page.end())
@@ -173,11 +201,12 @@ struct Page<'q> {
     out: String,
     windows: usize,
     next: Option<String>,
+    covered: Option<TimeRange>,
     classes: Option<Classes>,
 }
 
 impl<'q> Page<'q> {
-    fn begin(query: &'q Aggregates, plan: &Plan, max_bytes: usize) -> Self {
+    fn begin(query: &'q Aggregates, plan: &Plan, covered: Option<TimeRange>, max_bytes: usize) -> Self {
         let mut out = String::with_capacity(16 * 1024);
         match query.form {
             QueryForm::Csv => {
@@ -185,19 +214,20 @@ impl<'q> Page<'q> {
                 out.push_str(csv::MEASURES);
                 out.push_str("\r\n");
             }
-            QueryForm::Json => {
+            QueryForm::Json | QueryForm::Ndjson => {
                 out.push_str("{\"customerId\":");
                 push_quoted(&mut out, query.customer.as_str());
                 let (from, to) = (format_instant(plan.range.from_ms), format_instant(plan.range.to_ms));
                 let step = query.step.as_str();
                 out.push_str(&format!(",\"windowSize\":\"{step}\",\"from\":\"{from}\",\"to\":\"{to}\""));
                 out.push_str(if plan.rounded { ",\"rounded\":true" } else { "" });
+                push_covered(&mut out, covered);
                 out.push_str(",\"windows\":[");
             }
         }
         let classes = query.classes.then(Classes::default);
         let top = query.top.unwrap_or(usize::MAX);
-        Self { query, top, max_bytes, out, windows: 0, next: None, classes }
+        Self { query, top, max_bytes, out, windows: 0, next: None, covered, classes }
     }
 
     fn is_full(&self) -> bool {
@@ -244,12 +274,20 @@ impl<'q> Page<'q> {
             }
             self.out.push('}');
         }
-        QueryAnswer { body: self.out.into_bytes(), next: self.next }
+        QueryAnswer { body: self.out.into_bytes(), next: self.next, covered: self.covered }
+    }
+}
+
+/// Appends the part of the range that bodies cover, where they were read.
+pub(super) fn push_covered(out: &mut String, covered: Option<TimeRange>) {
+    if let Some(TimeRange { from_ms, to_ms }) = covered {
+        let (from, to) = (format_instant(from_ms), format_instant(to_ms));
+        out.push_str(&format!(",\"bodies\":{{\"from\":\"{from}\",\"to\":\"{to}\"}}"));
     }
 }
 
 /// An instant with as many places as it has: seconds, or milliseconds.
-pub(super) fn format_instant(ms: u64) -> String {
+pub fn format_instant(ms: u64) -> String {
     let seconds = time::format_rfc3339(ms);
     match ms % 1_000 {
         0 => seconds,

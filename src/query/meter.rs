@@ -12,12 +12,13 @@ pub struct Meter {
     began: Instant,
     windows: usize,
     bytes: u64,
+    body_bytes: u64,
 }
 
 impl Meter {
     /// Starts the clock of a query.
     pub fn new(limits: QueryLimits) -> Self {
-        Self { limits, began: clock::monotonic(), windows: 0, bytes: 0 }
+        Self { limits, began: clock::monotonic(), windows: 0, bytes: 0, body_bytes: 0 }
     }
 
     /// The same for a query that answers in pages: one window more than a page holds is looked at, to know whether
@@ -43,6 +44,18 @@ impl Meter {
         }
         if self.bytes > self.limits.max_bytes {
             return Err(QueryError::Bytes(self.limits.max_bytes));
+        }
+        self.check_time()
+    }
+
+    /// A body of so many bytes is about to be read.
+    ///
+    /// # Errors
+    /// The first limit that is passed.
+    pub fn charge_body(&mut self, bytes: u64) -> Result<(), QueryError> {
+        self.body_bytes += bytes;
+        if self.body_bytes > self.limits.max_body_bytes {
+            return Err(QueryError::BodyBytes(self.limits.max_body_bytes));
         }
         self.check_time()
     }

@@ -1,13 +1,17 @@
 //! The reading side: which windows a question needs, what it may cost, and its answer.
 //!
 //! Input: a customer, a range and how much detail is wanted. Output: JSON or CSV. Where windows come from is behind one
-//! trait, [`WindowSource`]: the local engine, or a cluster's store. Everything here runs in the thread that asked,
-//! holds one window at a time, and gives up at its limits ([`QueryLimits`]). Never: a change to anything.
+//! trait, [`WindowSource`]: the local engine, or a cluster's store. Everything here runs in the thread that asked
+//! (but for a `where`, whose bodies the rayon pool reads), holds one window at a time, and gives up at its limits
+//! ([`QueryLimits`]). Never: a change to anything.
 
 pub mod aggregates;
+pub mod bodies;
 pub mod calendar;
 mod classes;
 mod csv;
+pub mod entries;
+pub mod filtered;
 pub mod gate;
 mod merged;
 pub mod meter;
@@ -19,7 +23,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 pub use meter::Meter;
-use range::Kept;
+use range::{Kept, TimeRange};
 
 use crate::model::CustomerId;
 pub use crate::model::Question;
@@ -32,6 +36,8 @@ pub struct QueryLimits {
     pub max_windows: usize,
     /// Bytes of windows one query reads.
     pub max_bytes: u64,
+    /// Bytes of bodies one query reads.
+    pub max_body_bytes: u64,
     /// Bytes one query holds in memory: keys it merges, the answer it builds.
     pub max_memory_bytes: usize,
     /// How long one query runs.
@@ -48,6 +54,8 @@ impl Default for QueryLimits {
             // Almost a week of minutes.
             max_windows: 10_000,
             max_bytes: 256 << 20,
+            // More than two cores read before the time is over.
+            max_body_bytes: 4 << 30,
             // A page of windows ends at a quarter of it.
             max_memory_bytes: 64 << 20,
             max_time: Duration::from_secs(5),
@@ -66,6 +74,8 @@ pub enum QueryForm {
     Json,
     /// A line for each window or key, behind a line of names.
     Csv,
+    /// An object in each line.
+    Ndjson,
 }
 
 /// An answer.
@@ -75,6 +85,8 @@ pub struct QueryAnswer {
     pub body: Vec<u8>,
     /// What asks for the next page, if there is one.
     pub next: Option<String>,
+    /// The part of the range that bodies cover, where they were read.
+    pub covered: Option<TimeRange>,
 }
 
 /// Why there is no answer.
@@ -84,6 +96,10 @@ pub enum QueryError {
     Windows(usize),
     /// More bytes than [`QueryLimits::max_bytes`].
     Bytes(u64),
+    /// More bytes than [`QueryLimits::max_body_bytes`].
+    BodyBytes(u64),
+    /// No bodies are kept, so there is nothing that a `where` could look at.
+    NoBodies,
     /// More distinct keys than [`QueryLimits::max_memory_bytes`] can hold.
     Memory(usize),
     /// Longer than [`QueryLimits::max_time`].
@@ -106,6 +122,8 @@ impl QueryError {
         match self {
             QueryError::Windows(_) => "windows",
             QueryError::Bytes(_) => "bytes",
+            QueryError::BodyBytes(_) => "body_bytes",
+            QueryError::NoBodies => "no_bodies",
             QueryError::Memory(_) => "memory",
             QueryError::Time(_) => "time",
             QueryError::Busy => "busy",
@@ -127,6 +145,12 @@ impl std::fmt::Display for QueryError {
             QueryError::Bytes(limit) => {
                 write!(f, "the query reads more than {limit} bytes of windows (max_query_bytes): {ADVICE}")
             }
+            QueryError::BodyBytes(limit) => {
+                write!(f, "the query reads more than {limit} bytes of bodies (max_query_body_bytes): ask for a shorter range")
+            }
+            QueryError::NoBodies => f.write_str(
+                "where and /entries read the bodies of batches, and this server keeps none (--raw-batches drop)",
+            ),
             QueryError::Memory(limit) => {
                 write!(f, "the query holds more than {limit} bytes (max_query_memory): {ADVICE}")
             }
@@ -174,6 +198,14 @@ pub trait WindowSource: Send + Sync {
     /// See [`QueryError`].
     fn kept(&self, _customer: &CustomerId) -> Result<Kept, QueryError> {
         Ok(Kept::default())
+    }
+
+    /// The bodies that the windows were counted from.
+    ///
+    /// # Errors
+    /// [`QueryError::NoBodies`] where there are none.
+    fn bodies(&self) -> Result<&dyn bodies::BodySource, QueryError> {
+        Err(QueryError::NoBodies)
     }
 
     /// Every customer that has windows, sorted.

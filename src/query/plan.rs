@@ -78,6 +78,19 @@ impl Plan {
         Runs { stretches: self.stretches(next), pieces: VecDeque::new() }
     }
 
+    /// The minutes that the answer shows, from the first stretch to the last.
+    pub(super) fn span(&self) -> Range<WindowStart> {
+        if let Some(size) = self.stored_size() {
+            return self.starts(size);
+        }
+        let stretches =
+            |from| Stretches { buckets: Buckets::new(self.step, &self.zone, from), kept: self.kept };
+        let Range { start, end } = self.minutes;
+        let first = stretches(start..end).next().map_or(start, |first| first.minutes.start);
+        let last = stretches(WindowStart(end.0 - 1)..end).next().map_or(end, |last| last.minutes.end);
+        first..last
+    }
+
     /// How many stored windows a stretch may hold.
     pub(super) fn windows_in(&self, stretch: &Stretch) -> usize {
         let pieces = self.kept.cover(stretch.minutes.clone()).unwrap_or_default();

@@ -7,13 +7,14 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use super::aggregates::format_instant;
+use super::aggregates::{format_instant, push_covered};
 use super::calendar::{CalendarZone, Step};
 use super::classes::{Classes, push_class_map};
 use super::csv;
+use super::filtered::{FilteredWindows, Where};
 use super::merged::MergedWindow;
 use super::plan::Plan;
-use super::range::TimeRange;
+use super::range::{Kept, TimeRange};
 use super::{Meter, QueryAnswer, QueryError, QueryForm, QueryLimits, Question, WindowSource};
 use crate::batch::agent::class_of;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, USER_AGENT};
@@ -143,8 +144,38 @@ pub fn answer(
     meter: &mut Meter,
 ) -> Result<QueryAnswer, QueryError> {
     let kept = source.kept(&query.customer)?;
-    let plan =
-        Plan::new(query.range, Step::All, &CalendarZone::utc(), kept).ok_or(QueryError::NothingKept)?;
+    let plan = plan(query, kept).ok_or(QueryError::NothingKept)?;
+    let answer = answer_from(source, query, (&plan, None), limits, meter)?;
+    // Windows that were planned to be read may be gone.
+    if source.kept(&query.customer)? == kept { Ok(answer) } else { Err(QueryError::Busy) }
+}
+
+/// Answers with the keys of chosen entries alone.
+///
+/// # Errors
+/// See [`QueryError`].
+pub fn answer_where(
+    chosen: Where<'_>,
+    query: &Top,
+    limits: &QueryLimits,
+    meter: &mut Meter,
+) -> Result<QueryAnswer, QueryError> {
+    let plan = plan(query, Kept::default()).expect("everything is kept");
+    let found = FilteredWindows::count(chosen, &query.customer, (query.range, plan.span()), limits, meter)?;
+    answer_from(&found, query, (&plan, Some(found.covered)), limits, meter)
+}
+
+fn plan(query: &Top, kept: Kept) -> Option<Plan> {
+    Plan::new(query.range, Step::All, &CalendarZone::utc(), kept)
+}
+
+fn answer_from(
+    source: &dyn WindowSource,
+    query: &Top,
+    (plan, covered): (&Plan, Option<TimeRange>),
+    limits: &QueryLimits,
+    meter: &mut Meter,
+) -> Result<QueryAnswer, QueryError> {
     let mut wanted =
         Wanted { by: [None; DIMENSION_COUNT], measures: DIMENSIONS[query.dimension].is_measured };
     wanted.by[query.dimension] = Some(usize::MAX);
@@ -157,10 +188,10 @@ pub fn answer(
     }
     let ranking = Ranking::of(query, &merged);
     let body = match query.form {
-        QueryForm::Json => ranking.json(&plan),
+        QueryForm::Json | QueryForm::Ndjson => ranking.json(plan, covered),
         QueryForm::Csv => ranking.csv(),
     };
-    Ok(QueryAnswer { body: body.into_bytes(), next: None })
+    Ok(QueryAnswer { body: body.into_bytes(), next: None, covered })
 }
 
 /// The largest keys, and what is left without them.
@@ -201,7 +232,7 @@ impl<'m> Ranking<'m> {
         Self { query, merged, rows, keys, other }
     }
 
-    fn json(&self, plan: &Plan) -> String {
+    fn json(&self, plan: &Plan, covered: Option<TimeRange>) -> String {
         let mut out = String::with_capacity(16 * 1024);
         out.push_str("{\"customerId\":");
         push_quoted(&mut out, self.query.customer.as_str());
@@ -210,6 +241,7 @@ impl<'m> Ranking<'m> {
         let (from, to) = (format_instant(plan.range.from_ms), format_instant(plan.range.to_ms));
         out.push_str(&format!(",\"from\":\"{from}\",\"to\":\"{to}\""));
         out.push_str(if plan.rounded { ",\"rounded\":true" } else { "" });
+        push_covered(&mut out, covered);
         let Self { merged, keys, other, .. } = self;
         out.push_str(&format!(",\"requests\":{},\"keys\":{keys},\"top\":[", merged.all.requests));
         for (place, row) in self.rows.iter().enumerate() {

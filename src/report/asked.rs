@@ -1,6 +1,6 @@
 //! A report from a running server, over its query API: never older than the last batch that was answered 202.
 //!
-//! In come a client and what is wanted; out goes a [`Report`]. The course over time comes from `/aggregates` without
+//! Input: a client and what is wanted. Output: a [`Report`], or the server's own answer. Never: counts added up here. The course over time comes from `/aggregates` without
 //! keys, the keys merged from `/aggregates/top`: the server merges, so that little is sent however long the range is.
 
 use std::fmt;
@@ -10,14 +10,17 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Report, Wanted, fits};
-use crate::client::{ServerClient, ServerUrl};
+use crate::client::{ServerAnswer, ServerClient, ServerUrl};
 use crate::dimension::OTHER;
 use crate::model::{WindowId, WindowSize, WindowStart};
+use crate::query::calendar::Step;
 use crate::query::range::TimeRange;
 use crate::time;
 
 /// Families that are asked for: all of them, for whoever has fewer than the server names in a window.
 const MAX_FAMILIES: usize = 10_000;
+/// Windows of a page: as many as a server gives.
+const MAX_WINDOWS: usize = 10_000;
 
 /// Why there is no report.
 #[derive(Debug)]
@@ -48,6 +51,23 @@ impl std::error::Error for AskError {}
 pub struct Asked {
     client: ServerClient,
     authorization: Option<String>,
+    /// The conditions that entries must meet, as a parameter behind others; empty for none.
+    condition: String,
+}
+
+/// What is asked for as the server says it.
+#[derive(Clone, Debug)]
+pub struct PlainQuestion {
+    /// The keys of this dimension, the largest first; without it, windows.
+    pub by: Option<String>,
+    /// How many keys.
+    pub top: usize,
+    /// What each window holds.
+    pub window: Option<Step>,
+    /// Where days and months begin.
+    pub zone: Option<String>,
+    /// CSV, not JSON.
+    pub is_csv: bool,
 }
 
 #[derive(Deserialize)]
@@ -81,10 +101,53 @@ struct Row {
 impl Asked {
     /// Asks this server, with this token.
     pub fn new(server: ServerUrl, token: Option<&str>) -> Self {
-        Self {
-            client: ServerClient::new(server),
-            authorization: token.map(|token| format!("Bearer {token}")),
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        Self { client: ServerClient::new(server), authorization, condition: String::new() }
+    }
+
+    /// Asks only for entries that meet these conditions.
+    #[must_use]
+    pub fn with_condition(self, condition: &str) -> Self {
+        Self { condition: format!("&where={}", encoded(condition)), ..self }
+    }
+
+    /// The server's own answer: its pages one behind the other, JSON one page a line.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub fn plain(&mut self, wanted: &Wanted, question: &PlainQuestion) -> Result<String, AskError> {
+        let range = self.range_and_condition(wanted.range());
+        let mut target = match &question.by {
+            Some(by) => format!("/aggregates/top?{range}&dimension={}&n={}", encoded(by), question.top),
+            None => format!("/aggregates?{range}&limit={MAX_WINDOWS}&top={}", question.top),
+        };
+        if let Some(step) = question.window.filter(|_| question.by.is_none()) {
+            target.push_str(&format!("&window={}", step.as_str()));
         }
+        if let Some(zone) = &question.zone {
+            target.push_str(&format!("&tz={}", encoded(zone)));
+        }
+        let mut text = String::new();
+        let mut next = Some(target);
+        while let Some(target) = next {
+            let answer = self.send(wanted, &target, question.is_csv)?;
+            let page = String::from_utf8(answer.body).map_err(|_| strange())?;
+            // The names of columns stand there once.
+            let names = if question.is_csv && !text.is_empty() {
+                page.find('\n').map_or(0, |end| end + 1)
+            } else {
+                0
+            };
+            text.push_str(&page[names..]);
+            text.push_str(if question.is_csv { "" } else { "\n" });
+            next = answer.next;
+        }
+        Ok(text)
+    }
+
+    fn range_and_condition(&self, range: TimeRange) -> String {
+        let (from, to) = (time::format_rfc3339(range.from_ms), time::format_rfc3339(range.to_ms));
+        format!("from={from}&to={to}{}", self.condition)
     }
 
     /// Asks for what is wanted, with the `top` largest paths.
@@ -137,8 +200,8 @@ impl Asked {
         size: WindowSize,
         range: TimeRange,
     ) -> Result<Vec<(WindowStart, WindowTotal)>, AskError> {
-        let (from, to) = (time::format_rfc3339(range.from_ms), time::format_rfc3339(range.to_ms));
-        let target = format!("/aggregates?from={from}&to={to}&window={}&top=0", size.as_str());
+        let range = self.range_and_condition(range);
+        let target = format!("/aggregates?{range}&window={}&by=", size.as_str());
         let (mut windows, mut next) = (Vec::new(), None);
         loop {
             let page: Page = match &next {
@@ -163,18 +226,24 @@ impl Asked {
         range: TimeRange,
         n: usize,
     ) -> Result<Merged, AskError> {
-        let (from, to) = (time::format_rfc3339(range.from_ms), time::format_rfc3339(range.to_ms));
-        self.get(wanted, &format!("/aggregates/top?dimension={dimension}&from={from}&to={to}&n={n}"))
+        let range = self.range_and_condition(range);
+        self.get(wanted, &format!("/aggregates/top?dimension={dimension}&{range}&n={n}"))
     }
 
     fn get<T: DeserializeOwned>(&mut self, wanted: &Wanted, target: &str) -> Result<T, AskError> {
-        let mut headers = vec![("x-customer-id", wanted.customer.as_str())];
+        let answer = self.send(wanted, target, false)?;
+        serde_json::from_slice(&answer.body).map_err(|_| strange())
+    }
+
+    fn send(&mut self, wanted: &Wanted, target: &str, is_csv: bool) -> Result<ServerAnswer, AskError> {
+        let accept = if is_csv { "text/csv" } else { "application/json" };
+        let mut headers = vec![("x-customer-id", wanted.customer.as_str()), ("accept", accept)];
         headers.extend(self.authorization.as_deref().map(|value| ("authorization", value)));
         let answer = self.client.get(target, &headers).map_err(AskError::Broken)?;
         if answer.status != 200 {
             return Err(AskError::Refused { status: answer.status, description: answer.description() });
         }
-        serde_json::from_slice(&answer.body).map_err(|_| strange())
+        Ok(answer)
     }
 }
 
@@ -183,6 +252,20 @@ impl Merged {
         let rest = (self.other > 0).then_some((OTHER, self.other));
         self.top.iter().map(|row| (row.key.as_str(), row.count)).chain(rest)
     }
+}
+
+/// A text as the value of a parameter.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b',' | b'/' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 fn strange() -> AskError {

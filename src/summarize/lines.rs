@@ -69,7 +69,7 @@ impl LogInput<'_> {
     }
 
     fn counter(&self) -> Counter {
-        Counter::new(self.limits, self.options.now_ms, CHUNK_BYTES)
+        Counter::new(self.limits, self.options.now_ms, CHUNK_BYTES).choosing(self.options.filter.as_ref())
     }
 
     fn refused(&self, error: BatchError) -> Failure {

@@ -20,7 +20,7 @@ use lines::LogInput;
 pub use chunks::CHUNK_BYTES;
 
 use crate::base::sync::{self, lock};
-use crate::batch::{self, BatchError, Counter, Format, ItemPlace, Limits, Summarized};
+use crate::batch::{self, BatchError, Counter, Filter, Finder, Format, ItemPlace, Limits, Summarized};
 use crate::entry::{ReaderOptions, SkipTally};
 use crate::input::{Input, read_more};
 use crate::model::{CustomerId, Seq, Summary, WindowId, WindowSize};
@@ -40,6 +40,8 @@ pub struct Options {
     pub threads: usize,
     /// The clock, for what may not be in the future.
     pub now_ms: u64,
+    /// Which entries are counted; `None` for all.
+    pub filter: Option<Filter>,
     /// How log lines are read.
     pub reader: ReaderOptions,
 }
@@ -202,14 +204,14 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
         }
         if start.trim_ascii_start().starts_with(b"[") {
             reader.read_to_end(&mut start).map_err(|error| read_failure(input, error))?;
-            let done = pool.install(|| batch::summarize(&start, Format::JsonArray, &limits, options.now_ms));
+            let done = pool.install(|| array(&start, &limits, options));
             let error = |error| Failure::Array { input: input.name(), error };
             lock(&counted).add(done.map_err(error)?);
             continue;
         }
         counters.resize_with(options.threads, || Counter::new(&limits, options.now_ms, CHUNK_BYTES));
         let chunks = Chunks::new(input, reader, start, progress);
-        let lines = Lines { chunks, counted: &counted };
+        let lines = Lines { chunks, counted: &counted, limits: &limits, filter: options.filter.as_ref() };
         let ends = if alone {
             vec![lines.count(&mut counters[0])]
         } else {
@@ -234,6 +236,16 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
     Ok(counted)
 }
 
+/// Counts a body that is one array.
+fn array(body: &[u8], limits: &Limits, options: &Options) -> Result<Summarized, BatchError> {
+    let Some(filter) = &options.filter else {
+        return batch::summarize(body, Format::JsonArray, limits, options.now_ms);
+    };
+    let mut counter = Counter::new(limits, options.now_ms, CHUNK_BYTES);
+    counter.add_where(body, Format::JsonArray, &mut Finder::new(Some(filter), limits))?;
+    Ok(counter.take())
+}
+
 fn read_failure(input: &Input, error: io::Error) -> Failure {
     Failure::Read(io::Error::new(error.kind(), format!("{}: {error}", input.name())))
 }
@@ -243,6 +255,8 @@ struct Lines<'l, 'i> {
     chunks: Chunks<'i>,
     /// Takes what a counter cannot hold any more.
     counted: &'l Mutex<Counted>,
+    limits: &'l Limits,
+    filter: Option<&'l Filter>,
 }
 
 /// How one thread's counting ended.
@@ -261,6 +275,7 @@ impl Lines<'_, '_> {
     fn count(&self, counter: &mut Counter) -> End {
         let mut end = End::default();
         let mut chunk = Chunk::default();
+        let mut finder = self.filter.map(|filter| Finder::new(Some(filter), self.limits));
         loop {
             let number = match self.chunks.next(&mut chunk) {
                 Ok(Some(number)) => number,
@@ -270,7 +285,11 @@ impl Lines<'_, '_> {
                     return end;
                 }
             };
-            match counter.add_lines(chunk.lines()) {
+            let added = match &mut finder {
+                None => counter.add_lines(chunk.lines()),
+                Some(finder) => counter.add_where(chunk.lines(), Format::Ndjson, finder),
+            };
+            match added {
                 Ok(line_ends) => end.chunks.push((number, line_ends)),
                 Err(error) => {
                     end.bad = Some((number, error));

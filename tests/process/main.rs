@@ -33,6 +33,7 @@ mod report;
 mod scenarios;
 mod summarize;
 mod support;
+mod ten_questions;
 mod week_04;
 mod week_08;
 mod week_data;

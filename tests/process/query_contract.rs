@@ -72,6 +72,8 @@ fn bad_questions_are_refused_with_what_is_wrong() {
         (&format!("{RANGE}&window=minute&next=20251228T18Z"), "next must be"),
         (&format!("{RANGE}&window=minute&next=20251228T1900Z"), "next must be"),
         ("from=%zz", "percent-encoded"),
+        (&format!("{RANGE}&where=satus=1"), "where: unknown field \"satus\""),
+        (&format!("{RANGE}&where="), "where must hold conditions"),
     ] {
         refused(&get(&mut client, &format!("/aggregates?{query}")), 400, "ING_1000", says);
     }
@@ -91,6 +93,15 @@ fn bad_questions_are_refused_with_what_is_wrong() {
         refused(&get(&mut client, &format!("/aggregates/top?{query}")), 400, "ING_1000", says);
     }
     let target = format!("/aggregates?{RANGE}");
+    for (query, says) in [
+        ("from=2025-12-28T18:00:00Z".to_owned(), "to is missing"),
+        (format!("{RANGE}&limit=10001"), "limit must be a number from 1 to 10000"),
+        (format!("{RANGE}&next=1"), "next must be that of the page before"),
+        (format!("{RANGE}&where=path>1"), "where: path takes =, != and ^="),
+        (format!("{RANGE}&window=day"), "unknown parameter"),
+    ] {
+        refused(&get(&mut client, &format!("/entries?{query}")), 400, "ING_1000", says);
+    }
     for headers in [&[][..], &[("x-customer-id", "a"), ("x-customer-id", "b")], &[("x-customer-id", "a b")]] {
         refused(&client.get(&target, headers).unwrap(), 400, "ING_1000", "x-customer-id");
     }
@@ -259,6 +270,12 @@ fn every_limit_is_named_in_the_refusal() {
         let refusals = format!("log_analytics_query_refused_total{{reason=\"{reason}\"}}");
         assert_eq!(server.metric(&refusals), 1.0);
     }
+    let server = Server::start(temp.path(), &["--tune", "max_query_body_bytes=10KiB"]);
+    let mut client = server.client();
+    for target in [format!("{top}&where=status="), format!("/entries?{RANGE}")] {
+        refused(&get(&mut client, &target), 400, "ING_1000", "max_query_body_bytes");
+    }
+    drop(server);
     // A page ends before the memory does.
     let server =
         Server::start(temp.path(), &["--tune", "max_query_memory=10KiB", "--tune", "max_query_windows=20"]);
@@ -278,6 +295,18 @@ fn every_limit_is_named_in_the_refusal() {
         let answer = get(&mut client, wide);
         answer.status == 400 && answer.text().contains("max_query_time")
     });
+}
+
+#[test]
+fn a_server_that_keeps_no_bodies_says_so() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &["--raw-batches", "drop"]);
+    let mut client = server.client();
+    post(&mut client, "acme", "one", &[entry(3, "/", "curl/8")]);
+    for target in [format!("/entries?{RANGE}"), format!("/aggregates?{RANGE}&where=status=200")] {
+        refused(&get(&mut client, &target), 400, "ING_1000", "--raw-batches drop");
+    }
+    assert_eq!(get(&mut client, &format!("/aggregates?{RANGE}")).json()["windows"][0]["requests"], 1);
 }
 
 #[test]

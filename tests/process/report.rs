@@ -111,6 +111,34 @@ fn server_running_files_and_what_is_left_say_the_same() {
 }
 
 #[test]
+fn a_servers_own_answer_is_printed_and_conditions_choose_entries() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    post(&server, "acme", "1", &body(90, "2025-12-28T18"));
+    let url = format!("http://{}", server.addr);
+    let asked = |more: &[&str]| reported(&[&["--url", &url, "--customer", "acme"], more].concat());
+    let range = ["--from", "2025-12-28T00:00:00Z", "--to", "2025-12-29T00:00:00Z"];
+    let target = "from=2025-12-28T00:00:00Z&to=2025-12-29T00:00:00Z";
+    let csv = asked(&[&range[..], &["--csv", "--by", "path"]].concat());
+    let headers = [("x-customer-id", "acme"), ("accept", "text/csv")];
+    let target = format!("/aggregates/top?{target}&dimension=path&n=20");
+    assert_eq!(csv, server.client().get(&target, &headers).unwrap().text());
+    // Pages come one behind the other.
+    let minutes = asked(&[&range[..], &["--csv", "--window", "minute"]].concat());
+    assert_eq!((minutes.lines().count(), minutes.matches("windowStart").count()), (61, 1));
+    let json = asked(&[&range[..], &["--json", "--window", "month", "--tz", "Asia/Tokyo"]].concat());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["windows"][0]["windowStart"], &json["windows"][0]["requests"]),
+        (&json!("2025-11-30T15:00:00Z"), &json!(90))
+    );
+    let curl = asked(&["--where", "family=curl,path!=/page/0"]);
+    let expected = (0..90).filter(|number: &usize| number.is_multiple_of(3) && number % 7 > 0).count();
+    assert!(curl.starts_with(&format!("acme: {expected} requests from")), "{curl}");
+    assert!(curl.contains("Top paths (6 in all)") && !curl.contains("Googlebot"), "{curl}");
+}
+
+#[test]
 fn all_customers_are_listed_and_one_is_shown() {
     let temp = tempfile::tempdir().unwrap();
     let store = temp.path().join("store");
@@ -167,6 +195,13 @@ fn what_cannot_be_read_is_told_with_an_exit_code() {
         (&["--data-dir", "x", "--from", "2026-01-01T00:00:00Z", "--to", "2025-01-01T00:00:00Z"], 2, "before"),
         (&["--data-dir", "x", "--from", "yesterday"], 2, "RFC 3339"),
         (&["--data-dir", "x", "--top", "0"], 2, "from 1 to"),
+        (&["--data-dir", "x", "--by", "path"], 2, "need --json or --csv"),
+        (&["--data-dir", "x", "--where", "path=/"], 2, "--url"),
+        (
+            &["--url", "http://127.0.0.1:1", "--customer", "a", "--where", "path>/"],
+            2,
+            "path takes =, != and ^=",
+        ),
     ] {
         let output = report(args);
         let told = String::from_utf8(output.stderr).unwrap();

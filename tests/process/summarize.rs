@@ -75,6 +75,31 @@ fn every_form_and_number_of_threads_gives_the_expected_windows() {
 }
 
 #[test]
+fn where_counts_the_chosen_entries_as_if_they_were_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    let lines = String::from_utf8(lines()).unwrap();
+    let chosen: String =
+        lines.split_inclusive('\n').filter(|line| line.contains("\"path\":\"/careers\"")).collect();
+    assert!(!chosen.is_empty() && chosen.len() < lines.len());
+    let (all, alone) = (temp.path().join("all"), temp.path().join("alone"));
+    fs::write(&alone, chosen).unwrap();
+    for body in [lines.clone().into_bytes(), array(lines.as_bytes())] {
+        fs::write(&all, body).unwrap();
+        let found = run(&["summarize", all.to_str().unwrap(), "--where", "path=/careers,method!=POST"]);
+        let expected = run(&["summarize", alone.to_str().unwrap()]);
+        assert_eq!(windows(&found), windows(&expected));
+    }
+    let line =
+        |status: u16| format!("192.0.2.7 - - [28/Dec/2025:18:03:07 +0000] \"GET / HTTP/1.1\" {status} 7\n");
+    fs::write(&all, [line(503), line(200), line(404)].concat()).unwrap();
+    let found = run(&["summarize", all.to_str().unwrap(), "--where", "status>=500"]);
+    assert_eq!(windows(&found)[0]["status"], serde_json::json!({"503": 1}));
+    let wrong = run(&["summarize", "x", "--where", "path>1"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("path takes =, != and ^="));
+}
+
+#[test]
 fn several_files_and_standard_input_are_counted_together_by_hour_and_day() {
     let temp = tempfile::tempdir().unwrap();
     let lines = lines();

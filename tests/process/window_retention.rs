@@ -56,3 +56,36 @@ fn late_entries_for_a_removed_window_count_in_the_sizes_that_are_kept() {
     let (clean, report) = verify(temp.path());
     assert!(!clean, "{report}");
 }
+
+#[test]
+fn an_edge_whose_minutes_are_gone_is_moved_to_its_hour_and_told() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = start(temp.path());
+    assert_eq!(server.client().post("acme", "1", &body("/")).unwrap().status, 202);
+    assert!(server.stop().success());
+    let server = start(temp.path());
+    eventually("the removal of the minute", || window(temp.path(), "acme", "20251228T1803Z").is_none());
+    let mut client = server.client();
+    let mut get = |range: &str, more: &str| {
+        let target = format!("/aggregates?{range}&by={more}");
+        let answer = client.get(&target, &[("x-customer-id", "acme")]).unwrap();
+        (answer.status, answer.json())
+    };
+    let range = "from=2025-12-28T17:30:00Z&to=2025-12-28T19:30:00Z";
+    let (_, all) = get(range, "&window=all");
+    let edges = (&all["from"], &all["to"], &all["rounded"]);
+    assert_eq!(edges, (&json!("2025-12-28T17:00:00Z"), &json!("2025-12-28T19:00:00Z"), &json!(true)));
+    assert_eq!(all["windows"][0]["requests"], 1);
+    let (_, hours) = get(range, "&window=hour");
+    assert_eq!((&hours["windows"][0]["requests"], hours.get("rounded")), (&json!(1), None));
+    let (_, next) = get("from=2025-12-28T19:30:00Z&to=2025-12-28T23:00:00Z", "&window=all");
+    assert_eq!(
+        (&next["from"], &next["to"]),
+        (&json!("2025-12-28T19:00:00Z"), &json!("2025-12-28T23:00:00Z"))
+    );
+    for more in ["&window=minute", "&window=minute&tz=Asia/Tokyo"] {
+        let (status, problem) = get(range, more);
+        assert_eq!(status, 400, "{problem}");
+        assert!(problem["errorDescription"].as_str().unwrap().contains("retention has removed"), "{problem}");
+    }
+}

@@ -107,7 +107,7 @@ impl Class {
         matches!(self, Class::Browser | Class::Mobile | Class::App)
     }
 
-    fn from_name(name: &str) -> Option<Class> {
+    pub fn from_name(name: &str) -> Option<Class> {
         Class::ALL.into_iter().find(|class| class.as_str() == name)
     }
 }

@@ -3,7 +3,7 @@
 //! request accepted, no valid one refused.
 //!
 //! Needs the package `schemathesis` from PyPI in `target/tools/schemathesis` (`.ci/tools` installs it); fails with
-//! that advice where it is missing. What it looks for, and why three operations may answer 400 to what the
+//! that advice where it is missing. What it looks for, and why four operations may answer 400 to what the
 //! schema allows, is in `tests/process/openapi/schemathesis.toml`. `SCHEMATHESIS_EXAMPLES` is how many requests it makes for
 //! each operation (60 by default); it prints its seed.
 
@@ -73,7 +73,7 @@ fn the_document_tells_of_every_path_and_parameter_there_is() {
         assert!(readme.contains(path), "README.md does not tell of {path}");
     }
     // The server lists its parameters itself where it gets one it does not know.
-    for path in ["/aggregates", "/aggregates/top"] {
+    for path in ["/aggregates", "/aggregates/top", "/entries"] {
         let answer = client.get(&format!("{path}?unheard-of=1"), &[("x-customer-id", "a")]).unwrap();
         let text = answer.json()["errorDescription"].as_str().unwrap().to_owned();
         let known: BTreeSet<String> =

@@ -38,7 +38,7 @@ pub fn path(number: usize) -> String {
 }
 
 /// A text of an entry: two for each field, of two letters, all different.
-fn text(field: usize, second: bool) -> String {
+pub fn text(field: usize, second: bool) -> String {
     let letter = char::from(b'a' + 2 * field as u8 + u8::from(second));
     format!("{letter}{letter}")
 }

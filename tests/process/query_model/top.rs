@@ -5,6 +5,7 @@ use log_analytics::dimension::DIMENSIONS;
 use serde_json::{Map, Value, json};
 
 use super::Query;
+use super::lines::encoded;
 use super::plain::{Counts, PlainEntry, assert_same, counts, keys_of, measures, percentile};
 use crate::support::client::Client;
 
@@ -28,7 +29,13 @@ const FIRST_MEASURED: usize = 3;
 const FIRST_QUANTILE: usize = 10;
 
 /// Asks for the top of every dimension, each time by another order.
-pub(super) fn check(client: &mut Client, customer: &str, entries: &[PlainEntry], query: &Query) {
+pub(super) fn check(
+    client: &mut Client,
+    customer: &str,
+    entries: &[PlainEntry],
+    query: &Query,
+    condition: Option<&str>,
+) {
     let inside = query.inside(entries);
     for (place, dimension) in DIMENSIONS.iter().enumerate() {
         let orders = if dimension.is_measured { ORDERS.len() } else { FIRST_MEASURED };
@@ -36,9 +43,11 @@ pub(super) fn check(client: &mut Client, customer: &str, entries: &[PlainEntry],
         let prefix = ["", "", "GET /p1", "b", "G"][(query.limit + number) % 5];
         let name = if place == 1 && query.classes { "agent" } else { dimension.name };
         let n = query.top.unwrap_or(3);
-        let encoded = prefix.replace(' ', "%20");
+        let prefix_text = encoded(prefix);
+        let condition =
+            condition.map(|condition| format!("&where={}", encoded(condition))).unwrap_or_default();
         let target = format!(
-            "/aggregates/top?dimension={name}&{}&n={n}&{}&prefix={encoded}&tz={}",
+            "/aggregates/top?dimension={name}&{}&n={n}&{}&prefix={prefix_text}&tz={}{condition}",
             query.range(),
             ORDERS[number],
             super::ZONES[query.zone]
