@@ -29,7 +29,7 @@ impl std::fmt::Display for ClientAddress<'_> {
     /// The usual form of an address.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ClientAddress::Ip(address) => IpAddr::from(Ipv6Addr::from(*address).to_canonical()).fmt(f),
+            ClientAddress::Ip(address) => Ipv6Addr::from(*address).to_canonical().fmt(f),
             ClientAddress::Name(name) => name.fmt(f),
         }
     }

@@ -120,9 +120,9 @@ impl ClickHouse {
         sql: &str,
         parameters: &[(&str, &str)],
         limit_bytes: u64,
-    ) -> Result<Lines, DatabaseError> {
+    ) -> Result<AnswerLines, DatabaseError> {
         let body = self.send("select", sql, parameters, &[])?;
-        Ok(Lines {
+        Ok(AnswerLines {
             reader: BufReader::new(body.take(limit_bytes.saturating_add(1))),
             left_bytes: limit_bytes,
         })
@@ -142,7 +142,7 @@ impl ClickHouse {
     /// # Errors
     /// See [`DatabaseError`].
     pub fn check(&self) -> Result<(), DatabaseError> {
-        let sql = "SELECT 1 FROM minute_by_path LIMIT 0";
+        let sql = "SELECT 1 FROM minute_totals LIMIT 0";
         self.send("check", sql, &[], &[]).map(drop)
     }
 
@@ -189,7 +189,7 @@ fn escaped(value: &str) -> String {
 }
 
 /// The lines of an answer.
-pub struct Lines {
+pub struct AnswerLines {
     reader: BufReader<std::io::Take<Box<dyn Read>>>,
     left_bytes: u64,
 }
@@ -203,7 +203,7 @@ pub enum LineError {
     Database(DatabaseError),
 }
 
-impl Lines {
+impl AnswerLines {
     /// Reads the next line into `line`, without its line feed; `false` at the end.
     ///
     /// # Errors

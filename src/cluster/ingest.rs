@@ -22,6 +22,7 @@ use super::probe::Probe;
 use super::records::{BatchEvent, MadeBy};
 use super::retry::Backoff;
 use super::s3::{ObjectStore, Put, StoreError};
+use super::shared_secret::SharedSecret;
 use crate::base::secret::Subkey;
 use crate::batch::{Encoding, Limits};
 use crate::intake::{CheckedBatch, DeletionOutcome, Health, Intake, Outcome, Reason};
@@ -33,6 +34,7 @@ use crate::time;
 pub struct ClusterIntake {
     store: Arc<ObjectStore>,
     events: Arc<EventLog>,
+    secret: Arc<SharedSecret>,
     limits: Limits,
     /// Time for the object store to take a batch, with all tries.
     store_timeout: Duration,
@@ -45,6 +47,7 @@ pub struct ClusterIntake {
 pub struct IntakeParts {
     pub store: Arc<ObjectStore>,
     pub events: Arc<EventLog>,
+    pub secret: Arc<SharedSecret>,
     /// What batches were checked against.
     pub limits: Limits,
     /// Time for the object store to take a batch, with all tries.
@@ -65,12 +68,12 @@ enum HeldBatch {
 
 impl ClusterIntake {
     pub fn new(parts: IntakeParts) -> Self {
-        let IntakeParts { store, events, limits, store_timeout, probe, metrics } = parts;
+        let IntakeParts { store, events, secret, limits, store_timeout, probe, metrics } = parts;
         let ingest_metrics = IngestMetrics::new(&metrics);
         // The others are the same for every process, or change no result.
         let Limits { max_entries, keep_query, .. } = limits;
         let limits = Limits { max_entries, keep_query, ..Limits::default() };
-        Self { store, events, limits, store_timeout, probe, metrics, ingest_metrics }
+        Self { store, events, secret, limits, store_timeout, probe, metrics, ingest_metrics }
     }
 
     fn event_of(&self, batch: &CheckedBatch<'_>) -> BatchEvent {
@@ -147,6 +150,10 @@ impl Intake for ClusterIntake {
         let id_by = if batch.server_made_id { MadeBy::Server } else { MadeBy::Client };
         let body = batch.coded.map_or(batch.body, |(_, raw)| raw);
         let (entries, body_bytes, received_at_ms) = (event.entries, event.body_bytes, event.received_at_ms);
+        if let Err(error) = self.secret.prove(&self.store) {
+            log::warn!("batch {} of {}: {error}", event.batch_id, event.customer);
+            return Outcome::Unavailable(Reason::ObjectStore);
+        }
         let held = match self.store(event, id_by, body) {
             Ok(held) => held,
             Err(reason) => return Outcome::Unavailable(reason),
@@ -201,7 +208,7 @@ impl Intake for ClusterIntake {
     }
 
     fn visitor_key(&self) -> Subkey {
-        self.limits.visitors
+        self.secret.visitors()
     }
 }
 

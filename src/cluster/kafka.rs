@@ -151,7 +151,7 @@ impl fmt::Display for NotDurable {
 
 impl std::error::Error for NotDurable {}
 
-type Delivery = Result<(), KafkaError>;
+type RecordDelivery = Result<(), KafkaError>;
 
 /// Passes the outcome of each record to its sender.
 struct Deliveries;
@@ -163,7 +163,7 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<Sender<Delivery>>;
+    type DeliveryOpaque = Box<Sender<RecordDelivery>>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
         let delivery = result.as_ref().map(drop).map_err(|(error, _)| error.clone());
@@ -199,7 +199,7 @@ impl EventLog {
     /// [`NotDurable`]: it may have been written or not.
     pub fn append(&self, key: &str, value: &[u8]) -> Result<(), NotDurable> {
         let writer = self.writer();
-        let (waiting, delivered): (Sender<Delivery>, Receiver<Delivery>) = bounded(1);
+        let (waiting, delivered): (Sender<RecordDelivery>, Receiver<RecordDelivery>) = bounded(1);
         let record = BaseRecord::with_opaque_to(&self.topic, Box::new(waiting)).key(key).payload(value);
         let delivery = match writer.send(record) {
             Ok(()) => match delivered.recv_timeout(self.timeout + SLACK) {

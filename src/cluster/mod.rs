@@ -7,6 +7,9 @@
 //!             query ─▶ ClickHouse ─▶ GET /aggregates
 //! ```
 //!
+//! Records, the window job's state and ClickHouse hold what windows hold on one machine: totals, robots, visitors, and counts
+//! and measures by the keys of every dimension. What merges is a sum or a maximum, so that the order never matters.
+//!
 //! The conditional PUT decides which body a batch id names; from there on everything may happen more than once, because
 //! whoever adds counts together remembers which batches are in them. Every role is a stateless process.
 
@@ -20,7 +23,9 @@ pub mod probe;
 pub mod reconcile;
 pub mod records;
 pub mod retry;
+pub mod rows;
 pub mod s3;
+pub mod shared_secret;
 pub mod source;
 pub mod worker;
 

@@ -1,5 +1,5 @@
-//! Whether the services are available that a role depends on. They are checked in the background, so that `/readyz` answers at
-//! once.
+//! Whether the services are available that a role depends on. They are checked in the background, so that `/readyz`
+//! answers at once.
 //!
 //! Input: checks. Output: the result of the last round. Never: work for a client.
 
@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::names;
 use super::s3::{ObjectStore, Put, StoreError};
+use super::shared_secret::SharedSecret;
 use crate::base::random;
 use crate::base::shutdown::{self, Joined};
 use crate::base::sync::lock;
@@ -82,14 +83,15 @@ impl Probe {
     }
 }
 
-/// Checks that the bucket exists and, once, that the store honours `If-None-Match: *`. A store that ignores the condition
-/// would let a second body replace the first, so a role that writes batches must not use it.
-pub fn store_check(store: Arc<ObjectStore>) -> ServiceCheck {
+/// Checks that the bucket exists and, once, that it belongs to this `secret` and that the store honours `If-None-Match: *`. A
+/// store that ignores the condition would let a second body replace the first, so a role that writes batches must not use it.
+pub fn store_check(store: Arc<ObjectStore>, secret: Arc<SharedSecret>) -> ServiceCheck {
     let mut is_proven = false;
     let run = move || {
         if is_proven {
             return store.check().map_err(|error| error.to_string());
         }
+        secret.prove(&store).map_err(|error| error.to_string())?;
         is_proven = honours_conditions(&store).map_err(|error| error.to_string())?;
         if is_proven {
             Ok(())

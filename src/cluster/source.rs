@@ -1,25 +1,23 @@
 //! Windows from ClickHouse: the same answers, in the same shape, as those of one machine.
 //!
-//! Hours and days are added up from minutes inside ClickHouse (`deploy/clickhouse/schema.sql`). A question is answered in
-//! slices of a bounded number of windows, so that neither side holds more than a slice.
+//! Input: a question and how much of each window is wanted. Output: views of windows.
+//! Never: a sum of its own. Hours and days are added up from minutes inside ClickHouse (`deploy/clickhouse/schema.sql`).
 //!
-//! Windows are as new as the window job has made them, about two seconds behind the 202. The two maps of a window come
-//! from two tables that are written one after the other; for that moment they may differ, and `requests` is what the
-//! paths sum to.
+//! A question is answered in slices of a bounded number of windows, so that neither side holds more than a slice. Windows are
+//! as new as the window job has made them, about two seconds behind the 202. Totals and keys of a window come from two tables
+//! that are written one after the other; for that moment they may differ.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use serde::Deserialize;
-
-use super::clickhouse::{ClickHouse, DatabaseError, LineError, Lines};
+use super::clickhouse::{AnswerLines, ClickHouse, DatabaseError, LineError};
 use super::probe::Probe;
-use crate::dimension::{PATH, USER_AGENT};
+use super::rows::{KEY_COLUMNS, KEY_MEASURES, KeyRow, ROW_FORMAT, TOTALS_COLUMNS, TotalsRow};
+use crate::dimension::DIMENSIONS;
 use crate::intake::{Health, Reason};
-use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
+use crate::model::{CustomerId, WindowSize, WindowStart};
 use crate::query::{Meter, QueryError, Question, Visit, WindowSource};
-use crate::windows::table::Tally;
-use crate::windows::view::{KeyView, Wanted, WindowView};
+use crate::windows::view::{KeyView, Wanted};
 
 /// Windows that are asked for at once.
 const SLICE_WINDOWS: u32 = 240;
@@ -41,29 +39,43 @@ pub struct ClickHouseSource {
     max_bytes: u64,
 }
 
-/// A line of a slice: start in minutes, 0 for a path and 1 for an agent, key, requests, version.
-#[derive(Deserialize)]
-struct Row(u32, u8, String, u64, u64);
-
-/// A window that is being read.
-#[derive(Default)]
-struct Gathered {
-    paths: Vec<KeyView<'static>>,
-    agents: Vec<KeyView<'static>>,
-    version: u64,
-    bytes: u64,
+/// The keys of a slice's windows, in the order of their starts.
+struct KeyLines {
+    /// None where no dimension is wanted.
+    lines: Option<AnswerLines>,
+    line: Vec<u8>,
+    /// Read, and not of the last window that was asked for; with the bytes of its line.
+    next: Option<(KeyRow, u64)>,
 }
 
-impl Gathered {
-    fn view(self, id: WindowId, wanted: &Wanted) -> WindowView<'static> {
-        let mut view = WindowView { applied_through: Seq(self.version), ..WindowView::empty(id) };
-        view.all.requests = self.paths.iter().map(|row| row.tally.requests).sum();
-        for (dimension, rows) in [(PATH, self.paths), (USER_AGENT, self.agents)] {
-            if let Some(top) = wanted.by[dimension] {
-                view.set(dimension, rows, top);
-            }
+impl KeyLines {
+    fn advance(&mut self) -> Result<(), QueryError> {
+        self.next = None;
+        let Some(lines) = &mut self.lines else { return Ok(()) };
+        if next(lines, &mut self.line)? {
+            let row = serde_json::from_slice(&self.line).map_err(|_| unreadable(&self.line))?;
+            self.next = Some((row, self.line.len() as u64));
         }
-        view
+        Ok(())
+    }
+
+    /// Takes the keys of the window that starts then, by dimension; returns the bytes of their lines.
+    fn take(
+        &mut self,
+        start: u32,
+        by: &mut [Vec<KeyView<'static>>; DIMENSIONS.len()],
+    ) -> Result<u64, QueryError> {
+        let mut bytes = 0;
+        while let Some((row, line_bytes)) = self.next.take_if(|(row, _)| row.start <= start) {
+            // Keys before it belong to windows whose totals are not written yet.
+            if row.start == start {
+                let (dimension, key) = row.read().ok_or_else(|| unreadable(&self.line))?;
+                by[dimension].push(key);
+                bytes += line_bytes;
+            }
+            self.advance()?;
+        }
+        Ok(bytes)
     }
 }
 
@@ -81,7 +93,7 @@ impl ClickHouseSource {
         limit: u32,
     ) -> Result<Vec<WindowStart>, QueryError> {
         let sql = format!(
-            "SELECT DISTINCT intDiv(toUnixTimestamp(window_start), 60) AS start FROM {}_by_path \
+            "SELECT DISTINCT intDiv(toUnixTimestamp(window_start), 60) AS start FROM {}_totals \
              WHERE {IN_RANGE} ORDER BY start LIMIT {limit} FORMAT TabSeparated",
             question.size.as_str()
         );
@@ -126,7 +138,7 @@ impl ClickHouseSource {
         customer: &CustomerId,
         range: &Range<WindowStart>,
         limit_bytes: u64,
-    ) -> Result<Lines, QueryError> {
+    ) -> Result<AnswerLines, QueryError> {
         // Years up to 2106 fit into ClickHouse's DateTime; there is nothing after them.
         let seconds = |start: WindowStart| start.0.saturating_mul(60).to_string();
         let (from, to) = (seconds(range.start), seconds(range.end));
@@ -143,54 +155,71 @@ impl ClickHouseSource {
         meter: &mut Meter,
         visit: Visit<'_>,
     ) -> Result<ControlFlow<(), usize>, QueryError> {
-        let size = question.size.as_str();
-        // Hours and days are views that have added up the newest rows already.
-        let newest = if question.size == WindowSize::Minute { "FINAL" } else { "" };
-        let rows = |column: &str, kind: u8| {
-            format!(
-                "SELECT intDiv(toUnixTimestamp(window_start), 60) AS start, {kind} AS kind, toString({column}) AS key, \
-                 requests AS counted, version AS newest FROM {size}_by_{column} {newest} \
-                 WHERE {IN_RANGE} AND requests > 0"
-            )
-        };
-        let sql = format!(
-            "SELECT start, kind, key, counted, newest FROM ({} UNION ALL {}) ORDER BY start, kind, key \
-             SETTINGS output_format_json_quote_64bit_integers = 0 FORMAT JSONCompactEachRow",
-            rows("path", 0),
-            rows("agent", 1),
-        );
-        let mut lines = self.ask(&sql, &question.customer, range, self.max_bytes)?;
-        let (mut line, mut current, mut gathered) = (Vec::new(), None, Gathered::default());
+        let mut totals = self.totals(question, range)?;
+        let mut keys = self.keys(question, wanted, range)?;
+        let mut line = Vec::new();
         let mut visited = 0;
-        loop {
-            let row: Option<Row> = match next(&mut lines, &mut line)? {
-                true => Some(serde_json::from_slice(&line).map_err(|_| unreadable(&line))?),
-                false => None,
-            };
-            let start = row.as_ref().map(|Row(start, ..)| WindowStart(*start));
-            if let Some(done) = current.filter(|current| start != Some(*current)) {
-                let whole = std::mem::take(&mut gathered);
-                meter.charge(whole.bytes)?;
-                visited += 1;
-                let id = WindowId { size: question.size, start: done };
-                if visit(whole.view(id, wanted))?.is_break() {
-                    return Ok(ControlFlow::Break(()));
+        while next(&mut totals, &mut line)? {
+            let row: TotalsRow = serde_json::from_slice(&line).map_err(|_| unreadable(&line))?;
+            let start = row.start;
+            let mut view = row.read(question.size).ok_or_else(|| unreadable(&line))?;
+            let mut by: [Vec<KeyView<'static>>; DIMENSIONS.len()] = Default::default();
+            let bytes = keys.take(start, &mut by)?;
+            for (dimension, rows) in by.into_iter().enumerate() {
+                if let Some(top) = wanted.by[dimension] {
+                    view.set(dimension, rows, top);
                 }
             }
-            let Some(Row(_, kind, key, requests, version)) = row else {
-                return Ok(ControlFlow::Continue(visited));
-            };
-            current = start;
-            gathered.bytes += line.len() as u64;
-            gathered.version = gathered.version.max(version);
-            let map = if kind == 0 { &mut gathered.paths } else { &mut gathered.agents };
-            let tally = Tally { requests, robots: 0 };
-            map.push(KeyView { key: key.into(), tally, measures: None });
+            meter.charge(line.len() as u64 + bytes)?;
+            visited += 1;
+            if visit(view)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
+        Ok(ControlFlow::Continue(visited))
+    }
+
+    /// The totals of the windows of a slice, ascending by start.
+    fn totals(&self, question: &Question, range: &Range<WindowStart>) -> Result<AnswerLines, QueryError> {
+        let sql = format!(
+            "SELECT {TOTALS_COLUMNS} FROM {} WHERE {IN_RANGE} AND requests > 0 ORDER BY start {ROW_FORMAT}",
+            table(question.size, "totals")
+        );
+        self.ask(&sql, &question.customer, range, self.max_bytes)
+    }
+
+    /// The wanted keys of the windows of a slice, ascending by start.
+    fn keys(
+        &self,
+        question: &Question,
+        wanted: &Wanted,
+        range: &Range<WindowStart>,
+    ) -> Result<KeyLines, QueryError> {
+        let names = DIMENSIONS.iter().zip(wanted.by).filter(|(_, top)| top.is_some());
+        let names: Vec<String> = names.map(|(dimension, _)| format!("'{}'", dimension.name)).collect();
+        let mut keys = KeyLines { lines: None, line: Vec::new(), next: None };
+        if !names.is_empty() {
+            let measures = if wanted.measures { KEY_MEASURES } else { "" };
+            let sql = format!(
+                "SELECT {KEY_COLUMNS}{measures} FROM {} WHERE {IN_RANGE} AND dimension IN ({}) AND requests > 0 \
+                 ORDER BY start {ROW_FORMAT}",
+                table(question.size, "keys"),
+                names.join(", ")
+            );
+            keys.lines = Some(self.ask(&sql, &question.customer, range, self.max_bytes)?);
+            keys.advance()?;
+        }
+        Ok(keys)
     }
 }
 
-fn next(lines: &mut Lines, line: &mut Vec<u8>) -> Result<bool, QueryError> {
+/// What is read of windows of this size. Hours and days are views that have taken the newest rows already.
+fn table(size: WindowSize, rows: &str) -> String {
+    let newest = if size == WindowSize::Minute { " FINAL" } else { "" };
+    format!("{}_{rows}{newest}", size.as_str())
+}
+
+fn next(lines: &mut AnswerLines, line: &mut Vec<u8>) -> Result<bool, QueryError> {
     lines.next(line).map_err(|error| match error {
         LineError::TooLarge => {
             QueryError::Unreadable("a slice of windows is larger than max_query_bytes".into())
@@ -230,7 +259,7 @@ impl WindowSource for ClickHouseSource {
 
     fn customers(&self) -> Result<Vec<CustomerId>, QueryError> {
         let sql = format!(
-            "SELECT DISTINCT toString(customer) AS name FROM minute_by_path ORDER BY name LIMIT {MAX_CUSTOMERS} \
+            "SELECT DISTINCT toString(customer) AS name FROM minute_totals ORDER BY name LIMIT {MAX_CUSTOMERS} \
              FORMAT JSONCompactEachRow"
         );
         let lines = self.clickhouse.select(&sql, &[], MAX_CUSTOMERS_BYTES);

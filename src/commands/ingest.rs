@@ -14,7 +14,8 @@ use crate::cluster::kafka::{CLIENT_DESCRIPTORS, EventLog, Kafka};
 use crate::cluster::metrics::store_seconds;
 use crate::cluster::probe::{Probe, ServiceCheck, store_check};
 use crate::cluster::s3::ObjectStore;
-use crate::config::{BatchArgs, Config, KafkaArgs, ServerArgs, StoreArgs};
+use crate::cluster::shared_secret::SharedSecret;
+use crate::config::{BatchArgs, Config, KafkaArgs, SecretArgs, ServerArgs, StoreArgs};
 use crate::http::routes::Roles;
 use crate::intake::{Health, Intake, Reason};
 
@@ -29,6 +30,8 @@ pub(super) struct IngestArgs {
     batch: BatchArgs,
     #[command(flatten, next_help_heading = "Object store")]
     store: StoreArgs,
+    #[command(flatten)]
+    secret: SecretArgs,
     #[command(flatten, next_help_heading = "Events")]
     kafka: KafkaArgs,
 }
@@ -40,17 +43,21 @@ pub(super) fn run(args: &IngestArgs, in_force: &str) -> Result<ExitCode, Failure
     let limits = process.bounds.cluster;
     let store = ObjectStore::new(&args.store.options(), &*process.disk, store_seconds(&process.metrics));
     let store = Arc::new(store.map_err(Failure::Usage)?);
+    let secret = SharedSecret::read(&*process.disk, &args.secret.secret_file).map_err(Failure::Usage)?;
+    let secret = Arc::new(secret);
     let kafka = Kafka::new(args.kafka.options(), limits.kafka_timeout, &*process.disk);
     let kafka = kafka.map_err(Failure::Usage)?;
+    secret.refuse_another(&store)?;
     let events = EventLog::new(&kafka, "ingest", &kafka.topics.batches);
     let events = Arc::new(events.map_err(Failure::Usage)?);
     let checked = Arc::clone(&events);
     let stream = ServiceCheck { reason: Reason::Stream, run: Box::new(move || checked.check(CHECK_TIMEOUT)) };
-    let (probe, _probing) =
-        Probe::start(vec![store_check(Arc::clone(&store)), stream]).map_err(|error| error.to_string())?;
+    let (probe, _probing) = Probe::start(vec![store_check(Arc::clone(&store), Arc::clone(&secret)), stream])
+        .map_err(|error| error.to_string())?;
     let intake = Arc::new(ClusterIntake::new(IntakeParts {
         store: Arc::clone(&store),
         events: Arc::clone(&events),
+        secret,
         limits: process.bounds.batch.clone(),
         store_timeout: limits.store_timeout,
         probe,

@@ -38,8 +38,8 @@ pub(super) fn run(args: &QueryRoleArgs, in_force: &str) -> Result<ExitCode, Fail
     let limits = process.bounds.query;
     let source = Arc::new(ClickHouseSource::new(Arc::clone(&clickhouse), probe, limits.max_bytes));
     let health = Arc::clone(&source) as Arc<dyn Health>;
-    // A connection to ClickHouse for each query that runs, and one for the probe.
-    let needs = Needs { reserved: limits.max_running + 1, per_request: 0 };
+    // Two connections to ClickHouse for each query that runs (totals and keys), and one for the probe.
+    let needs = Needs { reserved: 2 * limits.max_running + 1, per_request: 0 };
     let listening = process.listen(needs, Box::new(move |disk| clickhouse.reload(disk)))?;
     listening.open(Roles { intake: None, source: Some(source as Arc<dyn WindowSource>), health });
     Ok(listening.wait().end(true))

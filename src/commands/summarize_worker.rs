@@ -18,8 +18,9 @@ use crate::cluster::kafka::{CLIENT_DESCRIPTORS, EventLog, Kafka};
 use crate::cluster::metrics::{WorkerMetrics, store_seconds};
 use crate::cluster::probe::{Probe, ServiceCheck, store_check};
 use crate::cluster::s3::ObjectStore;
+use crate::cluster::shared_secret::SharedSecret;
 use crate::cluster::worker::{SessionOptions, SummarizeCrew, SummarizeWorker, WorkerHealth};
-use crate::config::{Config, KafkaArgs, ServerArgs, StoreArgs};
+use crate::config::{Config, KafkaArgs, SecretArgs, ServerArgs, StoreArgs};
 use crate::http::routes::Roles;
 use crate::intake::Reason;
 
@@ -29,6 +30,8 @@ pub(super) struct WorkerArgs {
     server: ServerArgs,
     #[command(flatten, next_help_heading = "Object store")]
     store: StoreArgs,
+    #[command(flatten)]
+    secret: SecretArgs,
     #[command(flatten, next_help_heading = "Events")]
     kafka: KafkaArgs,
     /// Name of this worker, unique among those that run and the same after a restart: what a dead process of this name
@@ -56,10 +59,13 @@ pub(super) fn run(args: &WorkerArgs, in_force: &str) -> Result<ExitCode, Failure
     let limits = process.bounds.cluster;
     let store = ObjectStore::new(&args.store.options(), &*process.disk, store_seconds(&process.metrics));
     let store = Arc::new(store.map_err(Failure::Usage)?);
+    let secret = SharedSecret::read(&*process.disk, &args.secret.secret_file).map_err(Failure::Usage)?;
+    let secret = Arc::new(secret);
     let kafka = Kafka::new(args.kafka.options(), limits.kafka_timeout, &*process.disk);
     let kafka = kafka.map_err(Failure::Usage)?;
+    secret.refuse_another(&store)?;
     let io = |error: std::io::Error| error.to_string();
-    let crew = SummarizeCrew::start(&store, kafka.max_record_bytes()).map_err(io)?;
+    let crew = SummarizeCrew::start(&store, &secret, kafka.max_record_bytes()).map_err(io)?;
     let worker_id = match &args.worker_id {
         Some(id) => id.clone(),
         None => format!("summarize-{}", host_name(&*process.disk)?),
@@ -70,7 +76,8 @@ pub(super) fn run(args: &WorkerArgs, in_force: &str) -> Result<ExitCode, Failure
     let insights = insights.map_err(Failure::Usage)?;
     let stream =
         ServiceCheck { reason: Reason::Stream, run: Box::new(move || insights.check(CHECK_TIMEOUT)) };
-    let (probe, _probing) = Probe::start(vec![store_check(Arc::clone(&store)), stream]).map_err(io)?;
+    let (probe, _probing) =
+        Probe::start(vec![store_check(Arc::clone(&store), secret), stream]).map_err(io)?;
     // A connection to the object store for each thread and the probe; a consumer, a producer, the probe's producer.
     let needs = Needs { reserved: crew.threads() + 1 + 3 * CLIENT_DESCRIPTORS, per_request: 0 };
     let worker = SummarizeWorker::new(kafka, options, crew, WorkerMetrics::new(&process.metrics));

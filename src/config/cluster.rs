@@ -40,6 +40,14 @@ impl StoreArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct SecretArgs {
+    /// File with the cluster's secret of 16 bytes, the same for every process: clients are hashed under it. A process whose
+    /// secret is not the one that the bucket was written under does not start
+    #[arg(long, env = "LOG_ANALYTICS_SECRET_FILE", value_name = "FILE")]
+    pub secret_file: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct KafkaArgs {
     /// Kafka brokers to connect to first: HOST:PORT,…
     #[arg(long, env = "LOG_ANALYTICS_KAFKA", value_name = "BROKERS")]

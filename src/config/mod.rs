@@ -19,7 +19,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 pub use bounds::Bounds;
 pub use choices::{LogFormat, LogLevel, RawBatches};
 #[cfg(feature = "cluster")]
-pub use cluster::{ClickHouseArgs, KafkaArgs, StoreArgs};
+pub use cluster::{ClickHouseArgs, KafkaArgs, SecretArgs, StoreArgs};
 pub(crate) use environment::refuse_unknown_variables;
 pub use tune::TuneArgs;
 pub use units::{Bytes, RetainDays, Span};

@@ -142,6 +142,30 @@ impl Visitors {
         (registers * registers / (2.0 * std::f64::consts::LN_2 * sum)).round() as u64
     }
 
+    /// The registers above zero, number and value, ascending.
+    pub fn registers(&self) -> Vec<(u16, u8)> {
+        match &self.0 {
+            Registers::Sparse(ranks) => ranks.clone(),
+            Registers::Dense(ranks) => {
+                let numbered = (0..).zip(ranks.iter().copied());
+                numbered.filter(|(_, rank)| *rank > 0).collect()
+            }
+        }
+    }
+
+    /// Visitors with these registers above zero, ascending by number; `None` where there can be no such registers.
+    pub fn from_registers(registers: Vec<(u16, u8)>) -> Option<Visitors> {
+        let is_register =
+            |(number, rank): &(u16, u8)| usize::from(*number) < REGISTERS && (1..=MAX_RANK).contains(rank);
+        let ascends = registers.is_sorted_by(|(a, _), (b, _)| a < b);
+        if !ascends || !registers.iter().all(is_register) {
+            return None;
+        }
+        let mut visitors = Visitors(Registers::Sparse(registers));
+        visitors.make_canonical();
+        Some(visitors)
+    }
+
     /// Appends its text.
     pub fn push_text(&self, text: &mut String) {
         let character = |bits: u16| char::from(ALPHABET[usize::from(bits & 63)]);
@@ -314,6 +338,7 @@ mod tests {
             let mut few = of(0..count.min(3));
             few.merge(&whole);
             assert_eq!(few, whole, "{count}");
+            assert_eq!(Visitors::from_registers(whole.registers()), Some(whole.clone()));
             assert_eq!(Visitors::from_text(text(&whole).as_bytes()), Some(whole));
         }
         assert!(Visitors::default().is_empty() && Visitors::default().estimate() == 0);
@@ -335,6 +360,15 @@ mod tests {
         let mut last = Visitors::default();
         last.insert(u64::MAX << 52);
         assert_eq!(text(&last), "zzp", "the last register, at its highest value 53");
+    }
+
+    #[test]
+    fn registers_that_cannot_be_are_refused() {
+        for registers in
+            [vec![(4_096, 1)], vec![(1, 0)], vec![(1, 54)], vec![(2, 1), (1, 1)], vec![(1, 1), (1, 2)]]
+        {
+            assert_eq!(Visitors::from_registers(registers), None);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! A window's file: how it is sealed, and the only reader of its canonical form (which [`super::json`] describes).
+//! A window's file: how it is sealed, and the only reader of the canonical form of windows (which [`super::json`] describes).
 //!
-//! Input: the bytes of a file, and how much of it is wanted. Output: a [`WindowView`], or how the file is damaged.
+//! Input: the bytes of a file or the JSON of a record, and how much of it is wanted. Output: a [`WindowView`], or what is wrong.
 //! Never: another form of the same window. A file in another form was not written by this program; its counts are not
 //! guessed at.
 //!
@@ -83,8 +83,23 @@ pub fn decode_any<'a>(bytes: &'a [u8], wanted: &Wanted) -> Result<(CustomerId, W
     }
     let text = simdutf8::basic::from_utf8(&bytes[..bytes.len() - SEAL_BYTES])
         .map_err(|_| Damaged::Content("the file is not UTF-8".to_owned()))?;
+    read(text, |scan| scan.file(wanted))
+}
+
+/// Reads what is wanted of a window in a record: the canonical JSON without `appliedThrough` and checksum.
+///
+/// # Errors
+/// [`Damaged::Content`].
+pub fn decode_record<'a>(json: &'a str, wanted: &Wanted) -> Result<(CustomerId, WindowView<'a>), Damaged> {
+    read(json, |scan| scan.record(wanted))
+}
+
+fn read<'a>(
+    text: &'a str,
+    window: impl FnOnce(&mut Scan<'a>) -> Scanned<(CustomerId, WindowView<'a>)>,
+) -> Result<(CustomerId, WindowView<'a>), Damaged> {
     let mut scan = Scan(text);
-    scan.window(wanted).map_err(|Unexpected(what)| {
+    window(&mut scan).map_err(|Unexpected(what)| {
         let offset = scan.0.as_ptr() as usize - text.as_ptr() as usize;
         Damaged::Content(format!("{what} at byte {offset}"))
     })
@@ -103,10 +118,24 @@ enum Rest<'r, 'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn window(&mut self, wanted: &Wanted) -> Scanned<(CustomerId, WindowView<'a>)> {
+    fn file(&mut self, wanted: &Wanted) -> Scanned<(CustomerId, WindowView<'a>)> {
         let (customer, id) = self.identity()?;
         let mut view = WindowView::empty(id);
         (view.incomplete, view.applied_through) = self.tail()?;
+        self.counts_of(&mut view, wanted)?;
+        Ok((customer, view))
+    }
+
+    fn record(&mut self, wanted: &Wanted) -> Scanned<(CustomerId, WindowView<'a>)> {
+        let (customer, id) = self.identity()?;
+        let mut view = WindowView::empty(id);
+        self.0 = self.0.strip_suffix('}').ok_or(NOT_CANONICAL)?;
+        self.counts_of(&mut view, wanted)?;
+        Ok((customer, view))
+    }
+
+    /// Reads everything behind the identity.
+    fn counts_of(&mut self, view: &mut WindowView<'a>, wanted: &Wanted) -> Scanned<()> {
         view.all = self.totals()?;
         if self.take(",\"robots\":{") {
             view.robots = self.totals()?;
@@ -121,15 +150,15 @@ impl<'a> Scan<'a> {
         }
         for dimension in 0..DIMENSION_COUNT {
             if self.take(&FIELD_NAMES.requests[dimension]) {
-                self.requests(dimension, wanted, &mut view)?;
+                self.requests(dimension, wanted, view)?;
             }
         }
-        let others = self.robots(wanted, &mut view)?;
+        let others = self.robots(wanted, view)?;
         if self.take(",\"folded\":{") {
             self.folded(&mut view.folded)?;
         }
-        self.measures(wanted, &mut view, others)?;
-        if self.0.is_empty() { Ok((customer, view)) } else { Err(NOT_CANONICAL) }
+        self.measures(wanted, view, others)?;
+        self.expect_end()
     }
 
     fn identity(&mut self) -> Scanned<(CustomerId, WindowId)> {

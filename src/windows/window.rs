@@ -121,9 +121,29 @@ impl Window {
         self.all.merge(&counts.all);
         self.robots.merge(&counts.robots);
         self.visitors.merge(&counts.visitors);
-        let mut folded_now = Folded::default();
         for (dimension, table) in self.tables.iter_mut().enumerate() {
             table.merge(&keys.tables[dimension], &counts.by[dimension]);
+        }
+        self.fold(limits)
+    }
+
+    /// Adds all that a view shows, then folds what is over its limits. Returns what was folded.
+    pub fn merge_view(&mut self, view: &WindowView<'_>, limits: &WindowLimits) -> Folded {
+        self.all.merge(&view.all);
+        self.robots.merge(&view.robots);
+        self.visitors.merge(&view.visitors);
+        for (folded, more) in self.folded.iter_mut().zip(view.folded) {
+            *folded = saturating_sum(*folded, more);
+        }
+        for (table, rows) in self.tables.iter_mut().zip(&view.by) {
+            rows.iter().for_each(|row| merge_row(table, row));
+        }
+        self.fold(limits)
+    }
+
+    fn fold(&mut self, limits: &WindowLimits) -> Folded {
+        let mut folded_now = Folded::default();
+        for (dimension, table) in self.tables.iter_mut().enumerate() {
             if let Some(folded) = fold(table, limits.by[dimension]) {
                 self.folded[dimension] = saturating_sum(self.folded[dimension], folded.most);
                 folded_now.keys += folded.keys;
@@ -240,6 +260,17 @@ fn add_row(table: &mut CountTable, row: KeyView<'_>) {
     }
 }
 
+fn merge_row(table: &mut CountTable, row: &KeyView<'_>) {
+    if row.key == OTHER {
+        table.add_rest(row.tally, row.measures.as_deref());
+        return;
+    }
+    let place = table.add(&row.key, row.tally);
+    if let Some(measures) = &row.measures {
+        table.merge_measures(place, measures);
+    }
+}
+
 /// Whether no request is counted by status or duration twice.
 fn is_possible(requests: u64, measures: &Measures) -> bool {
     measures.sum_of(|cell| !cell.is_duration()) <= requests && measures.sum_of(Cell::is_duration) <= requests
@@ -250,6 +281,7 @@ mod tests {
     use super::*;
     use crate::base::sealed::seal_json;
     use crate::dimension::{PATH, USER_AGENT};
+    use crate::windows::json::{Form, push_window};
     use crate::windows::samples::{bare, customer, full, minute, shown, window};
 
     const THREE: WindowLimits = WindowLimits::same(3, 1_000);
@@ -308,6 +340,19 @@ mod tests {
             window
         };
         let expected = merged([0, 1, 2]);
+        // As records, in two windows that are merged.
+        let mut from_records = Window::new(customer(), minute());
+        for (keys, counts) in [&insights[2], &insights[0], &insights[1]] {
+            let mut json = String::new();
+            push_window(&mut json, &customer(), &WindowView::of_counts(minute(), keys, counts), Form::File);
+            json.push('}');
+            let (_, view) = file::decode_record(&json, &Wanted::ALL).unwrap();
+            from_records.merge_view(&view, &WindowLimits::default());
+        }
+        assert_eq!(
+            WindowView { applied_through: Seq(3), ..WindowView::of(&from_records, &Wanted::ALL) },
+            WindowView::of(&expected, &Wanted::ALL)
+        );
         assert_eq!((expected.requests(), expected.robots().requests, expected.wrong_sum()), (18, 7, None));
         for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             assert_eq!(merged(order).encode(), expected.encode(), "{order:?}");

@@ -43,8 +43,12 @@ const ROLES: [(&str, &[&str]); 4] = [
     ),
 ];
 
+/// A secret of sixteen bytes.
+const SECRET_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/formats/v2/store/secret");
+
 fn with_keys(mut command: Command) -> Command {
     command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
+    command.env("LOG_ANALYTICS_SECRET_FILE", SECRET_FILE);
     command
 }
 
@@ -108,12 +112,15 @@ fn bad_settings_and_their_files_are_wrong_usage_of_every_role() {
     let mut seen = 0;
     for (role, flags) in ROLES {
         let has = |flag: &str| flags.contains(&flag);
+        let counts = ["ingest", "summarize-worker"].contains(&role);
         for (flag, value, says, applies) in [
             ("--gateway-token-file", none, "No such file", has("--listen")),
             ("--gateway-token-file", empty, "no token in it", has("--listen")),
             ("--operator-token-file", none, "No such file", has("--listen")),
             ("--max-connections", "0", "between 1 and 65536", has("--listen")),
             ("--s3-credentials-file", none, "No such file", has("--s3")),
+            ("--secret-file", none, "No such file", counts),
+            ("--secret-file", empty, "exactly 16 bytes", counts),
             ("--kafka-options-file", none, "No such file", has("--kafka")),
             ("--clickhouse-credentials-file", none, "No such file", has("--clickhouse")),
             ("--worker-id", "", "a value is required", role == "summarize-worker"),
@@ -130,5 +137,5 @@ fn bad_settings_and_their_files_are_wrong_usage_of_every_role() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 3 * 4 + 3 + 3 + 2 + 1 + 3);
+    assert_eq!(seen, 3 * 4 + 3 + 2 * 2 + 3 + 2 + 1 + 3);
 }

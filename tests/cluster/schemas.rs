@@ -14,7 +14,7 @@ use serde_json::Value;
 const KINDS: [&str; 4] = ["batch-ingested", "insight-event", "summary-object", "raw-object-metadata"];
 
 fn dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/schemas/v1")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/schemas/v2")
 }
 
 fn files(dir: PathBuf) -> Vec<PathBuf> {
@@ -85,14 +85,14 @@ fn what_is_written_is_what_the_examples_say() {
         assert_eq!((body.len(), event.encoding), (event.body_bytes as usize, Encoding::Identity));
         let summarized = event.content.summarize(&body, &event.limits, event.received_at_ms).unwrap().summary;
         let summary = SummaryObject::of(&event, &summarized);
-        assert_eq!(String::from_utf8(summary.clone().encode()).unwrap(), file("summary-object.json"));
+        assert_eq!(String::from_utf8(summary.encode()).unwrap(), file("summary-object.json"));
         assert_eq!(SummaryObject::decode(file("summary-object.json").as_bytes()).unwrap(), summary);
 
         let mut insights = 0;
         for (insight, line) in summary.insights().zip(file("insight-events.ndjson").lines()) {
             let expected: Value = serde_json::from_str(line).unwrap();
-            assert_eq!(names::window_key(&insight.customer, insight.window.start), expected["key"]);
-            let value = insight.clone().encode();
+            assert_eq!(names::window_key(&insight.window.customer, insight.window.start), expected["key"]);
+            let value = insight.encode();
             assert!(
                 line.ends_with(&format!("\"value\":{}}}", std::str::from_utf8(&value).unwrap())),
                 "{line}"

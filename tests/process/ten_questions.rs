@@ -49,8 +49,8 @@ fn log() -> Vec<Value> {
         let (day, hour) = (26 + minute / 1_440, minute / 60 % 24);
         let path = paths[number * 7 % paths.len()];
         let status = match path {
-            "/old" | "/gone" if number % 3 > 0 => 404,
-            "/checkout" if number % 4 == 0 => 503,
+            "/old" | "/gone" if !number.is_multiple_of(3) => 404,
+            "/checkout" if number.is_multiple_of(4) => 503,
             _ => 200,
         };
         let mut entry = json!({
@@ -60,7 +60,7 @@ fn log() -> Vec<Value> {
             "clientIp": format!("192.0.2.{}", number % 40 + number / 720 * 50),
         });
         entry[text_field(HOST).name] = json!(["a.example", "b.example"][number % 2]);
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             entry[text_field(PAGE_BEFORE).name] =
                 json!(["https://news.example/x", "https://search.example/"][number % 2]);
         }

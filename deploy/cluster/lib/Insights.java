@@ -44,11 +44,12 @@ public final class Insights {
           agents.merge(AGENTS[random.nextInt(AGENTS.length)], 1, Integer::sum);
         }
         String value =
-            "{\"schemaVersion\":1,\"customerId\":\"" + customer + "\",\"batchId\":\"" + new UUID(random.nextLong(), random.nextLong())
-                + "\",\"fingerprint\":\"da1d93685afc973644377cc533b4630c\",\"windowSize\":\"minute\",\"windowStart\":\"" + start
-                + "\",\"requests\":" + entries + ",\"requestsByPath\":" + json(paths) + ",\"requestsByUserAgent\":" + json(agents)
-                + ",\"receivedAt\":\""
-                + Instant.ofEpochSecond(firstMinuteS + 60L * (minutes + 1)).toString().replace("Z", ".000Z") + "\"}";
+            "{\"schemaVersion\":2,\"batchId\":\"" + new UUID(random.nextLong(), random.nextLong())
+                + "\",\"fingerprint\":\"da1d93685afc973644377cc533b4630c\",\"receivedAt\":\""
+                + Instant.ofEpochSecond(firstMinuteS + 60L * (minutes + 1)).toString().replace("Z", ".000Z")
+                + "\",\"window\":{\"customerId\":\"" + customer + "\",\"windowStart\":\"" + start
+                + "\",\"windowSize\":\"minute\",\"requests\":" + entries + ",\"requestsByPath\":" + json(paths)
+                + ",\"requestsByUserAgent\":" + json(agents) + "}}";
         for (int copies = batch % 10 == 0 ? 2 : 1; copies > 0; copies--) {
           producer.send(
               new ProducerRecord<>("insight-events", customer + "|minute|" + start, value),

@@ -59,13 +59,14 @@ class Load:
         return int(subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout)
 
     def wait_for(self, entries: int) -> None:
-        """Waits until ClickHouse has counted exactly these entries, by path and by agent."""
+        """Waits until ClickHouse has counted exactly these entries, in total, by path and by family."""
         deadline = time.monotonic() + TIMEOUT_S
-        for table in ("minute_by_path", "minute_by_agent"):
-            question = f"SELECT sum(requests) FROM {table} FINAL WHERE startsWith(customer, '{self.run}-')"
+        for rows in ("minute_totals FINAL WHERE 1", "minute_keys FINAL WHERE dimension = 'path'",
+                     "minute_keys FINAL WHERE dimension = 'userAgent'"):
+            question = f"SELECT sum(requests) FROM {rows} AND startsWith(customer, '{self.run}-')"
             while (counted := int(clickhouse.query(self.layout, question))) != entries:
                 if counted > entries or time.monotonic() > deadline:
-                    raise SystemExit(f"{table} has {counted} of {entries} entries")
+                    raise SystemExit(f"{rows}: {counted} of {entries} entries")
                 time.sleep(0.5)
 
 
@@ -134,7 +135,7 @@ class HttpLoad(Load):
             if self.post(connection, customer, "batch", body) != 202:
                 raise SystemExit("a single batch was not taken")
             began = time.monotonic()
-            question = f"SELECT count() FROM minute_by_path WHERE customer = '{customer}'"
+            question = f"SELECT count() FROM minute_totals WHERE customer = '{customer}'"
             while clickhouse.query(self.layout, question).strip() == "0":
                 time.sleep(0.01)
             samples.append(time.monotonic() - began)

@@ -150,8 +150,8 @@ def main() -> None:
     layout = Layout(arguments.dir)
     layout.load()
     if arguments.rows:
-        for column, size in stored.row_bytes(layout).items():
-            print(f"minute_by_{column}: {size:.1f} bytes a row")
+        for dimension, size in stored.row_bytes(layout).items():
+            print(f"minute_keys, {dimension}: {size:.1f} bytes a row without measures")
         return
     shape = Shape(arguments.entries, arguments.paths, arguments.customers, arguments.minutes)
     if arguments.binary is None:

@@ -11,7 +11,7 @@ CHECKPOINT_TIMEOUT_S = 60
 # A day of some customers: of so many keys, each minute has a part, with counts of any size. Large enough that a part's fixed
 # costs are nothing.
 ROWS_CUSTOMERS = 20
-ROWS_KEYS = {"path": 400, "agent": 20}
+ROWS_KEYS = {"path": 400, "userAgent": 20}
 ROWS_PART = 5
 
 
@@ -47,15 +47,16 @@ def inserted_rows(layout: Layout) -> int:
 
 
 def row_bytes(layout: Layout) -> dict[str, float]:
-    """Bytes of a row of each minute table, merged, by a day of rows in tables made like them."""
+    """Bytes of a row of a key without measures, merged, by a day of rows of one dimension in a table made like that of keys."""
     sizes = {}
-    for column, keys in ROWS_KEYS.items():
-        table, key = f"measured_rows_{column}", "GET /shop/category/" if column == "path" else "Family "
+    for dimension, keys in ROWS_KEYS.items():
+        table, key = f"measured_rows_{dimension}", "GET /shop/category/" if dimension == "path" else "Family "
         clickhouse.query(layout, f"DROP TABLE IF EXISTS {table}")
-        clickhouse.query(layout, f"CREATE TABLE {table} AS minute_by_{column}")
+        clickhouse.query(layout, f"CREATE TABLE {table} AS minute_keys")
         clickhouse.query(layout, f"""
-            INSERT INTO {table} (customer, window_start, {column}, requests, version, final, inserted_at)
+            INSERT INTO {table} (customer, dimension, window_start, key, requests, version, final, inserted_at)
             SELECT concat('customer-', toString(intDiv(number, {1_440 * keys}))) AS customer,
+                   '{dimension}',
                    toDateTime('2026-01-01 00:00:00', 'UTC') + INTERVAL 60 * (intDiv(number, {keys}) % 1440) SECOND AS start,
                    concat('{key}', toString(number % {keys})),
                    toUInt64(exp(randUniform(0, 7))),
@@ -68,6 +69,6 @@ def row_bytes(layout: Layout) -> dict[str, float]:
         rows, size = map(int, clickhouse.query(layout, f"""
             SELECT sum(rows), sum(bytes_on_disk) FROM system.parts
             WHERE active AND database = currentDatabase() AND table = '{table}'""").split())
-        sizes[column] = size / rows
+        sizes[dimension] = size / rows
         clickhouse.query(layout, f"DROP TABLE {table}")
     return sizes

@@ -86,13 +86,13 @@ class ClickHouseFrontTest(unittest.TestCase):
             connection.close()
 
     def test_rows_survive_kill(self):
-        row = {"customer": "kill", "window_start": 60, "path": "GET /", "requests": 3, "version": 2, "final": 0}
-        status, _ = self.ask("POST", json.dumps(row), query="INSERT INTO log_analytics.minute_by_path FORMAT JSONEachRow")
+        row = {"customer": "kill", "window_start": 60, "requests": 3, "version": 2, "final": 0}
+        status, _ = self.ask("POST", json.dumps(row), query="INSERT INTO log_analytics.minute_totals FORMAT JSONEachRow")
         self.assertEqual(status, 200)
         processes.end(self.layout, "clickhouse", signal.SIGKILL, 10)
         clickhouse.start(self.layout)
         clickhouse.wait(self.layout)
-        question = "SELECT requests FROM minute_by_path FINAL WHERE customer = {customer:String}"
+        question = "SELECT requests FROM minute_totals FINAL WHERE customer = {customer:String}"
         self.assertEqual(self.ask("GET", query=question, param_customer="kill"), (200, "3\n"))
 
     def test_parameters_are_never_sql(self):
@@ -104,13 +104,13 @@ class ClickHouseFrontTest(unittest.TestCase):
         self.assertEqual(status, 404 if "Code: 60" in body else 400)
         self.assertIn("UNKNOWN_IDENTIFIER", body)
         self.assertEqual(self.ask("POST", "SELECT * FROM nowhere")[0], 404)
-        self.assertEqual(self.ask("POST", "{", query="INSERT INTO minute_by_path FORMAT JSONEachRow")[0], 400)
+        self.assertEqual(self.ask("POST", "{", query="INSERT INTO minute_totals FORMAT JSONEachRow")[0], 400)
 
     def test_what_the_front_does_not_know_is_refused(self):
         self.assertEqual(self.ask("GET", query="SELECT 1", max_threads="1")[0], 400)
         self.assertEqual(self.ask("GET", query="SELECT 1", database="elsewhere")[0], 400)
         self.assertEqual(self.ask("POST", "SELECT 1", {"content-encoding": "gzip"})[0], 400)
-        self.assertEqual(self.ask("GET", query="DROP TABLE minute_by_path")[0], 400)
+        self.assertEqual(self.ask("GET", query="DROP TABLE minute_totals")[0], 400)
 
     def test_a_script_is_split_at_line_ends_only(self):
         self.assertEqual(clickhouse.statements("-- a; b\nSELECT ';' ,\n 1;\n\nSELECT 2;\n"), ["SELECT ';' ,\n 1", "SELECT 2"])

@@ -1,33 +1,40 @@
 //! Windows that late insights name, counted again from the summaries in the object store.
 //!
+//! Input: the topic of late insights, summaries. Output: whole rows of the windows they name. Never: a sum added to a row.
+//!
 //! The window job has forgotten such a window and never writes it again. So the rows written here, whose version is 2^40
 //! plus the number of batches counted, compete only with rows of another reconciliation, and the one that saw more batches
-//! wins. Offsets are committed after the rows are written.
+//! wins. Keys that have rows in ClickHouse and that the window does not name now get rows that say 0. Offsets are committed
+//! after the rows are written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
-use serde::Serialize;
 
 use super::ReconcileError;
 use crate::base::clock;
-use crate::cluster::clickhouse::ClickHouse;
+use crate::cluster::clickhouse::{ClickHouse, DatabaseError, LineError};
 use crate::cluster::kafka::Kafka;
 use crate::cluster::names::summaries_of;
-use crate::cluster::records::{InsightEvent, RecordCounts, SummaryObject};
+use crate::cluster::records::{InsightEvent, SummaryObject};
+use crate::cluster::rows::RowHead;
 use crate::cluster::s3::ObjectStore;
-use crate::dimension::OTHER;
-use crate::model::{CustomerId, WindowStart};
-use crate::time;
+use crate::dimension::DIMENSIONS;
+use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
+use crate::windows::fold::WindowLimits;
+use crate::windows::view::{Wanted, WindowView};
+use crate::windows::window::Window;
 
 /// Versions of reconciled windows begin here; the window job's stay below.
 const RECONCILED: u64 = 1 << 40;
 /// Rows are inserted in pieces of about this size.
 const INSERT_BYTES: usize = 4 << 20;
+/// The names of a window's keys are at most what the window job's limits allow: 8 MiB for each dimension.
+const MAX_NAMES_BYTES: u64 = 64 << 20;
 const POLL: Duration = Duration::from_millis(200);
-/// Windows counted at the same time: about 100 MB with the keys of busy ones.
+/// Windows counted at the same time. Busy ones take about 1 MB each; a full one, whose limits are those of the server, 16 MiB.
 const MAX_WINDOWS: usize = 500;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,23 +49,10 @@ pub struct LateReport {
     pub summaries: u64,
 }
 
-/// A window as it is added up.
-#[derive(Default)]
-struct WindowTotal {
+/// A window as it is added up, and the batches that are in it.
+struct RecountedWindow {
     batches: BTreeSet<String>,
-    paths: BTreeMap<Box<str>, u64>,
-    agents: BTreeMap<Box<str>, u64>,
-}
-
-impl WindowTotal {
-    fn add(map: &mut BTreeMap<Box<str>, u64>, counts: &RecordCounts) {
-        for (key, count) in counts.iter() {
-            match map.get_mut(key) {
-                Some(known) => *known += u64::from(count),
-                None => drop(map.insert(key.into(), u64::from(count))),
-            }
-        }
-    }
+    window: Window,
 }
 
 /// Reads the late insights up to their end, counts the windows that they name again, and commits the offsets. Calls
@@ -95,7 +89,7 @@ pub fn recount(
                     match message.payload().map(InsightEvent::decode) {
                         Some(Ok(insight)) => {
                             report.insights += 1;
-                            let starts = named.entry(insight.customer).or_default();
+                            let starts = named.entry(insight.window.customer).or_default();
                             windows += usize::from(starts.insert(insight.window.start));
                         }
                         other => {
@@ -192,8 +186,8 @@ fn count_again(
     starts: &BTreeSet<WindowStart>,
     report: &mut LateReport,
     progress: &mut dyn FnMut(),
-) -> Result<HashMap<WindowStart, WindowTotal>, ReconcileError> {
-    let mut totals: HashMap<WindowStart, WindowTotal> = HashMap::new();
+) -> Result<HashMap<WindowStart, RecountedWindow>, ReconcileError> {
+    let mut totals: HashMap<WindowStart, RecountedWindow> = HashMap::new();
     let mut from = None;
     loop {
         let page = store.list(&summaries_of(customer), from.as_deref())?;
@@ -204,10 +198,13 @@ fn count_again(
             match SummaryObject::decode(&bytes) {
                 Ok(summary) if summary.customer == *customer => {
                     for window in summary.windows.iter().filter(|window| starts.contains(&window.start)) {
-                        let total = totals.entry(window.start).or_default();
+                        let total = totals.entry(window.start).or_insert_with(|| {
+                            let id = WindowId { size: WindowSize::Minute, start: window.start };
+                            let window = Window::new(customer.clone(), id);
+                            RecountedWindow { batches: BTreeSet::new(), window }
+                        });
                         if total.batches.insert(summary.batch_id.as_str().to_owned()) {
-                            WindowTotal::add(&mut total.paths, &window.by_path);
-                            WindowTotal::add(&mut total.agents, &window.by_agent);
+                            total.window.merge_view(&window.view(), &WindowLimits::default());
                         }
                     }
                 }
@@ -222,51 +219,62 @@ fn count_again(
     }
 }
 
-#[derive(Serialize)]
-struct MinuteRow<'a> {
-    customer: &'a str,
-    window_start: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agent: Option<&'a str>,
-    requests: u64,
-    version: u64,
-    r#final: u8,
-}
-
 fn write(
     clickhouse: &ClickHouse,
     customer: &CustomerId,
     start: WindowStart,
-    total: &WindowTotal,
+    total: &RecountedWindow,
 ) -> Result<(), ReconcileError> {
-    let version = RECONCILED + total.batches.len() as u64;
-    for (table, map) in [("minute_by_path", &total.paths), ("minute_by_agent", &total.agents)] {
-        let mut rows = Vec::new();
-        // The window job may have written some keys under (other); here all have their own row, so that one is empty.
-        let other = (!map.contains_key(OTHER)).then_some((OTHER, 0));
-        for (key, requests) in map.iter().map(|(key, requests)| (&**key, *requests)).chain(other) {
-            let is_path = table == "minute_by_path";
-            let row = MinuteRow {
-                customer: customer.as_str(),
-                window_start: time::start_ms(start) / 1_000,
-                path: is_path.then_some(key),
-                agent: (!is_path).then_some(key),
-                requests,
-                version,
-                r#final: 1,
-            };
-            serde_json::to_writer(&mut rows, &row).expect("text and numbers are written into memory");
-            rows.push(b'\n');
-            if rows.len() >= INSERT_BYTES {
-                clickhouse.insert(table, &rows)?;
-                rows.clear();
-            }
+    let head = RowHead::new(customer, start, RECONCILED + total.batches.len() as u64);
+    let view = WindowView::of(&total.window, &Wanted::ALL);
+    let mut unnamed = stored_keys(clickhouse, customer, start)?;
+    clickhouse.insert("minute_totals", &head.totals(&view))?;
+    let mut rows = Vec::new();
+    let insert = |rows: &mut Vec<u8>, least: usize| -> Result<(), DatabaseError> {
+        if rows.len() > least {
+            clickhouse.insert("minute_keys", rows)?;
+            rows.clear();
         }
-        if !rows.is_empty() {
-            clickhouse.insert(table, &rows)?;
+        Ok(())
+    };
+    for (dimension, keys) in DIMENSIONS.iter().zip(&view.by) {
+        for key in keys {
+            unnamed.remove(&(dimension.name.to_owned(), key.key.clone().into_owned()));
+            rows.extend(head.key(dimension.name, key));
+            insert(&mut rows, INSERT_BYTES)?;
         }
     }
-    Ok(())
+    for (dimension, key) in unnamed {
+        rows.extend(head.folded_key(&dimension, &key));
+        insert(&mut rows, INSERT_BYTES)?;
+    }
+    Ok(insert(&mut rows, 0)?)
+}
+
+/// Dimension and name of every key that ClickHouse has a count of in this window, whatever its version.
+fn stored_keys(
+    clickhouse: &ClickHouse,
+    customer: &CustomerId,
+    start: WindowStart,
+) -> Result<HashSet<(String, String)>, ReconcileError> {
+    let sql = "SELECT DISTINCT toString(dimension), key FROM minute_keys WHERE customer = {customer:String} \
+               AND window_start = toDateTime({start:UInt32}, 'UTC') AND requests > 0 FORMAT JSONCompactEachRow";
+    let start_s = (u64::from(start.0) * 60).to_string();
+    let parameters = [("customer", customer.as_str()), ("start", &start_s)];
+    let mut lines = clickhouse.select(sql, &parameters, MAX_NAMES_BYTES)?;
+    let (mut keys, mut line) = (HashSet::new(), Vec::new());
+    let failed = |error| match error {
+        LineError::Database(error) => ReconcileError::Database(error),
+        LineError::TooLarge => unreadable("a window has too many keys"),
+    };
+    while lines.next(&mut line).map_err(failed)? {
+        let key =
+            serde_json::from_slice(&line).map_err(|_| unreadable("the name of a key cannot be read"))?;
+        keys.insert(key);
+    }
+    Ok(keys)
+}
+
+fn unreadable(what: &str) -> ReconcileError {
+    ReconcileError::Database(DatabaseError::Unavailable(what.to_owned()))
 }

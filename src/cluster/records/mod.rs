@@ -1,25 +1,25 @@
-//! Records that cross processes: what the topics and the object store hold, exactly as `deploy/schemas/v1` describes it.
+//! Records that cross processes: what the topics and the object store hold, exactly as `deploy/schemas/v2` describes it.
 //!
 //! Input: bytes or metadata from anyone. Output: records whose fields are valid and whose counts add up, or an error that
 //! says what is wrong. Never: I/O; two encodings of equal records.
 
-mod counts;
 mod event;
 mod metadata;
 mod summary;
 mod text;
+mod window;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use counts::RecordCounts;
 pub use event::BatchEvent;
 pub use metadata::{METADATA_PREFIX, MadeBy};
-pub use summary::{InsightEvent, SummaryObject, WindowCounts};
+pub use summary::{InsightEvent, SummaryObject};
+pub use window::BatchWindow;
 
 /// The version of every record that is written, and the only one that is read.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Why bytes are not a valid record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum RecordError {
     Version(u32),
     /// The field of this name is invalid.
     Field(&'static str),
+    /// A window is not valid, or not in canonical form.
+    Window(String),
     /// Counts do not add up.
     Sums(&'static str),
 }
@@ -42,6 +44,7 @@ impl fmt::Display for RecordError {
                 write!(f, "schemaVersion is {version}, but this program reads {SCHEMA_VERSION} only")
             }
             Self::Field(name) => write!(f, "{name} is invalid"),
+            Self::Window(what) => write!(f, "the window is invalid: {what}"),
             Self::Sums(what) => write!(f, "counts do not add up: {what}"),
         }
     }
@@ -50,7 +53,7 @@ impl fmt::Display for RecordError {
 impl std::error::Error for RecordError {}
 
 /// A record with its version in front.
-#[derive(Deserialize, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Versioned<T> {
     schema_version: u32,
@@ -71,7 +74,7 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError> {
     if schema_version != SCHEMA_VERSION {
         return Err(RecordError::Version(schema_version));
     }
-    serde_json::from_slice::<Versioned<T>>(bytes).map(|versioned| versioned.record).map_err(json)
+    serde_json::from_slice(bytes).map_err(json)
 }
 
 fn to_json(record: &impl Serialize) -> Vec<u8> {

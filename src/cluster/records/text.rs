@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::RecordError;
 use crate::batch::Encoding;
-use crate::model::{BatchId, CustomerId, WindowStart};
+use crate::model::{BatchId, CustomerId};
 use crate::time;
 
 pub(super) trait Text: Sized {
@@ -35,18 +35,6 @@ impl Text for BatchId {
 
     fn read(text: &str) -> Option<Self> {
         Self::new(text)
-    }
-}
-
-/// The start of a minute window.
-impl Text for WindowStart {
-    fn write(&self) -> Cow<'_, str> {
-        time::format_start(*self).into()
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let start = time::minute_of(time::parse_rfc3339(text).ok()?);
-        (start.write() == text).then_some(start)
     }
 }
 

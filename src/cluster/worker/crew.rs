@@ -17,6 +17,7 @@ use crate::cluster::metrics::{DeadReason, WorkerMetrics};
 use crate::cluster::records::{BatchEvent, SummaryObject};
 use crate::cluster::retry::Backoff;
 use crate::cluster::s3::ObjectStore;
+use crate::cluster::shared_secret::SharedSecret;
 
 /// Time for the object store to answer for one batch, with all tries, before the group is given up and read again. The
 /// batch is safe meanwhile, so this is longer than an ingest waits.
@@ -69,6 +70,7 @@ struct Job {
 /// What all threads of the crew share.
 struct CrewShared {
     store: Arc<ObjectStore>,
+    secret: Arc<SharedSecret>,
     max_record_bytes: usize,
 }
 
@@ -83,11 +85,16 @@ impl SummarizeCrew {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn start(store: &Arc<ObjectStore>, max_record_bytes: usize) -> io::Result<Self> {
+    pub fn start(
+        store: &Arc<ObjectStore>,
+        secret: &Arc<SharedSecret>,
+        max_record_bytes: usize,
+    ) -> io::Result<Self> {
         let threads =
             std::thread::available_parallelism().map_or(2, std::num::NonZero::get) * THREADS_PER_CORE;
         let (jobs, queue): (Sender<Job>, Receiver<Job>) = bounded(threads);
-        let shared = Arc::new(CrewShared { store: Arc::clone(store), max_record_bytes });
+        let (store, secret) = (Arc::clone(store), Arc::clone(secret));
+        let shared = Arc::new(CrewShared { store, secret, max_record_bytes });
         let start = |number: usize| {
             let (queue, shared) = (queue.clone(), Arc::clone(&shared));
             shutdown::spawn(&format!("summarize-{number}"), move || {
@@ -139,7 +146,7 @@ impl CrewShared {
         };
         let mut backoff = Backoff::within(STORE_TIMEOUT);
         loop {
-            match summarize(&self.store, &event) {
+            match summarize(&self.store, &self.secret, &event) {
                 Ok((summary, repeated)) => return Some(self.encode(summary, repeated)),
                 Err(SummarizeError::Never { reason, why }) => {
                     return Some(RecordOutcome::Dead { reason, why });

@@ -11,6 +11,7 @@ use crate::cluster::metrics::DeadReason;
 use crate::cluster::names;
 use crate::cluster::records::{BatchEvent, SummaryObject};
 use crate::cluster::s3::{ObjectStore, Put, StoreError};
+use crate::cluster::shared_secret::SharedSecret;
 
 /// Coding can make a body that does not compress larger, by less than this.
 const CODING_OVERHEAD_BYTES: u64 = 64 * 1024;
@@ -41,10 +42,13 @@ impl From<StoreError> for SummarizeError {
 /// See [`SummarizeError`].
 pub(super) fn summarize(
     store: &ObjectStore,
+    secret: &SharedSecret,
     event: &BatchEvent,
 ) -> Result<(SummaryObject, bool), SummarizeError> {
+    secret.prove(store)?;
     let body = fetch(store, event)?;
-    let limits = Limits { parallel_from_bytes: usize::MAX, ..event.limits.clone() };
+    let visitors = secret.visitors();
+    let limits = Limits { parallel_from_bytes: usize::MAX, visitors, ..event.limits.clone() };
     let summarized = event.content.summarize(&body, &limits, event.received_at_ms).map_err(|error| {
         never(DeadReason::Refused, format!("the body is not what the ingest took: {error}"))
     })?;

@@ -1,5 +1,5 @@
-//! The batches that the cluster and the single machine are sent: single entries, and random weeks of three customers, each
-//! batch made from a seed and its number alone.
+//! The batches that the cluster and the single machine are sent: single entries, and random weeks of three customers with all
+//! fields that an entry can have, each batch made from a seed and its number alone.
 
 use log_analytics::time;
 use serde_json::{Value, json};
@@ -25,6 +25,26 @@ pub(crate) struct Batch {
 
 fn entry(at_ms: u64, path: &str, agent: &str) -> Value {
     json!({"receivedAt": time::format_rfc3339(at_ms), "method": "GET", "path": path, "userAgent": agent})
+}
+
+/// Adds each of the optional fields to most entries.
+fn with_optional_fields(mut entry: Value, rng: &mut Rng) -> Value {
+    let fields = [
+        ("status", json!(rng.pick(&[200, 200, 304, 404, 429, 503]))),
+        ("responseBytes", json!(rng.below(1 << 20))),
+        ("durationSeconds", json!(rng.pick(&[0.0, 0.000_3, 0.02, 0.25, 1.0, 31.5]))),
+        ("host", json!(format!("Shop{}.example", rng.below(3)))),
+        ("referrer", json!(format!("https://news{}.example/?q=\"x\"", rng.below(4)))),
+        ("clientIp", json!(format!("192.0.2.{}", rng.below(200)))),
+        ("country", json!(rng.pick(&["de", "AT", "JP"]))),
+        ("route", json!(format!("/päth/{{id}}/{}", rng.below(2)))),
+    ];
+    for (name, value) in fields {
+        if rng.below(4) > 0 {
+            entry[name] = value;
+        }
+    }
+    entry
 }
 
 pub(crate) fn one_entry(customer: &'static str, key: &str, at_ms: u64) -> Batch {
@@ -61,7 +81,8 @@ impl Week {
             .into_iter()
             .map(|at_ms| {
                 let path = format!("/päth \"{}\"\\'\t{}", rng.below(9), rng.below(3));
-                entry(at_ms, &path, AGENTS[rng.index(AGENTS.len())])
+                let agent = AGENTS[rng.index(AGENTS.len())];
+                with_optional_fields(entry(at_ms, &path, agent), &mut rng)
             })
             .collect();
         Batch {

@@ -11,8 +11,8 @@ use crate::support::client::Client;
 use crate::support::engines::{Role, wait_for};
 use crate::support::server::program;
 
-/// Kills `reconcile` when the paths of the only window that it counts again are in ClickHouse, where they are `after`
-/// requests then, and the agents, which are still `before`, are on their way.
+/// Kills `reconcile` when the totals of the only window that it counts again are in ClickHouse, where they are `after` requests
+/// then, and the keys, which are still `before`, are on their way.
 pub(crate) fn kill_reconcile_between_its_tables(both: &Both, at_ms: u64, before: u64, after: u64) {
     let front = tiny_http::Server::http("127.0.0.1:0").unwrap();
     let mut reconcile = program()
@@ -22,39 +22,38 @@ pub(crate) fn kill_reconcile_between_its_tables(both: &Both, at_ms: u64, before:
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let insert = || {
-        let mut request = front.recv_timeout(Duration::from_secs(120)).unwrap()?;
-        let mut rows = Vec::new();
-        request.as_reader().read_to_end(&mut rows).unwrap();
-        Some((request, rows))
-    };
-    let paths = insert().map(|(request, rows)| {
-        let answer = clickhouse(both, &rows);
+    loop {
+        let mut request =
+            front.recv_timeout(Duration::from_secs(120)).unwrap().expect("reconcile writes both tables");
+        let mut statement = Vec::new();
+        request.as_reader().read_to_end(&mut statement).unwrap();
+        if statement.starts_with(b"INSERT INTO minute_keys ") {
+            break;
+        }
+        let answer = send(both, request.url(), &statement);
         request.respond(tiny_http::Response::from_string(&answer)).unwrap();
-        rows
-    });
-    let agents = insert();
+    }
     reconcile.kill().unwrap();
     reconcile.wait().unwrap();
-    let (paths, (_, agents)) = paths.zip(agents).expect("reconcile writes both tables");
-    assert!(paths.starts_with(b"INSERT INTO minute_by_path "), "{}", String::from_utf8_lossy(&paths));
-    assert!(agents.starts_with(b"INSERT INTO minute_by_agent "), "{}", String::from_utf8_lossy(&agents));
-    let requests = ["path", "agent"].map(|table| {
-        let sql = format!(
-            "SELECT sum(requests) FROM minute_by_{table} FINAL WHERE customer = 'north' AND window_start = {}",
-            at_ms / 1_000
-        );
-        clickhouse(both, sql.as_bytes()).trim().to_owned()
+    let of_window = format!("FINAL WHERE customer = 'north' AND window_start = {}", at_ms / 1_000);
+    let requests = ["totals", "keys"].map(|rows| {
+        let only = if rows == "keys" { " AND dimension = 'path'" } else { "" };
+        let sql = format!("SELECT sum(requests) FROM minute_{rows} {of_window}{only}");
+        clickhouse(both, &sql).trim().to_owned()
     });
     assert_eq!(requests, [after.to_string(), before.to_string()], "it died half way");
     eprintln!("reconcile killed between its tables");
 }
 
 /// Sends a statement to ClickHouse; its answer.
-fn clickhouse(both: &Both, statement: &[u8]) -> String {
-    let addr = both.engines.endpoint("CLICKHOUSE_URL").trim_start_matches("http://").parse().unwrap();
+pub(crate) fn clickhouse(both: &Both, statement: &str) -> String {
     let target = format!("/?database={}", both.engines.endpoint("CLICKHOUSE_DATABASE"));
-    let answer = Client::new(addr).send("POST", &target, &[], Some(statement)).unwrap();
+    send(both, &target, statement.as_bytes())
+}
+
+fn send(both: &Both, target: &str, statement: &[u8]) -> String {
+    let addr = both.engines.endpoint("CLICKHOUSE_URL").trim_start_matches("http://").parse().unwrap();
+    let answer = Client::new(addr).send("POST", target, &[], Some(statement)).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.text()
 }

@@ -8,6 +8,7 @@ mod batches;
 mod halfway;
 mod kills;
 mod load;
+mod stored;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -35,7 +36,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::support::client::Client;
 use crate::support::engines::{Engines, Role, run_to_end, wait_for};
 use crate::support::scenario;
-use crate::support::server::Server;
+use crate::support::server::{Server, program};
 
 /// 2026-01-01: after scenario 001, and long before anybody's clock.
 const WEEK_MS: u64 = 1_767_225_600_000;
@@ -43,6 +44,29 @@ const QUERY: &[&str] = &["--tune", "max_query_time=30s"];
 const WORKER: &[&str] = &["--worker-id", "worker-1", "--tune", "session_timeout=6s"];
 /// The ingest that is there when engines are killed: clients are told soon.
 const INGEST: &[&str] = &["--tune", "store_timeout=3s", "--tune", "kafka_timeout=3s"];
+
+/// What is asked of both of windows: the first must be minutes.
+const QUESTIONS: [&str; 7] = [
+    "window=minute",
+    "window=hour&by=path,userAgent,host,referrer,country",
+    "window=day&by=host,country&top=3&classes=true",
+    "window=minute&by=path,referrer&top=2",
+    "window=day&by=",
+    "window=month&by=path,userAgent,host,referrer,country",
+    "window=all&by=path,country&top=2",
+];
+/// And of the biggest keys of a range.
+const TOP_QUESTIONS: [&str; 9] = [
+    "dimension=path",
+    "dimension=agent&by=robots",
+    "dimension=userAgent&by=people",
+    "dimension=path&by=clientErrors",
+    "dimension=path&by=responseBytes&prefix=GET",
+    "dimension=path&by=p95",
+    "dimension=host&status=404",
+    "dimension=referrer",
+    "dimension=country&by=robots",
+];
 
 /// The cluster, and one machine that is sent the same.
 struct Both {
@@ -57,11 +81,12 @@ struct Both {
 
 impl Both {
     fn start(dir: &std::path::Path) -> Both {
-        let engines = Engines::up(&dir.join("cluster"));
+        // The same secret, so that visitors have the same hashes.
+        let single = Server::start(dir, &[]);
+        let engines = Engines::up(&dir.join("cluster"), dir.join("store/secret"));
         let ingest = Role::start(&engines, "ingest", &[]);
         let worker = Role::start(&engines, "summarize-worker", WORKER);
         let query = Role::start(&engines, "query", QUERY);
-        let single = Server::start(dir, &[]);
         Both {
             ingest_addr: RwLock::new(ingest.addr),
             ingest: Mutex::new(Some(ingest)),
@@ -92,18 +117,14 @@ impl Both {
             (answer.status == 200).then(|| answer.json())
         };
         let mut answers = Vec::new();
-        for (size, more) in
-            [("minute", ""), ("hour", ""), ("day", ""), ("minute", "&top=2"), ("day", "&top=3")]
-        {
+        for question in QUESTIONS {
             let mut next = String::new();
             loop {
-                let target = format!("/aggregates?from={from}&to={to}&window={size}&limit=700{more}{next}");
+                let target = format!("/aggregates?from={from}&to={to}&limit=700&{question}{next}");
                 let mut page = get(target)?;
-                // Which records a window has seen is counted differently, and the cluster's records hold requests by path
-                // and user agent alone: robots and measures are not in them yet.
+                // Which records a window has seen is counted differently.
                 for window in page["windows"].as_array_mut().unwrap() {
-                    let window = window.as_object_mut().unwrap();
-                    window.retain(|name, _| name != "appliedThrough" && !name.starts_with("robots"));
+                    window.as_object_mut().unwrap().remove("appliedThrough");
                 }
                 let cursor = page["next"].as_str().map(|next| format!("&next={next}"));
                 answers.push(page);
@@ -113,8 +134,8 @@ impl Both {
                 }
             }
         }
-        for dimension in ["path", "agent"] {
-            answers.push(get(format!("/aggregates/top?dimension={dimension}&from={from}&to={to}&n=5"))?);
+        for question in TOP_QUESTIONS {
+            answers.push(get(format!("/aggregates/top?from={from}&to={to}&n=5&{question}"))?);
         }
         Some(answers)
     }
@@ -185,6 +206,8 @@ fn the_cluster_answers_as_one_machine_does_whatever_is_killed_repeated_or_late()
     an_event_that_was_never_emitted_is_made_up_for(&both);
     a_late_duplicate_counts_once_and_a_late_batch_after_reconcile(&both);
     halfway::kill_query_while_it_answers(&both);
+    a_process_with_another_secret_does_not_start(&both, temp.path());
+    stored::write_every_row_twice(&both);
     // Nothing that came later changed what was counted before.
     both.assert_same("scenario 001, again", &["acme"], WEEK_MS - 7 * DAY_MS, WEEK_MS);
     both.assert_same("all weeks, again", &CUSTOMERS, WEEK_MS, WEEK_MS + 40 * DAY_MS);
@@ -194,6 +217,24 @@ fn the_cluster_answers_as_one_machine_does_whatever_is_killed_repeated_or_late()
     let log = both.single.log();
     assert!(!log.contains("ERROR"), "the one machine had no trouble of its own:\n{log}");
     assert!(both.single.stop().success());
+    stored::assert_same_windows(&both.engines, &temp.path().join("store/aggregate-results"));
+}
+
+fn a_process_with_another_secret_does_not_start(both: &Both, dir: &std::path::Path) {
+    let other = dir.join("another-secret");
+    std::fs::write(&other, [7; 16]).unwrap();
+    for role in ["ingest", "summarize-worker"] {
+        let mut command = program();
+        command.arg(role).envs(both.engines.variables()).env("LOG_ANALYTICS_SECRET_FILE", &other);
+        let output = command.output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{role}: {told}");
+        assert!(
+            told.contains("--secret-file: the bucket was written under another secret"),
+            "{role}: {told}"
+        );
+    }
+    eprintln!("another secret: refused");
 }
 
 fn scenario_001(both: &Both) {

@@ -17,6 +17,7 @@ use super::server::program;
 /// Engines of one test, in a folder of their own. They end, and the folder goes, when this is dropped.
 pub struct Engines {
     dir: PathBuf,
+    secret_file: PathBuf,
     endpoints: HashMap<String, String>,
 }
 
@@ -36,9 +37,9 @@ fn command(name: &str) -> Command {
 }
 
 impl Engines {
-    /// Starts all of them and waits until they can be used.
-    pub fn up(dir: &Path) -> Engines {
-        let mut engines = Engines { dir: dir.to_owned(), endpoints: HashMap::new() };
+    /// Starts all of them and waits until they can be used. Roles get the secret in this file.
+    pub fn up(dir: &Path, secret_file: PathBuf) -> Engines {
+        let mut engines = Engines { dir: dir.to_owned(), secret_file, endpoints: HashMap::new() };
         engines.run("up", &[]);
         let text = std::fs::read_to_string(dir.join("endpoints.env")).unwrap();
         let pairs = text.lines().filter_map(|line| line.split_once('='));
@@ -128,6 +129,7 @@ impl Engines {
             ("LOG_ANALYTICS_S3_REGION", of("S3_REGION")),
             ("AWS_ACCESS_KEY_ID", of("S3_ACCESS_KEY")),
             ("AWS_SECRET_ACCESS_KEY", of("S3_SECRET_KEY")),
+            ("LOG_ANALYTICS_SECRET_FILE", self.secret_file.display().to_string()),
             ("LOG_ANALYTICS_KAFKA", of("KAFKA")),
             ("LOG_ANALYTICS_CLICKHOUSE", of("CLICKHOUSE_URL")),
             ("LOG_ANALYTICS_CLICKHOUSE_DATABASE", of("CLICKHOUSE_DATABASE")),

@@ -18,8 +18,11 @@ final class Changes {
     /** Whether keys may have changed that are not known: all rows must be emitted. */
     final boolean unknown;
 
-    final Set<String> paths = new HashSet<>();
-    final Set<String> agents = new HashSet<>();
+    /** Whether an insight was added. */
+    boolean any;
+
+    /** By dimension and key. */
+    final Set<Tuple2<String, String>> keys = new HashSet<>();
 
     private OfWindow(boolean unknown) {
       this.unknown = unknown;

@@ -28,8 +28,8 @@ final class ClickHouseWriter implements SinkWriter<WindowRow> {
   private final ClickHouseOptions options;
   private final ProcessingTimeService time;
   private final Counter sentRows;
-  private final RowBatch paths = new RowBatch(WindowRow.Dimension.PATH);
-  private final RowBatch agents = new RowBatch(WindowRow.Dimension.AGENT);
+  private final RowBatch totals = new RowBatch("minute_totals");
+  private final RowBatch keys = new RowBatch("minute_keys");
   private final ExecutorService threads;
   private final Semaphore free;
   private final AtomicReference<Throwable> failure = new AtomicReference<>();
@@ -54,7 +54,7 @@ final class ClickHouseWriter implements SinkWriter<WindowRow> {
   @Override
   public void write(WindowRow row, Context context) throws IOException, InterruptedException {
     check();
-    RowBatch batch = row.dimension == WindowRow.Dimension.PATH ? paths : agents;
+    RowBatch batch = row.isTotals() ? totals : keys;
     batch.add(row);
     sentRows.inc();
     if (batch.sizeBytes() >= options.batchBytes()) {
@@ -81,7 +81,7 @@ final class ClickHouseWriter implements SinkWriter<WindowRow> {
 
   private void sendAll() throws IOException, InterruptedException {
     lingering = false;
-    for (RowBatch batch : List.of(paths, agents)) {
+    for (RowBatch batch : List.of(totals, keys)) {
       if (!batch.isEmpty()) {
         send(batch);
       }

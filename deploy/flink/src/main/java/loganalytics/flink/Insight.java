@@ -1,6 +1,7 @@
 package loganalytics.flink;
 
-import java.util.Map;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * One minute window of one batch: what to add to that window, once per batch id.
@@ -25,11 +26,17 @@ public class Insight {
   /** When the batch was received, in milliseconds since 1970. */
   public long receivedAtMs;
 
-  /** Entries of the batch in this window; both maps sum to it. */
-  public long requests;
+  /** Entries of the batch in this window. */
+  public Totals all = new Totals();
 
-  public Map<String, Long> requestsByPath;
-  public Map<String, Long> requestsByAgent;
+  /** Those of robots. */
+  public Totals robots = new Totals();
+
+  /** Who the others came from, see {@link Visitors}. */
+  public String visitors = "";
+
+  /** In the order in which the record has them. */
+  public List<ByDimension> dimensions = new ArrayList<>();
 
   /**
    * The insight's event time. Entries may be dated into the future, and one such entry must not push the watermark past the

@@ -6,22 +6,19 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.util.HashMap;
-import java.util.Map;
-import java.util.TreeMap;
 
 /**
- * Reads and writes insights as {@code deploy/schemas/v1/insight-event.schema.json} has them, and checks what a schema cannot
- * say: that both maps sum to the requests, and that days exist. Unknown fields are ignored, unknown versions refused.
+ * Reads and writes insights as {@code deploy/schemas/v2/insight-event.schema.json} has them; the window in them is {@link
+ * WindowJson}'s. Unknown fields are ignored, unknown versions refused.
  */
 final class InsightJson {
   /** The version that is written, and the only one that is read. */
-  static final int SCHEMA_VERSION = 1;
+  static final int SCHEMA_VERSION = 2;
 
-  private static final long MAX_COUNT = 0xFFFF_FFFFL;
   private static final int MAX_CUSTOMER_LENGTH = 128;
   private static final int MAX_BATCH_LENGTH = 255;
 
@@ -29,6 +26,8 @@ final class InsightJson {
       JsonFactory.builder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(100).maxNameLength(1 << 20).build())
+          // As the server writes them.
+          .enable(JsonWriteFeature.COMBINE_UNICODE_SURROGATES_IN_UTF8)
           // Names are the customers' own: interned, they would stay for ever.
           .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
           .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
@@ -57,34 +56,22 @@ final class InsightJson {
     }
   }
 
-  /** Writes an insight, its maps sorted by key. */
+  /** Writes an insight, its window in canonical form. */
   static byte[] write(Insight insight) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream(256);
     try (JsonGenerator json = JSON.createGenerator(bytes)) {
       json.writeStartObject();
       json.writeNumberField("schemaVersion", SCHEMA_VERSION);
-      json.writeStringField("customerId", insight.customerId);
       json.writeStringField("batchId", insight.batchId);
       json.writeStringField("fingerprint", insight.fingerprint);
-      json.writeStringField("windowSize", "minute");
-      json.writeStringField("windowStart", Instants.formatSeconds(insight.windowStartMs));
-      json.writeNumberField("requests", insight.requests);
-      writeCounts(json, "requestsByPath", insight.requestsByPath);
-      writeCounts(json, "requestsByUserAgent", insight.requestsByAgent);
       json.writeStringField("receivedAt", Instants.formatMillis(insight.receivedAtMs));
+      json.writeFieldName("window");
+      WindowJson.write(json, insight);
       json.writeEndObject();
     } catch (IOException impossible) {
       throw new UncheckedIOException("memory does not fail", impossible);
     }
     return bytes.toByteArray();
-  }
-
-  private static void writeCounts(JsonGenerator json, String name, Map<String, Long> counts) throws IOException {
-    json.writeObjectFieldStart(name);
-    for (Map.Entry<String, Long> count : new TreeMap<>(counts).entrySet()) {
-      json.writeNumberField(count.getKey(), count.getValue());
-    }
-    json.writeEndObject();
   }
 
   private static Insight readObject(JsonParser parser) throws IOException, InvalidInsight {
@@ -95,38 +82,30 @@ final class InsightJson {
     insight.windowStartMs = -1;
     insight.receivedAtMs = -1;
     boolean versioned = false;
-    boolean sized = false;
+    boolean windowed = false;
     while (parser.nextToken() == JsonToken.FIELD_NAME) {
       String name = parser.currentName();
       parser.nextToken();
       switch (name) {
         case "schemaVersion" -> {
-          long version = number(parser, name);
+          long version = WindowJson.count(parser, name);
           if (version != SCHEMA_VERSION) {
             throw new InvalidInsight("schemaVersion " + version + " is not known");
           }
           versioned = true;
         }
-        case "customerId" -> insight.customerId = string(parser, name);
-        case "batchId" -> insight.batchId = string(parser, name);
-        case "fingerprint" -> insight.fingerprint = string(parser, name);
-        case "windowSize" -> {
-          String size = string(parser, name);
-          if (!size.equals("minute")) {
-            throw new InvalidInsight("windowSize " + size + " is not minute");
-          }
-          sized = true;
+        case "batchId" -> insight.batchId = WindowJson.string(parser, name);
+        case "fingerprint" -> insight.fingerprint = WindowJson.string(parser, name);
+        case "receivedAt" -> insight.receivedAtMs = Instants.parseMillis(WindowJson.string(parser, name));
+        case "window" -> {
+          WindowJson.read(parser, insight);
+          windowed = true;
         }
-        case "windowStart" -> insight.windowStartMs = Instants.parseSeconds(string(parser, name));
-        case "receivedAt" -> insight.receivedAtMs = Instants.parseMillis(string(parser, name));
-        case "requests" -> insight.requests = number(parser, name);
-        case "requestsByPath" -> insight.requestsByPath = counts(parser, name);
-        case "requestsByUserAgent" -> insight.requestsByAgent = counts(parser, name);
         default -> parser.skipChildren();
       }
     }
-    if (!versioned || !sized) {
-      throw new InvalidInsight(versioned ? "no windowSize" : "no schemaVersion");
+    if (!versioned || !windowed) {
+      throw new InvalidInsight(versioned ? "window is missing" : "schemaVersion is missing");
     }
     return insight;
   }
@@ -146,11 +125,6 @@ final class InsightJson {
     if (insight.receivedAtMs < 0) {
       throw new InvalidInsight("receivedAt is not an instant with milliseconds");
     }
-    if (insight.requests == 0) {
-      throw new InvalidInsight("no requests");
-    }
-    checkSum("requestsByPath", insight.requestsByPath, insight.requests);
-    checkSum("requestsByUserAgent", insight.requestsByAgent, insight.requests);
   }
 
   /** Ids are visible ASCII of bounded length: the record key is put together from them, and state kept by them. */
@@ -158,48 +132,6 @@ final class InsightJson {
     if (id == null || id.isEmpty() || id.length() > maxLength || !id.chars().allMatch(c -> c > ' ' && c <= '~')) {
       throw new InvalidInsight(name + " is not 1 to " + maxLength + " visible ASCII characters");
     }
-  }
-
-  private static void checkSum(String name, Map<String, Long> counts, long requests) throws InvalidInsight {
-    if (counts == null) {
-      throw new InvalidInsight("no " + name);
-    }
-    long sum = counts.values().stream().mapToLong(Long::longValue).sum();
-    if (sum != requests) {
-      throw new InvalidInsight(name + " sums to " + sum + " and not to " + requests + " requests");
-    }
-  }
-
-  private static String string(JsonParser parser, String name) throws IOException, InvalidInsight {
-    if (parser.currentToken() != JsonToken.VALUE_STRING) {
-      throw new InvalidInsight(name + " is not a string");
-    }
-    return parser.getText();
-  }
-
-  private static long number(JsonParser parser, String name) throws IOException, InvalidInsight {
-    boolean whole = parser.currentToken() == JsonToken.VALUE_NUMBER_INT;
-    if (!whole || parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER) {
-      throw new InvalidInsight(name + " is not a whole number");
-    }
-    long number = parser.getLongValue();
-    if (number < 1 || number > MAX_COUNT) {
-      throw new InvalidInsight(name + " is " + number + ", not 1 to " + MAX_COUNT);
-    }
-    return number;
-  }
-
-  private static Map<String, Long> counts(JsonParser parser, String name) throws IOException, InvalidInsight {
-    if (parser.currentToken() != JsonToken.START_OBJECT) {
-      throw new InvalidInsight(name + " is not an object");
-    }
-    Map<String, Long> counts = new HashMap<>();
-    while (parser.nextToken() == JsonToken.FIELD_NAME) {
-      String key = parser.currentName();
-      parser.nextToken();
-      counts.put(key, number(parser, name));
-    }
-    return counts;
   }
 
   private static String firstLine(IOException error) {

@@ -39,9 +39,8 @@ final class JobOptions {
       --out-of-orderness TIME        how far insights of a partition are out of order (PT1M)
       --idleness TIME                a partition without insights holds the watermark back this long (PT30S)
       --emit-delay TIME              how soon after a change a window's rows are emitted (PT1S)
-      --max-paths N                  distinct paths of a window (50000)
-      --max-agents N                 distinct families of user agents of a window (2000)
-      --max-key-bytes N              bytes of all keys of a window (4194304)
+      --max-keys N                   distinct keys of a window by each dimension (50000)
+      --max-key-bytes N              bytes of the keys of a window by each dimension, 8 for each cell of their measures (8388608)
       Times are ISO 8601 durations: PT1S, PT5M, P7D.
       """;
 
@@ -86,8 +85,7 @@ final class JobOptions {
     emitDelay = arguments.duration("emit-delay", Duration.ofSeconds(1));
     limits =
         new WindowLimits(
-            arguments.number("max-paths", WindowLimits.DEFAULT.maxPaths()),
-            arguments.number("max-agents", WindowLimits.DEFAULT.maxAgents()),
+            arguments.number("max-keys", WindowLimits.DEFAULT.maxKeys()),
             arguments.number("max-key-bytes", (int) WindowLimits.DEFAULT.maxKeyBytes()));
     arguments.refuseUnknown();
   }

@@ -1,6 +1,7 @@
 package loganalytics.flink;
 
 import java.time.Duration;
+import java.util.Map;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
@@ -28,7 +29,8 @@ import org.apache.flink.util.OutputTag;
  * <p><b>Why counts are exact.</b> All insights of a window come from one partition, in one order, and state goes back with the
  * partition's offset: after a restart the same insights are applied in the same order. A row's version says how many batches
  * it counts, so rows that are emitted again, or once more from an older state, say the same as before or are older than what
- * is there. A batch id that the window knows changes nothing.
+ * is there. A batch id that the window knows changes nothing. What is folded depends on the insights and their order alone, so
+ * a replay folds the same keys.
  *
  * <p><b>Life of a window.</b> It begins with its first insight. About a second after a change ({@code emitDelay}) the rows of
  * changed keys are emitted. When the watermark passes its end, all rows are emitted once more, marked complete. Late insights
@@ -51,8 +53,7 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
 
   private transient ValueState<WindowHead> head;
   private transient MapState<String, Boolean> batches;
-  private transient Counts paths;
-  private transient Counts agents;
+  private transient WindowKeys keys;
   private transient Changes changes;
   private transient ListState<Long> watermarks;
 
@@ -61,7 +62,7 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
 
   private transient Counter duplicates;
   private transient Counter late;
-  private transient Counter overflowed;
+  private transient Counter folded;
 
   WindowFunction(Duration emitDelay, Duration allowedLateness, WindowLimits limits) {
     this.emitDelayMs = emitDelay.toMillis();
@@ -98,13 +99,12 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
   public void open(OpenContext context) {
     head = getRuntimeContext().getState(new ValueStateDescriptor<>("head", WindowHead.class));
     batches = getRuntimeContext().getMapState(new MapStateDescriptor<>("batches", Types.STRING, Types.BOOLEAN));
-    paths = new Counts(getRuntimeContext(), WindowRow.Dimension.PATH, "path");
-    agents = new Counts(getRuntimeContext(), WindowRow.Dimension.AGENT, "agent");
+    keys = new WindowKeys(getRuntimeContext());
     changes = new Changes();
     MetricGroup metrics = getRuntimeContext().getMetricGroup();
     duplicates = metrics.counter("duplicateInsights");
     late = metrics.counter("lateInsights");
-    overflowed = metrics.counter("overflowedEntries");
+    folded = metrics.counter("foldedKeys");
   }
 
   @Override
@@ -126,7 +126,6 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
       return;
     }
     batches.put(insight.batchId, Boolean.TRUE);
-    window.batches++;
     merge(window, insight, changes.of(context.getCurrentKey(), window.emissionDue));
     if (!window.emissionDue) {
       window.emissionDue = true;
@@ -137,14 +136,17 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
   }
 
   private void merge(WindowHead window, Insight insight, Changes.OfWindow changed) throws Exception {
-    Counts.Room room = new Counts.Room(limits.maxPaths() - window.paths, limits.maxKeyBytes() - window.keyBytes);
-    overflowed.inc(paths.add(insight.requestsByPath, room, changed.paths));
-    window.paths += room.keysTaken;
-    window.keyBytes += room.bytesTaken;
-    room = new Counts.Room(limits.maxAgents() - window.agents, limits.maxKeyBytes() - window.keyBytes);
-    overflowed.inc(agents.add(insight.requestsByAgent, room, changed.agents));
-    window.agents += room.keysTaken;
-    window.keyBytes += room.bytesTaken;
+    window.addTotals(insight);
+    changed.any = true;
+    for (ByDimension by : insight.dimensions) {
+      TableSize size = window.tables.computeIfAbsent(by.dimension, absent -> new TableSize());
+      keys.add(by, size, changed.keys);
+      if (limits.areExceededBy(size)) {
+        WindowKeys.Folded now = keys.fold(by.dimension, size, limits, changed.keys);
+        window.folded.merge(by.dimension, now.most(), Sums::add);
+        folded.inc(now.keys());
+      }
+    }
   }
 
   @Override
@@ -172,8 +174,7 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
       emitChanged(context, window, out);
       head.clear();
       batches.clear();
-      paths.clear();
-      agents.clear();
+      keys.clear();
     }
   }
 
@@ -185,31 +186,47 @@ final class WindowFunction extends KeyedProcessFunction<Tuple2<String, Long>, In
     Changes.OfWindow changed = changes.take(context.getCurrentKey());
     if (changed.unknown) {
       emitAll(context, window, out);
-      return;
+    } else if (changed.any) {
+      out.collect(totals(context.getCurrentKey(), window));
+      keys.emit(changed.keys, rows(context.getCurrentKey(), window, out));
     }
-    Counts.RowConsumer rows = rows(context.getCurrentKey(), window, out);
-    paths.emit(changed.paths, rows);
-    agents.emit(changed.agents, rows);
   }
 
   private void emitAll(OnTimerContext context, WindowHead window, Collector<WindowRow> out) throws Exception {
-    Counts.RowConsumer rows = rows(context.getCurrentKey(), window, out);
-    paths.emitAll(rows);
-    agents.emitAll(rows);
+    out.collect(totals(context.getCurrentKey(), window));
+    keys.emitAll(rows(context.getCurrentKey(), window, out));
   }
 
-  private static Counts.RowConsumer rows(Tuple2<String, Long> key, WindowHead window, Collector<WindowRow> out) {
-    return (dimension, name, requests) -> {
-      WindowRow row = new WindowRow();
+  private static WindowRow totals(Tuple2<String, Long> key, WindowHead window) {
+    WindowRow row = row(key, window);
+    row.requests = window.all.requests;
+    row.measures = window.all.measures.copy();
+    row.robots = window.robots.requests;
+    row.robotMeasures = window.robots.measures.copy();
+    row.visitors = window.visitors;
+    row.folded = Map.copyOf(window.folded);
+    return row;
+  }
+
+  private static WindowKeys.RowConsumer rows(Tuple2<String, Long> key, WindowHead window, Collector<WindowRow> out) {
+    return (dimension, name, counts) -> {
+      WindowRow row = row(key, window);
       row.dimension = dimension;
-      row.customerId = key.f0;
-      row.windowStartMs = key.f1;
       row.key = name;
-      row.requests = requests;
-      row.version = window.version();
-      row.complete = window.complete;
+      row.requests = counts.requests;
+      row.robots = counts.robots;
+      row.measures = counts.measures.copy();
       out.collect(row);
     };
+  }
+
+  private static WindowRow row(Tuple2<String, Long> key, WindowHead window) {
+    WindowRow row = new WindowRow();
+    row.customerId = key.f0;
+    row.windowStartMs = key.f1;
+    row.version = window.version();
+    row.complete = window.complete;
+    return row;
   }
 
   private void observe(long watermark) {

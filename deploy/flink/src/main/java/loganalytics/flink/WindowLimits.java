@@ -3,19 +3,23 @@ package loganalytics.flink;
 import java.io.Serializable;
 
 /**
- * How much a window may name; further keys are counted under {@code (other)}, so that sums stay exact and state bounded.
+ * How much a window may keep of each dimension. More is folded into {@code (other)}, so that sums stay exact and state bounded.
  *
- * @param maxPaths distinct paths
- * @param maxAgents distinct families of user agents
- * @param maxKeyBytes UTF-8 bytes of all keys together
+ * @param maxKeys distinct keys
+ * @param maxKeyBytes UTF-8 bytes of the keys, and 8 for each cell of their measures
  */
-record WindowLimits(int maxPaths, int maxAgents, long maxKeyBytes) implements Serializable {
-  /** The same as the one-machine server's. */
-  static final WindowLimits DEFAULT = new WindowLimits(50_000, 2_000, 4 << 20);
+record WindowLimits(int maxKeys, long maxKeyBytes) implements Serializable {
+  /** Those of paths in the one-machine server, whose other dimensions have less. */
+  static final WindowLimits DEFAULT = new WindowLimits(50_000, 8 << 20);
 
   WindowLimits {
-    if (maxPaths < 1 || maxAgents < 1 || maxKeyBytes < 1) {
+    if (maxKeys < 1 || maxKeyBytes < 1) {
       throw new IllegalArgumentException("limits of a window are at least 1");
     }
+  }
+
+  /** Whether a table must be folded. */
+  boolean areExceededBy(TableSize size) {
+    return size.keys > maxKeys || size.bytes > maxKeyBytes;
   }
 }

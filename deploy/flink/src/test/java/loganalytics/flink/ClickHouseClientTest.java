@@ -63,8 +63,8 @@ class ClickHouseClientTest {
   @Test
   void rowsGoIntoTheirTableUnderTheUsersName() throws Exception {
     answers.add(200);
-    client(Duration.ZERO).insert("minute_by_path", "{}\n".getBytes(StandardCharsets.UTF_8));
-    assertEquals(List.of("query=INSERT INTO db.minute_by_path FORMAT JSONEachRow|secret|{}\n"), received);
+    client(Duration.ZERO).insert("minute_keys", "{}\n".getBytes(StandardCharsets.UTF_8));
+    assertEquals(List.of("query=INSERT INTO db.minute_keys FORMAT JSONEachRow|secret|{}\n"), received);
   }
 
   @Test

@@ -11,8 +11,10 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.metrics.SimpleCounter;
@@ -61,13 +63,22 @@ class ClickHouseWriterTest {
         new SimpleCounter());
   }
 
-  private static WindowRow row(WindowRow.Dimension dimension, String key, long requests) {
+  private static WindowRow row(String key, long requests) {
+    WindowRow row = totals(requests);
+    row.dimension = "path";
+    row.key = key;
+    return row;
+  }
+
+  private static WindowRow totals(long requests) {
     WindowRow row = new WindowRow();
-    row.dimension = dimension;
     row.customerId = "demo";
     row.windowStartMs = Insights.MINUTE;
-    row.key = key;
     row.requests = requests;
+    row.measures = new Measures();
+    row.robotMeasures = new Measures();
+    row.visitors = "";
+    row.folded = Map.of();
     row.version = 7;
     row.complete = true;
     return row;
@@ -75,19 +86,20 @@ class ClickHouseWriterTest {
 
   @Test
   void aFlushWaitsUntilAllIsInserted() throws Exception {
-    writer.write(row(WindowRow.Dimension.PATH, "GET /\"ä\"\n", 3), null);
-    writer.write(row(WindowRow.Dimension.PATH, "GET /b", 4), null);
-    writer.write(row(WindowRow.Dimension.AGENT, "curl", 7), null);
+    writer.write(row("GET /\"ä\"\n", 3), null);
+    writer.write(row("GET /b", 4), null);
+    writer.write(totals(7), null);
     assertEquals(List.of(), inserts);
     writer.flush(false);
     assertEquals(2, inserts.size());
-    String paths = inserts.stream().filter(insert -> insert.startsWith("minute_by_path:")).findFirst().orElseThrow();
-    String[] lines = paths.substring("minute_by_path:".length()).split("\n");
+    String paths = inserts.stream().filter(insert -> insert.startsWith("minute_keys:")).findFirst().orElseThrow();
+    String[] lines = paths.substring("minute_keys:".length()).split("\n");
     assertEquals(2, lines.length);
     JsonNode first = Examples.JSON.readTree(lines[0]);
-    assertEquals("GET /\"ä\"\n", first.get("path").asText());
+    assertEquals("GET /\"ä\"\n", first.get("key").asText());
     assertEquals(Insights.MINUTE / 1000, first.get("window_start").asLong());
     assertEquals("demo", first.get("customer").asText());
+    assertEquals("path", first.get("dimension").asText());
     assertEquals(3, first.get("requests").asLong());
     assertEquals(7, first.get("version").asLong());
     assertEquals(1, first.get("final").asLong());
@@ -96,13 +108,42 @@ class ClickHouseWriterTest {
   }
 
   @Test
+  void aRowHasAColumnForEverythingAWindowHolds() throws Exception {
+    WindowRow row = totals(3);
+    row.robots = 1;
+    row.measures.merge(measures(7, 9, new int[] {200, 404, Measures.ZERO_DURATION, Measures.cellOfBucket(-22)}));
+    row.robotMeasures.merge(measures(5, 0, new int[] {404}));
+    row.visitors = "--0-00";
+    row.folded = Map.of("path", 4L);
+    writer.write(row, null);
+    writer.flush(false);
+    String expected =
+        "minute_totals:{\"customer\":\"demo\",\"window_start\":" + Insights.MINUTE / 1000
+            + ",\"requests\":3,\"robots\":1,\"response_bytes\":7,\"duration_micros\":9,\"status\":{\"200\":1,\"404\":1},"
+            + "\"zero_durations\":1,\"buckets\":{\"-22\":1},\"robot_response_bytes\":5,\"robot_duration_micros\":0,"
+            + "\"robot_status\":{\"404\":1},\"robot_buckets\":{},\"visitors\":{\"0\":1,\"1\":1},\"folded\":{\"path\":4},"
+            + "\"version\":7,\"final\":1}";
+    assertEquals(List.of(expected), inserts.stream().map(String::strip).toList());
+  }
+
+  private static Measures measures(long bytes, long micros, int[] cells) {
+    Measures measures = new Measures();
+    measures.responseBytes = bytes;
+    measures.durationMicros = micros;
+    measures.cells = cells;
+    measures.counts = new long[cells.length];
+    Arrays.fill(measures.counts, 1);
+    return measures;
+  }
+
+  @Test
   void rowsDoNotWaitLongerThanTheyLinger() throws Exception {
-    writer.write(row(WindowRow.Dimension.PATH, "GET /", 1), null);
+    writer.write(row("GET /", 1), null);
     time.setCurrentTime(LINGER_MS - 1);
     assertEquals(List.of(), inserts);
     time.setCurrentTime(LINGER_MS);
     awaitInserts(1);
-    writer.write(row(WindowRow.Dimension.PATH, "GET /", 2), null);
+    writer.write(row("GET /", 2), null);
     time.setCurrentTime(2 * LINGER_MS - 1);
     assertEquals(1, inserts.size());
     time.setCurrentTime(2 * LINGER_MS);
@@ -123,8 +164,8 @@ class ClickHouseWriterTest {
     writer.close();
     writer = writer(1, 2);
     blocked = new CountDownLatch(1);
-    writer.write(row(WindowRow.Dimension.PATH, "GET /", 1), null);
-    writer.write(row(WindowRow.Dimension.PATH, "GET /", 2), null);
+    writer.write(row("GET /", 1), null);
+    writer.write(row("GET /", 2), null);
     blocked.countDown();
     writer.flush(false);
     assertEquals(2, inserts.size());
@@ -135,12 +176,12 @@ class ClickHouseWriterTest {
     writer.close();
     writer = writer(1, 1);
     blocked = new CountDownLatch(1);
-    writer.write(row(WindowRow.Dimension.PATH, "GET /", 1), null);
+    writer.write(row("GET /", 1), null);
     Thread second =
         new Thread(
             () -> {
               try {
-                writer.write(row(WindowRow.Dimension.PATH, "GET /", 2), null);
+                writer.write(row("GET /", 2), null);
               } catch (IOException | InterruptedException error) {
                 throw new IllegalStateException(error);
               }
@@ -161,11 +202,11 @@ class ClickHouseWriterTest {
   @Test
   void aFailedInsertFailsTheNextCall() throws Exception {
     failing = new IOException("no");
-    writer.write(row(WindowRow.Dimension.AGENT, "curl", 1), null);
+    writer.write(totals(1), null);
     IOException failure = assertThrows(IOException.class, () -> writer.flush(false));
     assertEquals("no", failure.getCause().getMessage());
     failing = null;
-    assertThrows(IOException.class, () -> writer.write(row(WindowRow.Dimension.AGENT, "curl", 1), null));
+    assertThrows(IOException.class, () -> writer.write(totals(1), null));
     assertTrue(inserts.isEmpty());
   }
 }

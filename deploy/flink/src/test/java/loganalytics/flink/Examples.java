@@ -11,7 +11,7 @@ import java.util.stream.Stream;
 /** The examples beside the schemas, which the server's roles are tested against as well. */
 final class Examples {
   static final ObjectMapper JSON = new ObjectMapper();
-  private static final Path FOLDER = Path.of("..", "schemas", "v1", "examples");
+  private static final Path FOLDER = Path.of("..", "schemas", "v2", "examples");
 
   private Examples() {}
 

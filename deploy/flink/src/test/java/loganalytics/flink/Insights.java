@@ -1,5 +1,6 @@
 package loganalytics.flink;
 
+import java.util.List;
 import java.util.Map;
 
 /** Insights for tests. */
@@ -19,10 +20,21 @@ final class Insights {
     insight.fingerprint = FINGERPRINT;
     insight.windowStartMs = windowStartMs;
     insight.receivedAtMs = windowStartMs + Insight.WINDOW_MS + 1_000;
-    insight.requests = paths.values().stream().mapToLong(Long::longValue).sum();
-    insight.requestsByPath = paths;
-    insight.requestsByAgent = agents;
+    insight.all.requests = paths.values().stream().mapToLong(Long::longValue).sum();
+    insight.dimensions = List.of(by("path", paths), by("userAgent", agents));
     return insight;
+  }
+
+  static ByDimension by(String dimension, Map<String, Long> counts) {
+    ByDimension by = new ByDimension();
+    by.dimension = dimension;
+    counts.forEach(
+        (key, requests) -> {
+          KeyCounts of = new KeyCounts();
+          of.requests = requests;
+          by.keys.put(key, of);
+        });
+    return by;
   }
 
   /** One with a single path, all of one agent. */

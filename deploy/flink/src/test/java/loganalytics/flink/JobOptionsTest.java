@@ -35,7 +35,7 @@ class JobOptionsTest {
   void whatIsWrongIsRefused() {
     assertThrows(IllegalArgumentException.class, () -> JobOptions.parse(new String[0], name -> null));
     String[][] wrong = {
-      {"--allowed-lateness", "7d"}, {"--idleness", "-PT1S"}, {"--max-paths", "0"}, {"--max-agents", "many"},
+      {"--allowed-lateness", "7d"}, {"--idleness", "-PT1S"}, {"--max-keys", "0"}, {"--max-key-bytes", "many"},
       {"--nonsense", "1"}, {"--group"}, {"group", "a"}, {"--kafka", "again"}, {"--clickhouse-database", "a;b"},
       {"--kafka-properties", "/nowhere/at/all"}
     };

@@ -76,6 +76,7 @@ class RecordDecoderTest {
     PojoTestUtils.assertSerializedAsPojoWithoutKryo(Decoded.class);
     PojoTestUtils.assertSerializedAsPojoWithoutKryo(WindowRow.class);
     PojoTestUtils.assertSerializedAsPojoWithoutKryo(WindowHead.class);
+    PojoTestUtils.assertSerializedAsPojoWithoutKryo(KeyCounts.class);
   }
 
   private static String header(ProducerRecord<byte[], byte[]> record, String name) {

@@ -1,16 +1,18 @@
 package loganalytics.flink;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
-import java.util.TreeSet;
 import org.apache.flink.api.java.tuple.Tuple2;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.api.operators.KeyedProcessOperator;
@@ -69,12 +71,21 @@ class WindowFunctionTest {
     harness.setProcessingTime(harness.getProcessingTime() + EMIT_DELAY_MS);
   }
 
-  /** The rows emitted since the last call, as {@code key=requests@version}, {@code *} if complete; sorted. */
+  /**
+   * The rows emitted since the last call, as {@code key=requests@version}, {@code *} if complete; sorted. Every emission of keys
+   * comes with the window's totals, {@code =requests@version}, which are left out.
+   */
   private String rows() {
-    TreeSet<String> rows = new TreeSet<>();
+    List<String> rows = new ArrayList<>();
+    boolean totals = false;
     for (WindowRow row : harness.extractOutputValues()) {
-      rows.add(row.key + "=" + row.requests + "@" + row.version + (row.complete ? "*" : ""));
+      totals |= row.isTotals();
+      if (!row.isTotals()) {
+        rows.add(row.key + "=" + row.requests + "@" + row.version + (row.complete ? "*" : ""));
+      }
     }
+    assertEquals(totals, !rows.isEmpty(), "totals and keys are emitted together");
+    Collections.sort(rows);
     harness.getOutput().clear();
     return String.join(" ", rows);
   }
@@ -114,12 +125,14 @@ class WindowFunctionTest {
     send(Insights.of("a", MINUTE, "GET /", 2));
     emissionDelayPasses();
     List<WindowRow> rows = harness.extractOutputValues();
-    assertEquals(2, rows.size());
+    assertEquals(3, rows.size());
     for (WindowRow row : rows) {
       assertEquals("demo", row.customerId);
       assertEquals(MINUTE, row.windowStartMs);
-      assertEquals(row.key.equals("curl") ? WindowRow.Dimension.AGENT : WindowRow.Dimension.PATH, row.dimension);
     }
+    assertEquals(
+        Arrays.asList(null, "path GET /", "userAgent curl"),
+        rows.stream().map(row -> row.isTotals() ? null : row.dimension + " " + row.key).toList());
   }
 
   @Test
@@ -151,9 +164,9 @@ class WindowFunctionTest {
     }
     Map<String, Long> expected =
         Map.of(
-            "demo " + MINUTE + " GET /", 2L, "demo " + MINUTE + " curl", 2L,
-            "demo " + END + " GET /", 3L, "demo " + END + " curl", 3L,
-            "other " + MINUTE + " GET /", 7L, "other " + MINUTE + " curl", 7L);
+            "demo " + MINUTE + " GET /", 2L, "demo " + MINUTE + " null", 2L, "demo " + MINUTE + " curl", 2L,
+            "demo " + END + " GET /", 3L, "demo " + END + " null", 3L, "demo " + END + " curl", 3L,
+            "other " + MINUTE + " GET /", 7L, "other " + MINUTE + " null", 7L, "other " + MINUTE + " curl", 7L);
     assertEquals(expected, counts);
   }
 
@@ -301,25 +314,96 @@ class WindowFunctionTest {
   }
 
   @Test
-  void keysBeyondTheLimitsCountUnderOtherAndSumsStayExact() throws Exception {
-    harness.close();
-    harness = open(new WindowLimits(2, 1, 1_000), null);
-    send(Insights.of("a", MINUTE, Map.of("GET /a", 1L, "GET /b", 2L), Map.of("curl", 3L)));
-    send(Insights.of("b", MINUTE, Map.of("GET /c", 4L, "GET /b", 1L), Map.of("Chrome", 5L)));
-    send(Insights.of("c", MINUTE, Map.of("GET /d", 8L), Map.of("curl", 8L)));
+  void everythingAWindowHoldsIsMerged() throws Exception {
+    byte[] record = Files.readAllBytes(Examples.insights("good").get(0));
+    for (String batch : List.of("a", "b")) {
+      Insight insight = InsightJson.read(record);
+      insight.batchId = batch;
+      insight.visitors = batch.equals("a") ? "--0-00" : "--2-10";
+      send(insight);
+    }
     emissionDelayPasses();
-    assertEquals("(other)=12@6 (other)=5@6 GET /a=1@6 GET /b=3@6 curl=11@6", rows());
+    Map<String, WindowRow> rows = new HashMap<>();
+    for (WindowRow row : harness.extractOutputValues()) {
+      rows.put(row.isTotals() ? "" : row.dimension + " " + row.key, row);
+    }
+    WindowRow totals = rows.get("");
+    assertEquals(6, totals.requests);
+    assertEquals(2, totals.robots);
+    assertEquals("--2-00-10", totals.visitors);
+    assertEquals(Long.MAX_VALUE, totals.measures.responseBytes, "a sum stays at the largest number");
+    assertEquals(2 * 1_290_000, totals.measures.durationMicros);
+    int[] cells = {200, 404, Measures.ZERO_DURATION, Measures.cellOfBucket(-159), Measures.cellOfBucket(-1)};
+    assertArrayEquals(cells, totals.measures.cells);
+    assertArrayEquals(new long[] {4, 2, 2, 2, 2}, totals.measures.counts);
+    assertArrayEquals(new int[] {404}, totals.robotMeasures.cells);
+    assertEquals(4, rows.get("host example.com").requests);
+    assertEquals(2, rows.get("path GET /x").robots);
+    assertArrayEquals(new long[] {2}, rows.get("path GET /x").measures.counts);
+    assertEquals(6, rows.size());
+  }
+
+  /** A window of four paths that is folded down to three keys; each batch has one path. */
+  private void sendFour() throws Exception {
+    harness.close();
+    harness = open(new WindowLimits(4, 10_000), null);
+    send(Insights.of("a", MINUTE, "GET /a", 1));
+    send(Insights.of("b", MINUTE, "GET /b", 5));
+    send(Insights.of("c", MINUTE, "GET /c", 3));
+    send(Insights.of("d", MINUTE, "GET /d", 2));
   }
 
   @Test
-  void keysBeyondTheBytesOfAWindowCountUnderOther() throws Exception {
-    harness.close();
-    harness = open(new WindowLimits(100, 100, 10), null);
-    send(Insights.of("a", MINUTE, Map.of("GET /a", 1L), Map.of("curl", 1L)));
-    send(Insights.of("b", MINUTE, Map.of("GET /b", 2L), Map.of("curl", 2L)));
+  void aFullDimensionKeepsItsBiggestKeysAndSaysWhichOnesItFolded() throws Exception {
+    sendFour();
     emissionDelayPasses();
-    String rows = rows();
-    assertTrue(rows.contains("(other)=2@4") && rows.contains("curl=3@4"), rows);
+    assertEquals("GET /a=1@8 GET /b=5@8 GET /c=3@8 GET /d=2@8 curl=11@8", rows());
+    send(Insights.of("e", MINUTE, "GET /e", 9));
+    emissionDelayPasses();
+    WindowRow totals = harness.extractOutputValues().get(0);
+    assertEquals(Map.of("path", 2L), totals.folded, "the most requests of a folded key");
+    assertEquals("(other)=3@10 GET /a=0@10 GET /d=0@10 GET /e=9@10 curl=20@10", rows());
+    harness.processWatermark(END);
+    assertEquals("(other)=3@11* GET /b=5@11* GET /c=3@11* GET /e=9@11* curl=20@11*", rows());
+    // One that was folded comes again.
+    send(Insights.of("f", MINUTE, "GET /a", 4));
+    emissionDelayPasses();
+    assertEquals("GET /a=4@13* curl=24@13*", rows());
+  }
+
+  @Test
+  void aKeyThatWasFoldedJustBeforeARestartIsEmittedAsFoldedAfterIt() throws Exception {
+    sendFour();
+    emissionDelayPasses();
+    rows();
+    send(Insights.of("e", MINUTE, "GET /e", 9));
+    // The clock of the new process begins at zero, before the timer.
+    restart();
+    emissionDelayPasses();
+    emissionDelayPasses();
+    assertEquals(
+        "(other)=3@10 GET /a=0@10 GET /b=5@10 GET /c=3@10 GET /d=0@10 GET /e=9@10 curl=20@10", rows());
+    send(Insights.of("f", MINUTE, "GET /b", 1));
+    emissionDelayPasses();
+    assertEquals("GET /b=6@12 curl=21@12", rows());
+  }
+
+  @Test
+  void keysWhoseEveryRequestWasAClientErrorAreFoldedFirstAndBytesAreALimitToo() throws Exception {
+    harness.close();
+    // Fourteen bytes of keys and one cell are 22.
+    harness = open(new WindowLimits(100, 22), null);
+    Insight scanned = Insights.of("a", MINUTE, "GET /.git", 9);
+    Measures notFound = scanned.dimensions.get(0).keys.get("GET /.git").measures;
+    notFound.cells = new int[] {404};
+    notFound.counts = new long[] {9};
+    send(scanned);
+    send(Insights.of("b", MINUTE, "GET /", 1));
+    emissionDelayPasses();
+    assertEquals("GET /.git=9@4 GET /=1@4 curl=10@4", rows());
+    send(Insights.of("c", MINUTE, "GET /b", 2));
+    emissionDelayPasses();
+    assertEquals("(other)=9@6 GET /.git=0@6 GET /b=2@6 curl=12@6", rows());
   }
 
   @Test

@@ -68,8 +68,11 @@ class WindowJobTest {
       Insight insight = record(index).insight;
       if (insight != null && counted.add(insight.batchId)) {
         String window = insight.customerId + " " + Instants.formatSeconds(insight.windowStartMs);
-        insight.requestsByPath.forEach((path, count) -> counts.merge(window + " PATH " + path, count, Long::sum));
-        insight.requestsByAgent.forEach((agent, count) -> counts.merge(window + " AGENT " + agent, count, Long::sum));
+        counts.merge(window + " null null", insight.all.requests, Long::sum);
+        for (ByDimension by : insight.dimensions) {
+          by.keys.forEach(
+              (key, count) -> counts.merge(window + " " + by.dimension + " " + key, count.requests, Long::sum));
+        }
       }
     }
     return counts;
