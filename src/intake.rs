@@ -7,7 +7,7 @@ use crate::base::inflight::Charge;
 use crate::base::secret::Subkey;
 use crate::batch::{Content, Encoding};
 use crate::model::{BatchId, CustomerId, Summary};
-pub use crate::outcome::{Outcome, Reason};
+pub use crate::outcome::{DeletionOutcome, Outcome, Reason};
 
 /// A batch that passed every check that needs no memory of other batches.
 #[derive(Debug)]
@@ -52,6 +52,9 @@ pub trait Intake: Health {
     /// What became of the batch of this name and fingerprint (see [`Content::fingerprint`]), if it came before: asked of
     /// batches that today's limits refuse.
     fn known(&self, customer: &CustomerId, batch_id: &BatchId, fingerprint: u128) -> Option<Outcome>;
+
+    /// Deletes everything of a customer that was counted before; returns when no query sees it any more.
+    fn delete(&self, customer: &CustomerId) -> DeletionOutcome;
 
     /// The latest time of receipt of any batch, in milliseconds: where the clock is before it, the clock is wrong. Zero
     /// where that is not known.

@@ -1,6 +1,6 @@
-//! What became of a batch, in the words that journal, engine, cluster and HTTP share.
+//! What became of a batch, or of a deletion, in the words that journal, engine, cluster and HTTP share.
 //!
-//! Input: nothing. Output: [`Outcome`] and [`Reason`]. Never: knows about HTTP or files.
+//! Input: nothing. Output: [`Outcome`], [`DeletionOutcome`] and [`Reason`]. Never: knows about HTTP or files.
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,19 @@ pub enum Outcome {
     Conflict,
     /// Not counted: 503.
     Unavailable(Reason),
+}
+
+/// What became of a customer that was to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletionOutcome {
+    /// Nothing of it is seen any more: 204.
+    Deleted,
+    /// It was never counted: 404.
+    NeverSeen,
+    /// It was not deleted: 503.
+    Unavailable(Reason),
+    /// It cannot be deleted here, as a cluster has no journal: 501.
+    NotImplemented,
 }
 
 /// Defines [`Reason`] from one table: variant, name in metrics, words for the client.

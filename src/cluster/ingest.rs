@@ -25,7 +25,7 @@ use super::s3::{ObjectStore, Put, StoreError};
 use super::shared_secret::SharedSecret;
 use crate::base::secret::Subkey;
 use crate::batch::{Encoding, Limits};
-use crate::intake::{CheckedBatch, Health, Intake, Outcome, Reason};
+use crate::intake::{CheckedBatch, DeletionOutcome, Health, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
 use crate::time;
@@ -197,6 +197,10 @@ impl Intake for ClusterIntake {
         let emitted = self.emit(&event);
         self.ingest_metrics.emitted_again.inc();
         Some(emitted.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate))
+    }
+
+    fn delete(&self, _: &CustomerId) -> DeletionOutcome {
+        DeletionOutcome::NotImplemented
     }
 
     fn last_received_at_ms(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! `batches list` and `batches cat`: the batches that the journal still holds.
 //!
-//! Input: a data directory. Output: lines or bodies on standard output. Never: writes, so the server may be running.
+//! Input: a data directory. Output: lines or bodies on standard output, without those of deleted customers. Never: writes, so the server may be running.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
@@ -12,6 +12,8 @@ use crate::base::disk::{Disk, RealDisk};
 use crate::config::DataDirArg;
 use crate::data_dir::DataDir;
 use crate::journal::bodies::decoded_body;
+use crate::journal::deletions::Deletions;
+use crate::journal::ledger::Ledger;
 use crate::journal::reader::{JournalReader, JournalRecord};
 use crate::journal::start_error::StartError;
 use crate::model::Seq;
@@ -85,11 +87,13 @@ fn walk(
     mut show: impl FnMut(&JournalRecord<'_>) -> io::Result<()>,
 ) -> io::Result<u64> {
     dir.read_secret(disk).map_err(|error| io::Error::other(StartError::from(error).to_string()))?;
+    let deletions = deletions(disk, dir)?;
     let mut found = 0;
     let mut reader = JournalReader::open(disk, dir)?;
     while let Some(mut segment) = reader.next_segment()? {
         while let Some(record) = segment.next_record()? {
-            if is_selected(selection, &record) {
+            let is_deleted = deletions.cover(&record.customer, record.record.header.seq);
+            if !is_deleted && is_selected(selection, &record) {
                 found += 1;
                 show(&record)?;
             }
@@ -102,6 +106,21 @@ fn walk(
         }
     }
     Ok(found)
+}
+
+/// The deletions of the ledger and of the records after it.
+fn deletions(disk: &dyn Disk, dir: &DataDir) -> io::Result<Deletions> {
+    let ledger = Ledger::load(disk, dir)?.or_empty();
+    let mut deletions = ledger.deletions();
+    let mut reader = JournalReader::open_after(disk, dir, ledger.through)?;
+    while let Some(mut segment) = reader.next_segment()? {
+        while let Some(found) = segment.next_record()? {
+            if found.record.header.is_deletion {
+                deletions.add(&found.customer, found.record.header.seq);
+            }
+        }
+    }
+    Ok(deletions)
 }
 
 fn is_selected(selection: &Selection, found: &JournalRecord<'_>) -> bool {

@@ -47,7 +47,7 @@ pub(super) struct Process {
     pub(super) metrics: Arc<Metrics>,
     name: &'static str,
     config: Config,
-    routes: Arc<Routes>,
+    pub(super) routes: Arc<Routes>,
     connections: Arc<ConnectionStats>,
 }
 

@@ -171,7 +171,7 @@ fn from_files(
     if !dir.windows().is_dir() {
         return Err(format!("no log-analytics data in {}", dir.root().display()).into());
     }
-    let stored = Stored { disk: &RealDisk, dir };
+    let stored = Stored::open(&RealDisk, dir).map_err(|error| error.to_string())?;
     let mut read = |customer: &CustomerId| -> Result<Report, Failure> {
         let wanted = wanted(args, customer.clone());
         Ok(stored.report(&wanted, &mut |line| unread.push(line)).map_err(|error| error.to_string())?)

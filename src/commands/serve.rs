@@ -9,6 +9,7 @@ use super::{Failure, lock};
 use crate::base::disk;
 use crate::base::latch::Latch;
 use crate::config::Config;
+use crate::customers::settings::RetainDays;
 use crate::data_dir::{DataDir, at};
 use crate::engine::{Engine, EngineParts};
 use crate::http::routes::Roles;
@@ -29,6 +30,13 @@ pub(super) fn run(config: &Config, in_force: &str) -> Result<ExitCode, Failure> 
         dir: Arc::clone(&dir),
         latch: Latch::new(),
         metrics: Arc::clone(&process.metrics),
+        own_retain_days: {
+            let routes = Arc::clone(&process.routes);
+            Arc::new(move |customer| {
+                let settings = routes.customers().in_force();
+                settings.of(customer).retain_days.map(RetainDays::by_size)
+            })
+        },
     };
     // Each worker writes a window's file and syncs its folder.
     let needs = Needs { reserved: 2 * options.partitions, per_request: 0 };

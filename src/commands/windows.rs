@@ -13,11 +13,13 @@ use super::{Failure, existing_data_dir, parse_time};
 use crate::base::disk::RealDisk;
 use crate::config::DataDirArg;
 use crate::data_dir::customer_dir_name;
+use crate::journal::ledger::Ledger;
 use crate::model::{CustomerId, WindowSize};
 use crate::time;
-use crate::windows::file::Damaged;
+use crate::windows::file::{Damaged, decode_any};
 use crate::windows::scan::{OnShelf, visit_shelves};
 use crate::windows::shelf::StoredWindow;
+use crate::windows::view::Wanted;
 
 /// What to do with the windows.
 #[derive(Subcommand)]
@@ -51,6 +53,7 @@ pub(super) fn run(command: &WindowsCommand) -> Result<ExitCode, Failure> {
         selection.customer.as_deref().map(|id| CustomerId::new(id).ok_or("an invalid customer id"));
     let customer = customer.transpose().map_err(|why| Failure::Usage(format!("--customer: {why}")))?;
     let dir = existing_data_dir(&RealDisk, &selection.data.data_dir)?;
+    let ledger = Ledger::load(&RealDisk, &dir).map_err(|error| error.to_string())?.or_empty();
     let mut output = BufWriter::new(io::stdout().lock());
     let mut damaged = 0;
     let done = visit_shelves(&RealDisk, &dir, |found| {
@@ -71,6 +74,7 @@ pub(super) fn run(command: &WindowsCommand) -> Result<ExitCode, Failure> {
                 && selection.to.is_none_or(|to| at_ms < to);
         match content {
             _ if !is_selected => Ok(()),
+            Ok(line) if is_removed(&ledger, &line) => Ok(()),
             Ok(line) => output.write_all(&line),
             Err(why) => {
                 damaged += 1;
@@ -86,4 +90,10 @@ pub(super) fn run(command: &WindowsCommand) -> Result<ExitCode, Failure> {
         Ok(()) if damaged > 0 => Ok(ExitCode::FAILURE),
         Ok(()) => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Whether the window's customer was deleted since, or retention removed it.
+fn is_removed(ledger: &Ledger, line: &[u8]) -> bool {
+    decode_any(line, &Wanted::TOTALS)
+        .is_ok_and(|(customer, view)| !ledger.has_window(&customer, view.id, view.applied_through))
 }

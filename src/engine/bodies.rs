@@ -88,6 +88,7 @@ impl BodySource for Engine {
             return Err(QueryError::NoBodies);
         }
         let from_ms = time::start_ms(minutes.start);
+        let deleted_through = self.shared.counted.deleted_through(customer);
         let mut complete_since_ms = from_ms;
         let mut chunk = BodyChunk { bodies: Vec::new(), bytes: 0, task };
         let mut reader = self.reader_from(from_ms, &mut complete_since_ms).map_err(unreadable)?;
@@ -99,6 +100,8 @@ impl BodySource for Engine {
                 let is_later =
                     || summary::first_minute(found.record.summary()).is_none_or(|first| first >= minutes.end);
                 if found.customer != *customer
+                    || header.seq <= deleted_through
+                    || header.is_deletion
                     || header.received_at_ms + MAX_FUTURE_MS < from_ms
                     || is_later()
                 {

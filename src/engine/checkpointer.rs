@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::keeper::CheckpointKeeper;
 use super::replayed::await_ack;
-use super::{Ack, EngineShared, Marked, ToCommitter};
+use super::{Ack, EngineShared, Marked, ToCommitter, ToWorker};
 use crate::base::clock;
 use crate::base::disk::FileIdentity;
 use crate::base::shutdown::end_process;
@@ -22,6 +22,7 @@ use crate::journal::checkpoint::CheckpointError;
 use crate::journal::committer::Position;
 use crate::journal::ledger::Cutoffs;
 use crate::model::Seq;
+use crate::windows::router::partition;
 use crate::windows::worker::MarkerId;
 
 /// How long after a failure the next try comes, and how often a waiting checkpoint looks at the latch.
@@ -36,6 +37,7 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// The thread's channels.
 pub(super) struct CheckpointerChannels {
     pub(super) to_committer: Sender<ToCommitter>,
+    pub(super) to_workers: Vec<Sender<ToWorker>>,
     pub(super) acks: Receiver<Ack>,
     /// Enough journal was written for a checkpoint.
     pub(super) poked: Receiver<()>,
@@ -144,7 +146,8 @@ impl CheckpointerThread {
             return None;
         }
         self.expired_at = Some(now);
-        self.keeper.plan_expiry().unwrap_or_else(|error| {
+        let planned = self.keeper.plan_expiry(&*self.shared.own_retain_days);
+        planned.unwrap_or_else(|error| {
             log::warn!("old windows could not be looked for: {error}");
             None
         })
@@ -186,12 +189,38 @@ impl CheckpointerThread {
         }
     }
 
+    /// Has the windows' owners remove the files of deleted customers. A stop does not wait for it.
+    fn remove_leftovers(&mut self) {
+        while self.channels.stopped.is_empty() {
+            let (customer, windows) = match self.keeper.next_leftovers() {
+                Ok(Some(next)) => next,
+                Ok(None) => return,
+                Err(error) => {
+                    return log::warn!("files of a deleted customer could not be removed: {error}");
+                }
+            };
+            let workers = &self.channels.to_workers;
+            let (done, removed) = bounded(windows.len());
+            for window in windows {
+                let customer = customer.clone();
+                let worker = &workers[partition(&customer, window, workers.len())];
+                let _ = worker.send(ToWorker::RemoveLeftover { customer, window, done: done.clone() });
+            }
+            drop(done);
+            if let Some(error) = removed.iter().find_map(Result::err) {
+                self.keeper.begin_cleaning_anew();
+                return log::warn!("files of deleted customer {customer} could not be removed: {error}");
+            }
+        }
+    }
+
     fn remove_old(&mut self, position: &Position) {
         match self.keeper.remove_windows() {
             Ok(0) => {}
             Ok(removed) => log::info!("removed {removed} window files beyond --retain-windows-days"),
             Err(error) => log::warn!("old windows could not be removed: {error}"),
         }
+        self.remove_leftovers();
         match self.keeper.maintain_journal(position) {
             Ok(done) => {
                 let metrics = &self.shared.metrics;

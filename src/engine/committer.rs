@@ -10,9 +10,9 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::waiting::OutcomeSender;
 use super::{EngineShared, Marked, ToCommitter, ToWorker};
-use crate::journal::committer::{Committer, Position, Submission};
+use crate::journal::committer::{Committer, Deletion, Position, Submission};
 use crate::model::Insight;
-use crate::outcome::{Outcome, Reason};
+use crate::outcome::{DeletionOutcome, Outcome, Reason};
 use crate::windows::router::partition;
 use crate::windows::worker::Routed;
 
@@ -67,9 +67,10 @@ impl CommitterThread {
                     }
                     let _ = answer.send(marked);
                 }
-                Some(ToCommitter::AskKnown { key, fingerprint, answer }) => {
-                    let _ = answer.send(self.committer.known(key, fingerprint));
+                Some(ToCommitter::AskKnown { customer, key, fingerprint, answer }) => {
+                    let _ = answer.send(self.committer.known(&customer, key, fingerprint));
                 }
+                Some(ToCommitter::Delete { deletion, answer }) => self.delete(deletion, &answer),
                 Some(ToCommitter::Stop) => break,
                 Some(ToCommitter::Commit { .. }) | None => {}
             }
@@ -96,6 +97,8 @@ impl CommitterThread {
                 continue;
             }
             let seq = submission.draft.seq();
+            let Submission { customer, entries, received_at_ms, .. } = &submission;
+            self.shared.counted.count(customer, *entries, *received_at_ms);
             let Submission { insights: of_batch, mut charge, .. } = submission;
             // The record is written: only the insights are left of it.
             charge.shrink_to(insight_bytes(&of_batch));
@@ -115,6 +118,27 @@ impl CommitterThread {
         }
         self.shared.metrics.insights_published.inc_by(insights);
         self.report();
+    }
+
+    /// Deletes a customer. Where that is done, each worker answers for its windows.
+    fn delete(&mut self, deletion: Deletion, answer: &Sender<DeletionOutcome>) {
+        let customer = deletion.customer.clone();
+        match self.committer.delete(deletion, self.shared.pressure()) {
+            Ok(Some(through)) => {
+                log::info!("customer {customer} was deleted by record {through}");
+                self.shared.counted.delete(&customer, through);
+                for worker in &self.to_workers {
+                    let (customer, done) = (customer.clone(), Some(answer.clone()));
+                    let _ = worker.send(ToWorker::Delete { customer, through, done });
+                }
+                // Files are removed with a checkpoint.
+                let _ = self.poke.try_send(());
+                self.report();
+            }
+            // There is room for as many answers as there are workers.
+            Ok(None) => drop(answer.try_send(DeletionOutcome::NeverSeen)),
+            Err(reason) => drop(answer.try_send(DeletionOutcome::Unavailable(reason))),
+        }
     }
 
     fn report(&self) {

@@ -1,6 +1,7 @@
 //! What was counted of each customer, as of now: the ledger of the start and every batch since.
 //!
-//! Input: the ledger after replay, and batches before they are answered. Output: the list behind `GET /customers`. Never: what a
+//! Input: the ledger after replay; batches and deletions in the order of the journal, before they are answered. Output: the list
+//! behind `GET /customers`, and which windows exist for a query. Never: what a
 //! checkpoint is made of; the ledger is counted anew from markers, so that it says what its record says.
 
 use std::sync::Mutex;
@@ -10,7 +11,7 @@ use hashbrown::HashMap;
 
 use crate::base::sync::lock;
 use crate::journal::ledger::{CustomerTotals, Ledger};
-use crate::model::CustomerId;
+use crate::model::{CustomerId, Seq};
 use crate::query::{CountedEntries, KnownCustomer};
 
 /// See the module.
@@ -22,6 +23,16 @@ impl CountedCustomers {
     pub(super) fn begin_with(&self, ledger: &Ledger) {
         let mut counted = lock(&self.0);
         counted.extend(ledger.customers.iter().map(|(customer, totals)| (customer.clone(), *totals)));
+    }
+
+    /// The customer was deleted by this durable record.
+    pub(super) fn delete(&self, customer: &CustomerId, through: Seq) {
+        lock(&self.0).insert(customer.clone(), CustomerTotals::deleted(through));
+    }
+
+    /// The record of the customer's last deletion; zero where there was none.
+    pub(super) fn deleted_through(&self, customer: &CustomerId) -> Seq {
+        lock(&self.0).get(customer).map_or(Seq::ZERO, |totals| totals.deleted_through)
     }
 
     /// Counts a durable batch.

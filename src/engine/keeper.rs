@@ -11,7 +11,7 @@ use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
 use crate::journal::checkpoint::{Checkpoint, CheckpointError};
 use crate::journal::committer::Position;
-use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince, Ledger};
+use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince, Ledger, count_record};
 use crate::journal::reader::JournalRecord;
 use crate::journal::retention::{self, Maintained, Retention, RetentionClock, Round};
 use crate::journal::start_error::UnequalSum;
@@ -24,9 +24,12 @@ use crate::windows::proof::sum_windows;
 pub struct KeptFor {
     /// Segments.
     pub journal: Retention,
-    /// Windows, in days by size, finest first; 0 for ever.
+    /// Windows of customers without days of their own, in days by size, finest first; 0 for ever.
     pub windows_days: [u32; 3],
 }
+
+/// A customer's own days of retention, by window size, finest first; `None` for the days of all. Asked again each time.
+pub type OwnRetainDays = Arc<dyn Fn(&CustomerId) -> Option<[u32; 3]> + Send + Sync>;
 
 /// What the sums of all windows say.
 #[derive(Debug)]
@@ -52,7 +55,19 @@ pub struct CheckpointKeeper {
     moving: Vec<CutoffMove>,
     /// Customers with files before a durable cutoff.
     removable: Vec<CustomerId>,
+    /// The deleted customer whose files are being removed.
+    cleaning: Option<Cleaning>,
 }
+
+/// A deleted customer's files, as they were listed, that were not looked at yet.
+struct Cleaning {
+    customer: CustomerId,
+    through: Seq,
+    left: Vec<WindowId>,
+}
+
+/// Files of deleted customers that are removed between two looks at whether the server is stopping.
+const CLEANED_AT_ONCE: usize = 256;
 
 impl CheckpointKeeper {
     /// A keeper that goes on from a stored ledger and clock.
@@ -72,15 +87,19 @@ impl CheckpointKeeper {
             replayed: CountedSince::new(),
             moving: Vec::new(),
             removable: Vec::new(),
+            cleaning: None,
         }
+    }
+
+    /// The customers' sums.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Counts a replayed record, unless the ledger has it.
     pub fn replay(&mut self, found: &JournalRecord<'_>) {
-        let header = found.record.header;
-        if header.seq > self.ledger.through {
-            let totals = self.replayed.entry(found.customer.clone()).or_default();
-            totals.count(header.entries, header.received_at_ms);
+        if found.record.header.seq > self.ledger.through {
+            count_record(&mut self.replayed, found);
         }
     }
 
@@ -88,11 +107,6 @@ impl CheckpointKeeper {
     pub fn end_replay(&mut self, end: Seq) {
         let replayed = std::mem::take(&mut self.replayed);
         self.ledger.add(end, &replayed);
-    }
-
-    /// The sums of all customers.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
     }
 
     /// The windows that do not exist any more, or will not once the next checkpoint is written.
@@ -107,18 +121,21 @@ impl CheckpointKeeper {
         self.clock.advance(elapsed_ms, wall_ms);
     }
 
-    /// Looks for old windows. The workers must keep to the cutoffs that this returns from the next marker on. While a backup
-    /// is being made this must not be called.
+    /// Looks for old windows; `own_days` are a customer's own. The workers must keep to the cutoffs that this returns from the next
+    /// marker on. While a backup is being made this must not be called.
     ///
     /// # Errors
     /// What the disk says; nothing has changed then.
-    pub fn plan_expiry(&mut self) -> io::Result<Option<Arc<Cutoffs>>> {
-        let days = self.kept_for.windows_days;
+    pub fn plan_expiry(
+        &mut self,
+        own_days: &dyn Fn(&CustomerId) -> Option<[u32; 3]>,
+    ) -> io::Result<Option<Arc<Cutoffs>>> {
         // One round at a time; one that could not be finished is in force with the workers.
-        if days == [0; 3] || !self.moving.is_empty() {
+        if !self.moving.is_empty() {
             return Ok(None);
         }
-        let plan = expiry::plan(&*self.disk, &self.dir, &self.ledger, days, self.clock.now_ms())?;
+        let days = |customer: &CustomerId| own_days(customer).unwrap_or(self.kept_for.windows_days);
+        let plan = expiry::plan(&*self.disk, &self.dir, &self.ledger, &days, self.clock.now_ms())?;
         self.moving = plan.moves;
         self.removable = plan.leftovers;
         Ok((!self.moving.is_empty()).then(|| Arc::new(self.cutoffs())))
@@ -140,10 +157,9 @@ impl CheckpointKeeper {
     /// # Errors
     /// See [`CheckpointError`].
     pub fn write(&mut self, now_ms: u64) -> Result<(), CheckpointError> {
-        let old = self.ledger.cutoffs();
         while let Some(moved) = self.moving.last() {
-            let removed =
-                expiry::sum(&*self.disk, &self.dir, &old, moved).map_err(CheckpointError::NotWritten)?;
+            let removed = expiry::sum(&*self.disk, &self.dir, &self.ledger, moved)
+                .map_err(CheckpointError::NotWritten)?;
             self.ledger.expire(&moved.customer, moved.size, moved.cutoff, removed);
             self.removable.push(moved.customer.clone());
             self.moving.pop();
@@ -162,6 +178,53 @@ impl CheckpointKeeper {
             removed += expiry::remove(&*self.disk, &self.dir, &cutoffs, &customer)?;
         }
         Ok(removed)
+    }
+
+    /// Windows of one customer that may be left from before its deletion, which is durable. Their owners must be asked to remove
+    /// those that are, before this is called again. `None` where there are no more.
+    ///
+    /// # Errors
+    /// What the disk says; a later round begins anew.
+    pub fn next_leftovers(&mut self) -> io::Result<Option<(CustomerId, Vec<WindowId>)>> {
+        loop {
+            let Some(mut cleaning) = self.cleaning.take() else {
+                let mut customers = self.ledger.customers.iter();
+                let Some((customer, totals)) = customers.find(|(_, totals)| totals.has_leftovers) else {
+                    return Ok(None);
+                };
+                let (customer, through) = (customer.clone(), totals.deleted_through);
+                let left = expiry::remove_deleted_packs(&*self.disk, &self.dir, &customer, through)?;
+                self.cleaning = Some(Cleaning { customer, through, left });
+                continue;
+            };
+            if cleaning.left.is_empty() {
+                self.end_cleaning(&cleaning)?;
+                continue;
+            }
+            let next = cleaning.left.split_off(cleaning.left.len().saturating_sub(CLEANED_AT_ONCE));
+            let customer = cleaning.customer.clone();
+            self.cleaning = Some(cleaning);
+            return Ok(Some((customer, next)));
+        }
+    }
+
+    /// A file could not be removed: a later round looks at all of them again.
+    pub fn begin_cleaning_anew(&mut self) {
+        self.cleaning = None;
+    }
+
+    /// All of the customer's old files are removed: makes that durable, and has the next checkpoint say so.
+    fn end_cleaning(&mut self, cleaning: &Cleaning) -> io::Result<()> {
+        match self.disk.sync_dir(&self.dir.customer(&cleaning.customer)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        if let Some(totals) = self.ledger.customers.get_mut(&cleaning.customer)
+            && totals.deleted_through == cleaning.through
+        {
+            totals.has_leftovers = false;
+        }
+        Ok(())
     }
 
     /// Indexes sealed segments and removes old ones, after a checkpoint at this position.
@@ -184,7 +247,7 @@ impl CheckpointKeeper {
     /// # Errors
     /// What the disk says.
     pub fn prove(&self) -> io::Result<Proof> {
-        let sums = sum_windows(&*self.disk, &self.dir, &self.ledger.cutoffs())?;
+        let sums = sum_windows(&*self.disk, &self.dir, &self.ledger)?;
         let damaged: Vec<_> = sums.damaged.iter().filter_map(|damaged| damaged.window.clone()).collect();
         if !damaged.is_empty() {
             return Ok(Proof::Damaged(damaged));

@@ -16,6 +16,7 @@ mod bodies;
 mod checkpointer;
 mod committer;
 mod counted;
+mod health;
 pub mod keeper;
 mod packer;
 mod removals;
@@ -34,7 +35,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use self::checkpointer::{CheckpointerChannels, CheckpointerThread};
 use self::committer::CommitterThread;
 use self::counted::CountedCustomers;
-use self::keeper::{CheckpointKeeper, KeptFor};
+use self::keeper::{CheckpointKeeper, KeptFor, OwnRetainDays};
 use self::packer::PackerThread;
 pub use self::packer::{PACK_INTERVAL, PACK_QUIET, PackOptions};
 use self::removals::Removals;
@@ -44,13 +45,14 @@ use crate::base::clock::{self, UnixMs};
 use crate::base::disk::Disk;
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
+use crate::base::random;
 use crate::base::secret::Subkey;
 use crate::base::shutdown::{Joined, end_process, spawn};
 use crate::base::sync::lock;
 use crate::batch::{Encoding, insights, visitor_key};
 use crate::data_dir::DataDir;
-use crate::intake::{CheckedBatch, Health, Intake};
-use crate::journal::committer::{CommitLimits, Position, Pressure, Submission};
+use crate::intake::{CheckedBatch, Intake};
+use crate::journal::committer::{CommitLimits, Deletion, Position, Pressure, Submission};
 use crate::journal::dedup::{DedupHasher, DedupKey};
 use crate::journal::format::{BodyCoding, Parts, RecordDraft};
 use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince};
@@ -60,7 +62,7 @@ use crate::journal::start_error::StartError;
 use crate::journal::summary;
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId, PackId, Question, Seq, Summary, WindowId, WindowStart};
-use crate::outcome::{Outcome, Reason};
+use crate::outcome::{DeletionOutcome, Outcome, Reason};
 use crate::windows::scan;
 use crate::windows::window::Window;
 use crate::windows::worker::{MarkerId, Routed, Worker, WorkerLimits};
@@ -123,6 +125,7 @@ struct EngineShared {
     overfull: Vec<AtomicBool>,
     /// Before these, windows do not exist or are about to be removed.
     cutoffs: Mutex<Arc<Cutoffs>>,
+    own_retain_days: OwnRetainDays,
 }
 
 impl EngineShared {
@@ -138,7 +141,8 @@ impl EngineShared {
 enum ToCommitter {
     Commit { submission: Submission, answer: waiting::OutcomeSender },
     Mark { id: MarkerId, cutoffs: Option<Arc<Cutoffs>>, answer: Sender<Marked> },
-    AskKnown { key: DedupKey, fingerprint: u128, answer: Sender<Option<Outcome>> },
+    AskKnown { customer: CustomerId, key: DedupKey, fingerprint: u128, answer: Sender<Option<Outcome>> },
+    Delete { deletion: Deletion, answer: Sender<DeletionOutcome> },
     Stop,
 }
 
@@ -169,6 +173,17 @@ enum ToWorker {
         customer: CustomerId,
         window: WindowId,
         answer: Sender<Result<Option<Arc<Window>>, String>>,
+    },
+    Delete {
+        customer: CustomerId,
+        through: Seq,
+        /// `None` in a replay.
+        done: Option<Sender<DeletionOutcome>>,
+    },
+    RemoveLeftover {
+        customer: CustomerId,
+        window: WindowId,
+        done: Sender<io::Result<()>>,
     },
     AskMerged {
         since: UnixMs,
@@ -206,6 +221,8 @@ pub struct EngineParts {
     pub latch: Latch,
     /// Where everything is counted.
     pub metrics: Arc<Metrics>,
+    /// For how many days a customer's windows are kept where that is its own setting.
+    pub own_retain_days: OwnRetainDays,
 }
 
 impl Engine {
@@ -215,7 +232,7 @@ impl Engine {
     /// # Errors
     /// See [`StartError`].
     pub fn start(parts: EngineParts, options: EngineOptions) -> Result<Engine, StartError> {
-        let EngineParts { disk, dir, latch, metrics } = parts;
+        let EngineParts { disk, dir, latch, metrics, own_retain_days } = parts;
         dir.prepare(&*disk)?;
         // A backup must not see a segment that is written again or cut.
         let opened = {
@@ -230,7 +247,7 @@ impl Engine {
                 ask_windows: &|end| scan::refuse_windows_ahead(&*disk, &dir, end),
             })?
         };
-        let OpenedJournal { committer, replay, ledger, retention_ms, report } = opened;
+        let OpenedJournal { mut committer, replay, ledger, retention_ms, report } = opened;
         replayed::report_recovery(&report, &replay, &metrics);
 
         let cutoffs = Arc::new(ledger.cutoffs());
@@ -245,10 +262,12 @@ impl Engine {
             last_received_at_ms: AtomicU64::new(committer.last_received_at_ms()),
             counted: CountedCustomers::default(),
             overfull: (0..options.partitions).map(|_| AtomicBool::new(false)).collect(),
+            own_retain_days,
             cutoffs: Mutex::new(Arc::clone(&cutoffs)),
             options,
         });
         let (acks_in, acks) = bounded(shared.options.partitions);
+        let deletions = Arc::new(ledger.deletions());
         let mut threads = Vec::new();
         let mut to_workers = Vec::new();
         for number in 0..shared.options.partitions {
@@ -262,7 +281,7 @@ impl Engine {
                 shared.metrics.worker(number),
                 report.end,
             );
-            machine.late_entries().begin_with(Arc::clone(&cutoffs), ledger.through);
+            machine.late_entries().begin_with(Arc::clone(&cutoffs), Arc::clone(&deletions), ledger.through);
             let thread = WorkerThread::new(number, machine, messages, acks_in.clone(), Arc::clone(&shared));
             threads.push(spawn(&format!("window-{number}"), move || thread.run())?);
         }
@@ -277,6 +296,7 @@ impl Engine {
         if let Some(why) = report.unproven {
             replayed::prove(&shared, why, &mut keeper, &Workers { to: &to_workers, acks: &acks })?;
         }
+        committer.begin_with(keeper.ledger());
         shared.counted.begin_with(keeper.ledger());
 
         let (to_committer, messages) = bounded(shared.options.max_group_batches);
@@ -286,8 +306,14 @@ impl Engine {
 
         let (stop_checkpointer, stopped) = bounded(1);
         let (done, checkpointer_done) = bounded(1);
-        let channels =
-            CheckpointerChannels { to_committer: to_committer.clone(), acks, poked, stopped, done };
+        let channels = CheckpointerChannels {
+            to_committer: to_committer.clone(),
+            to_workers: to_workers.clone(),
+            acks,
+            poked,
+            stopped,
+            done,
+        };
         let thread = CheckpointerThread::new(Arc::clone(&shared), channels, keeper, report.checkpoint)?;
         threads.push(spawn("checkpointer", move || thread.run())?);
         let (stop_packer, stopped) = bounded(1);
@@ -334,7 +360,7 @@ impl Engine {
 impl Intake for Engine {
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome {
         let metrics = &self.shared.metrics;
-        let (customer, entries, body_bytes) = (batch.customer, batch.summary.entries, batch.body.len());
+        let (entries, body_bytes) = (batch.summary.entries, batch.body.len());
         let received_at_ms = batch.received_at_ms;
         let starts: Vec<_> = batch.summary.minutes.iter().map(|(start, _)| *start).collect();
         // The body is the caller's until it answers; so long it is charged.
@@ -346,7 +372,6 @@ impl Intake for Engine {
         let _ = self.to_committer.send(ToCommitter::Commit { submission, answer });
         let outcome = waiting.wait();
         if outcome == Outcome::Counted {
-            self.shared.counted.count(customer, entries, received_at_ms);
             metrics.entries.inc_by(u64::from(entries));
             metrics.body_bytes.inc_by(body_bytes as u64);
             for start in starts {
@@ -360,10 +385,31 @@ impl Intake for Engine {
     fn known(&self, customer: &CustomerId, batch_id: &BatchId, fingerprint: u128) -> Option<Outcome> {
         let key = self.shared.hasher.key(customer, batch_id);
         let (answer, known) = bounded(1);
-        let ask = ToCommitter::AskKnown { key, fingerprint, answer };
+        let ask = ToCommitter::AskKnown { customer: customer.clone(), key, fingerprint, answer };
         let _ = self.to_committer.send(ask);
         // The committer drops questions that come after the stop.
         known.recv().unwrap_or(Some(Outcome::Unavailable(Reason::Stopping)))
+    }
+
+    fn delete(&self, customer: &CustomerId) -> DeletionOutcome {
+        let (answer, answers) = bounded(self.to_workers.len());
+        let id = BatchId::new(&random::ulid()).expect("a ULID is a batch id");
+        let deletion = Deletion {
+            customer: customer.clone(),
+            draft: RecordDraft::deletion(customer, &id),
+            received_at_ms: clock::now_ms(),
+        };
+        let _ = self.to_committer.send(ToCommitter::Delete { deletion, answer });
+        let mut workers = 0;
+        for outcome in answers {
+            match outcome {
+                DeletionOutcome::Deleted => workers += 1,
+                other => return other,
+            }
+        }
+        // The committer drops what comes after the stop, and a worker that has ended answers nothing.
+        let is_done = workers == self.to_workers.len();
+        if is_done { DeletionOutcome::Deleted } else { DeletionOutcome::Unavailable(Reason::Stopping) }
     }
 
     fn last_received_at_ms(&self) -> u64 {
@@ -372,33 +418,6 @@ impl Intake for Engine {
 
     fn visitor_key(&self) -> Subkey {
         visitor_key(self.shared.dir.secret())
-    }
-}
-
-impl Health for Engine {
-    fn ready(&self) -> Result<(), Reason> {
-        if self.shared.latch.is_gone() {
-            return Err(Reason::DataDirGone);
-        }
-        if self.shared.latch.is_closed() {
-            return Err(Reason::Latched);
-        }
-        match self.shared.disk.free_space(self.shared.dir.root()) {
-            Ok(free) if !free.is_below(self.shared.options.commit.min_free_bytes) => Ok(()),
-            _ => Err(Reason::DiskFull),
-        }
-    }
-
-    fn report(&self) {
-        for (number, worker) in self.to_workers.iter().enumerate() {
-            let label = number.to_string();
-            self.shared.metrics.queue_depth.with_label_values(&[&label]).set(worker.len() as u64);
-        }
-        self.shared.metrics.latched.set(u64::from(self.shared.latch.is_closed()));
-        if let Ok(free) = self.shared.disk.free_space(self.shared.dir.root()) {
-            self.shared.metrics.disk_free_bytes.set(free.bytes);
-            self.shared.metrics.disk_free_inodes.set(free.inodes);
-        }
     }
 }
 

@@ -75,6 +75,13 @@ pub(super) fn replay(
     let mut alive = true;
     replay.visit(&*shared.disk, &shared.dir, |found| {
         keeper.replay(found);
+        if found.record.header.is_deletion {
+            for worker in to_workers {
+                let (customer, through) = (found.customer.clone(), found.record.header.seq);
+                alive &= worker.send(ToWorker::Delete { customer, through, done: None }).is_ok();
+            }
+            return Ok(alive);
+        }
         let summary = summary::decode(found.record.summary())?;
         let mut routes = vec![Vec::new(); to_workers.len()];
         for insight in insights(&found.customer, &summary) {

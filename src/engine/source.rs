@@ -14,7 +14,7 @@ use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, bounded};
 use super::{Engine, ToWorker};
 use crate::base::sync::lock;
 use crate::data_dir::{pack_in_file_name, window_in_file_name};
-use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
+use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::query::bodies::BodySource;
 use crate::query::range::Kept;
 use crate::query::{KnownCustomer, Meter, QueryError, Question, Visit, WindowSource};
@@ -124,7 +124,13 @@ impl WindowSource for Engine {
         visit: Visit<'_>,
     ) -> Result<(), QueryError> {
         let out_of_time = |meter: &Meter| meter.check_time().err().unwrap_or(QueryError::Busy);
-        let held = self.ask(question, meter.deadline()).ok_or_else(|| out_of_time(meter))?;
+        // What is deleted while this runs may be seen in part.
+        let has_window = {
+            let deleted = self.shared.counted.deleted_through(&question.customer);
+            move |applied_through: Seq| deleted == Seq::ZERO || applied_through > deleted
+        };
+        let mut held = self.ask(question, meter.deadline()).ok_or_else(|| out_of_time(meter))?;
+        held.retain(|window| has_window(window.applied_through()));
         let mut shelf = Shelf::new(&*self.shared.disk, self.shared.dir.customer(&question.customer));
         let starts = self.starts(question, &held, &mut shelf, meter)?;
         let mut held = held.iter().peekable();
@@ -152,6 +158,7 @@ impl WindowSource for Engine {
                 Err(why) => Err(why.clone()),
             };
             let flow = match view {
+                Ok(view) if !has_window(view.applied_through) => ControlFlow::Continue(()),
                 Ok(view) => visit(view)?,
                 // Which windows there were is not known, so none can be counted again.
                 Err(Damaged::PackIndex) => {

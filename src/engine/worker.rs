@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use super::{Ack, EngineShared, ToWorker};
 use crate::base::clock;
 use crate::base::shutdown::end_process;
+use crate::outcome::DeletionOutcome;
 use crate::windows::worker::{Fatal, Worker};
 
 /// How long a worker with nothing to write waits for a message at a time.
@@ -95,6 +96,16 @@ impl WorkerThread {
             }
             ToWorker::RebuildForQuery { customer, window, answer } => {
                 let _ = answer.try_send(self.worker.rebuild_for_query(&customer, window, clock::now_ms()));
+            }
+            ToWorker::Delete { customer, through, done } => {
+                self.worker.delete(&customer, through);
+                if let Some(done) = done {
+                    // There is room for the answers of all workers.
+                    let _ = done.try_send(DeletionOutcome::Deleted);
+                }
+            }
+            ToWorker::RemoveLeftover { customer, window, done } => {
+                let _ = done.try_send(self.worker.remove_leftover(&customer, window));
             }
             ToWorker::AskMerged { since, answer } => {
                 let _ = answer.try_send(self.worker.merged_since(since));

@@ -87,11 +87,11 @@ impl From<Refusal> for RefusalRow {
 }
 
 impl Reading {
-    /// Whether the list of customers may be seen.
+    /// Whether customers may be listed and deleted.
     ///
     /// # Errors
     /// 404 on a server that has other tokens than operators', 401 for anybody else.
-    fn authorize_operator(&self, head: &Head) -> Result<(), Problem> {
+    pub(super) fn authorize_operator(&self, head: &Head) -> Result<(), Problem> {
         match (self.is_open, self.operators().exist()) {
             (true, false) => Ok(()),
             (_, true) if self.operators().allow(head) => Ok(()),

@@ -10,6 +10,7 @@ mod contained;
 mod counted;
 mod customers;
 mod dashboard;
+mod deletion;
 mod encode;
 pub(crate) mod errors;
 pub mod guarded;

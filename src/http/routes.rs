@@ -15,7 +15,7 @@ use super::ingest::{Ingest, Refused, RejectReason, customer};
 use super::reading::Reading;
 use super::stats::ConnectionStats;
 use super::tokens::Tokens;
-use super::{Handler, Head, Request, Response, aggregates, dashboard, openapi};
+use super::{Handler, Head, Request, Response, aggregates, dashboard, deletion, openapi};
 use crate::base::clock;
 use crate::base::random;
 use crate::customers::Customers;
@@ -88,6 +88,8 @@ enum Route {
     Top,
     Entries,
     Customers,
+    /// One customer.
+    Customer,
     Dashboard,
     OpenApi,
     Unknown,
@@ -104,6 +106,7 @@ impl Route {
             "/aggregates/top" => Route::Top,
             "/entries" => Route::Entries,
             "/customers" => Route::Customers,
+            path if path.starts_with(deletion::CUSTOMERS) => Route::Customer,
             "/" => Route::Dashboard,
             "/openapi.json" => Route::OpenApi,
             _ => Route::Unknown,
@@ -121,6 +124,7 @@ impl Route {
             Route::Top => "/aggregates/top",
             Route::Entries => "/entries",
             Route::Customers => "/customers",
+            Route::Customer => "/customers/{id}",
             Route::Dashboard => "/",
             Route::OpenApi => "/openapi.json",
             Route::Unknown => "other",
@@ -128,7 +132,15 @@ impl Route {
     }
 
     fn allow(self) -> &'static str {
-        if self == Route::Logs { "POST" } else { "GET, HEAD" }
+        match self {
+            Route::Logs => "POST",
+            Route::Customer => "DELETE",
+            _ => "GET, HEAD",
+        }
+    }
+
+    fn takes(self, method: &str) -> bool {
+        self == Route::Unknown || self.allow().split(", ").any(|allowed| allowed == method)
     }
 }
 
@@ -207,11 +219,9 @@ impl Routes {
     fn answer(&self, route: Route, request: Request<'_>, request_id: &str) -> Result<Response, Refused> {
         let head = request.head;
         if !METHODS.contains(&head.method.as_str()) {
-            return Err(Problem::http(501, "the method is not known: use GET, HEAD or POST").into());
+            return Err(Problem::http(501, "the method is not known: use GET, HEAD, POST or DELETE").into());
         }
-        let reads = matches!(head.method.as_str(), "GET" | "HEAD");
-        let allowed = if route == Route::Logs { head.method == "POST" } else { reads };
-        if route != Route::Unknown && !allowed {
+        if !route.takes(&head.method) {
             return Err(Problem::http(405, format!("{} takes {}", head.path, route.allow())).into());
         }
         match route {
@@ -240,6 +250,11 @@ impl Routes {
             Route::Customers => {
                 let source = self.opened()?.source()?;
                 Ok(self.reading.customers(head, source, self.customers())?)
+            }
+            Route::Customer => {
+                let opened = self.opened()?;
+                self.reading.authorize_operator(head)?;
+                Ok(deletion::delete(head, opened.intake.as_deref())?)
             }
             // Neither holds a customer's data, so neither needs a token.
             Route::Dashboard | Route::OpenApi => {

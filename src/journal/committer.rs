@@ -5,13 +5,14 @@
 //! sync. A state machine without thread, channel or clock; its thread in `engine` routes the insights of what was counted
 //! and then wakes the waiters, in this order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
 use super::dedup::{DedupEntry, DedupIndex, DedupKey, Horizon};
+use super::deletions::Deletions;
 use super::format::{RecordDraft, RecordKey};
-use super::ledger::CountedSince;
+use super::ledger::{CountedSince, CustomerTotals, Ledger};
 use crate::base::disk::{Disk, DiskFile};
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
@@ -39,6 +40,17 @@ pub struct Submission {
     pub insights: Vec<Insight>,
     /// The memory it holds; travels on with the insights.
     pub charge: Charge,
+}
+
+/// A customer to be deleted.
+#[derive(Debug)]
+pub struct Deletion {
+    /// Who.
+    pub customer: CustomerId,
+    /// The record, without its numbers.
+    pub draft: RecordDraft,
+    /// When it was asked for.
+    pub received_at_ms: u64,
 }
 
 /// Length of a segment: retention removes whole segments, and a start reads the last one.
@@ -110,6 +122,9 @@ pub struct Committer {
     dedup: DedupIndex,
     /// What was counted since [`Committer::take_counted`].
     counted: CountedSince,
+    /// Every customer that was ever counted.
+    customers: HashSet<CustomerId>,
+    deletions: Deletions,
 }
 
 /// What recovery hands to a new committer.
@@ -161,7 +176,15 @@ impl Committer {
             bytes: uncheckpointed_bytes,
             dedup,
             counted: CountedSince::new(),
+            customers: HashSet::new(),
+            deletions: Deletions::default(),
         }
+    }
+
+    /// Takes over the customers of a ledger that holds every record there is.
+    pub fn begin_with(&mut self, ledger: &Ledger) {
+        self.customers = ledger.customers.keys().cloned().collect();
+        self.deletions = ledger.deletions();
     }
 
     /// Where the journal stands.
@@ -180,13 +203,18 @@ impl Committer {
         self.received_at_ms
     }
 
-    /// What became of the batch with this key and fingerprint, if it is durable.
-    pub fn known(&self, key: DedupKey, fingerprint: u128) -> Option<Outcome> {
+    /// What became of the customer's batch with this key and fingerprint, if it is durable.
+    pub fn known(&self, customer: &CustomerId, key: DedupKey, fingerprint: u128) -> Option<Outcome> {
         if self.latch.is_closed() {
             return Some(Outcome::Unavailable(self.latched()));
         }
-        let known = self.dedup.get(key)?.fingerprint();
+        let known = self.find(customer, key)?.fingerprint();
         (known == fingerprint).then_some(Outcome::Duplicate)
+    }
+
+    /// The batch that was counted under this key, unless its customer was deleted since.
+    fn find(&self, customer: &CustomerId, key: DedupKey) -> Option<&DedupEntry> {
+        self.dedup.get(key).filter(|known| !self.deletions.cover(customer, known.seq))
     }
 
     /// What was counted since this was last called, up to [`Position::through`].
@@ -201,8 +229,11 @@ impl Committer {
             return vec![Outcome::Unavailable(self.latched()); group.len()];
         }
         let (plans, records) = self.plan(group);
-        let written =
-            if records == 0 { Ok(()) } else { self.admit(pressure).and_then(|()| self.write(group, &plans)) };
+        let written = if records == 0 {
+            Ok(())
+        } else {
+            self.admit(pressure).and_then(|()| self.write(&new_records(group, &plans)))
+        };
         let outcomes: Vec<Outcome> = plans
             .into_iter()
             .map(|plan| match (plan, written) {
@@ -231,7 +262,7 @@ impl Committer {
                     if fingerprint == submission.fingerprint { Outcome::Duplicate } else { Outcome::Conflict }
                 };
                 if let Some(key) = submission.key {
-                    if let Some(known) = self.dedup.get(key) {
+                    if let Some(known) = self.find(&submission.customer, key) {
                         return Plan::Known(judge(known.fingerprint()));
                     }
                     if let Some(fingerprint) = in_group.get(&key) {
@@ -275,19 +306,13 @@ impl Committer {
         if self.latch.is_gone() { Reason::DataDirGone } else { Reason::Latched }
     }
 
-    fn write(&mut self, group: &[Submission], plans: &[Plan]) -> Result<(), Reason> {
+    fn write(&mut self, records: &[&[u8]]) -> Result<(), Reason> {
         if self.segment.bytes >= self.limits.segment_bytes {
             self.begin_segment()?;
         }
-        let parts: Vec<&[u8]> = group
-            .iter()
-            .zip(plans)
-            .filter(|(_, plan)| matches!(plan, Plan::Record))
-            .map(|(submission, _)| submission.draft.bytes())
-            .collect();
-        let written_bytes: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        let written_bytes: u64 = records.iter().map(|record| record.len() as u64).sum();
         let timer = self.metrics.append_seconds.start_timer();
-        let written = self.segment.file.write_at(self.segment.bytes, &parts);
+        let written = self.segment.file.write_at(self.segment.bytes, records);
         timer.observe_duration();
         if let Err(error) = written {
             self.metrics.write_errors.inc();
@@ -302,7 +327,7 @@ impl Committer {
         }
         self.segment.bytes += written_bytes;
         self.bytes += written_bytes;
-        self.metrics.group_batches.observe(parts.len() as f64);
+        self.metrics.group_batches.observe(records.len() as f64);
         self.metrics.segment_bytes.set(self.segment.bytes);
         Ok(())
     }
@@ -349,6 +374,9 @@ impl Committer {
             self.received_at_ms = submission.received_at_ms;
             let totals = self.counted.entry(submission.customer.clone()).or_default();
             totals.count(submission.entries, submission.received_at_ms);
+            if !self.customers.contains(&submission.customer) {
+                self.customers.insert(submission.customer.clone());
+            }
             if let Some(key) = submission.key {
                 let seq = submission.draft.seq();
                 let entry = DedupEntry::new(key, submission.fingerprint, seq, submission.received_at_ms);
@@ -357,4 +385,33 @@ impl Committer {
         }
         self.durable = Seq(self.durable.0 + records as u64);
     }
+
+    /// Deletes everything of a customer that was counted before, by one record that is durable when this returns its number.
+    /// `None` for a customer that was never counted.
+    ///
+    /// # Errors
+    /// Why it was not deleted.
+    pub fn delete(&mut self, deletion: Deletion, pressure: Pressure) -> Result<Option<Seq>, Reason> {
+        if self.latch.is_closed() {
+            return Err(self.latched());
+        }
+        let Deletion { customer, mut draft, received_at_ms } = deletion;
+        if !self.customers.contains(&customer) {
+            return Ok(None);
+        }
+        self.admit(pressure)?;
+        let (seq, received_at_ms) = (self.durable.next(), received_at_ms.max(self.received_at_ms));
+        draft.number(seq, self.durable, received_at_ms, &self.key);
+        self.write(&[draft.bytes()])?;
+        (self.durable, self.received_at_ms) = (seq, received_at_ms);
+        self.deletions.add(&customer, seq);
+        self.counted.insert(customer, CustomerTotals::deleted(seq));
+        Ok(Some(seq))
+    }
+}
+
+/// The bytes of the group's new records.
+fn new_records<'a>(group: &'a [Submission], plans: &[Plan]) -> Vec<&'a [u8]> {
+    let planned = group.iter().zip(plans).filter(|(_, plan)| matches!(plan, Plan::Record));
+    planned.map(|(submission, _)| submission.draft.bytes()).collect()
 }

@@ -23,7 +23,7 @@
 //! | 88 | 2  | length of the customer id |
 //! | 90 | 2  | length of the batch id |
 //! | 92 | 1  | body coding: 0 left out, 1 plain, 2 LZ4 block, 3 gzip as received, 4 zstd as received |
-//! | 93 | 1  | flags: bit 0, the batch id was made by the server; bit 1, the body is NDJSON; bit 2, it is log lines |
+//! | 93 | 1  | flags: bit 0, the batch id was made by the server; bit 1, the body is NDJSON; bit 2, it is log lines; bit 3, a deletion |
 //! | 94 |    | payload: customer id, batch id, summary (see [`super::summary`]), body as stored |
 //!
 //! Of log lines (bit 2) the body as stored begins with the parameters they were read by: the length of their text (2 bytes) and
@@ -40,6 +40,11 @@
 //! damage makes a reader search for the next record. A record in its place whose checksum is right and whose tag is wrong
 //! was written under another secret: [`Invalid::WrongSecret`].
 //!
+//! # Deletions
+//!
+//! A record with flag bit 3 deletes its customer: its records up to this one do not exist any more, nor do windows that hold none
+//! after it. It is a batch of nothing: an id made by the server (flag bit 0), a summary of seven zero bytes, no body.
+//!
 //! # Worked example
 //!
 //! Under a secret of the bytes 0, 1, … 15: customer `acme`, batch id `k1`, record 7 after 6 was durable, one entry, an
@@ -55,11 +60,13 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+pub use super::body_coding::BodyCoding;
 pub use super::invalid::Invalid;
+use super::summary;
 use crate::base::secret::{Secret, Subkey};
 use crate::batch::{Content, Format};
 use crate::data_dir::FORMAT_VERSION;
-use crate::model::{BatchId, CustomerId, Seq};
+use crate::model::{BatchId, CustomerId, MAX_BATCH_ID_BYTES, Seq, Summary};
 
 /// The first bytes of every record.
 pub const MAGIC: [u8; 4] = [b'L', b'A', b'J', b'0' + FORMAT_VERSION];
@@ -87,42 +94,8 @@ impl RecordKey {
 const FLAG_SERVER_MADE_ID: u8 = 1;
 const FLAG_NDJSON: u8 = 2;
 const FLAG_LINES: u8 = 4;
-const KNOWN_FLAGS: u8 = FLAG_SERVER_MADE_ID | FLAG_NDJSON | FLAG_LINES;
-
-/// How a body lies in its record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyCoding {
-    /// Not kept (`--raw-batches drop`).
-    Dropped,
-    /// As it came.
-    Plain,
-    /// Compressed by the server.
-    Lz4,
-    /// As it came, compressed by the client.
-    Gzip,
-    /// As it came, compressed by the client.
-    Zstd,
-}
-
-impl BodyCoding {
-    const ALL: [BodyCoding; 5] =
-        [BodyCoding::Dropped, BodyCoding::Plain, BodyCoding::Lz4, BodyCoding::Gzip, BodyCoding::Zstd];
-
-    fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// The name shown by `batches list`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            BodyCoding::Dropped => "dropped",
-            BodyCoding::Plain => "plain",
-            BodyCoding::Lz4 => "lz4",
-            BodyCoding::Gzip => "gzip",
-            BodyCoding::Zstd => "zstd",
-        }
-    }
-}
+const FLAG_DELETION: u8 = 8;
+const KNOWN_FLAGS: u8 = FLAG_SERVER_MADE_ID | FLAG_NDJSON | FLAG_LINES | FLAG_DELETION;
 
 /// What a record says besides its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +111,8 @@ pub struct Header {
     is_ndjson: bool,
     /// It is log lines; if it is neither, a JSON array.
     is_lines: bool,
+    /// Not a batch: the customer was deleted.
+    pub is_deletion: bool,
     /// Entries in the batch.
     pub entries: u32,
     /// The record's number.
@@ -203,12 +178,12 @@ impl Header {
         let header = Header {
             record_bytes: u32_at(bytes, 4),
             payload_checksum: u64_at(bytes, 24),
-            body_coding: *BodyCoding::ALL
-                .get(usize::from(bytes[92]))
+            body_coding: BodyCoding::of_code(bytes[92])
                 .ok_or(Invalid::Content("the record has an unknown body coding"))?,
             server_made_id: flags & FLAG_SERVER_MADE_ID != 0,
             is_ndjson: flags & FLAG_NDJSON != 0,
             is_lines: flags & FLAG_LINES != 0,
+            is_deletion: flags & FLAG_DELETION != 0,
             entries: u32_at(bytes, 72),
             seq: Seq(u64_at(bytes, 32)),
             durable_through: Seq(u64_at(bytes, 40)),
@@ -231,6 +206,12 @@ impl Header {
         }
         if header.durable_through >= header.seq {
             return Err(Invalid::Content("the record calls itself durable before it was written"));
+        }
+        if header.is_deletion
+            && (flags != FLAG_SERVER_MADE_ID | FLAG_DELETION
+                || (header.entries, header.body_bytes, header.stored_body_bytes) != (0, 0, 0))
+        {
+            return Err(Invalid::Content("the record deletes a customer and holds a batch"));
         }
         Ok(header)
     }
@@ -405,6 +386,26 @@ impl RecordDraft {
         let checksum = xxh3_64(&bytes[HEADER_BYTES..]);
         bytes[24..32].copy_from_slice(&checksum.to_le_bytes());
         RecordDraft { bytes }
+    }
+
+    /// Builds the record that deletes a customer.
+    pub fn deletion(customer: &CustomerId, id: &BatchId) -> RecordDraft {
+        let parts = Parts {
+            customer,
+            batch_id: id,
+            server_made_id: true,
+            content: &Content::Json(Format::JsonArray),
+            entries: 0,
+            fingerprint: 0,
+            body_bytes: 0,
+        };
+        let write_summary = |bytes: &mut Vec<u8>| summary::encode(&Summary::default(), bytes);
+        let mut draft =
+            RecordDraft::new(parts, customer.as_str().len() + MAX_BATCH_ID_BYTES, write_summary, |_| {
+                BodyCoding::Dropped
+            });
+        draft.bytes[93] |= FLAG_DELETION;
+        draft
     }
 
     /// Fills in the numbers, the time of receipt, the tag and the header checksum. May be called again with others.

@@ -1,6 +1,6 @@
 //! `customers.json`: the sums that each customer's windows must add up to, as of a checkpoint.
 //!
-//! Input: counted records, and what retention removed. Output: the file, and back; the cutoffs before which windows do not
+//! Input: counted records, deletions, and what retention removed. Output: the file, and back; the cutoffs before which windows do not
 //! exist. Never: looks at a window.
 //!
 //! For each customer and each window size, the requests in its windows are `entries` − `expired`: a window can only lack
@@ -9,13 +9,17 @@
 //!
 //! `{"version":2,"appliedThrough":N,"customers":{"acme":{"entries":9,"firstSeen":"…","lastSeen":"…","cutoff":{"minute":"…"},"expired":{"minute":4}}},"checksum":"…"}`,
 //! sealed as [`crate::base::sealed`] says. `unprovable` names the sizes of which retention removed a window that was
-//! marked incomplete: their sums are not known any more. What is zero or empty is left out; times are whole seconds.
+//! marked incomplete: their sums are not known any more. `deletedThrough` is the record that deleted the customer last, kept for
+//! ever: all sums are of what was counted after it, and a window that holds nothing after it does not exist. `hasLeftovers` is
+//! true while files of such windows may lie there. What is zero or empty is left out; times are whole seconds.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::deletions::Deletions;
+use super::reader::JournalRecord;
 use crate::base::disk::{self, Disk};
 use crate::base::sealed::{checksum, is_sealed, seal_json};
 use crate::data_dir::{DataDir, FORMAT_VERSION};
@@ -44,9 +48,30 @@ pub struct CustomerTotals {
     pub last_seen_ms: u64,
     /// By window size, finest first.
     pub sizes: [SizeTotals; 3],
+    /// The record of the customer's last deletion: everything here was counted after it. Zero where there was none.
+    pub deleted_through: Seq,
+    /// Whether window files from before the deletion may be left.
+    pub has_leftovers: bool,
 }
 
 impl CustomerTotals {
+    /// Sums of a customer that was deleted by this record, and not counted since.
+    pub fn deleted(through: Seq) -> Self {
+        Self { deleted_through: through, has_leftovers: true, ..Self::default() }
+    }
+
+    /// Begins anew after the deletion of this record. Cutoffs stay: they are those of windows, and windows keep to them.
+    fn delete(&mut self, through: Seq) {
+        let cutoffs = self.sizes.map(|size| SizeTotals { cutoff: size.cutoff, ..SizeTotals::default() });
+        *self = Self { sizes: cutoffs, ..Self::deleted(through) };
+    }
+
+    /// Whether this window exists: it does not begin before its cutoff, and holds a record after the deletion.
+    pub fn has_window(&self, window: WindowId, applied_through: Seq) -> bool {
+        let is_deleted = self.deleted_through > Seq::ZERO && applied_through <= self.deleted_through;
+        !is_deleted && self.sizes[window.size as usize].cutoff.is_none_or(|cutoff| window.start >= cutoff)
+    }
+
     /// The requests that all windows of this size hold together.
     pub fn in_windows(&self, size: WindowSize) -> u64 {
         self.entries.saturating_sub(self.sizes[size as usize].expired)
@@ -66,6 +91,17 @@ impl CustomerTotals {
 pub type CountedSince = HashMap<CustomerId, CustomerTotals>;
 /// Requests of late entries for windows before their cutoff, by customer and window size.
 pub type ExpiredSince = HashMap<CustomerId, [u64; 3]>;
+
+/// Counts a record that was read back.
+pub fn count_record(counted: &mut CountedSince, found: &JournalRecord<'_>) {
+    let header = found.record.header;
+    if header.is_deletion {
+        counted.insert(found.customer.clone(), CustomerTotals::deleted(header.seq));
+    } else {
+        let totals = counted.entry(found.customer.clone()).or_default();
+        totals.count(header.entries, header.received_at_ms);
+    }
+}
 
 /// All customers' sums.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -149,6 +185,9 @@ impl Ledger {
         self.through = through;
         for (customer, since) in counted {
             let totals = self.customers.entry(customer.clone()).or_default();
+            if since.deleted_through > totals.deleted_through {
+                totals.delete(since.deleted_through);
+            }
             if totals.entries == 0 {
                 totals.first_seen_ms = since.first_seen_ms;
             }
@@ -184,6 +223,17 @@ impl Ledger {
         for (size, requests) in totals.sizes.iter_mut().zip(in_windows) {
             size.expired = totals.entries - requests;
         }
+    }
+
+    /// Whether this window exists.
+    pub fn has_window(&self, customer: &CustomerId, window: WindowId, applied_through: Seq) -> bool {
+        self.customers.get(customer).is_none_or(|totals| totals.has_window(window, applied_through))
+    }
+
+    /// The customers that were deleted.
+    pub fn deletions(&self) -> Deletions {
+        let deleted = self.customers.iter().filter(|(_, totals)| totals.deleted_through > Seq::ZERO);
+        deleted.map(|(customer, totals)| (customer.clone(), totals.deleted_through)).collect()
     }
 
     /// The cutoffs of all customers that have one.
@@ -238,8 +288,14 @@ struct LedgerFile {
 #[serde(rename_all = "camelCase")]
 struct TotalsInFile {
     entries: u64,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     first_seen: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     last_seen: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    deleted_through: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    has_leftovers: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     cutoff: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -248,14 +304,21 @@ struct TotalsInFile {
     unprovable: Vec<String>,
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl From<&CustomerTotals> for TotalsInFile {
     fn from(totals: &CustomerTotals) -> Self {
         let sizes = || WindowSize::ALL.into_iter().zip(totals.sizes);
         let name = |size: WindowSize| size.as_str().to_owned();
+        let seen = |ms| if ms == 0 { String::new() } else { time::format_rfc3339(ms) };
         Self {
             entries: totals.entries,
-            first_seen: time::format_rfc3339(totals.first_seen_ms),
-            last_seen: time::format_rfc3339(totals.last_seen_ms),
+            first_seen: seen(totals.first_seen_ms),
+            last_seen: seen(totals.last_seen_ms),
+            deleted_through: totals.deleted_through.0,
+            has_leftovers: totals.has_leftovers,
             cutoff: sizes()
                 .filter_map(|(size, of)| Some((name(size), time::format_start(of.cutoff?))))
                 .collect(),
@@ -270,11 +333,14 @@ impl From<&CustomerTotals> for TotalsInFile {
 
 impl TotalsInFile {
     fn read(&self) -> Option<CustomerTotals> {
+        let seen = |text: &str| if text.is_empty() { Some(0) } else { time::parse_rfc3339(text).ok() };
         let mut totals = CustomerTotals {
             entries: self.entries,
-            first_seen_ms: time::parse_rfc3339(&self.first_seen).ok()?,
-            last_seen_ms: time::parse_rfc3339(&self.last_seen).ok()?,
+            first_seen_ms: seen(&self.first_seen)?,
+            last_seen_ms: seen(&self.last_seen)?,
             sizes: Default::default(),
+            deleted_through: Seq(self.deleted_through),
+            has_leftovers: self.has_leftovers,
         };
         for (size, of) in WindowSize::ALL.into_iter().zip(&mut totals.sizes) {
             let cutoff = self.cutoff.get(size.as_str()).map(|text| time::parse_rfc3339(text));
@@ -322,6 +388,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.add(Seq(7), &counted(&[("a\"b", 3, 1_766_945_001_000), ("acme", 5, 1_766_945_002_000)]));
         ledger.add_expired(&ExpiredSince::from([(customer("acme"), [2, 0, 0])]));
+        ledger.add(Seq(9), &CountedSince::from([(customer("gone"), CustomerTotals::deleted(Seq(8)))]));
         let day = WindowStart(29_448_000);
         ledger.expire(&customer("acme"), WindowSize::Hour, day, Removed { requests: 4, unprovable: true });
         let checksum = ledger.write(&RealDisk, &dir).unwrap();
@@ -362,6 +429,32 @@ mod tests {
         let cutoffs = ledger.cutoffs();
         assert!(cutoffs.excludes(&acme, before(1_439)) && !cutoffs.excludes(&acme, before(1_440)));
         assert!(!cutoffs.excludes(&customer("other"), before(0)));
+    }
+
+    #[test]
+    fn a_deletion_leaves_only_what_was_counted_after_it_and_is_kept_for_ever() {
+        let mut ledger = Ledger::default();
+        let acme = customer("acme");
+        ledger.add(Seq(3), &counted(&[("acme", 10, 1_000)]));
+        let removed = Removed { requests: 6, unprovable: true };
+        ledger.expire(&acme, WindowSize::Minute, WindowStart(1_440), removed);
+        let mut since = CountedSince::from([(acme.clone(), CustomerTotals::deleted(Seq(5)))]);
+        ledger.add(Seq(5), &since);
+        let totals = ledger.customers[&acme];
+        assert_eq!((totals.entries, totals.first_seen_ms, totals.has_leftovers), (0, 0, true));
+        assert_eq!(WindowSize::ALL.map(|size| totals.in_windows(size)), [0; 3]);
+        assert!(totals.sizes.iter().all(|size| !size.unprovable));
+
+        since.get_mut(&acme).unwrap().deleted_through = Seq(7);
+        since.get_mut(&acme).unwrap().count(4, 2_000);
+        ledger.add(Seq(8), &since);
+        ledger.add(Seq(9), &counted(&[("acme", 1, 3_000), ("other", 1, 3_000)]));
+        let totals = ledger.customers[&acme];
+        assert_eq!((totals.entries, totals.first_seen_ms, totals.deleted_through), (5, 2_000, Seq(7)));
+        let window = |start| WindowId { size: WindowSize::Minute, start: WindowStart(start) };
+        assert!(totals.has_window(window(1_440), Seq(8)));
+        assert!(!totals.has_window(window(1_440), Seq(7)) && !totals.has_window(window(1_439), Seq(8)));
+        assert_eq!(ledger.deletions(), [(acme, Seq(7))].into_iter().collect());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The journal: every batch that was answered 202, in the order it was counted, and why counts are exact.
 //!
 //! [`mod@format`] and [`summary`] know the bytes; [`reader`] walks over them; [`committer`] writes them; [`dedup`] and
-//! [`index_file`] remember keys; [`recovery`] opens a journal after anything; [`replay`] reads back what windows may
+//! [`index_file`] remember keys; [`deletions`] knows which customers were deleted; [`recovery`] opens a journal after anything; [`replay`] reads back what windows may
 //! lack; [`checkpoint`] says where that begins, and [`ledger`] what the windows must add up to; [`retention`] removes what is
 //! old.
 //!
@@ -65,6 +65,7 @@
 //! | a copy, of any files at any times | all that is retained is replayed and the sums are compared; what cannot be proven is refused by customer and difference. `repair --accept-lost-windows` is the explicit way out |
 //! | windows put back in place | the directory is the same, so a start does not see it; `verify` compares the sums always |
 //! | `customers.json` is lost or of another time | it is brought up to date from the journal and proven; where the journal does not reach back so far, the start is refused |
+//! | a customer is deleted, and then anything of the above | the deletion is a record, so every batch is before it or after it. Records up to it are passed over wherever they are read, as are windows whose last record is not after it; the ledger keeps its number for ever, so files that come back change nothing. Removing files is only cleaning |
 //! | a backup while the server writes | nothing is removed or rewritten meanwhile (`RETAIN`); windows are copied before the journal, so none is ahead of it ([`crate::offline::backup`]) |
 //! | the data directory is removed or moved | every batch is refused, `/readyz` says so, and the process ends: what it writes would be lost |
 //! | lost journal files | the start is refused: the next seq would be one that windows have seen. `repair --accept-lost-journal` is the explicit way out |
@@ -77,9 +78,11 @@
 //! batch. How far back the memory reaches is a metric (`log_analytics_dedup_horizon_timestamp_seconds`).
 
 pub mod bodies;
+mod body_coding;
 pub mod checkpoint;
 pub mod committer;
 pub mod dedup;
+pub mod deletions;
 pub mod format;
 pub mod index_file;
 mod invalid;

@@ -7,7 +7,7 @@ use std::io;
 
 use crate::base::disk::{self, Disk};
 use crate::data_dir::{DataDir, at};
-use crate::journal::ledger::{Cutoffs, Ledger};
+use crate::journal::ledger::Ledger;
 use crate::journal::start_error::UnequalSum;
 use crate::model::{CustomerId, WindowSize};
 use crate::windows::proof::WindowSums;
@@ -21,7 +21,7 @@ use crate::windows::window::Window;
 pub(super) fn mark_incomplete(
     disk: &dyn Disk,
     dir: &DataDir,
-    cutoffs: &Cutoffs,
+    ledger: &Ledger,
     customer: &CustomerId,
     size: WindowSize,
 ) -> io::Result<u64> {
@@ -29,13 +29,13 @@ pub(super) fn mark_incomplete(
     let mut marked = 0;
     let mut shelf = Shelf::new(disk, customer_dir.clone());
     for id in shelf.list()?.windows {
-        if id.size != size || cutoffs.excludes(customer, id) {
+        if id.size != size {
             continue;
         }
         // A damaged one is marked when it is next needed and counted again.
         let Some(StoredWindow { content: Ok(bytes), .. }) = shelf.read(id)? else { continue };
         let Ok(mut window) = Window::decode(&bytes, customer, id) else { continue };
-        if !window.is_incomplete() {
+        if !window.is_incomplete() && ledger.has_window(customer, id, window.applied_through()) {
             window.mark_incomplete();
             // Beside a packed copy of the same record the file counts.
             let path = dir.window(customer, id);

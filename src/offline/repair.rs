@@ -17,7 +17,7 @@ use crate::data_dir::{DataDir, OpenError, at};
 use crate::journal::checkpoint::{Checkpoint, CheckpointError};
 use crate::journal::dedup::DedupHasher;
 use crate::journal::index_file::SegmentIndex;
-use crate::journal::ledger::CountedSince;
+use crate::journal::ledger::{CountedSince, count_record};
 use crate::journal::reader::{JournalFiles, JournalReader, JournalSegment};
 use crate::journal::start_error::{StartError, UnequalSum, refuse_other_version, refuse_wrong_secret};
 use crate::journal::stored::StoredState;
@@ -87,7 +87,8 @@ pub fn repair(
     let (all, latch) = (Seq(u64::MAX), Latch::new());
     let metrics = Metrics::new().worker(0);
     let mut worker = Worker::new(Arc::clone(disk), Arc::clone(dir), limits, latch.clone(), metrics, all);
-    worker.late_entries().begin_with(Arc::new(stored.ledger.cutoffs()), stored.ledger.through);
+    let (cutoffs, deletions) = (stored.ledger.cutoffs(), stored.ledger.deletions());
+    worker.late_entries().begin_with(Arc::new(cutoffs), Arc::new(deletions), stored.ledger.through);
     let mut repair = RepairRun { disk: &**disk, dir, now_ms, accept, stored, worker, latch, repaired };
     repair.run()?;
     Ok(repair.repaired)
@@ -180,8 +181,10 @@ impl RepairRun<'_> {
                 }
                 found.last = header.seq;
                 if header.seq > self.stored.ledger.through {
-                    let totals = found.counted.entry(record.customer.clone()).or_default();
-                    totals.count(header.entries, header.received_at_ms);
+                    count_record(&mut found.counted, &record);
+                }
+                if header.is_deletion {
+                    self.worker.delete(&record.customer, header.seq);
                 }
                 self.repaired.applied += u64::from(header.seq > self.stored.checkpoint);
                 if header.seq > covered {
@@ -238,8 +241,7 @@ impl RepairRun<'_> {
     /// Compares the windows' sums with the ledger, and accepts what may be accepted: a lost journal explains every
     /// difference in a directory whose checkpoint proves its windows, and windows that hold more in a copy.
     fn settle_sums(&mut self) -> Result<(), StartError> {
-        let cutoffs = self.stored.ledger.cutoffs();
-        let mut sums = sum_windows(self.disk, self.dir, &cutoffs)?;
+        let mut sums = sum_windows(self.disk, self.dir, &self.stored.ledger)?;
         // A damaged window is counted again, or marked incomplete, when it is next needed.
         let damaged = sums.damaged.iter().filter_map(|damaged| damaged.window.as_ref());
         sums.incomplete.extend(damaged.map(|(customer, _)| customer.clone()));
@@ -255,8 +257,9 @@ impl RepairRun<'_> {
         }
         if self.accept.lost_windows {
             for sum in accepted.iter().filter(|sum| sum.in_windows < sum.counted) {
+                let ledger = &self.stored.ledger;
                 self.repaired.incomplete +=
-                    mark_incomplete(self.disk, self.dir, &cutoffs, &sum.customer, sum.size)?;
+                    mark_incomplete(self.disk, self.dir, ledger, &sum.customer, sum.size)?;
             }
         }
         if self.accept.lost_windows {

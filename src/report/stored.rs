@@ -13,7 +13,8 @@ use super::{Report, Wanted, fits};
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, customer_dir_name, customer_in_dir_name, window_file_name};
 use crate::dimension::{DIMENSION_COUNT, PATH, USER_AGENT};
-use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
+use crate::journal::ledger::Ledger;
+use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::windows::file::{self, Damaged};
 use crate::windows::shelf::{Shelf, StoredWindow};
 use crate::windows::view::{self, WindowView};
@@ -25,6 +26,8 @@ pub struct Stored<'d> {
     pub disk: &'d dyn Disk,
     /// Where they lie.
     pub dir: &'d DataDir,
+    /// Which of them exist. A deletion is in it with the next checkpoint, which follows at once.
+    ledger: Ledger,
 }
 
 /// What a report shows of a window.
@@ -38,7 +41,15 @@ const WANTED: view::Wanted = {
 /// A customer's window files, and when each was written.
 type Files = BTreeMap<WindowId, SystemTime>;
 
-impl Stored<'_> {
+impl<'d> Stored<'d> {
+    /// The windows of this data directory.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn open(disk: &'d dyn Disk, dir: &'d DataDir) -> io::Result<Self> {
+        Ok(Self { disk, dir, ledger: Ledger::load(disk, dir)?.or_empty() })
+    }
+
     /// All customers that have windows.
     ///
     /// # Errors
@@ -52,7 +63,29 @@ impl Stored<'_> {
             });
         }
         customers.sort_unstable();
-        Ok(customers)
+        let mut left = Vec::new();
+        for customer in customers {
+            if !self.is_gone(&customer)? {
+                left.push(customer);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Whether the customer was deleted, and has no window from after that.
+    fn is_gone(&self, customer: &CustomerId) -> io::Result<bool> {
+        if self.ledger.customers.get(customer).is_none_or(|totals| totals.deleted_through == Seq::ZERO) {
+            return Ok(false);
+        }
+        let mut shelf = Shelf::new(self.disk, self.dir.customer(customer));
+        for id in shelf.list()?.windows {
+            let Some(Ok(bytes)) = shelf.read(id)?.map(|stored| stored.content) else { continue };
+            let window = Window::decode(&bytes, customer, id);
+            if window.is_ok_and(|window| self.ledger.has_window(customer, id, window.applied_through())) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The customer of a directory with a cut name: its windows know.
@@ -87,7 +120,8 @@ impl Stored<'_> {
         ids.dedup();
         ids.sort_unstable();
         ids.dedup();
-        let mut reader = WindowReader { customer: &wanted.customer, files: &files, shelf, tell };
+        let (customer, ledger) = (&wanted.customer, &self.ledger);
+        let mut reader = WindowReader { customer, ledger, files: &files, shelf, tell };
         for id in ids.into_iter().filter(|id| range.contains(&id.start)) {
             let mut counts = Counts::default();
             reader.add(id, &mut counts);
@@ -121,6 +155,7 @@ impl Stored<'_> {
 /// Reads windows, or their parts where those are newer.
 struct WindowReader<'a, 'd> {
     customer: &'a CustomerId,
+    ledger: &'a Ledger,
     files: &'a Files,
     shelf: Shelf<'d>,
     tell: &'a mut dyn FnMut(String),
@@ -174,6 +209,7 @@ impl WindowReader<'_, '_> {
             .map_err(Damaged::clone)
             .and_then(|bytes| file::decode(bytes, self.customer, id, &WANTED))
         {
+            Ok(view) if !self.ledger.has_window(self.customer, id, view.applied_through) => {}
             Ok(view) => counts.add(&view),
             Err(damage) => (self.tell)(format!("{}: {damage}", path.display())),
         }

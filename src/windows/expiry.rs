@@ -12,9 +12,9 @@ use std::io;
 use super::shelf::Shelf;
 use super::window::Window;
 use crate::base::disk::Disk;
-use crate::data_dir::{DataDir, pack_in_file_name, window_in_file_name};
+use crate::data_dir::{DataDir, at, pack_file_name, pack_in_file_name, window_in_file_name};
 use crate::journal::ledger::{Cutoffs, Ledger, Removed};
-use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
+use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::time;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -46,7 +46,10 @@ fn first_kept(days: u32, clock_ms: u64) -> WindowStart {
     time::minute_of(clock_ms.saturating_sub(u64::from(days) * DAY_MS)).floor(WindowSize::Day)
 }
 
-/// Finds the cutoffs to move: by size, finest first, so many days are kept; 0 for ever. A cutoff is moved only behind the
+/// For how many days a customer's windows are kept, by size, finest first; 0 for ever.
+pub type RetainDays<'a> = &'a dyn Fn(&CustomerId) -> [u32; 3];
+
+/// Finds the cutoffs to move. A cutoff is moved only behind the
 /// last day that holds a file to remove, so that a clock that was wrong once does not exclude days to come.
 ///
 /// # Errors
@@ -55,13 +58,17 @@ pub fn plan(
     disk: &dyn Disk,
     dir: &DataDir,
     ledger: &Ledger,
-    retain_days: [u32; 3],
+    retain_days: RetainDays<'_>,
     clock_ms: u64,
 ) -> io::Result<ExpiryPlan> {
     let mut plan = ExpiryPlan::default();
     let old = ledger.cutoffs();
     let mut files = 0;
     for customer in ledger.customers.keys() {
+        let retain_days = retain_days(customer);
+        if retain_days == [0; 3] && WindowSize::ALL.iter().all(|size| old.of(customer, *size).is_none()) {
+            continue;
+        }
         let mut last: [Option<WindowStart>; 3] = [None; 3];
         let mut is_left = false;
         disk.names(&dir.customer(customer), &mut |name| {
@@ -89,25 +96,28 @@ pub fn plan(
     Ok(plan)
 }
 
-/// What the windows between a customer's old cutoff and the new one hold. All of them must be written.
+/// What the windows between a customer's cutoff in the ledger and the new one hold. All of them must be written.
 ///
 /// # Errors
 /// What the disk says.
-pub fn sum(disk: &dyn Disk, dir: &DataDir, old: &Cutoffs, moved: &CutoffMove) -> io::Result<Removed> {
+pub fn sum(disk: &dyn Disk, dir: &DataDir, ledger: &Ledger, moved: &CutoffMove) -> io::Result<Removed> {
     let CutoffMove { customer, size, cutoff } = moved;
+    let totals = ledger.customers.get(customer).copied().unwrap_or_default();
     let mut removed = Removed::default();
     let mut shelf = Shelf::new(disk, dir.customer(customer));
     let list = shelf.list()?;
+    let exists = |window| totals.has_window(window, Seq(u64::MAX));
     for pack in list.damaged {
         let first = WindowId { size: pack.size, start: pack.day };
-        removed.unprovable |= pack.size == *size && pack.day < *cutoff && !old.excludes(customer, first);
+        removed.unprovable |= pack.size == *size && pack.day < *cutoff && exists(first);
     }
     for id in list.windows {
-        if id.size != *size || id.start >= *cutoff || old.excludes(customer, id) {
+        if id.size != *size || id.start >= *cutoff || !exists(id) {
             continue;
         }
         let Some(stored) = shelf.read(id)? else { continue };
         match stored.content.and_then(|bytes| Window::decode(&bytes, customer, id)) {
+            Ok(window) if !totals.has_window(id, window.applied_through()) => {}
             Ok(window) => {
                 removed.requests = removed.requests.saturating_add(window.requests());
                 removed.unprovable |= window.is_incomplete();
@@ -132,6 +142,33 @@ pub fn remove(disk: &dyn Disk, dir: &DataDir, cutoffs: &Cutoffs, customer: &Cust
         disk.remove(&dir.customer(customer).join(name))?;
     }
     Ok(names.len() as u64)
+}
+
+/// Removes the packs of a deleted customer that hold nothing from after its deletion. Returns the windows in files of their own.
+/// No other thread may remove or pack meanwhile.
+///
+/// # Errors
+/// What the disk says.
+pub fn remove_deleted_packs(
+    disk: &dyn Disk,
+    dir: &DataDir,
+    customer: &CustomerId,
+    through: Seq,
+) -> io::Result<Vec<WindowId>> {
+    let customer_dir = dir.customer(customer);
+    let mut shelf = Shelf::new(disk, customer_dir.clone());
+    let list = shelf.list()?;
+    for pack in list.packs.iter().filter(|pack| !list.damaged.contains(pack)) {
+        let mut last = Seq::ZERO;
+        for start in shelf.starts(*pack)?.unwrap_or_default() {
+            last = last.max(shelf.packed_through(*pack, start)?);
+        }
+        if last <= through {
+            let path = customer_dir.join(pack_file_name(*pack));
+            disk.remove(&path).map_err(at(&path))?;
+        }
+    }
+    Ok(list.plain.into_iter().collect())
 }
 
 /// The window of a file, or the first that a pack may hold: cutoffs are the beginnings of days, so a pack lies on one side.

@@ -13,7 +13,7 @@ use super::shelf::StoredWindow;
 use super::window::Window;
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, customer_dir_name, customer_in_dir_name};
-use crate::journal::ledger::{Cutoffs, Ledger};
+use crate::journal::ledger::Ledger;
 use crate::journal::start_error::UnequalSum;
 use crate::model::{CustomerId, WindowId, WindowSize};
 
@@ -65,11 +65,11 @@ impl WindowSums {
     }
 }
 
-/// Sums all window files. Windows before their cutoff do not exist.
+/// Sums the files of all windows that exist, by the ledger's cutoffs and deletions.
 ///
 /// # Errors
 /// What the disk says.
-pub fn sum_windows(disk: &dyn Disk, dir: &DataDir, cutoffs: &Cutoffs) -> io::Result<WindowSums> {
+pub fn sum_windows(disk: &dyn Disk, dir: &DataDir, ledger: &Ledger) -> io::Result<WindowSums> {
     let mut sums = WindowSums::default();
     visit_shelves::<io::Error>(disk, dir, |found| {
         let (customer_name, id, StoredWindow { path, content }) = match found {
@@ -82,7 +82,7 @@ pub fn sum_windows(disk: &dyn Disk, dir: &DataDir, cutoffs: &Cutoffs) -> io::Res
         };
         match content.and_then(|bytes| Window::decode_any(&bytes)) {
             Ok(window) if window.id() == id && customer_dir_name(window.customer()) == customer_name => {
-                if !cutoffs.excludes(window.customer(), id) {
+                if ledger.has_window(window.customer(), id, window.applied_through()) {
                     sums.add(window.customer(), id.size, window.requests(), window.is_incomplete());
                 }
             }

@@ -1,7 +1,7 @@
 //! Counting a lost window again from the journal.
 //!
-//! Input: whose window, and up to which record. Output: the window with all that the journal still holds of it, marked
-//! incomplete where that is not everything. Never: writes a file. Reads every retained record once: damage is rare, and
+//! Input: whose window, and up to which record. Output: the window with all that the journal still holds of it after the
+//! customer's last deletion, marked incomplete where that is not everything. Never: writes a file. Reads every retained record once: damage is rare, and
 //! exactness is worth the wait.
 
 use std::io;
@@ -17,20 +17,32 @@ use crate::journal::summary;
 use crate::model::{CustomerId, Seq, WindowId};
 use crate::time;
 
-/// Recounts the window from all records up to `through`. It is marked incomplete where the journal does not reach
-/// back to the first batch that may have counted in it: one received `max_future_ms` before the window began.
+/// A window to count again.
+#[derive(Debug)]
+pub struct LostWindow<'a> {
+    /// Whose window it is.
+    pub customer: &'a CustomerId,
+    /// Which.
+    pub id: WindowId,
+    /// The last record to count.
+    pub through: Seq,
+    /// The customer's last deletion that is known already; zero where there is none.
+    pub deleted_through: Seq,
+}
+
+/// Recounts the window. It is marked incomplete where the journal does not reach back to a deletion of the customer, nor to the
+/// first batch that may have counted in it: one received `max_future_ms` before the window began.
 ///
 /// # Errors
 /// What the disk says, a damaged journal included.
 pub fn rebuild(
     disk: &dyn Disk,
     dir: &DataDir,
-    customer: &CustomerId,
-    id: WindowId,
-    through: Seq,
+    lost: &LostWindow<'_>,
     limits: &WindowLimits,
     max_future_ms: u64,
 ) -> io::Result<Window> {
+    let LostWindow { customer, id, through, mut deleted_through } = *lost;
     let mut window = Window::new(customer.clone(), id);
     // The first record behind the last gap, and when it was received. A gap is legal: a power cut brought a removed
     // segment back, a repair went on after a loss, an old segment is damaged, or retention removed one just now.
@@ -51,7 +63,10 @@ pub fn rebuild(
         {
             let header = found.record.header;
             begins = begins.or(Some((header.seq, header.received_at_ms)));
-            if found.customer == *customer {
+            if found.customer == *customer && header.is_deletion {
+                deleted_through = deleted_through.max(header.seq);
+                window = Window::new(customer.clone(), id);
+            } else if found.customer == *customer && header.seq > deleted_through {
                 let summary =
                     summary::decode(found.record.summary()).map_err(|why| why.at(&path, found.offset))?;
                 for insight in insights(customer, &summary).iter().filter(|insight| insight.window == id) {
@@ -67,7 +82,12 @@ pub fn rebuild(
     }
     let since_ms = time::start_ms(id.start).saturating_sub(max_future_ms);
     // Times of receipt never fall in the journal.
-    if !begins.is_some_and(|(first, received_at_ms)| first == Seq(1) || received_at_ms < since_ms) {
+    let is_whole = |(first, received_at_ms): (Seq, u64)| {
+        first == Seq(1)
+            || received_at_ms < since_ms
+            || Seq::ZERO < deleted_through && first <= deleted_through.next()
+    };
+    if !begins.is_some_and(is_whole) {
         window.mark_incomplete();
     }
     Ok(window)

@@ -88,6 +88,11 @@ impl Window {
         self.applied_through
     }
 
+    /// Whether nothing was ever counted in it.
+    pub fn is_nothing(&self) -> bool {
+        self.applied_through == Seq::ZERO && !self.incomplete
+    }
+
     /// Whether earlier counts were lost.
     pub fn is_incomplete(&self) -> bool {
         self.incomplete

@@ -93,6 +93,7 @@ fn store_with_a_batch_received_at(dir: &std::path::Path, received_at_ms: u64) {
         dir: Arc::new(DataDir::new(dir.join("store"))),
         latch: Latch::new(),
         metrics: Arc::new(Metrics::new()),
+        own_retain_days: std::sync::Arc::new(|_| None),
     };
     let engine = Engine::start(parts, Config::defaults().bounds().unwrap().engine).unwrap();
     let summarized = summarize(&body, Format::JsonArray, &Limits::default(), received_at_ms).unwrap();

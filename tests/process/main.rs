@@ -6,6 +6,7 @@
 mod crash;
 mod customers_file;
 mod dashboard;
+mod deletion;
 mod deploy;
 mod dry_run;
 mod failing_disk;

@@ -89,3 +89,40 @@ fn an_edge_whose_minutes_are_gone_is_moved_to_its_hour_and_told() {
         assert!(problem["errorDescription"].as_str().unwrap().contains("retention has removed"), "{problem}");
     }
 }
+
+#[test]
+fn a_customers_own_days_stand_instead_of_the_flags_and_queries_tell_what_is_left() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("customers");
+    let days = |minute: u32| json!({"minute": minute, "hour": 0, "day": 0});
+    let own = json!({"customers": {"short": {"retainDays": days(1)}, "kept": {"retainDays": days(0)}}});
+    std::fs::write(&file, own.to_string()).unwrap();
+    let flags = [
+        "--customers",
+        file.to_str().unwrap(),
+        "--retain-windows-days",
+        "100000,0,0",
+        "--tune",
+        "checkpoint_interval=20ms",
+    ];
+    let server = Server::start(temp.path(), &flags);
+    for customer in ["short", "kept", "other"] {
+        assert_eq!(server.client().post(customer, "1", &body("/")).unwrap().status, 202);
+    }
+    assert!(server.stop().success());
+    let server = Server::start(temp.path(), &flags);
+    eventually("the minute is removed", || window(temp.path(), "short", "20251228T1803Z").is_none());
+    assert!(["kept", "other"].iter().all(|whose| window(temp.path(), whose, "20251228T1803Z").is_some()));
+    let ask = |customer: &str| {
+        let range = "/aggregates?from=2025-12-28T18:00:00Z&to=2025-12-28T18:10:00Z&window=all";
+        server.client().get(range, &[("x-customer-id", customer)]).unwrap().json()
+    };
+    assert_eq!(
+        (&ask("short")["rounded"], &ask("short")["to"]),
+        (&json!(true), &json!("2025-12-28T19:00:00Z"))
+    );
+    assert_eq!(ask("short")["windows"][0]["requests"], 1);
+    assert_eq!(ask("kept")["rounded"], json!(null));
+    assert!(server.stop().success());
+    assert_verified(temp.path());
+}

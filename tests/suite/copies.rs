@@ -89,9 +89,15 @@ fn copy_file_by_file(world: &mut World, rng: &mut Rng, sorted: bool) -> SimDisk 
 /// The world that goes on from a copy: its clients may find every batch counted or not.
 fn world_of(world: &World, copy: SimDisk) -> World {
     let mut moved = world.moved_to(copy);
+    // It may be of the time before.
+    moved.deleted.clear();
     for standing in &mut moved.model.standings {
-        standing.unsettled += standing.counted;
-        standing.counted = 0;
+        standing.unsettled += standing.counted + standing.erased;
+        if standing.erased > 0 {
+            // It may be another record that counts there.
+            standing.seq = None;
+        }
+        (standing.counted, standing.erased) = (0, 0);
         // What it conflicted with may not be in the copy.
         standing.conflict = false;
     }
@@ -108,9 +114,18 @@ fn start_copy(original: &World, mut copy: World) -> Result<Seq, StartError> {
     }
     let end = copy.engine().report.end;
     for (number, standing) in original.model.standings.iter().enumerate() {
-        if let Some(seq) = standing.seq {
-            let counted = copy.model.standings[number].counted;
-            assert_eq!(counted, u64::from(seq <= end), "{}: batch {number}, record {seq}", copy.label());
+        let counted = copy.model.standings[number].counted;
+        match standing.seq {
+            Some(seq) if standing.erased == 0 || seq <= end => {
+                assert_eq!(counted, u64::from(seq <= end), "{}: batch {number}, record {seq}", copy.label());
+            }
+            Some(_) => {}
+            // Nothing of a customer is left in a copy that holds its deletion.
+            None if standing.counted == 0 && standing.erased > 0 => {
+                let deleted = original.deleted[&original.model.batches[number].customer];
+                assert!(counted == 0 || deleted > end, "{}: batch {number} was deleted", copy.label());
+            }
+            None => {}
         }
     }
     // The records behind it are given again.

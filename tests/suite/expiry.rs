@@ -1,5 +1,6 @@
 //! Which windows go when: by size and UTC day, with a cutoff that is never ahead of what was removed.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -64,13 +65,21 @@ fn each_size_goes_by_the_day_when_its_days_have_passed() {
     let midnight_ms = u64::from(MIDNIGHT) * 60_000;
     let cutoff = WindowStart(MIDNIGHT + 1_440);
     let moved = |size| CutoffMove { customer: customer(), size, cutoff };
-    let plan = |days, clock_ms| plan(&RealDisk, &dir, &ledger(), days, clock_ms).unwrap().moves;
+    let asked = RefCell::new(Vec::new());
+    let plan = |days, clock_ms| {
+        let days = |whose: &CustomerId| {
+            asked.borrow_mut().push(whose.clone());
+            days
+        };
+        plan(&RealDisk, &dir, &ledger(), &days, clock_ms).unwrap().moves
+    };
     assert_eq!(plan([0; 3], midnight_ms + 1_000 * DAY_MS), []);
     // A day after the end of the UTC day, to the millisecond.
     assert_eq!(plan([1, 0, 0], midnight_ms + 2 * DAY_MS - 1), []);
     assert_eq!(plan([1, 0, 0], midnight_ms + 2 * DAY_MS), [moved(WindowSize::Minute)]);
     assert_eq!(plan([0, 1, 2], midnight_ms + 2 * DAY_MS), [moved(WindowSize::Hour)]);
     assert_eq!(plan([0, 1, 2], midnight_ms + 3 * DAY_MS), [moved(WindowSize::Hour), moved(WindowSize::Day)]);
+    assert!(asked.borrow().iter().all(|whose| *whose == customer()) && !asked.borrow().is_empty());
 }
 
 #[test]
@@ -78,7 +87,7 @@ fn a_cutoff_moves_behind_the_last_removed_day_however_far_the_clock_is_ahead() {
     let temp = tempfile::tempdir().unwrap();
     let dir = prepared(temp.path());
     let far = u64::from(MIDNIGHT) * 60_000 + 1_000 * DAY_MS;
-    let moves = plan(&RealDisk, &dir, &ledger(), [30, 0, 0], far).unwrap().moves;
+    let moves = plan(&RealDisk, &dir, &ledger(), &|_| [30, 0, 0], far).unwrap().moves;
     assert_eq!(moves.len(), 1);
     assert_eq!(moves[0].cutoff, WindowStart(MIDNIGHT + 2 * 1_440));
 }
@@ -89,14 +98,14 @@ fn what_is_removed_is_summed_and_what_a_crash_left_is_found_again() {
     let dir = prepared(temp.path());
     let mut ledger = ledger();
     let clock_ms = u64::from(MIDNIGHT) * 60_000 + 2 * DAY_MS;
-    let moves = plan(&RealDisk, &dir, &ledger, [1, 0, 0], clock_ms).unwrap().moves;
-    let removed = sum(&RealDisk, &dir, &ledger.cutoffs(), &moves[0]).unwrap();
+    let moves = plan(&RealDisk, &dir, &ledger, &|_| [1, 0, 0], clock_ms).unwrap().moves;
+    let removed = sum(&RealDisk, &dir, &ledger, &moves[0]).unwrap();
     assert_eq!(removed, Removed { requests: 6, unprovable: false });
     ledger.expire(&customer(), moves[0].size, moves[0].cutoff, removed);
     assert_eq!(ledger.customers[&customer()].in_windows(WindowSize::Minute), 3);
 
     // The crash came before a file was removed.
-    let again = plan(&RealDisk, &dir, &ledger, [1, 0, 0], clock_ms).unwrap();
+    let again = plan(&RealDisk, &dir, &ledger, &|_| [1, 0, 0], clock_ms).unwrap();
     assert_eq!((again.moves, again.leftovers), (vec![], vec![customer()]));
     assert_eq!(remove(&RealDisk, &dir, &ledger.cutoffs(), &customer()).unwrap(), 2);
     assert_eq!(remove(&RealDisk, &dir, &ledger.cutoffs(), &customer()).unwrap(), 0);
@@ -114,6 +123,6 @@ fn a_window_that_cannot_be_read_leaves_its_size_without_proof() {
     file.write_at(30, &[b"x"]).unwrap();
     let moved =
         CutoffMove { customer: customer(), size: WindowSize::Minute, cutoff: WindowStart(MIDNIGHT + 1_440) };
-    let removed = sum(&RealDisk, &dir, &ledger().cutoffs(), &moved).unwrap();
+    let removed = sum(&RealDisk, &dir, &ledger(), &moved).unwrap();
     assert_eq!(removed, Removed { requests: 2, unprovable: true });
 }

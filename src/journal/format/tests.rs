@@ -98,3 +98,23 @@ fn a_record_of_another_secret_is_told_from_damage() {
     bytes[16] ^= 1;
     assert_eq!(Record::decode(&bytes, &key(0)).unwrap_err(), Invalid::HeaderChecksum);
 }
+
+#[test]
+fn a_deletion_is_a_batch_of_nothing_and_nothing_else_is_a_deletion() {
+    let customer = CustomerId::new("acme").unwrap();
+    let mut draft = RecordDraft::deletion(&customer, &BatchId::new("d1").unwrap());
+    draft.number(Seq(7), Seq(6), 1_766_945_000_000, &key(0));
+    assert_eq!(hex(&draft.bytes()[HEADER_BYTES..]), format!("{}{}00000000000000", hex(b"acme"), hex(b"d1")));
+    let record = Record::decode(draft.bytes(), &key(0)).unwrap();
+    assert!(record.header.is_deletion && record.header.server_made_id);
+    assert_eq!(record.names().unwrap().0, customer);
+    assert_eq!(summary::decode(record.summary()).unwrap(), Summary::default());
+
+    for (offset, byte) in [(93, FLAG_DELETION), (93, KNOWN_FLAGS), (72, 1), (76, 1)] {
+        let mut wrong = draft.clone();
+        wrong.bytes[offset] = byte;
+        wrong.number(Seq(7), Seq(6), 1_766_945_000_000, &key(0));
+        let decoded = Record::decode(wrong.bytes(), &key(0));
+        assert!(matches!(decoded, Err(Invalid::Content(_))), "{byte} at {offset}");
+    }
+}

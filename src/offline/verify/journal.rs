@@ -29,7 +29,9 @@ pub(super) fn check(
     let stored = StoredState::load(disk, dir)?;
     report.checkpoint = stored.checkpoint.0;
     let total = JournalFiles::list(disk, dir)?.bytes();
-    let mut known = KnownJournal { after: Seq::ZERO, since_ms: 0, end: Seq::ZERO, stored, is_readable: true };
+    let deletions = stored.ledger.deletions();
+    let mut known =
+        KnownJournal { after: Seq::ZERO, since_ms: 0, end: Seq::ZERO, stored, deletions, is_readable: true };
     let mut reader = JournalReader::open(disk, dir)?;
     while let Some(mut segment) = reader.next_segment()? {
         if report.segments == 0 {
@@ -88,6 +90,9 @@ fn check_records(
             known.since_ms = header.received_at_ms;
         }
         known.end = header.seq;
+        if header.is_deletion {
+            known.deletions.add(&found.customer, header.seq);
+        }
         report.records += 1;
         done += u64::from(header.record_bytes);
         if done >= 1 << 20 {

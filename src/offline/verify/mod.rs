@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
+use crate::journal::deletions::Deletions;
 use crate::journal::start_error::{StartError, refuse_other_version, refuse_wrong_secret};
 use crate::journal::stored::StoredState;
 use crate::model::Seq;
@@ -123,6 +124,8 @@ struct KnownJournal {
     end: Seq,
     /// What checkpoint and ledger say.
     stored: StoredState,
+    /// The deletions of the ledger and of all records.
+    deletions: Deletions,
     /// Whether every segment could be read to its end.
     is_readable: bool,
 }

@@ -14,7 +14,7 @@ use crate::base::disk::Disk;
 use crate::batch::insights;
 use crate::data_dir::DataDir;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS};
-use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince};
+use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince, count_record};
 use crate::journal::replay::Replay;
 use crate::journal::stored::Unproven;
 use crate::journal::summary;
@@ -111,8 +111,14 @@ impl Recount<'_> {
             let seq = header.seq;
             let is_new = seq > stored.ledger.through;
             if is_new && pass == 0 {
-                let totals = unmerged.counted.entry(customer.clone()).or_default();
-                totals.count(header.entries, header.received_at_ms);
+                count_record(&mut unmerged.counted, record);
+            }
+            done += u64::from(header.record_bytes);
+            if done >= 1 << 20 {
+                progress(std::mem::take(&mut done), 0);
+            }
+            if known.deletions.cover(customer, seq) {
+                return Ok(true);
             }
             for insight in insights(customer, &summary::decode(record.record.summary())?) {
                 if partition(customer, insight.window, passes) != pass {
@@ -139,10 +145,6 @@ impl Recount<'_> {
                 } else {
                     *unmerged.requests.entry(key).or_default() += requests;
                 }
-            }
-            done += u64::from(header.record_bytes);
-            if done >= 1 << 20 {
-                progress(std::mem::take(&mut done), 0);
             }
             Ok(true)
         })?;
@@ -181,6 +183,7 @@ fn compare(
         let Ok(window) = Window::decode(&bytes, &key.0, key.1) else { continue };
         // A batch can count in a window up to `max_future_ms` before it begins.
         let reaches_back = known.after == Seq::ZERO
+            || known.deletions.cover(&key.0, known.after)
             || known.since_ms < time::start_ms(key.1.start).saturating_sub(options.max_future_ms);
         let (has, knows) = (window.requests(), recounted.requests());
         let wrong = if !reaches_back || window.is_incomplete() {

@@ -87,6 +87,11 @@ pub(super) fn check(
             report.notes.push(format!("{}: {what}", path.display()));
             return Ok(());
         }
+        if known.deletions.cover(window.customer(), window.applied_through()) {
+            let what = "left from before its customer was deleted, removed soon";
+            report.notes.push(format!("{}: {what}", path.display()));
+            return Ok(());
+        }
         if window.encode() != bytes {
             report.problem(path, None, "not in canonical form");
         }

@@ -1,10 +1,11 @@
-//! Windows that retention removed, and the late entries for them.
+//! Windows that retention or a deletion removed, and the late entries for them.
 //!
-//! Input: the cutoffs of the ledger, and insights. Output: how many requests came too late, by customer and size, as of a
-//! marker. Never: lets a window before its cutoff begin anew.
+//! Input: cutoffs and deletions of the ledger, later deletions, and insights. Output: how many requests came too late, by customer
+//! and size, as of a marker. Never: lets a window before its cutoff begin anew, or one from before a deletion go on.
 
 use std::sync::Arc;
 
+use crate::journal::deletions::Deletions;
 use crate::journal::ledger::{Cutoffs, ExpiredSince};
 use crate::model::{CustomerId, Insight, Seq, WindowId};
 
@@ -12,6 +13,7 @@ use crate::model::{CustomerId, Insight, Seq, WindowId};
 #[derive(Debug, Default)]
 pub struct LateEntries {
     cutoffs: Arc<Cutoffs>,
+    deletions: Arc<Deletions>,
     /// The last record whose late entries are in the ledger already.
     ledger_through: Seq,
     /// Since the last marker.
@@ -21,9 +23,25 @@ pub struct LateEntries {
 }
 
 impl LateEntries {
-    /// Takes over the cutoffs of a ledger, before the replay.
-    pub fn begin_with(&mut self, cutoffs: Arc<Cutoffs>, ledger_through: Seq) {
-        (self.cutoffs, self.ledger_through) = (cutoffs, ledger_through);
+    /// Takes over the cutoffs and deletions of a ledger, before the replay.
+    pub fn begin_with(&mut self, cutoffs: Arc<Cutoffs>, deletions: Arc<Deletions>, ledger_through: Seq) {
+        (self.cutoffs, self.deletions, self.ledger_through) = (cutoffs, deletions, ledger_through);
+    }
+
+    /// Everything of the customer up to this record was deleted, its late entries included.
+    pub(super) fn delete(&mut self, customer: &CustomerId, through: Seq) {
+        Arc::make_mut(&mut self.deletions).add(customer, through);
+        self.expired.remove(customer);
+    }
+
+    /// Whether this record, or a window whose last record it is, does not exist any more.
+    pub(super) fn is_deleted(&self, customer: &CustomerId, seq: Seq) -> bool {
+        self.deletions.cover(customer, seq)
+    }
+
+    /// The record of the customer's last deletion.
+    pub(super) fn deleted_through(&self, customer: &CustomerId) -> Seq {
+        self.deletions.through(customer)
     }
 
     /// Nothing is merged into windows before these cutoffs any more. Called right before the marker of the checkpoint that

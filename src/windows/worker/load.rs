@@ -10,7 +10,7 @@ use crate::base::clock::UnixMs;
 use crate::data_dir::at;
 use crate::model::{CustomerId, Seq, WindowId, WindowSize};
 use crate::windows::file::Damaged;
-use crate::windows::rebuild::rebuild;
+use crate::windows::rebuild::{LostWindow, rebuild};
 use crate::windows::shelf::{Shelf, StoredWindow};
 use crate::windows::window::Window;
 
@@ -30,6 +30,10 @@ impl Worker {
             Some(StoredWindow { content, .. }) => {
                 let read = content.as_ref().map_err(Damaged::clone);
                 match read.and_then(|bytes| Window::decode(bytes, &key.0, key.1)) {
+                    Ok(window) if self.late.is_deleted(&key.0, window.applied_through()) => {
+                        self.metrics.count_created(key.1);
+                        Window::new(key.0.clone(), key.1)
+                    }
                     Ok(window) => {
                         self.metrics.loaded.inc();
                         window
@@ -68,7 +72,7 @@ impl Worker {
     }
 
     /// Makes a window resident for a query that found its file damaged: what was lost is counted again from the
-    /// journal, and a good file replaces it soon. `None` where there is no such window.
+    /// journal, and a good file replaces it soon. `None` where there is no such window, or not any more.
     ///
     /// # Errors
     /// In words: the file or the journal cannot be read. Nothing has changed then.
@@ -94,7 +98,7 @@ impl Worker {
         }
         let window = self.windows.get(&key).map(|resident| Arc::clone(&resident.window));
         self.make_room(now);
-        Ok(window)
+        Ok(window.filter(|window| !window.is_nothing()))
     }
 
     /// Counts a damaged window again, without the record that is about to be merged.
@@ -107,10 +111,13 @@ impl Worker {
         why: &Damaged,
         now: UnixMs,
     ) -> io::Result<Window> {
-        let through = Seq(seq.0 - 1);
-        let limits = &self.limits.window;
-        let window =
-            rebuild(&*self.disk, &self.dir, &key.0, key.1, through, limits, self.limits.max_future_ms)?;
+        let lost = LostWindow {
+            customer: &key.0,
+            id: key.1,
+            through: Seq(seq.0 - 1),
+            deleted_through: self.late.deleted_through(&key.0),
+        };
+        let window = rebuild(&*self.disk, &self.dir, &lost, &self.limits.window, self.limits.max_future_ms)?;
         // Only now: a query that is repeated after a failure must not fill the disk with copies. The file itself stays until
         // the good one replaces it.
         let copy = content.map(|content| self.dir.quarantine(&*self.disk, path, content, now)).transpose()?;

@@ -163,7 +163,8 @@ impl Worker {
     pub fn merge(&mut self, routed: &Routed, now: UnixMs) -> Result<(), Fatal> {
         let Routed { seq, insight, .. } = routed;
         let key = (insight.customer.clone(), insight.window);
-        if self.late.takes(*seq, insight) {
+        // A replay may read again what a later record deleted.
+        if self.late.is_deleted(&insight.customer, *seq) || self.late.takes(*seq, insight) {
             return Ok(());
         }
         if !self.windows.contains_key(&key) {
@@ -194,6 +195,18 @@ impl Worker {
         }
         self.make_room(now);
         Ok(())
+    }
+
+    /// Forgets everything of a customer that was deleted by this record. What is left in files is removed later.
+    pub fn delete(&mut self, customer: &CustomerId, through: Seq) {
+        self.late.delete(customer, through);
+        let is_deleted = |key: &WindowKey, resident: &mut Resident| {
+            key.0 == *customer && resident.window.applied_through() <= through
+        };
+        for (_, resident) in self.windows.extract_if(is_deleted) {
+            self.resident_bytes -= resident.window.resident_bytes();
+            self.resident_keys -= resident.window.keys();
+        }
     }
 
     fn check_replay(&self, seq: Seq, key: &WindowKey) -> Result<(), Fatal> {
@@ -391,6 +404,8 @@ impl Worker {
                 .map(|(_, resident)| Arc::clone(&resident.window))
                 .collect()
         };
+        // A damaged window of a deleted customer was counted again, and nothing was left of it.
+        found.retain(|window| !window.is_nothing());
         found.sort_unstable_by_key(|window| window.id().start);
         found
     }

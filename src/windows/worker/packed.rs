@@ -1,7 +1,8 @@
-//! What a worker does for packing: it knows which old days are still merged into, and removes files that a pack replaces.
+//! What a worker does for packing and deletion: it knows which old days are still merged into, and removes files that a pack
+//! replaces or a deletion leaves.
 //!
 //! Input: merges and their times; packed days. Output: the days that were merged into lately. Never: removes a file that holds
-//! more than its pack, or whose window has merged something since.
+//! more than its pack, or a record after the deletion, or whose window has merged something since.
 
 use std::collections::HashMap;
 use std::io;
@@ -81,6 +82,23 @@ impl Worker {
             }
         }
         Ok(removed)
+    }
+
+    /// Removes a window's own file from before its customer's deletion. One that cannot be read is left for whoever needs it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn remove_leftover(&self, customer: &CustomerId, window: WindowId) -> io::Result<()> {
+        let shelf = Shelf::new(&*self.disk, self.dir.customer(customer));
+        let Some(StoredWindow { path, content: Ok(bytes) }) = shelf.read_plain(window)? else {
+            return Ok(());
+        };
+        match decode_any(&bytes, &Wanted::TOTALS) {
+            Ok((_, view)) if self.late.is_deleted(customer, view.applied_through) => {
+                self.disk.remove(&path).map_err(at(&path))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod child;
+mod deleting;
 pub mod engine;
 pub mod front;
 #[path = "../../support/hostile/mod.rs"]
@@ -17,6 +18,7 @@ pub mod rng;
 #[path = "../../support/sim_disk/mod.rs"]
 pub mod sim_disk;
 mod sim_disk_setup;
+pub mod stats;
 #[path = "../../support/wait.rs"]
 pub mod wait;
 pub mod workloads;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use log_analytics::dimension::{OTHER, PATH};
 use log_analytics::journal::ledger::Cutoffs;
-use log_analytics::model::{Seq, WindowId, WindowSize, WindowStart};
+use log_analytics::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use log_analytics::outcome::{Outcome, Reason};
 
 use super::batches::{Batch, Windows, count_batch, own_path};
@@ -27,6 +27,8 @@ pub struct Standing {
     pub conflict: bool,
     /// Its record, if the client was the first to send it.
     pub seq: Option<Seq>,
+    /// Times it was, or may have been, counted before its customer was deleted.
+    pub erased: u64,
 }
 
 /// See the module.
@@ -126,6 +128,17 @@ impl Model {
             Err(Outcome::Unavailable(Reason::Latched)) => {}
             Err(Outcome::Unavailable(_)) => self.standings[number].unsettled -= 1,
             Err(other) => panic!("{label}: batch {number} is answered {other:?}"),
+        }
+    }
+
+    /// The customer was deleted by this record: its clients begin anew.
+    pub fn deleted(&mut self, customer: &CustomerId, seq: Seq) {
+        self.last_seq = self.last_seq.max(seq);
+        for (batch, standing) in self.batches.iter().zip(&mut self.standings) {
+            if batch.customer == *customer {
+                let erased = standing.erased + standing.counted + standing.unsettled;
+                *standing = Standing { erased, ..Standing::default() };
+            }
         }
     }
 

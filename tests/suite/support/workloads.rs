@@ -25,6 +25,7 @@ pub struct Workload {
     pub checkpoint_percent: u64,
     pub query_percent: u64,
     pub repeat_percent: u64,
+    pub delete_percent: u64,
     pub pack_percent: u64,
     /// The most that the clock advances in a step; sometimes it goes back.
     pub tick_ms: u64,
@@ -83,6 +84,7 @@ pub fn plain() -> Workload {
         checkpoint_percent: 10,
         query_percent: 5,
         repeat_percent: 10,
+        delete_percent: 0,
         pack_percent: 0,
         tick_ms: 400,
         blurred: false,
@@ -162,6 +164,18 @@ pub fn packing() -> Workload {
     Workload { name: "packing", pack_percent: 12, query_percent: 10, ..expiring() }
 }
 
+/// Customers are deleted, and come back.
+pub fn deleting() -> Workload {
+    Workload { name: "deleting", delete_percent: 20, copy_percent: 30, ..short_retention() }
+}
+
+/// Customers are deleted while their windows are packed and expire, and one window at a time is resident.
+pub fn deleting_packed() -> Workload {
+    let mut workload = Workload { name: "deleting_packed", delete_percent: 20, ..packing() };
+    workload.options.worker.max_resident_bytes = 700;
+    workload
+}
+
 /// All workloads that are crashed at every operation.
 pub fn all() -> Vec<Workload> {
     vec![
@@ -174,6 +188,8 @@ pub fn all() -> Vec<Workload> {
         copied(),
         expiring(),
         packing(),
+        deleting(),
+        deleting_packed(),
     ]
 }
 
@@ -187,6 +203,7 @@ pub fn random(rng: &mut Rng) -> Workload {
         checkpoint_percent: rng.pick(&[1, 5, 10, 30]),
         query_percent: rng.pick(&[1, 5]),
         repeat_percent: rng.pick(&[0, 10, 40]),
+        delete_percent: rng.pick(&[0, 0, 3]),
         tick_ms: rng.pick(&[5, 300, 5_000]),
         blurred,
         copy_percent: rng.pick(&[0, 0, 40]),

@@ -1,6 +1,7 @@
 //! A run: clients, clock, engine and disk on one thread, from one seed, through any number of crashes, compared with the
 //! model.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::engine::{Answer, Engine, ROOT, Stop};
 use super::model::Model;
 use super::rng::Rng;
 use super::sim_disk::{Chance, SimDisk, Survival};
+pub use super::stats::Stats;
 use super::workloads::Workload;
 
 /// How a process ends.
@@ -48,43 +50,13 @@ pub struct World {
     pub expects_damage: bool,
     /// Index files may be missing whose segments are gone.
     pub may_forget_keys: bool,
+    /// The last deletion of each customer that was deleted.
+    pub deleted: BTreeMap<CustomerId, Seq>,
+    /// A deletion without an answer: it happened or not.
+    pub unsettled_deletion: Option<CustomerId>,
+    /// So many more customers are deleted, so that a run ends.
+    deletions_left: u64,
     engine: Option<Engine>,
-}
-
-/// What happened in a run, to show that something did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    pub crashes: u64,
-    pub latches: u64,
-    pub checkpoints: u64,
-    pub removed: u64,
-    pub rewritten: u64,
-    pub torn: u64,
-    pub refused: u64,
-    pub duplicates: u64,
-    pub faults: u64,
-    pub failed_starts: u64,
-    pub copies: u64,
-    pub expired: u64,
-    pub packed: u64,
-}
-
-impl std::ops::AddAssign for Stats {
-    fn add_assign(&mut self, other: Stats) {
-        self.crashes += other.crashes;
-        self.latches += other.latches;
-        self.checkpoints += other.checkpoints;
-        self.removed += other.removed;
-        self.rewritten += other.rewritten;
-        self.torn += other.torn;
-        self.refused += other.refused;
-        self.duplicates += other.duplicates;
-        self.faults += other.faults;
-        self.failed_starts += other.failed_starts;
-        self.copies += other.copies;
-        self.expired += other.expired;
-        self.packed += other.packed;
-    }
 }
 
 /// How the clients' work ended.
@@ -98,6 +70,8 @@ pub enum End {
     Latched,
 }
 
+/// Deletions in a run, at most.
+const MOST_DELETIONS: u64 = 3;
 /// 2025-12-28T18:03:00Z.
 const FIRST_MS: u64 = super::batches::FIRST_MINUTE as u64 * 60_000;
 
@@ -122,6 +96,9 @@ impl World {
             stats: Stats::default(),
             expects_damage: false,
             may_forget_keys: false,
+            deleted: BTreeMap::new(),
+            unsettled_deletion: None,
+            deletions_left: MOST_DELETIONS,
             engine: None,
         }
     }
@@ -139,6 +116,9 @@ impl World {
             stats: self.stats,
             expects_damage: self.expects_damage,
             may_forget_keys: self.may_forget_keys,
+            deleted: self.deleted.clone(),
+            unsettled_deletion: self.unsettled_deletion.clone(),
+            deletions_left: self.deletions_left,
             engine: None,
         }
     }
@@ -188,6 +168,7 @@ impl World {
     /// Recovers, and compares everything with the model.
     pub fn start(&mut self) -> Result<(), Stop> {
         self.start_blind()?;
+        self.settle_deletions();
         let windows = self.look()?;
         self.model.check_recovered(&windows);
         self.ask_again()
@@ -306,7 +287,11 @@ impl World {
         if rng.percent(self.workload.pack_percent) {
             engine.pack(rng)?;
         }
-        if rng.percent(self.workload.query_percent) {
+        if self.deletions_left > 0 && rng.percent(self.workload.delete_percent) {
+            self.deletions_left -= 1;
+            let customer = customer(rng.index(self.workload.traffic.customers));
+            self.delete(&customer)?;
+        } else if rng.percent(self.workload.query_percent) {
             let windows = self.look()?;
             self.model.check_live(&windows);
         } else if rng.percent(50) {

@@ -64,7 +64,7 @@ impl Engine {
         self.clock_read_at = now;
         let marker = self.next_marker;
         self.next_marker += 1;
-        let plan = if self.holds_removals { Ok(None) } else { self.keeper.plan_expiry() };
+        let plan = if self.holds_removals { Ok(None) } else { self.keeper.plan_expiry(&|_| None) };
         let cutoffs = plan.unwrap_or(None);
         let position = self.committer.position();
         let counted = self.committer.take_counted();
@@ -97,6 +97,7 @@ impl Engine {
         if !self.holds_removals {
             // What fails is tried again after a later checkpoint.
             self.expired += self.keeper.remove_windows().unwrap_or(0);
+            let _ = self.remove_leftovers();
             if let Ok(done) = self.keeper.maintain_journal(&position) {
                 self.maintained = Maintained { removed: self.maintained.removed + done.removed, ..done };
             }

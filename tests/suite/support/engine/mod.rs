@@ -16,6 +16,7 @@ use log_analytics::data_dir::DataDir;
 use log_analytics::engine::keeper::{CheckpointKeeper, KeptFor};
 use log_analytics::journal::committer::{CommitLimits, Committer, Position, Pressure, Submission};
 use log_analytics::journal::dedup::DedupHasher;
+use log_analytics::journal::deletions::Deletions;
 use log_analytics::journal::ledger::Cutoffs;
 use log_analytics::journal::recovery::{self, Opening, RecoveryReport};
 use log_analytics::journal::retention::{Maintained, RetentionClock};
@@ -31,6 +32,7 @@ use log_analytics::windows::window::Window;
 use log_analytics::windows::worker::{Fatal, RETRY_MS, Routed, Worker, WorkerLimits};
 
 mod checkpoints;
+mod deletions;
 mod packing;
 
 use super::batches::{Batch, Windows};
@@ -79,6 +81,7 @@ impl fmt::Display for Stop {
 enum Message {
     Insight(Routed),
     Marker(u64, Option<Arc<Cutoffs>>),
+    Delete(CustomerId, Seq),
 }
 
 struct Outstanding {
@@ -113,6 +116,8 @@ pub struct Engine {
     pub packed: u64,
     /// A backup is being made: nothing is removed.
     pub holds_removals: bool,
+    /// What queries know of deleted customers.
+    pub deletions: Deletions,
 }
 
 /// Where the data directory lies on the simulated disk.
@@ -147,12 +152,17 @@ impl Engine {
         })
         .map_err(stop)?;
         let cutoffs = Arc::new(opened.ledger.cutoffs());
+        let deletions = Arc::new(opened.ledger.deletions());
         let worker = |number: usize| {
             let (disk, dir) = (Arc::clone(&shared), Arc::clone(&dir));
             let metrics = metrics().worker(number);
             let mut worker =
                 Worker::new(disk, dir, options.worker, latch.clone(), metrics, opened.report.end);
-            worker.late_entries().begin_with(Arc::clone(&cutoffs), opened.ledger.through);
+            worker.late_entries().begin_with(
+                Arc::clone(&cutoffs),
+                Arc::clone(&deletions),
+                opened.ledger.through,
+            );
             worker
         };
         let mut engine = Engine {
@@ -182,10 +192,14 @@ impl Engine {
             expired: 0,
             packed: 0,
             holds_removals: false,
+            deletions: Deletions::default(),
         };
         let mut fatal = None;
         let visited = opened.replay.visit(&*shared, &dir, |found| {
             engine.keeper.replay(found);
+            if found.record.header.is_deletion {
+                engine.route_deletion(&found.customer, found.record.header.seq);
+            }
             for insight in insights(&found.customer, &summary::decode(found.record.summary())?) {
                 engine.route(Routed { seq: found.record.header.seq, insight, charge: None });
             }
@@ -208,6 +222,8 @@ impl Engine {
         if engine.report.unproven.is_some() {
             engine.prove(now)?;
         }
+        engine.committer.begin_with(engine.keeper.ledger());
+        engine.deletions = engine.keeper.ledger().deletions();
         if disk.is_off() { Err(Stop::Crashed) } else { Ok(engine) }
     }
 
@@ -239,13 +255,16 @@ impl Engine {
         batch.submission(&self.hasher, &self.budget, now)
     }
 
-    /// Commits a group and routes what was counted. The answers may be given when this returns.
-    pub fn commit(&mut self, mut group: Vec<Submission>) -> Result<Vec<Answer>, Stop> {
-        let pressure = Pressure {
+    fn pressure(&self) -> Pressure {
+        Pressure {
             checkpointed_bytes: self.checkpointed_bytes,
             windows_overfull: self.workers.iter().any(Worker::is_overfull),
-        };
-        let outcomes = self.committer.commit(&mut group, pressure);
+        }
+    }
+
+    /// Commits a group and routes what was counted. The answers may be given when this returns.
+    pub fn commit(&mut self, mut group: Vec<Submission>) -> Result<Vec<Answer>, Stop> {
+        let outcomes = self.committer.commit(&mut group, self.pressure());
         self.alive()?;
         let mut answers = Vec::new();
         for (submission, outcome) in group.into_iter().zip(outcomes) {
@@ -271,6 +290,7 @@ impl Engine {
                     }
                     self.workers[number].mark(id);
                 }
+                Some(Message::Delete(customer, through)) => self.workers[number].delete(&customer, through),
                 Some(Message::Insight(routed)) => {
                     let merged = self.workers[number].merge(&routed, now);
                     merged.map_err(|fatal| self.fatal(fatal))?;
@@ -327,7 +347,8 @@ impl Engine {
                 let question = Question { customer: customer.clone(), size, range };
                 for worker in &self.workers {
                     for window in worker.answer(&question) {
-                        if !self.cutoffs().excludes(customer, window.id()) {
+                        let exists = !self.deletions.cover(customer, window.applied_through());
+                        if exists && !self.cutoffs().excludes(customer, window.id()) {
                             windows.insert((customer.clone(), window.id()), Counted::of(&window));
                         }
                     }
@@ -344,13 +365,16 @@ impl Engine {
                 let stored = shelf.read(id).map_err(io)?.expect("it was listed");
                 let window = stored.content.and_then(|bytes| Window::decode(&bytes, customer, id));
                 let window = match window {
+                    Ok(window) if self.deletions.cover(customer, window.applied_through()) => continue,
                     Ok(window) => Arc::new(window),
                     // Its owner counts it again.
                     Err(_) => {
                         let number = partition(customer, id, self.workers.len());
                         let rebuilt = self.workers[number].rebuild_for_query(customer, id, now);
-                        let rebuilt = rebuilt.map_err(|text| self.fatal(Fatal(text)))?;
-                        rebuilt.expect("the file is there")
+                        match rebuilt.map_err(|text| self.fatal(Fatal(text)))? {
+                            Some(window) => window,
+                            None => continue,
+                        }
                     }
                 };
                 windows.insert(key, Counted::of(&window));
