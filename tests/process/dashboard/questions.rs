@@ -295,6 +295,7 @@ fn operators_go_from_all_customers_to_the_bytes_of_one_in_a_month() {
     browser.press("sho");
     browser.await_text("#listing", "1 customer");
     click_row(&browser, "#listing", "shop");
+    browser.await_true("document.querySelector('[data-metric=bytes]')");
     browser.click("[data-metric=bytes]");
     browser.click("#as-table summary");
     browser.await_true("document.querySelectorAll('#series tbody tr').length === 2");
