@@ -142,7 +142,7 @@ fn batches_under_load_are_on_one_side_of_a_deletion_whatever_kills_the_server() 
                 })
                 .collect();
             eventually("some batches", || {
-                server.metric("ingestion_entries_total") > f64::from(10 + round * 10)
+                server.metric("log_analytics_ingestion_entries_total") > f64::from(10 + round * 10)
             });
             phase.store(1, Ordering::SeqCst);
             let is_deleted = delete(&server, "acme") == 204;

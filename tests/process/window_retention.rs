@@ -114,7 +114,7 @@ fn a_customers_own_days_stand_instead_of_the_flags_and_queries_tell_what_is_left
     eventually("the minute is removed", || window(temp.path(), "short", "20251228T1803Z").is_none());
     assert!(["kept", "other"].iter().all(|whose| window(temp.path(), whose, "20251228T1803Z").is_some()));
     let ask = |customer: &str| {
-        let range = "/aggregates?from=2025-12-28T18:00:00Z&to=2025-12-28T18:10:00Z&window=all";
+        let range = "/aggregates?from=2025-12-28T17:30:00Z&to=2025-12-28T19:30:00Z&window=all";
         server.client().get(range, &[("x-customer-id", customer)]).unwrap().json()
     };
     assert_eq!(
