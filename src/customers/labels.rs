@@ -1,5 +1,5 @@
-//! Which customers have series of their own in `/metrics`: the busiest, at most [`MAX_LABELLED`]; the others are counted under
-//! [`OTHER`].
+//! Which customers have series of their own in `/metrics`: the busiest, at most `MAX_LABELLED`; the others are counted under
+//! `(other)`.
 //!
 //! Input: batches, accepted and refused. Output: counters by customer. A customer that has sent twice as much as the quietest
 //! one with series takes its place: so series are stable, and no counter ever falls, `(other)` included. Never: a series for

@@ -27,8 +27,8 @@ const DEFAULT_N: usize = 10;
 /// Lines of `/entries` where `limit` does not say, and at most.
 const DEFAULT_ENTRIES: usize = 100;
 const MAX_ENTRIES: usize = 10_000;
-/// The longest `prefix`, in bytes: no key is longer.
-const MAX_PREFIX_BYTES: usize = 4_096;
+/// The longest `prefix`, in characters: keys that agree in so many are hardly told apart by more.
+const MAX_PREFIX_CHARS: usize = 1_000;
 
 /// `GET /aggregates`.
 ///
@@ -96,8 +96,8 @@ pub(super) fn top(reading: &Reading, head: &Head, source: &dyn WindowSource) -> 
     // A range of instants is the same in every zone; the name is checked, so that a slip is noticed.
     zone(&params)?;
     let prefix = params.get("prefix").unwrap_or_default();
-    if prefix.len() > MAX_PREFIX_BYTES {
-        return Err(bad(format!("prefix must have at most {MAX_PREFIX_BYTES} bytes")));
+    if prefix.chars().count() > MAX_PREFIX_CHARS {
+        return Err(bad(format!("prefix must have at most {MAX_PREFIX_CHARS} characters")));
     }
     let form = form(head);
     let query = Top {

@@ -103,7 +103,7 @@ impl Reading {
     /// `GET /customers`.
     ///
     /// # Errors
-    /// 401 and 404 where the list may not be seen, then as for [`Reading::aggregates`].
+    /// 401 and 404 where the list may not be seen, then as for any query.
     pub fn customers(
         &self,
         head: &Head,

@@ -32,7 +32,7 @@ const OPS: [(&str, FilterOp); 7] = [
 pub enum FilterError {
     /// Nothing stands there, or nothing between two commas.
     Empty,
-    /// More than [`MAX_CONDITIONS`].
+    /// More than `MAX_CONDITIONS`.
     TooMany,
     /// No field of this name.
     UnknownField(String),

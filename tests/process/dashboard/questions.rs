@@ -288,6 +288,9 @@ fn operators_go_from_all_customers_to_the_bytes_of_one_in_a_month() {
     let browser = Browser::start(LIGHT);
     browser.open(&page(&server, "from=2025-11-01T00:00:00Z&to=2026-01-01T00:00:00Z&window=month"));
     browser.await_text("#listing", "2 customers");
+    // The page asked once whether a gateway names the customer, and none does.
+    let asked = browser.complaints();
+    assert!(asked.len() == 1 && asked[0].contains("400 (Bad Request)"), "{asked:?}");
     let customers = cells(&browser, "#listing");
     assert_eq!((customers[0][0].as_str(), customers[0][1].as_str()), ("shop", "2,970"), "{customers:?}");
     browser.shoot("customers");
