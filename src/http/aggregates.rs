@@ -8,8 +8,10 @@ use super::ingest::customer;
 use super::params::{Params, bad};
 use super::reading::Reading;
 use super::{Head, Response, negotiate};
-use crate::batch::Filter;
+use crate::batch::{Filter, Limits};
+use crate::customers::Customers;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, PATH, USER_AGENT, dimension_named};
+use crate::model::CustomerId;
 use crate::query::aggregates::{self, Aggregates};
 use crate::query::calendar::{CalendarZone, Step};
 use crate::query::entries::{self, Entries, EntryPlace};
@@ -30,7 +32,7 @@ const MAX_ENTRIES: usize = 10_000;
 /// The longest `prefix`, in characters: keys that agree in so many are hardly told apart by more.
 const MAX_PREFIX_CHARS: usize = 1_000;
 
-/// `GET /aggregates`.
+/// `GET /aggregates`. What `where` chooses is counted by the path rules that the customer has now.
 ///
 /// # Errors
 /// 400 for bad parameters and passed limits, 503 where it is too much at the moment.
@@ -38,6 +40,7 @@ pub(super) fn windows(
     reading: &Reading,
     head: &Head,
     source: &dyn WindowSource,
+    customers: &Customers,
 ) -> Result<Response, Problem> {
     let customer = customer(head)?;
     let known = ["from", "to", "window", "by", "tz", "where", "top", "classes", "limit", "next"];
@@ -74,7 +77,8 @@ pub(super) fn windows(
         match &filter {
             None => aggregates::answer(source, &query, limits, &mut meter),
             Some(filter) => {
-                let chosen = Where { bodies: source.bodies()?, filter: Some(filter), rules: reading.rules() };
+                let rules = &rules_of(&query.customer, reading, customers);
+                let chosen = Where { bodies: source.bodies()?, filter: Some(filter), rules };
                 aggregates::answer_where(chosen, &query, limits, &mut meter)
             }
         }
@@ -85,7 +89,12 @@ pub(super) fn windows(
 ///
 /// # Errors
 /// As for [`windows`].
-pub(super) fn top(reading: &Reading, head: &Head, source: &dyn WindowSource) -> Result<Response, Problem> {
+pub(super) fn top(
+    reading: &Reading,
+    head: &Head,
+    source: &dyn WindowSource,
+    customers: &Customers,
+) -> Result<Response, Problem> {
     let customer = customer(head)?;
     let known = ["dimension", "from", "to", "by", "status", "n", "prefix", "where", "tz"];
     let params = Params::of(head, &known)?;
@@ -116,11 +125,18 @@ pub(super) fn top(reading: &Reading, head: &Head, source: &dyn WindowSource) -> 
         match &filter {
             None => top::answer(source, &query, limits, &mut meter),
             Some(filter) => {
-                let chosen = Where { bodies: source.bodies()?, filter: Some(filter), rules: reading.rules() };
+                let rules = &rules_of(&query.customer, reading, customers);
+                let chosen = Where { bodies: source.bodies()?, filter: Some(filter), rules };
                 top::answer_where(chosen, &query, limits, &mut meter)
             }
         }
     })
+}
+
+/// The rules that a customer's bodies are counted by.
+fn rules_of(customer: &CustomerId, reading: &Reading, customers: &Customers) -> Limits {
+    let path_rules = customers.in_force().of(customer).path_rules.clone();
+    Limits { path_rules, ..reading.rules().clone() }
 }
 
 /// `GET /entries`.

@@ -242,9 +242,9 @@ impl Routes {
                     self.authenticate(head)?;
                 }
                 match route {
-                    Route::Top => Ok(aggregates::top(&self.reading, head, source)?),
+                    Route::Top => Ok(aggregates::top(&self.reading, head, source, self.customers())?),
                     Route::Entries => Ok(aggregates::entries(&self.reading, head, source)?),
-                    _ => Ok(aggregates::windows(&self.reading, head, source)?),
+                    _ => Ok(aggregates::windows(&self.reading, head, source, self.customers())?),
                 }
             }
             Route::Customers => {

@@ -38,6 +38,12 @@ fn a_customers_paths_are_counted_by_its_own_rules() {
     {
         assert_eq!(client.post(customer, path, &body(path, 1)).unwrap().status, 202);
     }
+    // Chosen entries are counted by the rules as well.
+    let range = "from=2025-12-28T00:00:00Z&to=2025-12-29T00:00:00Z&window=day";
+    let target = format!("/aggregates?{range}&where=method=GET");
+    let chosen = client.get(&target, &[("x-customer-id", "acme")]).unwrap().json();
+    let acme = json!({"GET /a/7": 1, "GET /users/{user}": 1});
+    assert_eq!(chosen["windows"][0]["requestsByPath"], acme);
     // A changed rule holds for new batches only.
     fs::write(dir.path().join("customers.json"), "{}").unwrap();
     server.signal(Signal::HUP);
