@@ -9,6 +9,8 @@ use crate::base::clock;
 #[derive(Debug)]
 pub struct Meter {
     limits: QueryLimits,
+    /// Windows that may be looked at besides, to know whether there is another page.
+    lookahead: usize,
     began: Instant,
     windows: usize,
     bytes: u64,
@@ -18,13 +20,13 @@ pub struct Meter {
 impl Meter {
     /// Starts the clock of a query.
     pub fn new(limits: QueryLimits) -> Self {
-        Self { limits, began: clock::monotonic(), windows: 0, bytes: 0, body_bytes: 0 }
+        Self { limits, lookahead: 0, began: clock::monotonic(), windows: 0, bytes: 0, body_bytes: 0 }
     }
 
     /// The same for a query that answers in pages: one window more than a page holds is looked at, to know whether
     /// there is another page.
     pub fn of_pages(limits: QueryLimits) -> Self {
-        Self::new(QueryLimits { max_windows: limits.max_windows.saturating_add(1), ..limits })
+        Self { lookahead: 1, ..Self::new(limits) }
     }
 
     /// When the query must be done.
@@ -39,7 +41,7 @@ impl Meter {
     pub fn charge(&mut self, bytes: u64) -> Result<(), QueryError> {
         self.windows += 1;
         self.bytes += bytes;
-        if self.windows > self.limits.max_windows {
+        if self.windows > self.most() {
             return Err(QueryError::Windows(self.limits.max_windows));
         }
         if self.bytes > self.limits.max_bytes {
@@ -73,7 +75,12 @@ impl Meter {
 
     /// Windows that may still be looked at.
     pub fn left(&self) -> usize {
-        self.limits.max_windows.saturating_sub(self.windows)
+        self.most().saturating_sub(self.windows)
+    }
+
+    /// Windows that may be looked at.
+    fn most(&self) -> usize {
+        self.limits.max_windows.saturating_add(self.lookahead)
     }
 
     /// Windows looked at.

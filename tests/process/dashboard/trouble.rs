@@ -114,7 +114,7 @@ fn a_limit_that_was_reached_is_named() {
     let entries: Vec<_> = (0..50).map(|i| entry(now_ms() - i * 60_000, "/", CHROME)).collect();
     super::post(&mut server.client(), "acme", "one", &entries);
     browser.open(&page(&server, "customer=acme&range=1h"));
-    browser.await_text("#message", "windows (max_query_windows)");
+    browser.await_text("#message", "more than 30 windows (max_query_windows)");
     browser.shoot("limit");
     browser.click("#message button");
     browser.await_true("(document.getElementById('total') || {}).innerText > 0");
