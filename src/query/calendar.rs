@@ -65,8 +65,9 @@ impl CalendarZone {
         self.0 == TimeZone::UTC
     }
 
+    /// The local date of the last second of a minute: a day begins with the minute that holds its first second.
     fn date_at(&self, minute: WindowStart) -> Date {
-        let ms = i64::try_from(time::start_ms(minute)).expect("minutes end with the year 9999");
+        let ms = i64::try_from(time::start_ms(minute) + 59_999).expect("minutes end with the year 9999");
         let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
         self.0.to_datetime(at).date()
     }
@@ -104,7 +105,15 @@ impl Buckets {
             Step::All => start,
         };
         // A gap at midnight can put the start of a local date behind its first minute by the old offset.
-        Self { step, zone: zone.clone(), next: next.min(start), end: range.end }
+        let mut buckets = Self { step, zone: zone.clone(), next: next.min(start), end: range.end };
+        // Clocks that are set back across midnight bring minutes of the old date again when the new one has begun.
+        loop {
+            let following = buckets.end_of(buckets.next);
+            if following > start {
+                return buckets;
+            }
+            buckets.next = following;
+        }
     }
 }
 
@@ -116,18 +125,22 @@ impl Iterator for Buckets {
         if start >= self.end {
             return None;
         }
-        let end = match self.step {
-            Step::Window(WindowSize::Day) => self.after(start, 1.day()),
-            Step::Month => self.after(start, 1.month()),
-            Step::Window(size) => WindowStart(start.0 + size.minutes()),
-            Step::All => self.end,
-        };
-        self.next = end;
-        Some(start..end)
+        self.next = self.end_of(start);
+        Some(start..self.next)
     }
 }
 
 impl Buckets {
+    /// The end of the bucket that begins here.
+    fn end_of(&self, start: WindowStart) -> WindowStart {
+        match self.step {
+            Step::Window(WindowSize::Day) => self.after(start, 1.day()),
+            Step::Month => self.after(start, 1.month()),
+            Step::Window(size) => WindowStart(start.0 + size.minutes()),
+            Step::All => self.end,
+        }
+    }
+
     /// The first minute of the local date that is this much after the one that `start` lies in; always later.
     fn after(&self, start: WindowStart, span: jiff::Span) -> WindowStart {
         let mut date = self.zone.date_at(start);
@@ -204,6 +217,16 @@ mod tests {
                 assert!(last.start < last.end && last.end >= all.end, "{step:?} {last:?}");
             }
         }
+    }
+
+    #[test]
+    fn minutes_of_the_old_date_after_clocks_were_set_back_across_midnight_belong_to_the_new_day() {
+        let day = Step::Window(WindowSize::Day);
+        let found = buckets(day, "America/St_Johns", "2007-11-04T02:31:00Z", "2007-11-04T02:32:00Z");
+        assert_eq!(found, ["2007-11-04T02:30:00Z"]);
+        // The offset was 44 minutes and 30 seconds.
+        let found = buckets(day, "Africa/Monrovia", "1971-10-30T00:44:00Z", "1971-10-30T00:45:00Z");
+        assert_eq!(found, ["1971-10-30T00:44:00Z"]);
     }
 
     proptest! {
