@@ -224,7 +224,7 @@ fn tidy(name: &str) -> Option<&str> {
         if let Some(rest) = name.strip_suffix(device)
             && rest.len() > 1
         {
-            name = rest;
+            name = rest.trim_end();
         }
     }
     if name.len() > MAX_FAMILY_BYTES {

@@ -266,6 +266,11 @@ fn names_tell_the_class_where_the_agent_is_gone() {
     }
 }
 
+#[test]
+fn a_telephone_behind_a_space_leaves_no_space() {
+    assert_eq!(family("(bot -Android;x)").name(), "bot");
+}
+
 /// What holds for every agent.
 fn promises(agent: &str) {
     let found = family(agent);
