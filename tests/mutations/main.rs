@@ -150,7 +150,8 @@ fn campaign() {
 fn copy_sources(tree: &Path) {
     let _ = fs::remove_dir_all(tree);
     fs::create_dir_all(tree).unwrap();
-    for name in ["Cargo.toml", "Cargo.lock", ".cargo", "src", "tests", "bench", "data"] {
+    for name in ["Cargo.toml", "Cargo.lock", ".cargo", "README.md", "src", "tests", "bench", "data", "deploy"]
+    {
         let copied = Command::new("cp").arg("-a").arg(root().join(name)).arg(tree).status().unwrap();
         assert!(copied.success(), "{name}");
     }
