@@ -23,6 +23,7 @@ mod journal_damage;
 mod layers;
 mod log_lines;
 mod mutation;
+mod packing;
 mod path_rules;
 mod request_reader;
 mod seeds;
