@@ -4,7 +4,9 @@
 //! unnecessary. Never: removes a file (only the worker that owns a window knows whether it has merged into it meanwhile), or
 //! replaces a pack by one that holds less.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::path::{Path, PathBuf};
 
 use super::file::{Damaged, decode_any};
 use super::pack::PackWriter;
@@ -55,7 +57,7 @@ pub fn unpacked_days(
     end: WindowStart,
 ) -> io::Result<Vec<PackId>> {
     let customer_dir = dir.windows().join(customer_name);
-    let mut packs = std::collections::BTreeSet::new();
+    let mut packs = BTreeSet::new();
     disk.names(&customer_dir, &mut |name| {
         packs.extend(window_in_file_name(name).and_then(PackId::of).filter(|pack| pack.day < end));
     })
@@ -71,20 +73,13 @@ pub struct PackVeto<'a> {
     pub is_stopped: &'a dyn Fn() -> bool,
 }
 
-/// The windows of a day that have files of their own.
-struct PlainWindows {
-    customer: CustomerId,
-    plain: Vec<(WindowStart, Seq)>,
-    /// Whether the pack, if there is one, lacks something of them.
-    is_news: bool,
-}
-
 /// A day that is being packed.
 pub struct DayToPack<'a> {
     disk: &'a dyn Disk,
     dir: &'a DataDir,
     shelf: Shelf<'a>,
     customer_name: &'a str,
+    customer_dir: PathBuf,
     pack: PackId,
     veto: PackVeto<'a>,
 }
@@ -97,8 +92,9 @@ impl<'a> DayToPack<'a> {
         (customer_name, pack): (&'a str, PackId),
         veto: PackVeto<'a>,
     ) -> Self {
-        let shelf = Shelf::new(disk, dir.windows().join(customer_name));
-        Self { disk, dir, shelf, customer_name, pack, veto }
+        let customer_dir = dir.windows().join(customer_name);
+        let shelf = Shelf::new(disk, customer_dir.clone());
+        Self { disk, dir, shelf, customer_name, customer_dir, pack, veto }
     }
 
     /// Packs it, unless it is busy. `None` where it is, or no window of it has a file of its own.
@@ -106,39 +102,58 @@ impl<'a> DayToPack<'a> {
     /// # Errors
     /// See [`PackError`].
     pub fn pack(mut self) -> Result<Option<PackedDay>, PackError> {
-        let Some(PlainWindows { customer, plain, is_news }) = self.plain()? else { return Ok(None) };
-        if is_news {
-            self.write(&plain)?;
+        let plain = self.plain()?;
+        let Some(customer) = self.owner(&plain)? else { return Ok(None) };
+        if (self.veto.is_busy)(&customer) {
+            return Ok(None);
         }
-        Ok(Some(PackedDay { customer, pack: self.pack, plain }))
+        let packed = match self.as_packed(&plain)? {
+            Some(packed) => packed,
+            None => self.write(&plain)?,
+        };
+        Ok(Some(PackedDay { customer, pack: self.pack, plain: packed }))
     }
 
-    /// The windows that have files of their own, as the pack will hold them; `None` where there are none or the day is busy.
-    fn plain(&mut self) -> Result<Option<PlainWindows>, PackError> {
-        let mut starts = Vec::new();
+    /// The windows that have files of their own.
+    fn plain(&self) -> io::Result<BTreeSet<WindowStart>> {
+        let mut starts = BTreeSet::new();
         self.disk
-            .names(&self.dir.windows().join(self.customer_name), &mut |name| {
+            .names(&self.customer_dir, &mut |name| {
                 let window =
                     window_in_file_name(name).filter(|window| PackId::of(*window) == Some(self.pack));
                 starts.extend(window.map(|window| window.start));
             })
-            .map_err(at(&self.dir.windows()))?;
-        starts.sort_unstable();
-        let mut found: Option<PlainWindows> = None;
-        for start in starts {
-            let Some((customer, bytes, through)) = self.read(start)? else { continue };
-            if found.is_none() && (self.veto.is_busy)(&customer) {
+            .map_err(at(&self.customer_dir))?;
+        Ok(starts)
+    }
+
+    /// Whose windows these are; `None` where there are none.
+    fn owner(&mut self, plain: &BTreeSet<WindowStart>) -> Result<Option<CustomerId>, PackError> {
+        for start in plain {
+            if let Some((customer, ..)) = self.read(*start)? {
+                return Ok(Some(customer));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The last records of these windows, where the pack has all of them already: a crash came before their files were
+    /// removed.
+    fn as_packed(
+        &mut self,
+        plain: &BTreeSet<WindowStart>,
+    ) -> Result<Option<Vec<(WindowStart, Seq)>>, PackError> {
+        let mut packed = Vec::new();
+        for start in plain {
+            let Some(line) = self.shelf.read_packed(self.pack, *start)? else { return Ok(None) };
+            let Some((_, bytes, through)) = self.read(*start)? else { continue };
+            if line.content.is_ok_and(|line| line == bytes) {
+                packed.push((*start, through));
+            } else {
                 return Ok(None);
             }
-            let packed = self.shelf.read_packed(self.pack, start)?;
-            let is_packed = packed.is_some_and(|packed| packed.content.is_ok_and(|line| line == bytes));
-            let found =
-                found.get_or_insert_with(|| PlainWindows { customer, plain: Vec::new(), is_news: false });
-            found.plain.push((start, through));
-            // It is packed already where a crash came before its file was removed.
-            found.is_news |= !is_packed;
         }
-        Ok(found)
+        Ok(Some(packed))
     }
 
     /// The newer copy of a window, its owner, and its last record.
@@ -158,44 +173,47 @@ impl<'a> DayToPack<'a> {
         Ok(Some((customer, bytes, through)))
     }
 
-    /// Writes the pack of these windows and those that it has already.
-    fn write(&mut self, plain: &[(WindowStart, Seq)]) -> Result<(), PackError> {
-        let target = self.dir.windows().join(self.customer_name).join(pack_file_name(self.pack));
+    /// Writes the pack of these windows and those that it has already. Returns the last records of these.
+    fn write(&mut self, plain: &BTreeSet<WindowStart>) -> Result<Vec<(WindowStart, Seq)>, PackError> {
+        let target = self.customer_dir.join(pack_file_name(self.pack));
         let packed = self.shelf.starts(self.pack)?;
         let packed = packed
             .ok_or_else(|| PackError::Damaged(format!("{}: {}", target.display(), Damaged::PackIndex)))?;
-        let mut starts: Vec<WindowStart> = plain.iter().map(|(start, _)| *start).chain(packed).collect();
-        starts.sort_unstable();
-        starts.dedup();
+        let starts: BTreeSet<WindowStart> = plain.iter().copied().chain(packed).collect();
         let temp = self.dir.temp();
-        let written = self
-            .write_temp(&temp, &starts)
-            .and_then(|()| Ok(self.disk.rename(&temp, &target).map_err(at(&target))?));
-        if written.is_err() {
-            let _ = self.disk.remove(&temp);
+        let written = self.write_temp(&temp, &starts).and_then(|written| {
+            self.disk.rename(&temp, &target).map_err(at(&target))?;
+            Ok(written)
+        });
+        let mut written = written.inspect_err(|_| drop(self.disk.remove(&temp)))?;
+        for path in [&self.customer_dir, &self.dir.windows()] {
+            self.disk.sync_dir(path).map_err(at(path)).map_err(PackError::NotSynced)?;
         }
-        written?;
-        for path in [self.dir.windows().join(self.customer_name), self.dir.windows()] {
-            self.disk.sync_dir(&path).map_err(at(&path)).map_err(PackError::NotSynced)?;
-        }
-        Ok(())
+        written.retain(|(start, _)| plain.contains(start));
+        Ok(written)
     }
 
-    fn write_temp(&mut self, temp: &std::path::Path, starts: &[WindowStart]) -> Result<(), PackError> {
+    /// Writes the pack under a temporary name. Returns the last records of its windows.
+    fn write_temp(
+        &mut self,
+        temp: &Path,
+        starts: &BTreeSet<WindowStart>,
+    ) -> Result<Vec<(WindowStart, Seq)>, PackError> {
         let mut file = self.disk.create(temp).map_err(at(temp))?;
-        let (mut writer, mut offset) = (PackWriter::new(self.pack.day), 0);
+        let (mut writer, mut offset, mut written) = (PackWriter::new(self.pack.day), 0, Vec::new());
         let mut append = |file: &mut Box<dyn DiskFile>, bytes: &[u8]| {
-            let written = file.write_at(offset, &[bytes]).map_err(at(temp));
+            let appended = file.write_at(offset, &[bytes]).map_err(at(temp));
             offset += bytes.len() as u64;
-            written
+            appended
         };
         for start in starts {
             if let Some((_, line, through)) = self.read(*start)? {
                 append(&mut file, &writer.push(*start, through, &line)?)?;
+                written.push((*start, through));
             }
         }
         append(&mut file, &writer.finish()?)?;
         file.sync_data().map_err(at(temp))?;
-        Ok(())
+        Ok(written)
     }
 }
