@@ -24,7 +24,7 @@
 //!   summary to [`intake`]. Behind it [`engine`] queues it for [`journal::committer`], whose group is durable before the answer.
 //!   [`windows::worker`] merges what follows from it. Why counts are exact is argued in [`journal`].
 //! - **A query**: `http::reading` turns parameters into a question of [`query`], which visits windows through
-//!   [`query::WindowSource`]: those in memory from their workers, the others from their files.
+//!   [`query::StoredSource`]: those in memory from their workers, the others from their files.
 //! - **A start**: [`commands`] lowers flags into [`config`], locks the [`data_dir`] and calls [`engine::Engine::start`], which opens
 //!   the journal ([`journal::recovery`]), replays what windows may lack, and starts the threads.
 //! - **An import**: [`import`] cuts a log into batches whose keys follow from its content and sends them through [`client`].

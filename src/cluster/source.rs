@@ -16,7 +16,7 @@ use super::rows::{KEY_COLUMNS, KEY_MEASURES, KeyRow, ROW_FORMAT, TOTALS_COLUMNS,
 use crate::dimension::DIMENSIONS;
 use crate::intake::{Health, Reason};
 use crate::model::{CustomerId, WindowSize, WindowStart};
-use crate::query::{KnownCustomer, Meter, QueryError, Question, Visit, WindowSource};
+use crate::query::{KnownCustomer, Meter, QueryError, Question, StoredSource, Visit, WindowSource};
 use crate::windows::view::{KeyView, Wanted};
 
 /// Windows that are asked for at once.
@@ -256,7 +256,9 @@ impl WindowSource for ClickHouseSource {
         }
         Ok(())
     }
+}
 
+impl StoredSource for ClickHouseSource {
     fn customers(&self) -> Result<Vec<KnownCustomer>, QueryError> {
         let sql = format!(
             "SELECT DISTINCT toString(customer) AS name FROM minute_totals ORDER BY name LIMIT {MAX_CUSTOMERS} \
@@ -270,10 +272,6 @@ impl WindowSource for ClickHouseSource {
             customers.extend(CustomerId::new(&name).map(|id| KnownCustomer { id, counted: None }));
         }
         Ok(customers)
-    }
-
-    fn bytes_on_disk(&self, _: &CustomerId) -> Result<Option<u64>, QueryError> {
-        Ok(None)
     }
 }
 

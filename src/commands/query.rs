@@ -15,7 +15,7 @@ use crate::cluster::source::ClickHouseSource;
 use crate::config::{ClickHouseArgs, Config, ServerArgs};
 use crate::http::routes::Roles;
 use crate::intake::{Health, Reason};
-use crate::query::WindowSource;
+use crate::query::StoredSource;
 
 #[derive(Args)]
 pub(super) struct QueryRoleArgs {
@@ -41,6 +41,6 @@ pub(super) fn run(args: &QueryRoleArgs, in_force: &str) -> Result<ExitCode, Fail
     // Two connections to ClickHouse for each query that runs (totals and keys), and one for the probe.
     let needs = Needs { reserved: 2 * limits.max_running + 1, per_request: 0 };
     let listening = process.listen(needs, Box::new(move |disk| clickhouse.reload(disk)))?;
-    listening.open(Roles { intake: None, source: Some(source as Arc<dyn WindowSource>), health });
+    listening.open(Roles { intake: None, source: Some(source as Arc<dyn StoredSource>), health });
     Ok(listening.wait().end(true))
 }

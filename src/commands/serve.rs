@@ -14,7 +14,7 @@ use crate::data_dir::{DataDir, at};
 use crate::engine::{Engine, EngineParts};
 use crate::http::routes::Roles;
 use crate::intake::{Health, Intake};
-use crate::query::WindowSource;
+use crate::query::StoredSource;
 
 pub(super) fn run(config: &Config, in_force: &str) -> Result<ExitCode, Failure> {
     let process = Process::begin("serve", config, in_force)?;
@@ -47,7 +47,7 @@ pub(super) fn run(config: &Config, in_force: &str) -> Result<ExitCode, Failure> 
     let engine = Arc::new(engine);
     listening.open(Roles {
         intake: Some(Arc::clone(&engine) as Arc<dyn Intake>),
-        source: Some(Arc::clone(&engine) as Arc<dyn WindowSource>),
+        source: Some(Arc::clone(&engine) as Arc<dyn StoredSource>),
         health: Arc::clone(&engine) as Arc<dyn Health>,
     });
     let stopping = listening.wait();

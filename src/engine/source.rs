@@ -17,7 +17,7 @@ use crate::data_dir::{pack_in_file_name, window_in_file_name};
 use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::query::bodies::BodySource;
 use crate::query::range::Kept;
-use crate::query::{KnownCustomer, Meter, QueryError, Question, Visit, WindowSource};
+use crate::query::{KnownCustomer, Meter, QueryError, Question, StoredSource, Visit, WindowSource};
 use crate::windows::file::{self, Damaged};
 use crate::windows::router::partition;
 use crate::windows::shelf::{Shelf, StoredWindow};
@@ -182,7 +182,9 @@ impl WindowSource for Engine {
         }
         Ok(())
     }
+}
 
+impl StoredSource for Engine {
     fn kept(&self, customer: &CustomerId) -> Result<Kept, QueryError> {
         let cutoffs = Arc::clone(&lock(&self.shared.cutoffs));
         Ok(Kept { since: WindowSize::ALL.map(|size| cutoffs.of(customer, size).unwrap_or_default()) })

@@ -15,10 +15,10 @@ use crate::model::CustomerId;
 use crate::query::aggregates::{self, Aggregates};
 use crate::query::calendar::{CalendarZone, Step};
 use crate::query::entries::{self, Entries, EntryPlace};
-use crate::query::filtered::Where;
+use crate::query::filtered::{AnswerFrom, Where};
 use crate::query::range::TimeRange;
 use crate::query::top::{self, Top, TopOrder};
-use crate::query::{Meter, QueryForm, WindowSource};
+use crate::query::{Meter, QueryError, QueryForm, StoredSource};
 
 /// Windows in a page where `limit` does not say: a day of minutes fits.
 const DEFAULT_LIMIT: usize = 1_500;
@@ -39,7 +39,7 @@ const MAX_PREFIX_CHARS: usize = 1_000;
 pub(super) fn windows(
     reading: &Reading,
     head: &Head,
-    source: &dyn WindowSource,
+    source: &dyn StoredSource,
     customers: &Customers,
 ) -> Result<Response, Problem> {
     let customer = customer(head)?;
@@ -71,17 +71,10 @@ pub(super) fn windows(
         next: params.get("next").map(str::to_owned),
         form,
     };
-    let filter = filter(&params)?;
+    let chosen = chosen(&params, &query.customer, reading, customers)?;
     reading.run("/aggregates", head, form, |limits| {
         let mut meter = Meter::of_pages(*limits);
-        match &filter {
-            None => aggregates::answer(source, &query, limits, &mut meter),
-            Some(filter) => {
-                let rules = &rules_of(&query.customer, reading, customers);
-                let chosen = Where { bodies: source.bodies()?, filter: Some(filter), rules };
-                aggregates::answer_where(chosen, &query, limits, &mut meter)
-            }
-        }
+        aggregates::answer(answer_from(source, chosen.as_ref())?, &query, limits, &mut meter)
     })
 }
 
@@ -92,7 +85,7 @@ pub(super) fn windows(
 pub(super) fn top(
     reading: &Reading,
     head: &Head,
-    source: &dyn WindowSource,
+    source: &dyn StoredSource,
     customers: &Customers,
 ) -> Result<Response, Problem> {
     let customer = customer(head)?;
@@ -119,24 +112,39 @@ pub(super) fn top(
         n: params.number("n", DEFAULT_N, (0, MAX_TOP), "")?,
         form,
     };
-    let filter = filter(&params)?;
+    let chosen = chosen(&params, &query.customer, reading, customers)?;
     reading.run("/aggregates/top", head, form, |limits| {
         let mut meter = Meter::new(*limits);
-        match &filter {
-            None => top::answer(source, &query, limits, &mut meter),
-            Some(filter) => {
-                let rules = &rules_of(&query.customer, reading, customers);
-                let chosen = Where { bodies: source.bodies()?, filter: Some(filter), rules };
-                top::answer_where(chosen, &query, limits, &mut meter)
-            }
-        }
+        top::answer(answer_from(source, chosen.as_ref())?, &query, limits, &mut meter)
     })
 }
 
-/// The rules that a customer's bodies are counted by.
-fn rules_of(customer: &CustomerId, reading: &Reading, customers: &Customers) -> Limits {
-    let path_rules = customers.in_force().of(customer).path_rules.clone();
-    Limits { path_rules, ..reading.rules().clone() }
+/// A filter, and the rules that what it chooses is counted by: the path rules are those that the customer has now.
+type Chosen = (Filter, Limits);
+
+fn chosen(
+    params: &Params,
+    customer: &CustomerId,
+    reading: &Reading,
+    customers: &Customers,
+) -> Result<Option<Chosen>, Problem> {
+    let rules = || {
+        let path_rules = customers.in_force().of(customer).path_rules.clone();
+        Limits { path_rules, ..reading.rules().clone() }
+    };
+    Ok(filter(params)?.map(|filter| (filter, rules())))
+}
+
+fn answer_from<'a>(
+    source: &'a dyn StoredSource,
+    chosen: Option<&'a Chosen>,
+) -> Result<AnswerFrom<'a>, QueryError> {
+    Ok(match chosen {
+        None => AnswerFrom::Stored(source),
+        Some((filter, rules)) => {
+            AnswerFrom::Chosen(Where { bodies: source.bodies()?, filter: Some(filter), rules })
+        }
+    })
 }
 
 /// `GET /entries`.
@@ -146,7 +154,7 @@ fn rules_of(customer: &CustomerId, reading: &Reading, customers: &Customers) -> 
 pub(super) fn entries(
     reading: &Reading,
     head: &Head,
-    source: &dyn WindowSource,
+    source: &dyn StoredSource,
 ) -> Result<Response, Problem> {
     let customer = customer(head)?;
     let params = Params::of(head, &["from", "to", "where", "limit", "next"])?;

@@ -22,7 +22,7 @@ use crate::customers::Customers;
 use crate::customers::activity::Refusal;
 use crate::metrics::Metrics;
 use crate::model::CustomerId;
-use crate::query::{CountedEntries, KnownCustomer, QueryAnswer, QueryError, QueryForm, WindowSource};
+use crate::query::{CountedEntries, KnownCustomer, QueryAnswer, QueryError, QueryForm, StoredSource};
 use crate::time;
 
 /// Customers in a page where `limit` does not say, and at most.
@@ -107,7 +107,7 @@ impl Reading {
     pub fn customers(
         &self,
         head: &Head,
-        source: &dyn WindowSource,
+        source: &dyn StoredSource,
         customers: &Customers,
     ) -> Result<Response, Problem> {
         self.authorize_operator(head)?;
@@ -177,7 +177,7 @@ impl DiskSizes {
     fn of(
         &self,
         customer: &CustomerId,
-        source: &dyn WindowSource,
+        source: &dyn StoredSource,
         until: Instant,
     ) -> Result<Option<u64>, QueryError> {
         let now = clock::monotonic();

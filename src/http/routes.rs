@@ -22,7 +22,7 @@ use crate::customers::Customers;
 use crate::customers::activity::Refusal;
 use crate::intake::{Health, Intake, Reason};
 use crate::metrics::Metrics;
-use crate::query::WindowSource;
+use crate::query::StoredSource;
 
 /// The longest request id that is echoed, in characters.
 const MAX_REQUEST_ID_BYTES: usize = 128;
@@ -45,7 +45,7 @@ pub(crate) struct Roles {
     /// Takes batches; `None` where the process takes none.
     pub intake: Option<Arc<dyn Intake>>,
     /// Gives windows; `None` where the process has none.
-    pub source: Option<Arc<dyn WindowSource>>,
+    pub source: Option<Arc<dyn StoredSource>>,
     pub health: Arc<dyn Health>,
 }
 
@@ -54,7 +54,7 @@ impl Roles {
         self.intake.as_deref().ok_or_else(|| Problem::http(404, "this process takes no batches"))
     }
 
-    fn source(&self) -> Result<&dyn WindowSource, Problem> {
+    fn source(&self) -> Result<&dyn StoredSource, Problem> {
         self.source.as_deref().ok_or_else(|| Problem::http(404, "this process has no windows"))
     }
 }

@@ -10,10 +10,10 @@ use std::ops::ControlFlow;
 use super::calendar::{CalendarZone, Step};
 use super::classes::{Classes, push_classes};
 use super::csv;
-use super::filtered::{FilteredWindows, Where};
+use super::filtered::{AnswerFrom, Planned};
 use super::merged::MergedWindow;
 use super::plan::{Plan, Stretch};
-use super::range::{Kept, TimeRange};
+use super::range::TimeRange;
 use super::{Meter, QueryAnswer, QueryError, QueryForm, QueryLimits, Question, WindowSource};
 use crate::dimension::{DIMENSION_COUNT, USER_AGENT};
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
@@ -81,31 +81,16 @@ impl Aggregates {
 /// # Errors
 /// See [`QueryError`].
 pub fn answer(
-    source: &dyn WindowSource,
+    from: AnswerFrom<'_>,
     query: &Aggregates,
     limits: &QueryLimits,
     meter: &mut Meter,
 ) -> Result<QueryAnswer, QueryError> {
-    let kept = source.kept(&query.customer)?;
-    let plan = Plan::new(query.range, query.step, &query.zone, kept).ok_or(QueryError::NothingKept)?;
-    let answer = answer_from(source, query, (&plan, None), limits, meter)?;
-    // Windows that were planned to be read may be gone.
-    if source.kept(&query.customer)? == kept { Ok(answer) } else { Err(QueryError::Busy) }
-}
-
-/// Answers one page of windows that count chosen entries alone.
-///
-/// # Errors
-/// See [`QueryError`].
-pub fn answer_where(
-    chosen: Where<'_>,
-    query: &Aggregates,
-    limits: &QueryLimits,
-    meter: &mut Meter,
-) -> Result<QueryAnswer, QueryError> {
-    let plan = Plan::new(query.range, query.step, &query.zone, Kept::default()).expect("everything is kept");
-    let found = FilteredWindows::count(chosen, &query.customer, (query.range, plan.span()), limits, meter)?;
-    answer_from(&found, query, (&plan, Some(found.covered)), limits, meter)
+    let plan = |kept| Plan::new(query.range, query.step, &query.zone, kept);
+    let planned = Planned { customer: &query.customer, range: query.range, plan: &plan };
+    from.answer(&planned, limits, meter, &|source, plan, meter| {
+        answer_from(source, query, plan, limits, meter)
+    })
 }
 
 fn answer_from(

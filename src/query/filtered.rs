@@ -1,7 +1,8 @@
-//! Windows of chosen entries alone: what `where` makes of `/aggregates` and `/aggregates/top`.
+//! What `/aggregates` and `/aggregates/top` are answered from: stored windows, or with `where` windows of chosen entries alone.
 //!
-//! Input: the bodies of a customer, and a filter. Output: a [`WindowSource`] whose windows count what meets the filter, by the
-//! very code that counts batches. Never: a window outside of the minutes that were read.
+//! Input: a plan; stored windows, or the bodies of a customer and a filter. Output: the answer that the caller makes of a
+//! [`WindowSource`]; chosen entries are counted by the very code that counts batches. Never: a window outside of the minutes
+//! that were read.
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
@@ -9,8 +10,9 @@ use std::sync::Mutex;
 
 use super::bodies::BodySource;
 use super::merged::MergedWindow;
-use super::range::TimeRange;
-use super::{KnownCustomer, Meter, QueryError, QueryLimits, Question, Visit, WindowSource};
+use super::plan::Plan;
+use super::range::{Kept, TimeRange};
+use super::{Meter, QueryAnswer, QueryError, QueryLimits, Question, StoredSource, Visit, WindowSource};
 use crate::base::sync::{into_inner, lock};
 use crate::batch::{Counter, Filter, Finder, Limits, windows};
 use crate::dimension::DIMENSION_COUNT;
@@ -32,12 +34,59 @@ pub struct Where<'w> {
     pub rules: &'w Limits,
 }
 
+/// What an answer is made of.
+pub enum AnswerFrom<'a> {
+    /// Everything that is stored.
+    Stored(&'a dyn StoredSource),
+    /// Chosen entries alone.
+    Chosen(Where<'a>),
+}
+
+/// An answer that is to be made.
+pub(super) struct Planned<'p> {
+    pub(super) customer: &'p CustomerId,
+    pub(super) range: TimeRange,
+    /// Its plan, by what retention has kept; `None` where that is nothing.
+    pub(super) plan: &'p dyn Fn(Kept) -> Option<Plan>,
+}
+
+/// Makes an answer of windows by a plan, and says which part of the range bodies cover, where they are read.
+pub(super) type MakeAnswer<'a> =
+    &'a dyn Fn(&dyn WindowSource, (&Plan, Option<TimeRange>), &mut Meter) -> Result<QueryAnswer, QueryError>;
+
+impl AnswerFrom<'_> {
+    /// Plans an answer and gives `make` the windows for it.
+    pub(super) fn answer(
+        self,
+        planned: &Planned<'_>,
+        limits: &QueryLimits,
+        meter: &mut Meter,
+        make: MakeAnswer<'_>,
+    ) -> Result<QueryAnswer, QueryError> {
+        let Planned { customer, range, plan } = *planned;
+        match self {
+            AnswerFrom::Stored(source) => {
+                let kept = source.kept(customer)?;
+                let plan = plan(kept).ok_or(QueryError::NothingKept)?;
+                let answer = make(source, (&plan, None), meter)?;
+                // Windows that were planned to be read may be gone.
+                if source.kept(customer)? == kept { Ok(answer) } else { Err(QueryError::Busy) }
+            }
+            AnswerFrom::Chosen(chosen) => {
+                let plan = plan(Kept::default()).expect("everything is kept");
+                let found = FilteredWindows::count(chosen, customer, (range, plan.span()), limits, meter)?;
+                make(&found, (&plan, Some(found.covered)), meter)
+            }
+        }
+    }
+}
+
 /// See the module.
-pub(super) struct FilteredWindows {
+struct FilteredWindows {
     /// Nearly always one.
     summaries: Vec<Summary>,
     /// The part of the range that bodies cover.
-    pub(super) covered: TimeRange,
+    covered: TimeRange,
     max_bytes: usize,
 }
 
@@ -48,7 +97,7 @@ pub(super) fn part_since(range: TimeRange, since_ms: u64) -> TimeRange {
 
 impl FilteredWindows {
     /// Counts the entries of `minutes`.
-    pub(super) fn count(
+    fn count(
         chosen: Where<'_>,
         customer: &CustomerId,
         (range, minutes): (TimeRange, Range<WindowStart>),
@@ -114,14 +163,6 @@ impl WindowSource for FilteredWindows {
             }
         }
         Ok(())
-    }
-
-    fn customers(&self) -> Result<Vec<KnownCustomer>, QueryError> {
-        Ok(Vec::new())
-    }
-
-    fn bytes_on_disk(&self, _: &CustomerId) -> Result<Option<u64>, QueryError> {
-        Ok(None)
     }
 }
 

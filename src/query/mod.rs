@@ -177,7 +177,7 @@ impl std::fmt::Display for QueryError {
 /// What is done with each window; `Break` where no more are wanted.
 pub type Visit<'a> = &'a mut dyn FnMut(WindowView<'_>) -> Result<ControlFlow<()>, QueryError>;
 
-/// Where windows come from: the seam on the way out. Behind it is the local [`crate::engine`], or a cluster.
+/// Windows to answer from.
 pub trait WindowSource: Send + Sync {
     /// Visits the windows of one customer and size that start in a range, ascending by start. Everything that was
     /// acknowledged before the call is in them. A view shows what is `wanted` of its window. Charges `meter` for each.
@@ -191,7 +191,10 @@ pub trait WindowSource: Send + Sync {
         meter: &mut Meter,
         visit: Visit<'_>,
     ) -> Result<(), QueryError>;
+}
 
+/// Everything that is stored: the seam on the way out. Behind it is the local [`crate::engine`], or a cluster.
+pub trait StoredSource: WindowSource {
     /// Which windows of a customer retention has left.
     ///
     /// # Errors
@@ -218,7 +221,9 @@ pub trait WindowSource: Send + Sync {
     ///
     /// # Errors
     /// See [`QueryError`].
-    fn bytes_on_disk(&self, customer: &CustomerId) -> Result<Option<u64>, QueryError>;
+    fn bytes_on_disk(&self, _customer: &CustomerId) -> Result<Option<u64>, QueryError> {
+        Ok(None)
+    }
 }
 
 /// A customer of whom something was counted.

@@ -11,10 +11,10 @@ use super::aggregates::{format_instant, push_covered};
 use super::calendar::{CalendarZone, Step};
 use super::classes::{Classes, push_class_map};
 use super::csv;
-use super::filtered::{FilteredWindows, Where};
+use super::filtered::{AnswerFrom, Planned};
 use super::merged::MergedWindow;
 use super::plan::Plan;
-use super::range::{Kept, TimeRange};
+use super::range::TimeRange;
 use super::{Meter, QueryAnswer, QueryError, QueryForm, QueryLimits, Question, WindowSource};
 use crate::batch::agent::class_of;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, USER_AGENT};
@@ -138,35 +138,16 @@ pub struct Top {
 /// # Errors
 /// See [`QueryError`].
 pub fn answer(
-    source: &dyn WindowSource,
+    from: AnswerFrom<'_>,
     query: &Top,
     limits: &QueryLimits,
     meter: &mut Meter,
 ) -> Result<QueryAnswer, QueryError> {
-    let kept = source.kept(&query.customer)?;
-    let plan = plan(query, kept).ok_or(QueryError::NothingKept)?;
-    let answer = answer_from(source, query, (&plan, None), limits, meter)?;
-    // Windows that were planned to be read may be gone.
-    if source.kept(&query.customer)? == kept { Ok(answer) } else { Err(QueryError::Busy) }
-}
-
-/// Answers with the keys of chosen entries alone.
-///
-/// # Errors
-/// See [`QueryError`].
-pub fn answer_where(
-    chosen: Where<'_>,
-    query: &Top,
-    limits: &QueryLimits,
-    meter: &mut Meter,
-) -> Result<QueryAnswer, QueryError> {
-    let plan = plan(query, Kept::default()).expect("everything is kept");
-    let found = FilteredWindows::count(chosen, &query.customer, (query.range, plan.span()), limits, meter)?;
-    answer_from(&found, query, (&plan, Some(found.covered)), limits, meter)
-}
-
-fn plan(query: &Top, kept: Kept) -> Option<Plan> {
-    Plan::new(query.range, Step::All, &CalendarZone::utc(), kept)
+    let plan = |kept| Plan::new(query.range, Step::All, &CalendarZone::utc(), kept);
+    let planned = Planned { customer: &query.customer, range: query.range, plan: &plan };
+    from.answer(&planned, limits, meter, &|source, plan, meter| {
+        answer_from(source, query, plan, limits, meter)
+    })
 }
 
 fn answer_from(

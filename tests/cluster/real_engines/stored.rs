@@ -15,7 +15,7 @@ use log_analytics::cluster::probe::Probe;
 use log_analytics::cluster::source::ClickHouseSource;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{CustomerId, WindowSize, WindowStart};
-use log_analytics::query::{KnownCustomer, Meter, QueryLimits, Question, WindowSource};
+use log_analytics::query::{KnownCustomer, Meter, QueryLimits, Question, StoredSource, WindowSource};
 use log_analytics::windows::file;
 use log_analytics::windows::json::{Form, push_window};
 use log_analytics::windows::view::{Wanted, WindowView};
