@@ -5,13 +5,12 @@ use std::sync::Arc;
 use log_analytics::base::disk::RealDisk;
 use log_analytics::base::latch::Latch;
 use log_analytics::data_dir::DataDir;
-use log_analytics::dimension::{PATH, USER_AGENT};
 use log_analytics::metrics::Metrics;
-use log_analytics::model::{
-    Counts, CustomerId, Insight, KeyCount, Keys, Seq, WindowId, WindowSize, WindowStart,
-};
+use log_analytics::model::{CustomerId, Insight, Seq, WindowId, WindowSize, WindowStart};
 use log_analytics::windows::fold::WindowLimits;
 use log_analytics::windows::worker::{Routed, Worker, WorkerLimits};
+
+use crate::support::lines::bare_requests;
 
 #[test]
 fn a_checkpoint_ends_though_minute_windows_are_always_due() {
@@ -28,16 +27,8 @@ fn a_checkpoint_ends_though_minute_windows_are_always_due() {
     let mut worker = Worker::new(RealDisk::shared(), dir, limits, Latch::new(), metrics, Seq::ZERO);
 
     let customer = CustomerId::new("acme").unwrap();
-    let mut keys = Keys::default();
-    keys.tables[PATH].push("GET /");
-    keys.tables[USER_AGENT].push("curl");
-    let keys = Arc::new(keys);
-    let mut counts = Counts::default();
-    counts.all.requests = 1;
-    for dimension in [PATH, USER_AGENT] {
-        counts.by[dimension].rows.push(KeyCount { index: 0, requests: 1, robots: 0 });
-    }
-    let counts = Arc::new(counts);
+    let (keys, counts) = bare_requests(1);
+    let (keys, counts) = (Arc::new(keys), Arc::new(counts));
     let mut seq = Seq::ZERO;
     // Two more minute windows are dirty, and due at once, after every write.
     let mut busy = |worker: &mut Worker, now: u64| {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use log_analytics::base::disk::{Disk, RealDisk};
 use log_analytics::data_dir::DataDir;
-use log_analytics::dimension::{PATH, USER_AGENT};
 use log_analytics::journal::ledger::{CountedSince, Ledger, Removed};
-use log_analytics::model::{Counts, CustomerId, KeyCount, Keys, Seq, WindowId, WindowSize, WindowStart};
+use log_analytics::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use log_analytics::windows::expiry::{CutoffMove, plan, remove, sum};
 use log_analytics::windows::fold::WindowLimits;
 use log_analytics::windows::window::Window;
+
+use crate::support::lines::bare_requests;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// 2025-12-28T00:00:00Z in minutes.
@@ -23,13 +24,7 @@ fn customer() -> CustomerId {
 
 /// Writes a window that holds so many requests.
 fn write(dir: &DataDir, size: WindowSize, start: u32, requests: u32) {
-    let mut keys = Keys::default();
-    let mut counts = Counts::default();
-    counts.all.requests = requests.into();
-    for (dimension, key) in [(PATH, "GET /"), (USER_AGENT, "curl")] {
-        keys.tables[dimension].push(key);
-        counts.by[dimension].rows.push(KeyCount { index: 0, requests, robots: 0 });
-    }
+    let (keys, counts) = bare_requests(requests);
     let id = WindowId { size, start: WindowStart(start) };
     let mut window = Window::new(customer(), id);
     window.merge(Seq(1), &keys, &counts, &WindowLimits::default());

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use log_analytics::base::disk::{Disk, RealDisk};
 use log_analytics::base::latch::Latch;
 use log_analytics::data_dir::DataDir;
-use log_analytics::dimension::{PATH, USER_AGENT};
 use log_analytics::metrics::Metrics;
-use log_analytics::model::{
-    Counts, CustomerId, KeyCount, Keys, PackId, Seq, WindowId, WindowSize, WindowStart,
-};
+use log_analytics::model::{CustomerId, PackId, Seq, WindowId, WindowSize, WindowStart};
 use log_analytics::windows::fold::WindowLimits;
 use log_analytics::windows::window::Window;
 use log_analytics::windows::worker::{Worker, WorkerLimits};
+
+use crate::support::lines::bare_requests;
 
 /// 2025-12-28T18:03:00Z in minutes.
 const START: WindowStart = WindowStart(29_449_083);
@@ -24,12 +23,7 @@ fn a_file_that_holds_more_than_its_pack_stays() {
         (CustomerId::new("acme").unwrap(), WindowId { size: WindowSize::Minute, start: START });
     let dir = Arc::new(DataDir::new(temp.path()));
     dir.prepare(&RealDisk).unwrap();
-    let (mut keys, mut counts) = (Keys::default(), Counts::default());
-    counts.all.requests = 1;
-    for (dimension, key) in [(PATH, "GET /"), (USER_AGENT, "curl")] {
-        keys.tables[dimension].push(key);
-        counts.by[dimension].rows.push(KeyCount { index: 0, requests: 1, robots: 0 });
-    }
+    let (keys, counts) = bare_requests(1);
     let mut window = Window::new(customer.clone(), id);
     window.merge(Seq(7), &keys, &counts, &WindowLimits::default());
     RealDisk.create_dir(&dir.customer(&customer)).unwrap();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use log_analytics::time::format_rfc3339;
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::{CHROME, GPTBOT, cells, page};
 use crate::support::browser::{Browser, LIGHT};
@@ -140,16 +141,33 @@ fn two_days(log: &[Line]) -> Vec<Line> {
     log.iter().filter(|line| line.at_ms.abs_diff(DEPLOYED_MS) <= length).cloned().collect()
 }
 
-#[test]
-#[ignore = "needs chromium: .ci/tools installs it"]
-fn tables_tell_the_top_404s_the_slowest_paths_referrers_and_hosts() {
+/// A server that has counted the raw log.
+struct Shop {
+    _temp: TempDir,
+    server: Server,
+    log: Vec<Line>,
+}
+
+fn shop() -> Shop {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &[]);
     let log = raw_log();
     deliver(&server, &log);
-    let seen = two_days(&log);
+    Shop { _temp: temp, server, log }
+}
+
+/// The page of its two days, and their lines.
+fn opened(shop: &Shop) -> (Browser, Vec<Line>) {
     let browser = Browser::start(LIGHT);
-    open(&browser, &server, TWO_DAYS);
+    open(&browser, &shop.server, TWO_DAYS);
+    (browser, two_days(&shop.log))
+}
+
+#[test]
+#[ignore = "needs chromium: .ci/tools installs it"]
+fn tables_tell_the_top_404s_the_slowest_paths_referrers_and_hosts() {
+    let shop = shop();
+    let (browser, seen) = opened(&shop);
 
     let referrers = biggest(seen.iter().map(|line| line.referring_host().to_owned()));
     assert_eq!(rows(&browser, "#referrer")[..referrers.len()], referrers);
@@ -175,13 +193,8 @@ fn tables_tell_the_top_404s_the_slowest_paths_referrers_and_hosts() {
 #[test]
 #[ignore = "needs chromium: .ci/tools installs it"]
 fn cards_tell_people_visitors_and_the_error_rate_around_a_deployment() {
-    let temp = tempfile::tempdir().unwrap();
-    let server = Server::start(temp.path(), &[]);
-    let log = raw_log();
-    deliver(&server, &log);
-    let seen = two_days(&log);
-    let browser = Browser::start(LIGHT);
-    open(&browser, &server, TWO_DAYS);
+    let shop = shop();
+    let (browser, seen) = opened(&shop);
 
     let people = seen.iter().filter(|line| line.is_people()).count();
     browser.click("#people");
@@ -196,7 +209,8 @@ fn cards_tell_people_visitors_and_the_error_rate_around_a_deployment() {
     browser.click("[data-metric=visitors]");
     browser.click("#as-table summary");
     let visitors = |from_ms: u64, to_ms: u64| {
-        let inside = log.iter().filter(|line| line.is_people() && (from_ms..to_ms).contains(&line.at_ms));
+        let inside =
+            shop.log.iter().filter(|line| line.is_people() && (from_ms..to_ms).contains(&line.at_ms));
         inside.map(|line| (&line.ip, line.agent)).collect::<HashSet<_>>().len()
     };
     let midnight = DEPLOYED_MS - 12 * 60 * MINUTE_MS;
@@ -214,10 +228,13 @@ fn cards_tell_people_visitors_and_the_error_rate_around_a_deployment() {
     assert!(shown.abs_diff(visitors(midnight - 9 * day, midnight + 22 * day)) <= 2, "{shown}");
 
     // An hour after the deployment, and the hour before it.
-    open(&browser, &server, "from=2025-12-10T12:00:00Z&to=2025-12-10T13:00:00Z");
+    open(&browser, &shop.server, "from=2025-12-10T12:00:00Z&to=2025-12-10T13:00:00Z");
     let rate = |from_ms: u64| {
-        let hour: Vec<_> =
-            log.iter().filter(|line| (from_ms..from_ms + 60 * MINUTE_MS).contains(&line.at_ms)).collect();
+        let hour: Vec<_> = shop
+            .log
+            .iter()
+            .filter(|line| (from_ms..from_ms + 60 * MINUTE_MS).contains(&line.at_ms))
+            .collect();
         let share = hour.iter().filter(|line| line.status >= 500).count() as f64 / hour.len() as f64;
         if share == 0.0 {
             "0%".to_owned()
@@ -237,13 +254,8 @@ fn cards_tell_people_visitors_and_the_error_rate_around_a_deployment() {
 #[test]
 #[ignore = "needs chromium: .ci/tools installs it"]
 fn a_row_leads_to_its_timeline_and_its_lines() {
-    let temp = tempfile::tempdir().unwrap();
-    let server = Server::start(temp.path(), &[]);
-    let log = raw_log();
-    deliver(&server, &log);
-    let seen = two_days(&log);
-    let browser = Browser::start(LIGHT);
-    open(&browser, &server, TWO_DAYS);
+    let shop = shop();
+    let (browser, seen) = opened(&shop);
 
     // What GPTBot read, and with which status.
     click_row(&browser, "#userAgent", "GPTBot");
@@ -280,10 +292,7 @@ fn a_row_leads_to_its_timeline_and_its_lines() {
 #[test]
 #[ignore = "needs chromium: .ci/tools installs it"]
 fn operators_go_from_all_customers_to_the_bytes_of_one_in_a_month() {
-    let temp = tempfile::tempdir().unwrap();
-    let server = Server::start(temp.path(), &[]);
-    let log = raw_log();
-    deliver(&server, &log);
+    let Shop { server, log, _temp } = shop();
     super::post(&mut server.client(), "small", "one", &[super::entry(DEPLOYED_MS, "/", CHROME)]);
     let browser = Browser::start(LIGHT);
     browser.open(&page(&server, "from=2025-11-01T00:00:00Z&to=2026-01-01T00:00:00Z&window=month"));

@@ -14,6 +14,17 @@ use log_analytics::windows::window::Window;
 
 use super::rng::Rng;
 
+/// So many bare requests for `GET /` by curl.
+pub fn bare_requests(requests: u32) -> (Keys, Counts) {
+    let (mut keys, mut counts) = (Keys::default(), Counts::default());
+    counts.all.requests = requests.into();
+    for (dimension, key) in [(PATH, "GET /"), (USER_AGENT, "curl")] {
+        keys.tables[dimension].push(key);
+        counts.by[dimension].rows.push(KeyCount { index: 0, requests, robots: 0 });
+    }
+    (keys, counts)
+}
+
 /// One access-log line.
 #[derive(Clone, Debug)]
 pub struct Line {
