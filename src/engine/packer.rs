@@ -129,7 +129,9 @@ impl PackerThread {
             }
             // It is found and counted again when somebody needs it; until then the day stays as it is.
             Err(PackError::Damaged(what)) => {
-                log::error!("{what}: the day is not packed");
+                log::error!(
+                    "{what}. This day is not packed; `log-analytics verify` on the stopped server says more"
+                );
                 Ok(())
             }
             Err(PackError::Stopped) => Err(Ended::Stopped),

@@ -39,7 +39,10 @@ impl std::fmt::Display for Damaged {
             Damaged::Checksum => f.write_str("the checksum is wrong"),
             Damaged::Content(what) => f.write_str(what),
             Damaged::Misplaced(whose) => write!(f, "the file holds the window of {whose}"),
-            Damaged::PackIndex => f.write_str("the index of this packed day is damaged"),
+            Damaged::PackIndex => f.write_str(
+                "the index of this packed day is damaged: put the file back from a backup, or give its windows up with \
+                 `log-analytics repair --accept-lost-windows`",
+            ),
         }
     }
 }

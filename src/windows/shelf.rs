@@ -4,8 +4,8 @@
 //! two copies.
 //!
 //! A packed window may have a file of its own besides: until its worker removes that, and again after a late entry. The copy
-//! with the higher `appliedThrough` counts. A file of its own is removed only after the pack that replaces it is durable, so
-//! who does not find the file finds the pack.
+//! with the higher `appliedThrough` counts. A file of its own is removed only after the pack that replaces it is durable, so a
+//! reader that misses the file finds the pack.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,4 +1,4 @@
-//! Old days are packed, and nobody notices but who lists the directory: queries, late entries, `kill -9`, `verify`, `windows cat`,
+//! Old days are packed, and only a listing of the directory shows it: queries, late entries, `kill -9`, `verify`, `windows cat`,
 //! `report`, backups and retention see the same windows as before.
 
 use std::fs;
