@@ -10,10 +10,7 @@ use common::{Fields, Shape};
 
 fn main() -> io::Result<()> {
     let entries = std::env::args().nth(1).and_then(|number| number.parse().ok()).unwrap_or(1_000_000);
-    let fields = match std::env::args().nth(2).as_deref() {
-        Some("full") => Fields::Full,
-        Some("wide") => Fields::Wide,
-        _ => Fields::Bare,
-    };
+    let fields = std::env::args().nth(2).unwrap_or_else(|| "bare".to_owned());
+    let fields = Fields::from_name(&fields).map_err(io::Error::other)?;
     io::stdout().lock().write_all(&Shape { fields, ..Shape::standard(entries) }.ndjson())
 }

@@ -27,6 +27,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use batches::{Template, current_minute};
+use common::Fields;
 use criterion::{Criterion, SamplingMode, Throughput};
 use log_analytics::batch::{Format, Limits, summarize};
 use log_analytics::model::WindowStart;
@@ -83,7 +84,7 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let server = Server::start(dir.path(), case.flags);
         let begin_minute = current_minute();
-        let mut bodies = Template::all(case.entries, 4_000, 300);
+        let mut bodies = Template::all(case.entries, 4_000, 300, Fields::Bare);
         bodies.iter_mut().for_each(|body| body.set_minute(begin_minute));
         Self { case, server, senders: Vec::new(), bodies, accepted: 0, begin_minute, dir }
     }

@@ -2,14 +2,14 @@
 # Durable ingest over loopback, the generator on the same cores: the real binary on a directory of its own, the
 # disk's floors measured before, one line per case.
 #
-#   bench/ingest.sh [CASE…]      cases: full drop small latency; default: all four
+#   bench/ingest.sh [CASE…]      cases: large drop small latency; default: all four
 #
-# Environment: SECONDS_EACH (10), ROUNDS (3), DATA_DIR's parent TMPDIR (/tmp), PORT (18471), CUSTOMERS (1),
-# MINUTES (1), BIN (target/release).
+# Environment: FIELDS of entries (full; or bare, wide), SECONDS_EACH (10), ROUNDS (3), DATA_DIR's parent TMPDIR (/tmp), PORT
+# (18471), CUSTOMERS (1), MINUTES (1), BIN (target/release).
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${SECONDS_EACH:-10} rounds=${ROUNDS:-3} port=${PORT:-18471} bin=${BIN:-target/release}
-customers=${CUSTOMERS:-1} minutes=${MINUTES:-1}
+customers=${CUSTOMERS:-1} minutes=${MINUTES:-1} fields=${FIELDS:-full}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/ingest-bench.XXXXXX")
 server=
 stop() {
@@ -35,7 +35,7 @@ run() {
     done
     # shellcheck disable=SC2086
     "$bin/examples/load" --url "http://127.0.0.1:$port" --seconds "$seconds" --customers "$customers" \
-        --minutes "$minutes" --json $load >"$dir/report"
+        --minutes "$minutes" --fields "$fields" --json $load >"$dir/report"
     if command -v curl >/dev/null; then curl -s "http://127.0.0.1:$port/metrics" >"$dir/metrics"; else : >"$dir/metrics"; fi
     peak=$(awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$server/status")
     ticks=$(awk '{ print $14 + $15 }' "/proc/$server/stat")
@@ -54,14 +54,14 @@ run() {
 }
 
 "$bin/examples/disk_floor" "$dir"
-[ $# -gt 0 ] || set -- full drop small latency
+[ $# -gt 0 ] || set -- large drop small latency
 cases=$*
 round=0
 while [ $round -lt "$rounds" ]; do
     round=$((round + 1))
     for case in $cases; do
         case $case in
-        full) run full "--connections 64 --entries 1000" ;;
+        large) run large "--connections 64 --entries 1000" ;;
         drop) run drop "--connections 64 --entries 1000" --raw-batches drop ;;
         small) run small "--connections 64 --entries 20" ;;
         latency)

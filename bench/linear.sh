@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Whether cost grows with the work and with nothing else: ingest at more and more customers and resident windows, memory of
-# a resident window, and the time of a restart after kill -9 against the journal that no checkpoint covers.
+# a resident window, and the time of a restart after kill -9 against the journal that no checkpoint covers. And whether
+# customers cost each other: many of them at a steady rate (many), quiet ones beside one that sends all it can (noisy).
 #
-#   cargo build --release --bins --examples && bench/linear.sh [CASE…]      cases: customers windows restart; default: all
+#   cargo build --release --bins --examples && bench/linear.sh [CASE…]
 #
-# Environment: SECONDS_EACH (5), TMPDIR (/tmp), BIN (target/release). Needs curl. Generator and server share the machine.
+# Cases: customers windows restart many noisy; default: all. Environment: SECONDS_EACH (5; 30 and more for many and noisy), TMPDIR (/tmp), BIN (target/release). Needs curl. Generator and server share the machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${SECONDS_EACH:-5} bin=${BIN:-target/release}
@@ -84,10 +85,38 @@ restart() {
     done
 }
 
-[ $# -gt 0 ] || set -- customers windows restart
+many() {
+    start
+    load --connections 64 --entries 20 --fields full --customers 20000 --rate 2000
+    printf 'many 20000 customers, %s batches/s: p50 %s p99 %s ms, refused %s, errors %s, peak %d MB\n' \
+        "$(field batchesPerSecond)" "$(field p50)" "$(field p99)" "$(field unavailable)" "$(field errors)" $(($(peak_kb) / 1024))
+    stop
+    rm -rf "$dir/store"
+}
+
+noisy() {
+    # 100 customers with two batches a second each, alone and then beside one that sends batches of 1,000 without a pause.
+    for beside in no yes; do
+        start
+        local noise=
+        if [ $beside = yes ]; then
+            "$bin/examples/load" --url "$url" --connections 256 --entries 1000 --fields full --first-customer 100 \
+                --warmup 0 --seconds $((seconds + 4)) --json >"$dir/noise" &
+            noise=$!
+        fi
+        load --connections 64 --entries 20 --fields full --customers 100 --rate 200
+        [ -z "$noise" ] || wait "$noise"
+        printf '100 quiet customers, beside a noisy one: %-3s: p50 %s p99 %s ms, refused %s, errors %s\n' $beside \
+            "$(field p50)" "$(field p99)" "$(field unavailable)" "$(field errors)"
+        stop
+        rm -rf "$dir/store"
+    done
+}
+
+[ $# -gt 0 ] || set -- customers windows restart many noisy
 for case in "$@"; do
     case $case in
-    customers | windows | restart) "$case" ;;
+    customers | windows | restart | many | noisy) "$case" ;;
     *) echo "no such case: $case" >&2; exit 2 ;;
     esac
 done

@@ -32,6 +32,7 @@ use std::time::{Duration, Instant};
 
 use batches::{Answer, Template, current_minute, write_head};
 use clap::Parser;
+use common::Fields;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -64,6 +65,9 @@ struct Options {
     /// Customers that batches are spread over.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     customers: u64,
+    /// Number of the first of them: two generators can send for different ones.
+    #[arg(long, default_value_t = 0)]
+    first_customer: u64,
     /// Distinct minutes that batches are spread over, back from the current one.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     minutes: u32,
@@ -73,6 +77,9 @@ struct Options {
     /// Distinct user agents, by Zipf's law.
     #[arg(long, default_value_t = 300)]
     agents: usize,
+    /// Which fields entries have: bare, full or wide.
+    #[arg(long, default_value = "bare", value_parser = Fields::from_name)]
+    fields: Fields,
     /// Sending threads.
     #[arg(long, default_value_t = 1)]
     threads: usize,
@@ -139,7 +146,7 @@ impl Sender {
             poll,
             connections: Vec::new(),
             free: (0..connections).collect(),
-            bodies: Template::all(options.entries, options.paths, options.agents),
+            bodies: Template::all(options.entries, options.paths, options.agents, options.fields),
             minute: 0,
             requests: 0,
             tally: Tally::new(),
@@ -251,7 +258,7 @@ impl Sender {
         let index = self.free.pop().unwrap();
         // Multiplying by an odd number spreads customers without a pattern that partitions could share.
         let customer = self.requests.wrapping_mul(0x9E37_79B9_7F4A_7C15) % self.options.customers;
-        let customer = format!("customer-{customer:05}");
+        let customer = format!("customer-{:05}", self.options.first_customer + customer);
         let key = format!("{:08x}-{:02x}-{:012x}", std::process::id(), self.number, self.requests);
         let connection = &mut self.connections[index];
         let body_bytes = self.bodies[body].bytes.len();

@@ -5,7 +5,8 @@
 
 Prints how long answers take once they were given before, when the dashboard first paints that month in Chromium
 (needs Debian's chromium-driver; says so and goes on without), and what a reader that never rests costs ingestion.
-Environment: DAYS (30), SECONDS_EACH (8), ROUNDS (3), TMPDIR, BIN (target/release). Asserts nothing.
+Environment: DAYS (30), MEASURED (empty: bare entries; 1: with status, bytes and duration), SECONDS_EACH (8), ROUNDS (3), TMPDIR,
+BIN (target/release). Asserts nothing.
 """
 import http.client, json, os, shutil, statistics, subprocess, sys, tempfile, threading, time
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 BIN = os.environ.get("BIN", os.path.join(ROOT, "target/release"))
 DAYS = int(os.environ.get("DAYS", "30"))
+MEASURED = bool(os.environ.get("MEASURED"))
 SECONDS = os.environ.get("SECONDS_EACH", "8")
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 FROM = datetime(2025, 11, 1)
@@ -36,7 +38,12 @@ def start(directory):
 
 def fill(port):
     """Sends the month, 40 minutes a batch."""
-    tails = [f'","method":"GET","path":"/shop/section-{n % 13}/page-{n}","userAgent":"{AGENTS[n % 5]}"}}\n' for n in range(200)]
+    def tail(n):
+        status = 404 if n % 20 == 0 else 200
+        measures = f',"status":{status},"responseBytes":{900 + 37 * n},"durationSeconds":0.0{n % 100:02}' if MEASURED else ""
+        return f'","method":"GET","path":"/shop/section-{n % 13}/page-{n}","userAgent":"{AGENTS[n % 5]}"{measures}}}\n'
+
+    tails = [tail(n) for n in range(200)]
     connection = http.client.HTTPConnection("127.0.0.1", int(port))
     for number in range(0, DAYS * 1440, 40):
         heads = ['{"receivedAt":"' + stamp(FROM + timedelta(minutes=number + minute)) for minute in range(40)]
@@ -68,6 +75,8 @@ def questions():
     yield "window=day, the month", f"/aggregates?{month}&window=day&top=10&limit=10000"
     yield "window=hour, the month", f"/aggregates?{month}&window=hour&top=10&limit=10000"
     yield "window=minute, a day", f"/aggregates?{day}&window=minute&top=10&limit=10000"
+    yield "timeline, minutes, a day", f"/aggregates?{day}&window=minute&by=&limit=10000"
+    yield "window=all, the month", f"/aggregates?{month}&window=all&top=10"
     yield "top 10 paths, the month", f"/aggregates/top?dimension=path&{month}&n=10"
 
 
@@ -171,6 +180,8 @@ def main():
             server.terminate()
             server.wait()
             server, port = start(directory + "/store")
+            # A file of the last three seconds is read again each time: no stamp tells yet whether it changes once more.
+            time.sleep(4)
             ask(port)
             paint(port)
             ingest(port)

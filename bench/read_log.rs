@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use log_analytics::base::clock;
-use log_analytics::entry::{Outcome, Reader, ReaderOptions};
+use log_analytics::entry::{LineOutcome, Reader, ReaderOptions};
 
 const ROUNDS: u32 = 7;
 const BODY_BYTES: usize = 64 << 20;
@@ -73,8 +73,8 @@ fn report(name: &str, body: &[u8]) {
         (entries, skipped) = (0, 0);
         let mut reader = Reader::new(ReaderOptions::default());
         reader.body(body, &mut |outcome| match outcome {
-            Outcome::Entry { entry, .. } => entries += u64::from(black_box(entry).received_at_micros > 0),
-            Outcome::Skipped { .. } => skipped += 1,
+            LineOutcome::Entry { entry, .. } => entries += u64::from(black_box(entry).received_at_micros > 0),
+            LineOutcome::Skipped { .. } => skipped += 1,
         });
     });
     let cut = megabytes_per_second(body.len(), || {

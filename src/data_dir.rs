@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::base::disk::{self, Disk};
+use crate::base::disk::{self, Disk, if_exists};
 use crate::base::hex::percent_decoded;
 use crate::base::secret::Secret;
 use crate::model::{CustomerId, PackId, Seq, WindowId, WindowSize};
@@ -66,17 +66,14 @@ impl DataDir {
         &self.root
     }
 
-    /// The file of the secret.
     pub fn secret_file(&self) -> PathBuf {
         self.root.join("secret")
     }
 
-    /// The lock file.
     pub fn lock(&self) -> PathBuf {
         self.root.join("LOCK")
     }
 
-    /// The checkpoint file.
     pub fn checkpoint(&self) -> PathBuf {
         self.root.join("checkpoint.json")
     }
@@ -116,14 +113,8 @@ impl DataDir {
         self.windows().join(customer_dir_name(customer))
     }
 
-    /// The file of one window.
     pub fn window(&self, customer: &CustomerId, window: WindowId) -> PathBuf {
         self.customer(customer).join(window_file_name(window))
-    }
-
-    /// The file of a packed day.
-    pub fn pack(&self, customer: &CustomerId, pack: PackId) -> PathBuf {
-        self.customer(customer).join(pack_file_name(pack))
     }
 
     /// Where damaged files are moved.
@@ -142,9 +133,6 @@ impl DataDir {
     }
 
     /// Whether there is a data directory: one that a server wrote, however damaged it is. Changes nothing.
-    ///
-    /// # Errors
-    /// What the file system says.
     pub fn exists(&self, disk: &dyn Disk) -> io::Result<bool> {
         let is_ours = |name: &str| ["log", "idx"].iter().any(|ending| seq_in_name(name, ending).is_some());
         let has_journal_files = disk.list(&self.journal())?.iter().any(|entry| is_ours(&entry.name));
@@ -154,9 +142,6 @@ impl DataDir {
     }
 
     /// Creates what is missing, empties `tmp/`, and reads the secret, or makes it where there is no journal yet.
-    ///
-    /// # Errors
-    /// See [`OpenError`].
     pub fn prepare(&self, disk: &dyn Disk) -> Result<(), OpenError> {
         match self.read_secret(disk) {
             Err(OpenError::SecretLost(_)) if !self.has_journal(disk)? => {}
@@ -193,17 +178,10 @@ impl DataDir {
     }
 
     /// Reads the secret and changes nothing.
-    ///
-    /// # Errors
-    /// See [`OpenError`].
     pub fn read_secret(&self, disk: &dyn Disk) -> Result<(), OpenError> {
         let path = self.secret_file();
-        let secret = match disk.read(&path) {
-            Ok(bytes) => Secret::from_file(&bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(at(&path)(error).into()),
-        };
-        match secret {
+        let bytes = if_exists(disk.read(&path)).map_err(at(&path))?;
+        match bytes.and_then(|bytes| Secret::from_file(&bytes)) {
             Some(secret) => {
                 self.secret.get_or_init(|| secret);
                 Ok(())
@@ -223,9 +201,6 @@ impl DataDir {
     /// Keeps a copy of a damaged file in `quarantine/`, under a name that tells where it lay and when it was found,
     /// so that nothing there is ever overwritten. The file itself stays until something good replaces it: removed
     /// first, a crash in between would make it look as if it had never been. Returns the path of the copy.
-    ///
-    /// # Errors
-    /// What the file system says.
     pub fn quarantine(
         &self,
         disk: &dyn Disk,
@@ -284,7 +259,7 @@ pub fn decode_name(name: &str) -> Option<String> {
     (encode_name(&text) == name).then_some(text)
 }
 
-/// The customer whose directory has this name; `None` for one that was cut, and for what is no customer's directory.
+/// The customer whose directory has this name; `None` for one that was cut, and for what is not a customer's directory.
 pub fn customer_in_dir_name(name: &str) -> Option<CustomerId> {
     CustomerId::new(&decode_name(name)?).filter(|customer| customer_dir_name(customer) == name)
 }

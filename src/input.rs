@@ -15,7 +15,7 @@ use crate::data_dir::at;
 use crate::entry::is_utf16;
 
 /// Bytes read from a file at once.
-const READ_BYTES: usize = 256 * 1024;
+pub(crate) const READ_BYTES: usize = 256 * 1024;
 /// Fewer bytes are read rather than passed over.
 const SEEK_FROM_BYTES: u64 = 64 * 1024;
 const GZIP_MAGIC: &[u8] = &[0x1F, 0x8B];
@@ -41,7 +41,6 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// How an input is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
-    /// As it is.
     Plain,
     /// One gzip member or several.
     Gzip,
@@ -56,7 +55,6 @@ pub enum Coding {
 pub enum Input {
     /// Standard input.
     Stdin,
-    /// A file.
     File(PathBuf),
 }
 
@@ -74,7 +72,7 @@ impl Input {
         }
     }
 
-    /// How many bytes are stored; `None` where nobody knows.
+    /// How many bytes are stored, if that is known.
     pub fn stored_bytes(&self) -> Option<u64> {
         match self {
             Self::Stdin => None,
@@ -119,16 +117,13 @@ impl Opened {
     }
 
     /// Passes over the first decoded bytes; fewer where there are not as many. Nothing may have been read before.
-    ///
-    /// # Errors
-    /// What the input says.
     pub fn skip(&mut self, bytes: u64) -> io::Result<()> {
         if bytes > SEEK_FROM_BYTES
             && let Some((file, _)) = self.plain_file()
         {
             (&*file).seek(SeekFrom::Start(bytes))?;
             self.progress.fetch_add(bytes, Ordering::Relaxed);
-            self.reader = Box::new(Counted { inner: file, progress: Arc::clone(&self.progress) });
+            self.reader = Box::new(CountingReader { inner: file, progress: Arc::clone(&self.progress) });
             return Ok(());
         }
         io::copy(&mut self.reader.by_ref().take(bytes), &mut io::sink()).map(drop)
@@ -136,7 +131,7 @@ impl Opened {
 
     fn new(raw: Box<dyn Read + Send>, progress: Arc<AtomicU64>) -> io::Result<Self> {
         let counter = Arc::clone(&progress);
-        let mut raw = Counted { inner: raw, progress };
+        let mut raw = CountingReader { inner: raw, progress };
         let start = start(&mut raw)?;
         let coding = CODINGS.iter().find(|(magic, _)| start.starts_with(magic));
         let coding = coding.map_or(Coding::Plain, |(_, coding)| *coding);
@@ -238,12 +233,12 @@ fn skip_zeros(stored: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-struct Counted<R> {
+struct CountingReader<R> {
     inner: R,
     progress: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(space)?;
         self.progress.fetch_add(read as u64, Ordering::Relaxed);
@@ -252,9 +247,6 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// Adds up to `bytes` more bytes to `buffer`, without touching memory twice; 0 is the end.
-///
-/// # Errors
-/// What the input says.
 pub fn read_more(input: &mut impl Read, buffer: &mut Vec<u8>, bytes: usize) -> io::Result<usize> {
     input.by_ref().take(bytes as u64).read_to_end(buffer)
 }
@@ -289,7 +281,7 @@ mod tests {
         let dripping = Dripping(Cursor::new(xz[..xz.len() / 2].to_vec()));
         let half = Opened::new(Box::new(dripping), Arc::default());
         let read = half.and_then(|mut opened| opened.read_to_end(&mut Vec::new()));
-        assert!(read.is_err(), "half an xz file is no file");
+        assert!(read.is_err(), "half an xz file is not a file");
         for (stored, coding) in
             [(&b"\x1f"[..], Coding::Plain), (b"\xfd7zX", Coding::Plain), (b"[1]", Coding::Plain)]
         {
@@ -334,7 +326,7 @@ mod tests {
             assert!(got.unwrap() == text.repeat(copies), "{coding:?}");
         }
         let (_, cut, _) = read(gzip[..gzip.len() / 2].to_vec());
-        assert!(cut.is_err(), "half a gzip file is no file");
+        assert!(cut.is_err(), "half a gzip file is not a file");
         assert_eq!(read(Vec::new()).1.unwrap(), b"");
     }
 }

@@ -5,14 +5,14 @@
 
 use crate::base::inflight::Charge;
 use crate::base::secret::Subkey;
-use crate::batch::{Content, Encoding};
+use crate::batch::{Content, Encoding, Limits};
+use crate::entry::LineParameters;
 use crate::model::{BatchId, CustomerId, Summary};
 pub use crate::outcome::{DeletionOutcome, Outcome, Reason};
 
 /// A batch that passed every check that needs no memory of other batches.
 #[derive(Debug)]
 pub struct CheckedBatch<'a> {
-    /// Whose it is.
     pub customer: &'a CustomerId,
     /// Its idempotency key, or the ULID made in place of one.
     pub batch_id: &'a BatchId,
@@ -24,8 +24,9 @@ pub struct CheckedBatch<'a> {
     pub body: &'a [u8],
     /// The body as it came, where it came compressed.
     pub coded: Option<(Encoding, &'a [u8])>,
-    /// What it counts.
     pub summary: Summary,
+    /// What it was read by and checked against.
+    pub limits: &'a Limits,
     /// When it was received, in milliseconds.
     pub received_at_ms: u64,
     /// The memory it holds.
@@ -35,9 +36,6 @@ pub struct CheckedBatch<'a> {
 /// The state of a part of the server.
 pub trait Health: Send + Sync {
     /// Whether it can do its work now.
-    ///
-    /// # Errors
-    /// Why not.
     fn ready(&self) -> Result<(), Reason>;
 
     /// Fills in the metrics that are looked up rather than counted.
@@ -52,6 +50,16 @@ pub trait Intake: Health {
     /// What became of the batch of this name and fingerprint (see [`Content::fingerprint`]), if it came before: asked of
     /// batches that today's limits refuse.
     fn known(&self, customer: &CustomerId, batch_id: &BatchId, fingerprint: u128) -> Option<Outcome>;
+
+    /// Whether the batch that was counted under this name begins with these lines, of which the last may be cut, and
+    /// was read by the same parameters. `false` also where its body is not kept.
+    fn begins_with(
+        &self,
+        customer: &CustomerId,
+        batch_id: &BatchId,
+        parameters: &LineParameters,
+        lines: &[u8],
+    ) -> bool;
 
     /// Deletes everything of a customer that was counted before; returns when no query sees it any more.
     fn delete(&self, customer: &CustomerId) -> DeletionOutcome;

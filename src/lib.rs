@@ -25,8 +25,8 @@
 //!   [`windows::worker`] merges what follows from it. Why counts are exact is argued in [`journal`].
 //! - **A query**: `http::reading` turns parameters into a question of [`query`], which visits windows through
 //!   [`query::StoredSource`]: those in memory from their workers, the others from their files.
-//! - **A start**: [`commands`] lowers flags into [`config`], locks the [`data_dir`] and calls [`engine::Engine::start`], which opens
-//!   the journal ([`journal::recovery`]), replays what windows may lack, and starts the threads.
+//! - **A start**: [`commands`] lowers flags into [`config`], locks the [`data_dir`] and calls [`engine::Engine::start`],
+//!   which opens the journal ([`journal::recovery`]), replays what windows may lack, and starts the threads.
 //! - **An import**: [`import`] cuts a log into batches whose keys follow from its content and sends them through [`client`].
 //!
 //! # Layers
@@ -46,8 +46,8 @@
 //! journal
 //! windows
 //! query
-//! engine http offline report summarize
-//! import cluster
+//! engine http offline summarize
+//! report import cluster
 //! config
 //! commands
 //! ```

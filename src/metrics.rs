@@ -134,7 +134,7 @@ metrics! {
         altered_fields: IntCounterVec(&["field"]) =
             "altered_fields_total", "Fields cut, read with odd bytes replaced, or left out as unreadable, by field";
         skipped_lines: IntCounterVec(&["reason"]) =
-            "skipped_lines_total", "Log lines that are no entries, of batches answered 202, by reason";
+            "skipped_lines_total", "Log lines that are not entries, of batches answered 202, by reason";
         late_seconds: Histogram(AGE_BUCKETS) =
             "ingestion_entry_age_seconds", "Age of minute windows when a batch adds to them";
         inflight_bytes: CountGauge = "inflight_bytes", "Bytes held by batches between arrival and merge";
@@ -198,6 +198,7 @@ metrics! {
     struct QueryMetrics {
         resident_windows: IntCounter(&[("source", "memory")]) = "query_windows_read_total", "Windows that queries read";
         file_windows: IntCounter(&[("source", "file")]) = "query_windows_read_total", "Windows that queries read";
+        cached_windows: IntCounter(&[("source", "cache")]) = "query_windows_read_total", "Windows that queries read";
         file_bytes: IntCounter = "query_bytes_read_total", "Bytes of window files that queries read";
         seconds: HistogramVec(&["path"], LATENCY_BUCKETS) = "query_seconds", "Seconds that a query ran";
         refused: IntCounterVec(&["reason"]) = "query_refused_total", "Queries without an answer";
@@ -225,7 +226,6 @@ metrics! {
     }
 }
 
-/// All metrics.
 pub struct Metrics {
     registry: Registry,
     process: ProcessMetrics,
@@ -317,7 +317,6 @@ impl Metrics {
         metrics
     }
 
-    /// The metrics of one window worker.
     pub fn worker(&self, partition: usize) -> WindowMetrics {
         let partition = partition.to_string();
         let of = |gauges: &CountGaugeVec| gauges.with_label_values(&[&partition]);

@@ -38,7 +38,6 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// All reasons.
             pub const ALL: &[Reason] = &[$(Reason::$variant),*];
 
             /// The name in metrics.
@@ -69,9 +68,7 @@ reasons! {
     Latched "latched" "the journal stopped after a disk error: the server must be restarted"
     /// The data directory was removed or moved while the server ran; the process ends.
     DataDirGone "data_dir_gone" "the data directory is gone: the server ends"
-    /// The server is starting.
     Starting "starting" "the server is starting: try again"
-    /// The server is stopping.
     Stopping "stopping" "the server is stopping: try again"
     /// An entry is ahead of the clock, and the clock is before the last batch that was received.
     ClockBehind "clock_behind" "the server's clock is behind the time of its last batch: it must be set, then try again"

@@ -12,7 +12,7 @@ pub const LAST_MS: u64 = 253_402_300_799_999;
 const MS_PER_MINUTE: u64 = 60_000;
 const MINUTES_PER_DAY: u32 = 1_440;
 
-/// Why a text is no instant of ours.
+/// Why a text cannot be read as a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeError {
     /// It is not an RFC 3339 date-time, or names a day or hour that does not exist.

@@ -12,7 +12,7 @@ use crate::common::{Fields, Shape};
 /// Bodies that one thread sends in turn.
 const BODIES: usize = 16;
 
-const MARK: &[u8] = b"{\"receivedAt\":\"";
+const MARK: &[u8] = b"\"receivedAt\":\"";
 
 /// A body made beforehand, and where in it the times are.
 #[derive(Clone)]
@@ -22,10 +22,9 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Bodies of so many entries.
-    pub(crate) fn all(entries: usize, paths: usize, agents: usize) -> Vec<Template> {
-        let lines =
-            Shape { entries: BODIES * entries, minutes: 1, paths, agents, fields: Fields::Bare }.ndjson();
+    /// Bodies of so many entries, from this many paths and user agents.
+    pub(crate) fn all(entries: usize, paths: usize, agents: usize, fields: Fields) -> Vec<Template> {
+        let lines = Shape { entries: BODIES * entries, minutes: 1, paths, agents, fields }.ndjson();
         let lines: Vec<&[u8]> = lines.trim_ascii_end().split(|byte| *byte == b'\n').collect();
         let template = |lines: &[&[u8]]| {
             let mut bytes = vec![b'['];

@@ -24,11 +24,22 @@ pub(crate) enum Fields {
     /// The four that are required.
     Bare,
     /// Eleven: all but the route.
-    #[allow(dead_code, reason = "each program uses its own part")]
     Full,
     /// The four among twenty that are ignored.
-    #[allow(dead_code, reason = "each program uses its own part")]
     Wide,
+}
+
+impl Fields {
+    /// Those of this name.
+    #[allow(dead_code, reason = "each program uses its own part")]
+    pub(crate) fn from_name(name: &str) -> Result<Self, String> {
+        match name {
+            "bare" => Ok(Self::Bare),
+            "full" => Ok(Self::Full),
+            "wide" => Ok(Self::Wide),
+            _ => Err("bare, full or wide".to_owned()),
+        }
+    }
 }
 
 impl Shape {

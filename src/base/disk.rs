@@ -13,9 +13,11 @@ use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+
+use super::clock;
 
 /// A disk to keep a data directory on.
 pub trait Disk: Send + Sync {
@@ -26,15 +28,9 @@ pub trait Disk: Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens an existing file for reading and writing.
-    ///
-    /// # Errors
-    /// `NotFound`, or what the file system says.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
     /// The whole content of a file.
-    ///
-    /// # Errors
-    /// `NotFound`, or what the file system says.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
     /// Replaces `to` by `from` in one step; durable after both directories are synced.
@@ -43,16 +39,9 @@ pub trait Disk: Send + Sync {
     /// What the file system says; nothing has changed then.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Removes a file.
-    ///
-    /// # Errors
-    /// `NotFound`, or what the file system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
     /// Creates a directory whose parent exists. Returns whether it was missing.
-    ///
-    /// # Errors
-    /// What the file system says.
     fn create_dir(&self, path: &Path) -> io::Result<bool>;
 
     /// Makes the entries of a directory durable.
@@ -69,38 +58,39 @@ pub trait Disk: Send + Sync {
     fn sync_file_system(&self, path: &Path) -> io::Result<()>;
 
     /// The entries of a directory in no order; empty for one that does not exist.
-    ///
-    /// # Errors
-    /// What the file system says.
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
 
     /// Calls `visit` with the name of every entry of a directory, in no order; with none for one that does not exist.
     /// Cheaper than [`Disk::list`], which looks at every entry.
-    ///
-    /// # Errors
-    /// What the file system says.
     fn names(&self, dir: &Path, visit: &mut dyn FnMut(&str)) -> io::Result<()> {
         self.list(dir)?.iter().for_each(|entry| visit(&entry.name));
         Ok(())
     }
 
     /// What may still be written to the file system that holds `path`.
-    ///
-    /// # Errors
-    /// What the file system says.
     fn free_space(&self, path: &Path) -> io::Result<FreeSpace>;
 
     /// Which file or directory `path` is, whatever it is called.
-    ///
-    /// # Errors
-    /// `NotFound`, or what the file system says.
     fn identity(&self, path: &Path) -> io::Result<FileIdentity>;
+
+    /// Which content the file at `path` has, told without reading it; `None` where it changed so lately that the next change
+    /// might not show, or the disk cannot tell at all.
+    fn stamp(&self, _path: &Path) -> io::Result<Option<FileStamp>> {
+        Ok(None)
+    }
+}
+
+/// What was asked of a file or directory; `None` where there is none of that name.
+pub fn if_exists<T>(answer: io::Result<T>) -> io::Result<Option<T>> {
+    match answer {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 /// What may still be written to a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreeSpace {
-    /// Bytes.
     pub bytes: u64,
     /// Files; `u64::MAX` where the file system has no limit of its own.
     pub inodes: u64,
@@ -127,6 +117,19 @@ pub struct FileIdentity {
     pub born: u64,
 }
 
+/// A file with its content: whatever replaces it or writes to it makes another stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStamp {
+    pub identity: FileIdentity,
+    pub bytes: u64,
+    /// When its content or its name last changed, in nanoseconds since 1970. No program can set it.
+    pub changed_ns: u64,
+}
+
+/// File systems note times by a clock that stands still for some milliseconds, or for a second or two. Within that time a file
+/// may change twice and show one time.
+const STAMP_SETTLES: Duration = Duration::from_secs(3);
+
 /// One open file.
 pub trait DiskFile: Send {
     /// Writes all parts one after the other, the first at `offset`.
@@ -136,9 +139,6 @@ pub trait DiskFile: Send {
     fn write_at(&mut self, offset: u64, parts: &[&[u8]]) -> io::Result<()>;
 
     /// Reads at `offset` until `buffer` is full or the file ends; says how much it read.
-    ///
-    /// # Errors
-    /// What the file system says.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Makes the content durable (`fdatasync`).
@@ -149,24 +149,10 @@ pub trait DiskFile: Send {
     fn sync_data(&mut self) -> io::Result<()>;
 
     /// Cuts or extends the file.
-    ///
-    /// # Errors
-    /// What the file system says.
     fn set_len(&mut self, bytes: u64) -> io::Result<()>;
 
     /// Length in bytes.
-    ///
-    /// # Errors
-    /// What the file system says.
     fn len(&self) -> io::Result<u64>;
-
-    /// Whether the file holds nothing.
-    ///
-    /// # Errors
-    /// What the file system says.
-    fn is_empty(&self) -> io::Result<bool> {
-        Ok(self.len()? == 0)
-    }
 }
 
 /// One entry of a directory.
@@ -234,20 +220,12 @@ impl Disk for RealDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        let entries = match fs::read_dir(dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
+        let Some(entries) = if_exists(fs::read_dir(dir))? else { return Ok(Vec::new()) };
         let mut listing = Vec::new();
         for entry in entries {
             let entry = entry?;
             // A file may be renamed or removed between the listing and the look at it.
-            let metadata = match entry.metadata() {
-                Ok(metadata) => metadata,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
+            let Some(metadata) = if_exists(entry.metadata())? else { continue };
             if let Ok(name) = entry.file_name().into_string() {
                 listing.push(DirEntry { name, is_dir: metadata.is_dir(), bytes: metadata.len() });
             }
@@ -256,11 +234,7 @@ impl Disk for RealDisk {
     }
 
     fn names(&self, dir: &Path, visit: &mut dyn FnMut(&str)) -> io::Result<()> {
-        let entries = match fs::read_dir(dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let Some(entries) = if_exists(fs::read_dir(dir))? else { return Ok(()) };
         for entry in entries {
             if let Some(name) = entry?.file_name().to_str() {
                 visit(name);
@@ -277,11 +251,28 @@ impl Disk for RealDisk {
     }
 
     fn identity(&self, path: &Path) -> io::Result<FileIdentity> {
-        let metadata = fs::metadata(path)?;
-        let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
-        let born = born.map_or(0, |born| u64::try_from(born.as_nanos()).unwrap_or(0));
-        Ok(FileIdentity { device: metadata.dev(), inode: metadata.ino(), born })
+        Ok(identity_of(&fs::metadata(path)?))
     }
+
+    fn stamp(&self, path: &Path) -> io::Result<Option<FileStamp>> {
+        let metadata = fs::metadata(path)?;
+        let (seconds, nanos) =
+            (metadata.ctime().max(0).cast_unsigned(), metadata.ctime_nsec().cast_unsigned());
+        let settled_ms =
+            (seconds * 1_000).saturating_add(nanos / 1_000_000 + STAMP_SETTLES.as_millis() as u64);
+        let stamp = FileStamp {
+            identity: identity_of(&metadata),
+            bytes: metadata.len(),
+            changed_ns: seconds.saturating_mul(1_000_000_000).saturating_add(nanos),
+        };
+        Ok((settled_ms < clock::now_ms()).then_some(stamp))
+    }
+}
+
+fn identity_of(metadata: &fs::Metadata) -> FileIdentity {
+    let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    let born = born.map_or(0, |born| u64::try_from(born.as_nanos()).unwrap_or(0));
+    FileIdentity { device: metadata.dev(), inode: metadata.ino(), born }
 }
 
 #[derive(Debug)]
@@ -347,9 +338,6 @@ pub fn is_unreadable(error: &io::Error) -> bool {
 }
 
 /// Opens a file that belongs to somebody else (a log to import or to summarize), for reading only.
-///
-/// # Errors
-/// What the file system says.
 pub fn open_for_reading(path: &Path) -> io::Result<File> {
     File::open(path)
 }
@@ -366,9 +354,6 @@ impl FileLock {
     }
 
     /// Takes the lock alone, creating the file if needed. `Ok(None)` where another process holds it.
-    ///
-    /// # Errors
-    /// What the file system says.
     pub fn try_exclusive(path: &Path) -> io::Result<Option<FileLock>> {
         let file = Self::open(path)?;
         match file.try_lock() {
@@ -379,9 +364,6 @@ impl FileLock {
     }
 
     /// As [`FileLock::try_exclusive`], but waits until nobody else holds it.
-    ///
-    /// # Errors
-    /// What the file system says.
     pub fn exclusive(path: &Path) -> io::Result<FileLock> {
         let file = Self::open(path)?;
         file.lock()?;
@@ -389,9 +371,6 @@ impl FileLock {
     }
 
     /// Takes the lock together with others who share it; waits until nobody holds it alone.
-    ///
-    /// # Errors
-    /// What the file system says.
     pub fn shared(path: &Path) -> io::Result<FileLock> {
         let file = Self::open(path)?;
         file.lock_shared()?;
@@ -399,9 +378,6 @@ impl FileLock {
     }
 
     /// Writes this process's id into the file, for people who want to know who holds the lock; nothing reads it back.
-    ///
-    /// # Errors
-    /// What the file system says.
     pub fn name_holder(&self) -> io::Result<()> {
         self.file.set_len(0)?;
         (&self.file).write_all(format!("{}\n", std::process::id()).as_bytes())
@@ -412,9 +388,6 @@ impl FileLock {
 ///
 /// A directory that is there already is made durable too: a start that was killed may have created it and not come
 /// to sync its parent.
-///
-/// # Errors
-/// What the file system says.
 pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     let parent = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
@@ -422,12 +395,12 @@ pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         // The root directory, which is always there.
         None => return Ok(()),
     };
-    let created = match disk.create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    let created = match if_exists(disk.create_dir(path))? {
+        Some(created) => created,
+        None => {
             create_dirs(disk, parent)?;
             disk.create_dir(path)?
         }
-        created => created?,
     };
     match disk.sync_dir(parent) {
         // If we cannot read the parent, we did not create this directory; its creator synced it.
@@ -444,10 +417,7 @@ pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 pub fn replace_file(disk: &dyn Disk, temp: &Path, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     // A temporary file left by a crash or a failed try is never written over: after a failed sync its pages
     // may count as clean without being on disk.
-    match disk.remove(temp) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    if_exists(disk.remove(temp))?;
     let written = (|| {
         let mut file = disk.create(temp)?;
         file.write_at(0, parts)?;

@@ -5,8 +5,8 @@
 //! part ends with the answer; the record's part shrinks to what the insights hold once the record is durable, and ends
 //! with the merge of the last of them.
 //!
-//! A charge may belong to an owner (a customer). While others wait, no owner gets more than half of the budget, but for its only
-//! charge: so whoever sends most cannot keep the rest out.
+//! A charge may belong to an owner (a customer), who may hold twice what is free: so one customer cannot keep the others
+//! out. `shares` says why so much.
 //!
 //! Where the budget is used up, an upload whose client sends nothing gives way: the one that has been silent longest is
 //! asked to end, and its bytes are waited for. Never: a wait for anything else while holding bytes. An upload that was
@@ -32,8 +32,7 @@ pub(crate) const GIVE_WAY_INTERVAL: Duration = Duration::from_millis(50);
 const RECLAIM_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a charge that holds nothing waits for an upload to become silent long enough.
 const SILENCE_TIMEOUT: Duration = Duration::from_millis(150);
-/// How long a charge that holds nothing waits for an owner of more than half of the budget, who gets no more meanwhile: its
-/// batches are merged in less.
+/// How long a charge that holds nothing waits until its owner's earlier batches are merged: they are in less.
 const SHARE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a charge looks for an upload that has become silent.
 const RECLAIM_INTERVAL: Duration = Duration::from_millis(10);
@@ -58,7 +57,7 @@ impl Budget {
         Arc::new(Self {
             max_bytes,
             used_bytes: AtomicUsize::new(0),
-            shares: Shares::new(max_bytes),
+            shares: Shares::new(),
             uploads: Mutex::default(),
             waiting: AtomicUsize::new(0),
             freed: Condvar::new(),
@@ -70,28 +69,34 @@ impl Budget {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
-    fn take(&self, bytes: usize) -> Result<(), Exhausted> {
+    /// Takes bytes for a charge of `own_bytes`.
+    fn take(&self, bytes: usize, share: Option<ShareId>, own_bytes: usize) -> Result<(), Exhausted> {
         let fits = |used: usize| used.checked_add(bytes).filter(|total| *total <= self.max_bytes);
-        self.used_bytes
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits)
-            .map(drop)
-            .map_err(|_| Exhausted)
+        let used =
+            self.used_bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).map_err(|_| Exhausted)?;
+        let free_bytes = self.max_bytes - used - bytes;
+        if share.is_none_or(|share| self.shares.take(share, own_bytes, bytes, free_bytes)) {
+            return Ok(());
+        }
+        self.used_bytes.fetch_sub(bytes, Ordering::SeqCst);
+        Err(Exhausted)
     }
 
     /// Takes bytes that silent uploads hold. A charge that holds none yet may wait until one has been silent long enough, or
-    /// for an owner of more than half of the budget.
-    fn reclaim(&self, bytes: usize, share: Option<ShareId>, holds_none: bool) -> Result<(), Exhausted> {
+    /// its owner has more of its share.
+    fn reclaim(&self, bytes: usize, share: Option<ShareId>, own_bytes: usize) -> Result<(), Exhausted> {
         let began = monotonic();
         let mut uploads = lock(&self.uploads);
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let result = loop {
-            if self.take(bytes).is_ok() {
+            if self.take(bytes, share, own_bytes).is_ok() {
                 break Ok(());
             }
             let now = monotonic();
             // One at a time: what the one before gives back may be enough.
             let asked = uploads.iter().any(|upload| upload.was_asked()) || ask_one(&uploads, now);
-            let expects_share = share.is_some_and(|share| self.shares.wait(share)) && holds_none;
+            let holds_none = own_bytes == 0;
+            let expects_share = holds_none && share.is_some_and(|share| self.shares.holds_any(share));
             let may_become_silent = holds_none && uploads.iter().any(|upload| upload.is_waiting());
             let timeout = match () {
                 () if asked => RECLAIM_TIMEOUT,
@@ -215,28 +220,18 @@ impl Charge {
     /// Makes the charge cover at least `bytes`, rounded up to a whole step.
     ///
     /// # Errors
-    /// [`Exhausted`] where the budget has not enough left and no silent upload gives way, or the owner holds half of it while
-    /// others wait; the charge stays as it was.
+    /// [`Exhausted`] where the budget has not enough left for this owner and no silent upload gives way; the charge stays as
+    /// it was.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let wanted = bytes.div_ceil(STEP_BYTES).saturating_mul(STEP_BYTES);
         if wanted > self.bytes {
             let missing = wanted - self.bytes;
-            self.take(missing)?;
+            let (budget, share) = (&self.budget, self.share);
+            let taken = budget.take(missing, share, self.bytes);
+            taken.or_else(|_| budget.reclaim(missing, share, self.bytes))?;
             self.bytes = wanted;
         }
         Ok(())
-    }
-
-    fn take(&self, missing: usize) -> Result<(), Exhausted> {
-        let (budget, share) = (&self.budget, self.share);
-        if share.is_some_and(|share| !budget.shares.take(share, self.bytes, missing)) {
-            return Err(Exhausted);
-        }
-        let taken = budget.take(missing).or_else(|_| budget.reclaim(missing, share, self.bytes == 0));
-        if let (Err(Exhausted), Some(share)) = (taken, share) {
-            budget.shares.give_back(share, missing);
-        }
-        taken
     }
 
     /// From now on this upload may be asked to give way, until [`Charge::has_arrived`] or the end of the charge.
@@ -355,30 +350,35 @@ mod tests {
     }
 
     #[test]
-    fn while_others_wait_no_owner_gets_more_than_half() {
-        let budget = Budget::new(8 * STEP_BYTES);
+    fn an_owner_leaves_room_for_the_next_one_and_waits_for_its_own_share() {
+        let budget = Budget::new(15 * STEP_BYTES);
         let charge = |owner: &str, steps: usize| {
             let mut charge = Charge::of(&budget, owner);
             charge.grow_to(steps * STEP_BYTES).map(|()| charge)
         };
-        // Nobody waits: one owner may have it all.
-        let mut big: Vec<_> = (0..8).map(|_| charge("big", 1).unwrap()).collect();
+        // Two charges of an owner, of which one takes all it can; and how many steps they hold.
+        let greedy = |owner: &str| {
+            let mut charges = vec![charge(owner, 1).unwrap(), charge(owner, 1).unwrap()];
+            let most = (2..=15).take_while(|steps| charges[1].grow_to(steps * STEP_BYTES).is_ok()).last();
+            (charges, 1 + most.unwrap_or(1))
+        };
+        let (mut first, first_steps) = greedy("first");
+        let (second, second_steps) = greedy("second");
+        assert_eq!((first_steps, second_steps), (10, 3), "twice what is then free");
+        // A third finds room at once.
+        drop(charge("third", 1).unwrap());
+        // The first one waits for what it holds itself.
         std::thread::scope(|scope| {
-            let small = std::thread::Builder::new().spawn_scoped(scope, || charge("small", 2)).unwrap();
-            while !budget.shares.may_wait.load(Ordering::SeqCst) {
+            let more = std::thread::Builder::new().spawn_scoped(scope, || charge("first", 1)).unwrap();
+            while budget.waiting.load(Ordering::SeqCst) == 0 {
                 std::thread::yield_now();
             }
-            // The small one waits for what the big one gives back, and the big one gets none of it.
-            big.truncate(6);
-            assert_eq!(charge("big", 1).map(drop), Err(Exhausted));
-            let small = small.join().unwrap().unwrap();
-            drop((small, big.split_off(3)));
-            let fourth = charge("big", 1).unwrap();
-            assert_eq!(charge("big", 1).map(drop), Err(Exhausted), "it was waited for a moment ago");
-            // A single charge may always grow: half of the budget must not be too little for a batch.
-            drop((fourth, std::mem::take(&mut big)));
-            drop(charge("big", 5).unwrap());
+            first.truncate(1);
+            assert!(more.join().unwrap().is_ok());
         });
+        // A single charge may always grow: its share of a small budget must not be too little for a batch.
+        drop((first, second));
+        drop(charge("first", 15).unwrap());
         assert_eq!(budget.used_bytes(), 0);
         assert!(budget.shares.is_unused());
     }

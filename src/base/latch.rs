@@ -60,7 +60,6 @@ impl Latch {
         self.0.get().map(|closed| closed.reason.as_str())
     }
 
-    /// Whether it is closed.
     pub fn is_closed(&self) -> bool {
         self.0.get().is_some()
     }

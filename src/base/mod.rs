@@ -10,6 +10,7 @@ pub(crate) mod labelled;
 pub mod latch;
 pub mod memory;
 pub mod random;
+pub mod retry;
 pub mod sealed;
 pub mod secret;
 mod shares;

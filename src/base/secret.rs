@@ -33,7 +33,6 @@ impl Secret {
         &self.0
     }
 
-    /// The subkey for this purpose.
     pub fn subkey(&self, purpose: &str) -> Subkey {
         let mut hasher = SipHasher24x128::new_with_key(&self.0);
         hasher.write(purpose.as_bytes());

@@ -28,9 +28,6 @@ pub struct Joined {
 }
 
 /// Starts a thread whose panic ends the process.
-///
-/// # Errors
-/// What the operating system says.
 pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Joined> {
     let (end, ended) = bounded(1);
     let thread_name = name.to_owned();

@@ -6,7 +6,6 @@
 
 use wide::u8x16;
 
-use super::layout::Layout;
 use super::rules::Rules;
 use super::scan::{part, plain_end};
 use crate::dimension::TEXT_COUNT;
@@ -19,7 +18,6 @@ pub(super) struct Caches {
     pub(super) agents: TextCache<AGENT_WINDOW>,
     /// For each text dimension.
     pub(super) texts: [TextCache<TEXT_WINDOW>; TEXT_COUNT],
-    pub(super) layout: Layout,
 }
 
 /// How many bytes of a user agent are compared at once: most agents fit.
@@ -34,7 +32,6 @@ impl Caches {
             times: TimeCache { forms: [0, 1, 2, 3, 4, 5, 6, 7].map(TimeForm::none), bytes: 0 },
             agents: TextCache::for_bytes(bytes),
             texts: std::array::from_fn(|_| TextCache::for_bytes(bytes)),
-            layout: Layout::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::entry::LineParameters;
 pub enum Content {
     /// Entries; one bad one refuses the batch.
     Json(Format),
-    /// Lines of a log; what is no entry is skipped.
+    /// Lines of a log; what is not an entry is skipped.
     Lines(LineParameters),
 }
 

@@ -1,24 +1,25 @@
-//! Counting without end: bodies of lines one after the other, and entries read elsewhere, as if they were one batch.
+//! Counting without end: bodies one after the other, as if they were one batch.
 //!
-//! Input: chunks of whole lines of NDJSON or of a log, or [`RawEntry`]s. Output: one summary. What was cached for one chunk serves the
-//! next, and keys are sorted once. Never: unbounded memory; it grows with what is distinct, and whoever feeds a counter
-//! takes the summary out when it is large.
+//! Input: chunks of whole lines of NDJSON or of a log; with a filter, also other bodies. Output: one summary. What was cached
+//! for one chunk serves the next, and keys are sorted once. Never: unbounded memory; it grows with what is distinct, and the
+//! caller of a counter takes the summary out when it is large.
+
+use std::ops::Range;
 
 use super::cache::Caches;
-use super::entry::Entry;
-use super::error::{BatchError, ItemError};
+use super::content::Content;
+use super::error::BatchError;
 use super::fast::FastReader;
 use super::filter::Filter;
-use super::finder::Finder;
-use super::json::{Place, raw_entry, read_object};
+use super::finder::{Choice, Finder};
 use super::limits::{Format, Limits};
 use super::lines::{LineCounter, LinePass};
-use super::raw::RawEntry;
 use super::rules::Rules;
 use super::tally::Tally;
 use super::walk::{ItemReader, Piece, walk};
 use super::whole::{BOM, Summarized, finish, reference};
 use crate::entry::{Reader, SkipTally};
+use crate::model::WindowStart;
 
 /// More entries than this are never counted together: counts have 32 bits, and a chunk is added at once.
 const MAX_ENTRIES: u32 = 1 << 31;
@@ -34,6 +35,8 @@ pub struct Counter {
     caches: Caches,
     line_counter: LineCounter,
     tally: Tally,
+    /// Checks what no filter chose, by counting it.
+    unchosen: Option<Box<Counter>>,
 }
 
 impl Counter {
@@ -47,6 +50,7 @@ impl Counter {
             caches: Caches::for_bytes(chunk_bytes),
             line_counter: LineCounter::new(),
             tally: Tally::for_bytes(chunk_bytes, limits),
+            unchosen: None,
         }
     }
 
@@ -72,31 +76,62 @@ impl Counter {
 
     /// Counts what meets a filter of a body or a chunk of whole lines; returns how many line ends it has. All of it is
     /// checked.
-    ///
-    /// # Errors
-    /// As for [`Counter::add_lines`].
     pub fn add_where(
         &mut self,
         body: &[u8],
         format: Format,
         finder: &mut Finder<'_>,
     ) -> Result<u64, BatchError> {
-        let rules = Rules::new(&self.limits, self.now_ms);
-        let mut reader =
-            ChoosingReader { bytes: body, rules: &rules, finder, tally: &mut self.tally, places: Vec::new() };
-        let walked = walk(Piece::whole(body), format, &self.limits, &mut reader);
+        let Self { limits, now_ms, chunk_bytes, caches, tally, unchosen, .. } = self;
+        let rules = Rules::new(limits, *now_ms);
+        let unchosen = unchosen.get_or_insert_with(|| Box::new(Self::new(limits, *now_ms, *chunk_bytes)));
+        if unchosen.is_large() {
+            unchosen.take();
+        }
+        let Self { caches: other_caches, tally: other_tally, .. } = &mut **unchosen;
+        let mut reader = ChoosingReader {
+            choice: Choice::new(finder, body, None),
+            chosen: FastReader::new(body, &rules, caches, tally),
+            unchosen: Some(FastReader::new(body, &rules, other_caches, other_tally)),
+        };
+        let walked = walk(Piece::whole(body), format, limits, &mut reader);
         if let Ok(line_ends) = walked
             && !body.starts_with(BOM)
         {
+            reader.finish();
             return Ok(line_ends);
         }
-        match reference(body, format, &self.limits, self.now_ms) {
+        match reference(body, format, limits, *now_ms) {
             Err(error) => Err(error),
             Ok(_) => panic!("a reader stopped ({walked:?}) in a body that the reference counts"),
         }
     }
 
-    /// Counts a chunk of whole log lines, and `is_last` those that never came to their end; what is no entry is skipped.
+    /// Counts what is found in these minutes of a body that was accepted once. What today's rules refuse is left out, and
+    /// a body that is damaged ends early.
+    pub fn add_found(
+        &mut self,
+        body: &[u8],
+        content: &Content,
+        minutes: &Range<WindowStart>,
+        finder: &mut Finder<'_>,
+    ) {
+        let Content::Json(format) = content else {
+            return finder.find(body, content, minutes, &mut |_, found| found.count(&mut self.tally));
+        };
+        let rules = Rules::new(&self.limits, self.now_ms);
+        let limits = finder.limits().clone();
+        let mut reader = ChoosingReader {
+            choice: Choice::new(finder, body, Some(minutes)),
+            chosen: FastReader::new(body, &rules, &mut self.caches, &mut self.tally),
+            unchosen: None,
+        };
+        // What was accepted has no end before its end.
+        let _ = walk(Piece::whole(body), *format, &limits, &mut reader);
+        reader.finish();
+    }
+
+    /// Counts a chunk of whole log lines, and `is_last` those that never came to their end; what is not an entry is skipped.
     /// Returns how many lines it has.
     ///
     /// # Errors
@@ -116,22 +151,6 @@ impl Counter {
             pass.line(None)?;
         }
         Ok(pass.number)
-    }
-
-    /// Checks an entry by the rules that JSON entries are checked by, and counts it if `wanted` says so.
-    ///
-    /// # Errors
-    /// What is wrong with a required field; the entry is then not counted.
-    pub fn add(
-        &mut self,
-        raw: &RawEntry<'_>,
-        wanted: impl FnOnce(&Entry<'_>) -> bool,
-    ) -> Result<(), ItemError> {
-        let checked = Rules::new(&self.limits, self.now_ms).check(raw)?;
-        if wanted(&checked.entry()) {
-            self.tally.add(&checked.entry(), checked.altered);
-        }
-        Ok(())
     }
 
     /// The same counter, which counts only log lines that meet this filter.
@@ -169,38 +188,48 @@ impl Counter {
     }
 }
 
-/// Counts the items that meet a filter.
+/// Counts the items of one body that are chosen.
 struct ChoosingReader<'b, 'r, 'f> {
-    bytes: &'b [u8],
-    rules: &'r Rules<'r>,
-    finder: &'r mut Finder<'f>,
-    tally: &'r mut Tally,
-    places: Vec<Place>,
+    choice: Choice<'b, 'r, 'f>,
+    chosen: FastReader<'b, 'r>,
+    /// Checks the others; `None` where all were accepted once.
+    unchosen: Option<FastReader<'b, 'r>>,
+}
+
+impl ChoosingReader<'_, '_, '_> {
+    fn finish(&mut self) {
+        self.chosen.finish();
+        if let Some(unchosen) = &mut self.unchosen {
+            unchosen.finish();
+        }
+    }
 }
 
 impl ItemReader for ChoosingReader<'_, '_, '_> {
+    #[inline(always)]
     fn item<const LINE: bool>(&mut self, pos: usize) -> Option<usize> {
-        let end = read_object::<LINE>(self.bytes, pos, &mut self.places)?;
-        let raw = raw_entry(self.bytes, &self.places)?;
-        let checked = self.rules.check(&raw).ok()?;
-        if self.finder.is_met_by(&raw) {
-            self.tally.add(&checked.entry(), checked.altered);
+        let (end, is_chosen) = self.choice.item::<LINE>(pos)?;
+        match &mut self.unchosen {
+            Some(unchosen) if !is_chosen => unchosen.item::<LINE>(pos),
+            Some(_) => self.chosen.item::<LINE>(pos),
+            None => {
+                if is_chosen {
+                    self.chosen.item::<LINE>(pos);
+                }
+                Some(end)
+            }
         }
-        Some(end)
     }
 
     fn minutes(&self) -> usize {
-        self.tally.minutes.len()
+        self.chosen.minutes()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::field::Field;
     use crate::batch::filter::Filter;
-    use crate::batch::number::Number;
-    use crate::batch::raw::RawValue;
     use crate::batch::whole::summarize;
 
     const NOW_MS: u64 = 1_766_944_980_000;
@@ -260,22 +289,5 @@ mod tests {
             let want = summarize(bad, format, &limits, NOW_MS).unwrap_err();
             assert_eq!(counter.add_where(bad, format, &mut finder), Err(want));
         }
-    }
-
-    #[test]
-    fn entries_read_elsewhere_count_as_json_does() {
-        let limits = Limits::default();
-        let mut counter = Counter::new(&limits, NOW_MS, 1 << 10);
-        let mut entry = RawEntry::default();
-        entry.set(Field::RECEIVED_AT, RawValue::Number(Number::from_units(1_766_944_987_250_000, 6)));
-        entry.set(Field::METHOD, RawValue::text("get"));
-        entry.set(Field::PATH, RawValue::text("/a?b"));
-        assert_eq!(counter.add(&entry, |_| true), Err(ItemError::Missing(Field::USER_AGENT)));
-        entry.set(Field::USER_AGENT, RawValue::text("curl/8"));
-        entry.set(Field::STATUS, RawValue::Number(Number::from_units(1_000, 0)));
-        counter.add(&entry, |entry| entry.path == "/a" && entry.status.is_none()).unwrap();
-        counter.add(&entry, |_| false).unwrap();
-        let json = br#"{"receivedAt":"2025-12-28T18:03:07.25Z","method":"GET","path":"/a","userAgent":"curl/8","status":"x"}"#;
-        assert_eq!(counter.take(), summarize(json, Format::Ndjson, &limits, NOW_MS).unwrap());
     }
 }

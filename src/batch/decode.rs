@@ -20,7 +20,6 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encoding {
-    /// As it is.
     Identity,
     /// RFC 1952, one member or several.
     Gzip,
@@ -45,13 +44,9 @@ impl Encoding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DecodeError {
     /// More decoded bytes than allowed.
-    TooLarge {
-        /// The limit.
-        limit_bytes: usize,
-    },
+    TooLarge { limit_bytes: usize },
     /// Not a complete stream of this coding.
     Undecodable {
-        /// The coding.
         encoding: Encoding,
         /// What the decoder said.
         reason: String,
@@ -89,9 +84,6 @@ impl From<Exhausted> for DecodeError {
 ///
 /// `charge` grows, before memory is taken, to cover what it held plus the decoded bytes (twice for zstd, whose
 /// decoder keeps its own copy of what it may look back on).
-///
-/// # Errors
-/// See [`DecodeError`].
 pub fn decode<'a>(
     encoding: Encoding,
     raw: &'a [u8],

@@ -30,10 +30,3 @@ pub struct Entry<'a> {
     /// The keys of the text dimensions, in the order of [`crate::dimension::TEXTS`].
     pub texts: [Option<&'a str>; TEXT_COUNT],
 }
-
-impl Entry<'_> {
-    /// Whether it has anything that measures sum up beside the number of requests.
-    pub fn is_measured(&self) -> bool {
-        self.status.is_some() || self.response_bytes.is_some() || self.duration_micros.is_some()
-    }
-}

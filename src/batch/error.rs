@@ -32,19 +32,14 @@ pub enum BatchError {
     NoEntries,
     /// More items than one batch may have.
     TooManyEntries {
-        /// The limit.
         max_entries: usize,
     },
     /// More distinct minutes than one batch may have.
     TooManyMinutes {
-        /// The limit.
         max_minutes: usize,
     },
-    /// One item is wrong.
     Item {
-        /// Which.
         at: ItemPlace,
-        /// What is wrong with it.
         error: ItemError,
     },
 }
@@ -61,7 +56,6 @@ pub enum ItemPlace {
 /// Why an item is not an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemError {
-    /// It is not JSON.
     NotJson {
         /// The parser's words.
         what: String,
@@ -84,12 +78,10 @@ pub enum ItemError {
     TimeOutOfRange,
     /// `receivedAt` is too far in the future.
     TooFarAhead {
-        /// The clock.
         now_ms: u64,
     },
     /// The method is empty, too long or has characters that a method cannot have.
     NotAMethod,
-    /// The path is empty.
     EmptyPath,
     /// More than one value on a line.
     TextAfterItem,

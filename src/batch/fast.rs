@@ -15,6 +15,7 @@ use super::client::ClientAddress;
 use super::field::Field;
 use super::intern::BLOCK;
 use super::json::{Place, raw_entry, read_object, value_end};
+use super::layout::Layout;
 use super::number::Number;
 use super::rules::{self, Optional, Rules};
 use super::scan::{plain_end, short_plain, short_target};
@@ -29,6 +30,7 @@ pub(super) struct FastReader<'t, 'r> {
     rules: &'r Rules<'r>,
     caches: &'r mut Caches,
     tally: &'r mut Tally,
+    layout: Layout,
     places: Vec<Place>,
     /// Entries taken but not yet counted: `taken` of them, less than a block. Behind them lies the one being read.
     pending: [Pending; BLOCK],
@@ -56,7 +58,16 @@ impl<'t, 'r> FastReader<'t, 'r> {
         caches: &'r mut Caches,
         tally: &'r mut Tally,
     ) -> Self {
-        Self { bytes, rules, caches, tally, places: Vec::new(), pending: [Pending::NONE; BLOCK], taken: 0 }
+        Self {
+            bytes,
+            rules,
+            caches,
+            tally,
+            layout: Layout::default(),
+            places: Vec::new(),
+            pending: [Pending::NONE; BLOCK],
+            taken: 0,
+        }
     }
 
     /// Counts what is left.
@@ -72,17 +83,14 @@ impl<'t, 'r> FastReader<'t, 'r> {
         let raw = raw_entry(self.bytes, &self.places)?;
         let checked = self.rules.check(&raw).ok()?;
         self.tally.add(&checked.entry(), checked.altered);
-        self.caches.layout.set(self.bytes, start, &self.places, end);
+        self.layout.set(self.bytes, start, &self.places, end);
         Some(end)
     }
 
     /// Reads an item that is laid out as the last one was that was read token by token.
     #[inline(always)]
     fn item_by_layout<const LINE: bool>(&mut self, start: usize) -> Option<usize> {
-        let Caches { times, agents, texts, layout } = &mut *self.caches;
-        if layout.steps.is_empty() {
-            return None;
-        }
+        let Caches { times, agents, texts } = &mut *self.caches;
         let entry = &mut self.pending[self.taken];
         entry.rest = Numbered::NONE;
         let mut values = Values {
@@ -97,20 +105,10 @@ impl<'t, 'r> FastReader<'t, 'r> {
             has_route: false,
             has_texts: false,
         };
-        let mut pos = start;
-        for step in &layout.steps {
-            match step.before.skip(self.bytes, pos) {
-                Some(value) => {
-                    pos = match step.field {
-                        Some(field) => values.read(field, value)?,
-                        None => value_end::<LINE>(self.bytes, value)?,
-                    }
-                }
-                None if step.may_be_left_out => {}
-                None => return None,
-            }
-        }
-        let end = layout.behind.skip(self.bytes, pos)?;
+        let end = self.layout.pass(self.bytes, start, |field, value| match field {
+            Some(field) => values.read(field, value),
+            None => value_end::<LINE>(self.bytes, value),
+        })?;
         if values.has_texts {
             values.drop_equal_keys();
         }
@@ -389,7 +387,7 @@ fn many_digits(bytes: &[u8], pos: usize) -> Option<(u64, usize)> {
     (length <= 18).then(|| (bytes[pos..pos + length].iter().fold(0, add), length))
 }
 
-/// How many of the bytes of a word, the lowest first, are digits before one that is none.
+/// How many of the bytes of a word, the lowest first, are digits before the first that is not.
 #[inline(always)]
 fn digit_bytes(word: u64) -> usize {
     // A digit is 0 to 9 once its upper half is taken off; whatever is not has its highest bit set, or gets it by adding.

@@ -26,9 +26,7 @@ const FIXED_NAMES: [&str; 9] = [
 impl Field {
     /// When the request was received.
     pub const RECEIVED_AT: Field = Field(0);
-    /// Its method.
     pub const METHOD: Field = Field(1);
-    /// Its path.
     pub const PATH: Field = Field(2);
     /// Its user agent. The fields up to here are required.
     pub const USER_AGENT: Field = Field(3);

@@ -9,14 +9,16 @@ use std::ops::Range;
 use super::content::Content;
 use super::field::Field;
 use super::filter::{AgentNames, Filter};
-use super::json::{Place, raw_entry, raw_value, read_object};
+use super::json::{Place, raw_entry, raw_value};
+use super::layout::Layout;
 use super::limits::Limits;
 use super::lines::raw_of_line;
 use super::raw::{RawEntry, RawValue};
 use super::rules::{self, Rules};
+use super::tally::Tally;
 use super::walk::{ItemReader, Piece, walk};
 use crate::dimension::{TEXT_COUNT, text_field};
-use crate::entry::{LineParameters, Outcome};
+use crate::entry::{LineOutcome, LineParameters};
 use crate::model::WindowStart;
 use crate::time;
 
@@ -25,7 +27,12 @@ pub struct Finder<'f> {
     filter: Option<&'f Filter>,
     limits: Limits,
     agents: AgentNames,
-    places: Vec<Place>,
+}
+
+/// An entry that was found.
+pub struct Found<'e> {
+    raw: &'e RawEntry<'e>,
+    rules: &'e Rules<'e>,
 }
 
 /// An entry as it was read: all fields that it has, after their rules.
@@ -33,15 +40,12 @@ pub struct Finder<'f> {
 pub struct ReadEntry {
     /// When the request was received.
     pub received_at_ms: u64,
-    /// The method.
     pub method: String,
     /// The path of the entry itself.
     pub path: String,
     /// The template that it matched.
     pub route: Option<String>,
-    /// The user agent.
     pub user_agent: String,
-    /// The status.
     pub status: Option<u16>,
     /// The length of the answer.
     pub response_bytes: Option<u64>,
@@ -58,7 +62,7 @@ impl<'f> Finder<'f> {
     /// length: they were accepted.
     pub fn new(filter: Option<&'f Filter>, limits: &Limits) -> Self {
         let limits = Limits { max_entries: usize::MAX, max_minutes: usize::MAX, ..limits.clone() };
-        Self { filter, limits, agents: AgentNames::default(), places: Vec::new() }
+        Self { filter, limits, agents: AgentNames::default() }
     }
 
     /// Visits what is found of a body in these minutes: each entry with its place among all. A body that is damaged ends
@@ -68,15 +72,16 @@ impl<'f> Finder<'f> {
         body: &[u8],
         content: &Content,
         minutes: &Range<WindowStart>,
-        visit: &mut dyn FnMut(u32, &RawEntry<'_>),
+        visit: &mut dyn FnMut(u32, Found<'_>),
     ) {
         let format = match content {
             Content::Json(format) => *format,
             Content::Lines(parameters) => return self.find_lines(body, parameters, minutes, visit),
         };
         let limits = self.limits.clone();
-        let rules = Rules::without_clock(&limits);
-        let mut reader = FindingReader { finder: self, bytes: body, rules: &rules, minutes, visit, items: 0 };
+        let rules = &Rules::without_clock(&limits);
+        let choice = Choice::new(self, body, Some(minutes));
+        let mut reader = FindingReader { choice, rules, visit, items: 0 };
         // What was accepted has no end before its end.
         let _ = walk(Piece::whole(body), format, &limits, &mut reader);
     }
@@ -86,16 +91,21 @@ impl<'f> Finder<'f> {
         body: &[u8],
         parameters: &LineParameters,
         minutes: &Range<WindowStart>,
-        visit: &mut dyn FnMut(u32, &RawEntry<'_>),
+        visit: &mut dyn FnMut(u32, Found<'_>),
     ) {
-        let mut reader = parameters.reader(self.limits.keep_query);
+        let Self { filter, limits, agents } = self;
+        let mut limits = limits.clone();
+        limits.keep_query |= parameters.keeps_query();
+        let rules = &Rules::without_clock(&limits);
+        let mut reader = parameters.reader(limits.keep_query);
         let mut items = 0;
-        let mut each = |outcome: Outcome<'_>| {
-            let Outcome::Entry { entry, .. } = outcome else { return };
+        let mut each = |outcome: LineOutcome<'_>| {
+            let LineOutcome::Entry { entry, .. } = outcome else { return };
             let raw = raw_of_line(&entry);
+            let value = |field: Field| raw.get(field).clone();
             let minute = time::minute_of(entry.received_at_micros / 1_000);
-            if minutes.contains(&minute) && self.is_met_by(&raw) {
-                visit(items, &raw);
+            if minutes.contains(&minute) && filter.is_none_or(|filter| filter.matches(value, rules, agents)) {
+                visit(items, Found { raw: &raw, rules });
             }
             items += 1;
         };
@@ -109,16 +119,23 @@ impl<'f> Finder<'f> {
         reader.finish(&mut each);
     }
 
-    /// Whether an entry that was read elsewhere meets the filter.
-    pub fn is_met_by(&mut self, raw: &RawEntry<'_>) -> bool {
-        let rules = Rules::without_clock(&self.limits);
-        self.filter
-            .is_none_or(|filter| filter.matches(|field| raw.get(field).clone(), &rules, &mut self.agents))
+    /// The limits that bodies are read by.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+impl Found<'_> {
+    /// Counts it, unless it would not be accepted.
+    pub(super) fn count(&self, tally: &mut Tally) {
+        if let Ok(checked) = self.rules.check(self.raw) {
+            tally.add(&checked.entry(), checked.altered);
+        }
     }
 
     /// All that is read of an entry; `None` for one that would not be accepted.
-    pub fn read(&self, raw: &RawEntry<'_>) -> Option<ReadEntry> {
-        let rules = Rules::without_clock(&self.limits);
+    pub fn read(&self) -> Option<ReadEntry> {
+        let Self { raw, rules } = *self;
         let checked = rules.check(raw).ok()?;
         let entry = checked.entry();
         let text = |field: Field| match raw.get(field) {
@@ -147,37 +164,60 @@ impl<'f> Finder<'f> {
     }
 }
 
-/// Goes over the items of one body.
-struct FindingReader<'b, 'r, 'f> {
+/// Goes over the items of one body and tells which are wanted.
+pub(super) struct Choice<'b, 'r, 'f> {
     finder: &'r mut Finder<'f>,
     bytes: &'b [u8],
-    rules: &'r Rules<'r>,
-    minutes: &'r Range<WindowStart>,
-    visit: &'r mut dyn FnMut(u32, &RawEntry<'_>),
-    items: u32,
+    /// `None` for all.
+    minutes: Option<&'r Range<WindowStart>>,
+    layout: Layout,
+    places: Vec<Place>,
 }
 
-impl FindingReader<'_, '_, '_> {
-    /// Whether the item at these places is wanted.
-    fn is_wanted(&mut self) -> bool {
-        let Finder { filter, places, agents, .. } = &mut *self.finder;
-        let bytes = self.bytes;
+impl<'b, 'r, 'f> Choice<'b, 'r, 'f> {
+    pub(super) fn new(
+        finder: &'r mut Finder<'f>,
+        bytes: &'b [u8],
+        minutes: Option<&'r Range<WindowStart>>,
+    ) -> Self {
+        Self { finder, bytes, minutes, layout: Layout::default(), places: Vec::new() }
+    }
+
+    /// The position behind the item at `pos`, and whether it is wanted.
+    pub(super) fn item<const LINE: bool>(&mut self, pos: usize) -> Option<(usize, bool)> {
+        let Self { finder, bytes, minutes, layout, places } = self;
+        let end = layout.read_object::<LINE>(bytes, pos, places)?;
         let value = |field: Field| {
             let place = places.iter().find(|place| place.field == Some(field));
             place.and_then(|place| raw_value(&bytes[place.start..place.end])).unwrap_or_default()
         };
-        let ms = self.rules.received_at(&value(Field::RECEIVED_AT));
-        ms.is_ok_and(|ms| self.minutes.contains(&time::minute_of(ms)))
-            && filter.is_none_or(|filter| filter.matches(value, self.rules, agents))
+        let Finder { filter, limits, agents } = &mut **finder;
+        let rules = Rules::without_clock(limits);
+        let is_in_range = |minutes: &Range<WindowStart>| {
+            let ms = rules.received_at(&value(Field::RECEIVED_AT));
+            ms.is_ok_and(|ms| minutes.contains(&time::minute_of(ms)))
+        };
+        // Most entries are in the range.
+        let is_wanted = filter.is_none_or(|filter| filter.matches(value, &rules, agents))
+            && minutes.is_none_or(is_in_range);
+        Some((end, is_wanted))
     }
+}
+
+/// Visits the items of one body that are wanted.
+struct FindingReader<'b, 'r, 'f> {
+    choice: Choice<'b, 'r, 'f>,
+    rules: &'r Rules<'r>,
+    visit: &'r mut dyn FnMut(u32, Found<'_>),
+    items: u32,
 }
 
 impl ItemReader for FindingReader<'_, '_, '_> {
     fn item<const LINE: bool>(&mut self, pos: usize) -> Option<usize> {
-        let end = read_object::<LINE>(self.bytes, pos, &mut self.finder.places)?;
-        if self.is_wanted() {
-            let raw = raw_entry(self.bytes, &self.finder.places)?;
-            (self.visit)(self.items, &raw);
+        let (end, is_wanted) = self.choice.item::<LINE>(pos)?;
+        if is_wanted {
+            let raw = raw_entry(self.choice.bytes, &self.choice.places)?;
+            (self.visit)(self.items, Found { raw: &raw, rules: self.rules });
         }
         self.items += 1;
         Some(end)
@@ -213,14 +253,13 @@ mod tests {
     fn found(filter: &str, minutes: Range<WindowStart>) -> Vec<(u32, ReadEntry)> {
         let filter = Filter::parse(filter).unwrap();
         let limits = Limits::default();
-        let reader = Finder::new(None, &limits);
         let mut found = Vec::new();
         Finder::new(Some(&filter), &limits).find(
             body().as_bytes(),
             &Content::Json(Format::Ndjson),
             &minutes,
-            &mut |place, raw| {
-                found.push((place, reader.read(raw).unwrap()));
+            &mut |place, entry| {
+                found.push((place, entry.read().unwrap()));
             },
         );
         found
@@ -247,14 +286,8 @@ mod tests {
         let limits = Limits::default();
         let filter = Filter::parse("status=400").unwrap();
         let mut counter = Counter::new(&limits, time::LAST_MS, 1 << 12);
-        Finder::new(Some(&filter), &limits).find(
-            body().as_bytes(),
-            &Content::Json(Format::Ndjson),
-            &ALL,
-            &mut |_, raw| {
-                counter.add(raw, |_| true).unwrap();
-            },
-        );
+        let (content, mut finder) = (Content::Json(Format::Ndjson), Finder::new(Some(&filter), &limits));
+        counter.add_found(body().as_bytes(), &content, &ALL, &mut finder);
         let text = body();
         let alone: Vec<&str> = text.lines().filter(|line| line.contains("\"400\"")).collect();
         let expected =
@@ -274,13 +307,13 @@ mod tests {
         let lines = Content::named("log-lines", Some("")).unwrap();
         let limits = Limits::default();
         let filter = Filter::parse("status=503,family=curl").unwrap();
-        let reader = Finder::new(None, &limits);
         let (mut found, mut counter) = (Vec::new(), Counter::new(&limits, time::LAST_MS, 1 << 12));
-        Finder::new(Some(&filter), &limits).find(log.as_bytes(), &lines, &ALL, &mut |place, raw| {
-            let entry = reader.read(raw).unwrap();
+        let mut finder = Finder::new(Some(&filter), &limits);
+        finder.find(log.as_bytes(), &lines, &ALL, &mut |place, entry| {
+            let entry = entry.read().unwrap();
             found.push((place, entry.method, entry.path, entry.client.unwrap()));
-            counter.add(raw, |_| true).unwrap();
         });
+        counter.add_found(log.as_bytes(), &lines, &ALL, &mut finder);
         let text = |text: &str| text.to_owned();
         assert_eq!(
             found,
@@ -291,6 +324,26 @@ mod tests {
         );
         let alone: Vec<&str> = log.lines().filter(|line| line.contains(" 503 ")).collect();
         let expected = lines.summarize(alone.join("\n").as_bytes(), &limits, time::LAST_MS).unwrap();
+        assert_eq!(counter.take().summary, expected.summary);
+    }
+
+    #[test]
+    fn lines_that_keep_their_queries_are_chosen_shown_and_counted_with_them() {
+        let log = "192.0.2.7 - - [28/Dec/2025:18:03:07 +0000] \"GET /a?q=1 HTTP/1.1\" 200 7 \"-\" \"curl/8\"\n\
+                   192.0.2.7 - - [28/Dec/2025:18:03:08 +0000] \"GET /a?q=2 HTTP/1.1\" 200 7 \"-\" \"curl/8\"\n";
+        let lines = Content::named("log-lines", Some("keep-query=true")).unwrap();
+        let limits = Limits::default();
+        let filter = Filter::parse("path=/a?q=2").unwrap();
+        let mut finder = Finder::new(Some(&filter), &limits);
+        let mut found = Vec::new();
+        finder.find(log.as_bytes(), &lines, &ALL, &mut |place, entry| {
+            found.push((place, entry.read().unwrap().path));
+        });
+        assert_eq!(found, [(1, "/a?q=2".to_owned())]);
+        let mut counter = Counter::new(&limits, time::LAST_MS, 1 << 12);
+        counter.add_found(log.as_bytes(), &lines, &ALL, &mut finder);
+        let (_, alone) = log.split_once('\n').unwrap();
+        let expected = lines.summarize(alone.as_bytes(), &limits, time::LAST_MS).unwrap();
         assert_eq!(counter.take().summary, expected.summary);
     }
 }

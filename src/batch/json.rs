@@ -62,7 +62,6 @@ pub(super) fn raw_entry<'b>(bytes: &'b [u8], places: &[Place]) -> Option<RawEntr
     Some(entry)
 }
 
-/// The value whose JSON this is.
 pub(super) fn raw_value(json: &[u8]) -> Option<RawValue<'_>> {
     Some(match json {
         [b'n', ..] => RawValue::Null,

@@ -11,7 +11,7 @@
 use wide::u8x16;
 
 use super::field::Field;
-use super::json::Place;
+use super::json::{Place, read_object, value_end};
 use super::scan::halves;
 
 /// Fields that a layout may have; entries with more are read token by token.
@@ -23,23 +23,23 @@ const STRETCH_BYTES: usize = 32;
 #[derive(Default)]
 pub(super) struct Layout {
     /// Before each value.
-    pub(super) steps: Vec<Step>,
+    steps: Vec<Step>,
     /// Behind the last value.
-    pub(super) behind: Stretch,
+    behind: Stretch,
 }
 
 /// One field of an item.
-pub(super) struct Step {
+struct Step {
     /// From the end of the value before it to its own value.
-    pub(super) before: Stretch,
+    before: Stretch,
     /// The known field it is.
-    pub(super) field: Option<Field>,
+    field: Option<Field>,
     /// Whether an item without it may be an entry all the same.
-    pub(super) may_be_left_out: bool,
+    may_be_left_out: bool,
 }
 
 /// Bytes to compare with.
-pub(super) struct Stretch {
+struct Stretch {
     text: [u8x16; 2],
     /// A bit for each byte of the text above.
     wanted: u32,
@@ -69,6 +69,53 @@ impl Layout {
         }
         self.behind = Stretch::of(&bytes[last.end..end]);
     }
+
+    /// As [`read_object`], and mostly without reading keys: where the object at `start` is laid out as the one before.
+    pub(super) fn read_object<const LINE: bool>(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        places: &mut Vec<Place>,
+    ) -> Option<usize> {
+        if let Some(end) = self.places::<LINE>(bytes, start, places) {
+            return Some(end);
+        }
+        let end = read_object::<LINE>(bytes, start, places)?;
+        self.set(bytes, start, places, end);
+        Some(end)
+    }
+
+    fn places<const LINE: bool>(&self, bytes: &[u8], start: usize, places: &mut Vec<Place>) -> Option<usize> {
+        places.clear();
+        self.pass(bytes, start, |field, start| {
+            let end = value_end::<LINE>(bytes, start)?;
+            places.push(Place { field, start, end });
+            Some(end)
+        })
+    }
+
+    /// Goes from value to value of the item at `start`, and gives the position behind it. `pass_value` is told each value's field
+    /// and position, and gives the position behind the value. `None` where it does, or where the item is laid out differently.
+    #[inline(always)]
+    pub(super) fn pass(
+        &self,
+        bytes: &[u8],
+        start: usize,
+        mut pass_value: impl FnMut(Option<Field>, usize) -> Option<usize>,
+    ) -> Option<usize> {
+        if self.steps.is_empty() {
+            return None;
+        }
+        let mut pos = start;
+        for step in &self.steps {
+            match step.before.skip(bytes, pos) {
+                Some(value) => pos = pass_value(step.field, value)?,
+                None if step.may_be_left_out => {}
+                None => return None,
+            }
+        }
+        self.behind.skip(bytes, pos)
+    }
 }
 
 impl Stretch {
@@ -82,7 +129,7 @@ impl Stretch {
 
     /// The position behind this stretch, if it stands at `pos`, and not too near the end to be read at once.
     #[inline(always)]
-    pub(super) fn skip(&self, bytes: &[u8], pos: usize) -> Option<usize> {
+    fn skip(&self, bytes: &[u8], pos: usize) -> Option<usize> {
         let [first, second] = halves(bytes.get(pos..)?.first_chunk()?);
         let same = first.simd_eq(self.text[0]).to_bitmask() | second.simd_eq(self.text[1]).to_bitmask() << 16;
         if same & self.wanted != self.wanted {

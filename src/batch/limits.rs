@@ -1,6 +1,6 @@
 //! What a batch may be: its limits, and how its entries are strung together.
 //!
-//! Input: settings. Output: constants and plain values that every way of reading a batch goes by.
+//! Input: settings. Output: constants and plain values that every way of reading a batch obeys.
 
 use std::sync::Arc;
 

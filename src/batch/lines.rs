@@ -19,7 +19,7 @@ use super::rules::{self, Optional, Rules};
 use super::tally::{Client, NO_KEY, Numbered, Tally};
 use super::whole::{Summarized, finish};
 use crate::dimension::{TEXT_COUNT, text_field};
-use crate::entry::{LineParameters, LogEntry, Outcome, Reader, Skip, SkipTally};
+use crate::entry::{LineOutcome, LineParameters, LogEntry, Reader, Skip, SkipTally};
 use crate::time;
 
 /// Texts of one dimension whose keys are remembered; a site has few hosts, and its referrers come again and again.
@@ -241,13 +241,13 @@ impl LinePass<'_> {
     pub(super) fn line(&mut self, line: Option<&[u8]>) -> Result<(), BatchError> {
         self.number += u64::from(line.is_some());
         let Self { reader, counter, rules, tally, skips, number } = self;
-        let mut each = |outcome: Outcome<'_>| match outcome {
-            Outcome::Entry { entry, .. } => {
+        let mut each = |outcome: LineOutcome<'_>| match outcome {
+            LineOutcome::Entry { entry, .. } => {
                 if let Err(reason) = counter.add(&entry, rules, tally) {
                     skips.add(reason, *number, entry.path.as_bytes());
                 }
             }
-            Outcome::Skipped { reason, line } => skips.add(reason, *number, line),
+            LineOutcome::Skipped { reason, line } => skips.add(reason, *number, line),
         };
         match line {
             Some(line) => reader.line(line, &mut each),
@@ -322,8 +322,8 @@ mod tests {
             lines()
         );
         let mut ndjson = Vec::new();
-        let each = &mut |outcome: Outcome<'_>| {
-            if let Outcome::Entry { entry, .. } = outcome {
+        let each = &mut |outcome: LineOutcome<'_>| {
+            if let LineOutcome::Entry { entry, .. } = outcome {
                 write_ndjson(&entry, &mut ndjson);
             }
         };

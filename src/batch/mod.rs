@@ -46,7 +46,7 @@ pub use entry::Entry;
 pub use error::{BatchError, ItemError, ItemPlace};
 pub use field::{Altered, Field};
 pub use filter::{Filter, FilterError};
-pub use finder::{Finder, ReadEntry};
+pub use finder::{Finder, Found, ReadEntry};
 pub use limits::{
     Format, Limits, MAX_AGENT_BYTES, MAX_FUTURE_MS, MAX_MINUTES, MAX_PATH_BYTES, fixed_visitor_key,
     visitor_key,

@@ -33,14 +33,16 @@ const NO_RULE: usize = usize::MAX;
 pub struct PathRules {
     root: Node,
     /// By rule; `None` for the word `ids`.
-    templates: Vec<Option<Template>>,
+    templates: Vec<Option<RuleTemplate>>,
     /// The first rule of the word `ids`, or [`NO_RULE`].
     ids: usize,
+    /// The rules as they were given: a JSON list.
+    text: String,
 }
 
 /// What a rule makes of the paths that it matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Template {
+struct RuleTemplate {
     /// `None` for any.
     method: Option<Box<str>>,
     path: Box<str>,
@@ -80,12 +82,12 @@ pub fn counted_path(rules: &PathRules, method: &str, path: &str) -> Result<Strin
     let limits = Limits::default();
     let method = rules::method(method)?;
     let (path, _) = Rules::new(&limits, 0).path(path)?;
-    Ok(rules.template(&method, path, &mut String::new()).unwrap_or(path).to_owned())
+    Ok(rules.counted(&method, (path, false), &mut String::new()).to_owned())
 }
 
 impl Default for PathRules {
     fn default() -> Self {
-        Self { root: Node::default(), templates: Vec::new(), ids: NO_RULE }
+        Self { root: Node::default(), templates: Vec::new(), ids: NO_RULE, text: "[]".to_owned() }
     }
 }
 
@@ -96,10 +98,29 @@ impl PathRules {
     /// The first invalid rule, and why.
     pub fn new<'r>(rules: impl IntoIterator<Item = &'r str>) -> Result<Self, PathRuleError> {
         let mut compiled = Self::default();
+        let mut given = Vec::new();
         for (number, rule) in rules.into_iter().enumerate() {
             compiled.add(number, rule).map_err(|why| PathRuleError { rule: rule.to_owned(), why })?;
+            given.push(rule);
         }
+        compiled.text = serde_json::to_string(&given).expect("a list of texts is written into memory");
         Ok(compiled)
+    }
+
+    /// The rules as text, for other processes that count by them.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Reads what [`text`](Self::text) gave.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let rules: Vec<String> = serde_json::from_str(text).ok()?;
+        Self::new(rules.iter().map(String::as_str)).ok()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.templates.is_empty()
     }
 
     fn add(&mut self, number: usize, rule: &str) -> Result<(), &'static str> {
@@ -127,7 +148,7 @@ impl PathRules {
                 Segment::Rest if after.is_some() => return Err("{*name} must be the last segment"),
                 Segment::Rest => {
                     node.rests.push(number);
-                    self.templates.push(Some(Template { method, path: template.into() }));
+                    self.templates.push(Some(RuleTemplate { method, path: template.into() }));
                     return Ok(());
                 }
                 Segment::Parameter => node = node.parameter.get_or_insert_default(),
@@ -136,8 +157,19 @@ impl PathRules {
             rest = after;
         }
         node.ends.push(number);
-        self.templates.push(Some(Template { method, path: template.into() }));
+        self.templates.push(Some(RuleTemplate { method, path: template.into() }));
         Ok(())
+    }
+
+    /// What a path, or the route that is given in its place, counts under. `method` and `buffer` are as for
+    /// [`PathRules::template`].
+    pub(super) fn counted<'t>(
+        &'t self,
+        method: &str,
+        (path, is_route): (&'t str, bool),
+        buffer: &'t mut String,
+    ) -> &'t str {
+        if is_route { path } else { self.template(method, path, buffer).unwrap_or(path) }
     }
 
     /// The template that a path counts under, at most [`MAX_PATH_BYTES`] with the query string if there is one; `None` where

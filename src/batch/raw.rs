@@ -13,11 +13,8 @@ pub enum RawValue<'a> {
     /// The entry does not have the field.
     #[default]
     Missing,
-    /// `null`.
     Null,
-    /// A text.
     Text(RawText<'a>),
-    /// A number.
     Number(Number),
     /// `true`, `false`, an array or an object.
     Other,
@@ -26,7 +23,6 @@ pub enum RawValue<'a> {
 /// A text, without escapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawText<'a> {
-    /// The text.
     pub text: Cow<'a, str>,
     /// Bytes that were no UTF-8, or halves of surrogate pairs, stand in it as U+FFFD.
     pub is_replaced: bool,

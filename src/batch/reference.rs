@@ -87,7 +87,7 @@ impl<'t> de::Deserialize<'t> for Item<'t> {
 
 struct ItemVisitor;
 
-/// The visits of scalars: they are no objects.
+/// The visits of scalars: none is an object.
 macro_rules! not_an_object {
     ($($visit:ident($value:ty)),+) => {
         $(fn $visit<E: de::Error>(self, _: $value) -> Result<Self::Value, E> {

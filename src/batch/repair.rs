@@ -1,4 +1,4 @@
-//! A body as text: what is no UTF-8, and halves of surrogate pairs, become U+FFFD, and where is remembered.
+//! A body as text: bytes that are not UTF-8 and halves of surrogate pairs become U+FFFD, and their places are remembered.
 //!
 //! Input: the bytes of a body. Output: text that serde_json can read, and for any part of it whether something in it was
 //! replaced. Never: a change of anything else; text that needs no repair is borrowed as it is.
@@ -24,7 +24,7 @@ struct Replaced {
     body_end: usize,
 }
 
-/// What stands for something that is no text.
+/// What stands for bytes that are not UTF-8.
 const REPLACEMENT: &str = "\u{fffd}";
 /// The same as an escape, as long as the escape of half a surrogate pair.
 const REPLACEMENT_ESCAPE: &str = "\\ufffd";

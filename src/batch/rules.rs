@@ -215,7 +215,7 @@ fn optional<'e, T>(
     }
 }
 
-/// Whether the trimmed text of an optional field says that there is none.
+/// Whether the trimmed text of an optional field stands for a missing value.
 pub(super) fn is_absent(trimmed: &str) -> bool {
     matches!(trimmed, "" | "-")
 }
@@ -247,7 +247,6 @@ pub(super) fn user_agent(text: &str) -> (&str, bool) {
     cut(trim(text), MAX_AGENT_BYTES)
 }
 
-/// The status.
 #[inline(always)]
 pub(super) fn status(number: Number) -> Option<u16> {
     number.integer(MAX_STATUS).map(|status| status as u16)

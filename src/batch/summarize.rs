@@ -5,14 +5,19 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::intern::Interner;
-use super::tally::{KeyTally, Requests, RowSums, SumPlace, Tally};
+use super::tally::{KeyTally, Minute, Requests, RowSums, SumPlace, Tally};
 use crate::dimension::{DIMENSIONS, PATH, TEXTS, USER_AGENT};
 use crate::measures::{CELL_COUNT, Cell, MeasureRows, Measures, saturating_sum};
 use crate::model::{
     Counts, CustomerId, Insight, KeyCount, KeyCounts, KeyTable, Keys, Summary, WindowId, WindowSize,
     WindowStart,
 };
+
+/// From so many entries on, far more than a batch has, minutes are put in order by all threads of the pool.
+const PARALLEL_FROM_ENTRIES: u32 = 200_000;
 
 /// Turns a tally into a summary.
 pub(super) fn to_summary(mut tally: Tally) -> Summary {
@@ -27,20 +32,16 @@ pub(super) fn to_summary(mut tally: Tally) -> Summary {
         by.counts.sort();
         by.sums.sort();
     }
-    let mut order: Vec<(WindowStart, u32)> =
-        tally.minutes.iter().map(|minute| minute.start).zip(0..).collect();
-    order.sort_unstable();
-    let mut totals = CellTotals::default();
-    let mut minutes = Vec::with_capacity(order.len());
-    for (start, row) in order {
+    let mut order: Vec<(u32, Minute)> = (0..).zip(std::mem::take(&mut tally.minutes)).collect();
+    order.sort_unstable_by_key(|(_, minute)| minute.start);
+    let counts_of = |totals: &mut CellTotals, (row, minute): (u32, Minute)| {
         let mut counts = Counts::default();
         for (dimension, by) in counts.by.iter_mut().enumerate() {
             *by = key_counts(&tally.by[dimension], row, &ranks[dimension], keys.tables[dimension].len());
         }
-        let minute = &mut tally.minutes[row as usize];
         counts.robots.requests = counts.by[PATH].rows.iter().map(|row| u64::from(row.robots)).sum();
-        counts.robots.measures = std::mem::take(&mut minute.robots);
-        counts.visitors = std::mem::take(&mut minute.visitors);
+        counts.robots.measures = minute.robots;
+        counts.visitors = minute.visitors;
         counts.all.requests = counts.by[PATH].requests();
         counts.all.measures = totals.of(&counts.by[PATH].measures);
         assert_eq!(
@@ -48,8 +49,14 @@ pub(super) fn to_summary(mut tally: Tally) -> Summary {
             counts.all.requests,
             "an entry has one path and one family"
         );
-        minutes.push((start, Arc::new(counts)));
-    }
+        (minute.start, Arc::new(counts))
+    };
+    let minutes = if tally.entries > PARALLEL_FROM_ENTRIES {
+        order.into_par_iter().map_init(CellTotals::default, counts_of).collect()
+    } else {
+        let mut totals = CellTotals::default();
+        order.into_iter().map(|minute| counts_of(&mut totals, minute)).collect()
+    };
     Summary { entries: tally.entries, keys: Arc::new(keys), minutes }
 }
 

@@ -24,11 +24,10 @@ pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// A batch reduced to its summary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summarized {
-    /// The counts.
     pub summary: Summary,
     /// What had to be altered to count it.
     pub altered: Altered,
-    /// Lines that are no entries; of JSON there are none.
+    /// Lines that are not entries; of JSON there are none.
     pub skips: SkipTally,
 }
 

@@ -92,10 +92,10 @@ impl ServerAnswer {
     pub fn description(&self) -> String {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct ErrorBody {
+        struct ServerError {
             error_description: String,
         }
-        match serde_json::from_slice::<ErrorBody>(&self.body) {
+        match serde_json::from_slice::<ServerError>(&self.body) {
             Ok(body) => body.error_description,
             Err(_) => String::from_utf8_lossy(&self.body).chars().take(200).collect(),
         }
@@ -172,12 +172,22 @@ impl ServerClient {
             })
         });
         self.is_connected = answer.is_ok();
-        answer.map_err(ureq::Error::into_io)
+        answer.map_err(|error| explained(error.into_io()))
     }
 }
 
+/// The error, or what to do about one whose text is for developers of TLS.
+fn explained(error: io::Error) -> io::Error {
+    if error.to_string().contains("CaUsedAsEndEntity") {
+        let text = "the server's certificate is one of an authority, as `openssl req -x509` makes it by default: make it \
+                    with `-addext basicConstraints=critical,CA:FALSE`, and trust it by SSL_CERT_FILE";
+        return io::Error::new(error.kind(), text);
+    }
+    error
+}
+
 /// The path of `<PATH>; rel="next"`.
-fn next_page(link: &str) -> Option<&str> {
+pub(crate) fn next_page(link: &str) -> Option<&str> {
     link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"").filter(|path| path.starts_with('/'))
 }
 

@@ -12,11 +12,10 @@ use std::time::Duration;
 use prometheus::HistogramVec;
 use ureq::Agent;
 
-use super::credentials;
+use super::{credentials, http_agent};
 use crate::base::disk::Disk;
 use crate::base::sync;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// For one request. Longer than any query may run.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ERROR_BYTES: u64 = 2 * 1024;
@@ -37,7 +36,6 @@ pub enum DatabaseError {
     Unavailable(String),
     /// ClickHouse refuses the statement.
     Refused {
-        /// The status.
         status: u16,
         /// ClickHouse's message.
         message: String,
@@ -78,16 +76,8 @@ impl ClickHouse {
         if !is_http || url.contains(['?', '#', '@']) {
             return Err("--clickhouse is not http(s)://HOST:PORT".to_owned());
         }
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .timeout_global(Some(REQUEST_TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .build()
-            .into();
         let clickhouse = Self {
-            agent,
+            agent: http_agent(REQUEST_TIMEOUT),
             url: url.trim_end_matches('/').to_owned(),
             database: options.database.clone(),
             user: RwLock::new(None),
@@ -112,9 +102,6 @@ impl ClickHouse {
     }
 
     /// Runs a query. The lines of its answer have at most `limit_bytes` together.
-    ///
-    /// # Errors
-    /// See [`DatabaseError`].
     pub fn select(
         &self,
         sql: &str,
@@ -138,9 +125,6 @@ impl ClickHouse {
     }
 
     /// Whether the database answers.
-    ///
-    /// # Errors
-    /// See [`DatabaseError`].
     pub fn check(&self) -> Result<(), DatabaseError> {
         let sql = "SELECT 1 FROM minute_totals LIMIT 0";
         self.send("check", sql, &[], &[]).map(drop)
@@ -188,7 +172,6 @@ fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n")
 }
 
-/// The lines of an answer.
 pub struct AnswerLines {
     reader: BufReader<std::io::Take<Box<dyn Read>>>,
     left_bytes: u64,
@@ -205,9 +188,6 @@ pub enum LineError {
 
 impl AnswerLines {
     /// Reads the next line into `line`, without its line feed; `false` at the end.
-    ///
-    /// # Errors
-    /// See [`LineError`].
     pub fn next(&mut self, line: &mut Vec<u8>) -> Result<bool, LineError> {
         line.clear();
         let read = self.reader.read_until(b'\n', line);

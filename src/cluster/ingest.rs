@@ -1,30 +1,38 @@
 //! The intake of a cluster: a batch is durable when its body is in the object store under its id and its event is in
 //! `batch-ingested` on all replicas. Only then is it answered 202.
 //!
-//! The conditional PUT decides who is first. Whoever finds the object there compares fingerprints: another body is 422;
-//! the same one is answered 409 after its event was emitted **again**, because whoever was first may have died between
+//! Path rules are applied when a batch is taken: their text is stored before the batch and named in its metadata and its event, so
+//! that workers, retries and `reconcile` count by the same rules, whatever rules hold by then. Rates hold per process.
+//!
+//! The conditional PUT decides who is first. An ingest that finds the object there compares fingerprints: another body is 422;
+//! the same one is answered 409 after its event was emitted **again**, because the first one may have died between
 //! the two steps. Everything behind the topic counts a batch id once, however often its event comes.
 //!
-//! The event is always made from the object's metadata, so that it is the same whoever emits it: a retry may be coded
+//! The event is always made from the object's metadata, so that every process makes the same: a retry may be coded
 //! differently, and come when other limits are in force.
 //!
 //! What is refused with 503 may still be counted, once: the client is asked to send it again, and gets 409 then. A batch
 //! without a key of its own cannot be sent again under its id, so nobody ever makes up for an event of it that is
-//! missing; see [`super::reconcile`].
+//! missing; of all others [`super::unsettled`] says which they may be, for [`super::reconcile`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backoff;
 use super::kafka::EventLog;
 use super::metrics::IngestMetrics;
 use super::names;
 use super::probe::Probe;
+use super::raw;
 use super::records::{BatchEvent, MadeBy};
-use super::retry::Backoff;
-use super::s3::{ObjectStore, Put, StoreError};
+use super::s3::{Metadata, ObjectError, ObjectStore, Put, StoreError};
 use super::shared_secret::SharedSecret;
+use super::span::MinuteSpan;
+use super::texts::SharedTexts;
+use super::unsettled::{Unsettled, UnsettledBatch};
 use crate::base::secret::Subkey;
 use crate::batch::{Encoding, Limits};
+use crate::entry::LineParameters;
 use crate::intake::{CheckedBatch, DeletionOutcome, Health, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
@@ -35,7 +43,8 @@ pub struct ClusterIntake {
     store: Arc<ObjectStore>,
     events: Arc<EventLog>,
     secret: Arc<SharedSecret>,
-    limits: Limits,
+    texts: SharedTexts,
+    unsettled: Unsettled,
     /// Time for the object store to take a batch, with all tries.
     store_timeout: Duration,
     probe: Probe,
@@ -48,8 +57,7 @@ pub struct IntakeParts {
     pub store: Arc<ObjectStore>,
     pub events: Arc<EventLog>,
     pub secret: Arc<SharedSecret>,
-    /// What batches were checked against.
-    pub limits: Limits,
+    pub unsettled: Unsettled,
     /// Time for the object store to take a batch, with all tries.
     pub store_timeout: Duration,
     pub probe: Probe,
@@ -68,16 +76,18 @@ enum HeldBatch {
 
 impl ClusterIntake {
     pub fn new(parts: IntakeParts) -> Self {
-        let IntakeParts { store, events, secret, limits, store_timeout, probe, metrics } = parts;
+        let IntakeParts { store, events, secret, unsettled, store_timeout, probe, metrics } = parts;
         let ingest_metrics = IngestMetrics::new(&metrics);
-        // The others are the same for every process, or change no result.
-        let Limits { max_entries, keep_query, .. } = limits;
-        let limits = Limits { max_entries, keep_query, ..Limits::default() };
-        Self { store, events, secret, limits, store_timeout, probe, metrics, ingest_metrics }
+        let texts = SharedTexts::new(Arc::clone(&store), secret.texts());
+        Self { store, events, secret, texts, unsettled, store_timeout, probe, metrics, ingest_metrics }
     }
 
-    fn event_of(&self, batch: &CheckedBatch<'_>) -> BatchEvent {
-        BatchEvent {
+    fn event_of(&self, batch: &CheckedBatch<'_>) -> Result<BatchEvent, StoreError> {
+        let rules = batch.limits.path_rules.as_ref().filter(|rules| !rules.is_empty());
+        let path_rules = rules.map(|rules| self.texts.put(batch.customer, rules.text())).transpose()?;
+        // The others are the same for every process, or change no result.
+        let Limits { max_entries, keep_query, .. } = *batch.limits;
+        Ok(BatchEvent {
             customer: batch.customer.clone(),
             batch_id: batch.batch_id.clone(),
             fingerprint: batch.content.fingerprint(batch.body),
@@ -86,19 +96,20 @@ impl ClusterIntake {
             entries: batch.summary.entries,
             body_bytes: u32::try_from(batch.body.len()).expect("bodies are limited to less than 4 GiB"),
             received_at_ms: batch.received_at_ms,
-            limits: self.limits.clone(),
-        }
+            minutes: MinuteSpan::of(&batch.summary),
+            path_rules,
+            limits: Limits { max_entries, keep_query, ..Limits::default() },
+        })
     }
 
     /// Has the object store hold the batch, or finds out what it holds instead.
     fn store(&self, event: BatchEvent, id_by: MadeBy, body: &[u8]) -> Result<HeldBatch, Reason> {
-        let key = names::raw_key(&event.customer, &event.batch_id);
-        let metadata = event.metadata(id_by);
-        let mut backoff = Backoff::within(self.store_timeout);
+        let key = event.raw_key();
+        let mut tries = backoff(Some(self.store_timeout));
         // After a lost answer the object that is found may be our own.
         let mut lost_answer = false;
         loop {
-            let error = match self.store.put_if_absent(&key, body, &metadata) {
+            let error = match self.put(&key, &event, id_by, body) {
                 Ok(Put::Stored) => return Ok(HeldBatch::Ours(event)),
                 Ok(Put::Exists) => match self.found(&key, &event) {
                     Ok(Some(HeldBatch::Same(first))) if lost_answer && first == event => {
@@ -115,7 +126,7 @@ impl ClusterIntake {
                 }
             };
             let again = matches!(error, StoreError::Unavailable(_));
-            if !again || !backoff.wait() {
+            if !again || !tries.wait() {
                 log::warn!("batch {} of {}: {error}", event.batch_id, event.customer);
                 return Err(Reason::ObjectStore);
             }
@@ -123,16 +134,34 @@ impl ClusterIntake {
         }
     }
 
+    fn put(&self, key: &str, event: &BatchEvent, id_by: MadeBy, body: &[u8]) -> Result<Put, StoreError> {
+        let parameters_in =
+            event.long_parameters().map(|text| self.texts.put(&event.customer, text)).transpose()?;
+        self.store.put_if_absent(key, body, &event.metadata(id_by, parameters_in))
+    }
+
     /// Compares what is there with what came.
     fn found(&self, key: &str, event: &BatchEvent) -> Result<Option<HeldBatch>, StoreError> {
         let Some(metadata) = self.store.head(key)? else { return Ok(None) };
-        match BatchEvent::from_metadata(event.batch_id.clone(), |name| metadata.get(name)) {
-            Ok((first, _)) if first.fingerprint == event.fingerprint => Ok(Some(HeldBatch::Same(first))),
-            Ok(_) => Ok(Some(HeldBatch::Other)),
-            Err(error) => {
-                // Somebody else writes into the bucket. To guess would be to count twice or never.
-                Err(StoreError::Refused { status: 200, message: format!("{key} is not of ours: {error}") })
-            }
+        let first = self.stored_event(key, &event.batch_id, &metadata)?;
+        Ok(Some(match first.fingerprint == event.fingerprint {
+            true => HeldBatch::Same(first),
+            false => HeldBatch::Other,
+        }))
+    }
+
+    /// The event of the batch that is there. Where somebody else writes into the bucket, to guess would be to count twice or
+    /// never.
+    fn stored_event(
+        &self,
+        key: &str,
+        batch_id: &BatchId,
+        metadata: &Metadata,
+    ) -> Result<BatchEvent, StoreError> {
+        match raw::event_of(&self.store, key, batch_id.clone(), metadata) {
+            Ok((event, _)) => Ok(event),
+            Err(ObjectError::Store(error)) => Err(error),
+            Err(ObjectError::Unusable(message)) => Err(StoreError::Refused { status: 200, message }),
         }
     }
 
@@ -146,14 +175,26 @@ impl ClusterIntake {
 
 impl Intake for ClusterIntake {
     fn take(&self, batch: CheckedBatch<'_>) -> Outcome {
-        let event = self.event_of(&batch);
+        let unavailable = |error: StoreError| {
+            log::warn!("batch {} of {}: {error}", batch.batch_id, batch.customer);
+            Outcome::Unavailable(Reason::ObjectStore)
+        };
+        let prepared = self.secret.prove(&self.store).and_then(|()| self.event_of(&batch));
+        let event = match prepared {
+            Ok(event) => event,
+            Err(error) => return unavailable(error),
+        };
         let id_by = if batch.server_made_id { MadeBy::Server } else { MadeBy::Client };
         let body = batch.coded.map_or(batch.body, |(_, raw)| raw);
         let (entries, body_bytes, received_at_ms) = (event.entries, event.body_bytes, event.received_at_ms);
-        if let Err(error) = self.secret.prove(&self.store) {
-            log::warn!("batch {} of {}: {error}", event.batch_id, event.customer);
-            return Outcome::Unavailable(Reason::ObjectStore);
-        }
+        // Nothing is ever made up for a batch whose id the server made.
+        let noted = match id_by {
+            MadeBy::Server => None,
+            MadeBy::Client => match self.unsettled.note(names::stem(batch.customer, batch.batch_id)) {
+                Ok(noted) => Some(noted),
+                Err(error) => return unavailable(error),
+            },
+        };
         let held = match self.store(event, id_by, body) {
             Ok(held) => held,
             Err(reason) => return Outcome::Unavailable(reason),
@@ -161,11 +202,15 @@ impl Intake for ClusterIntake {
         let (event, outcome) = match held {
             HeldBatch::Ours(event) => (event, Outcome::Counted),
             HeldBatch::Same(event) => (event, Outcome::Duplicate),
-            HeldBatch::Other => return Outcome::Conflict,
+            HeldBatch::Other => {
+                noted.into_iter().for_each(UnsettledBatch::settle);
+                return Outcome::Conflict;
+            }
         };
         if let Err(reason) = self.emit(&event) {
             return Outcome::Unavailable(reason);
         }
+        noted.into_iter().for_each(UnsettledBatch::settle);
         match outcome {
             Outcome::Counted => {
                 self.metrics.entries.inc_by(u64::from(entries));
@@ -180,20 +225,29 @@ impl Intake for ClusterIntake {
         outcome
     }
 
+    /// Objects are not read on the way in.
+    fn begins_with(&self, _: &CustomerId, _: &BatchId, _: &LineParameters, _: &[u8]) -> bool {
+        false
+    }
+
     fn known(&self, customer: &CustomerId, batch_id: &BatchId, fingerprint: u128) -> Option<Outcome> {
         let key = names::raw_key(customer, batch_id);
-        let metadata = match self.store.head(&key) {
-            Ok(metadata) => metadata?,
+        let found = match self.store.head(&key) {
+            Ok(metadata) => self.stored_event(&key, batch_id, &metadata?),
+            Err(error) => Err(error),
+        };
+        let event = match found {
+            Ok(event) => event,
+            Err(StoreError::Refused { status: 200, .. }) => return None,
             Err(error) => {
                 log::warn!("batch {batch_id} of {customer}: {error}");
                 return Some(Outcome::Unavailable(Reason::ObjectStore));
             }
         };
-        let (event, _) = BatchEvent::from_metadata(batch_id.clone(), |name| metadata.get(name)).ok()?;
         if event.fingerprint != fingerprint {
             return None;
         }
-        // As for any batch that is found there: whoever was first may have died before its event was emitted.
+        // As for any batch that is found there: the process that stored it may have died before it emitted the event.
         let emitted = self.emit(&event);
         self.ingest_metrics.emitted_again.inc();
         Some(emitted.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate))

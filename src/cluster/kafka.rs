@@ -184,9 +184,6 @@ pub struct EventLog {
 
 impl EventLog {
     /// A writer of one topic. It connects, and reconnects, by itself.
-    ///
-    /// # Errors
-    /// What is wrong with the options.
     pub fn new(kafka: &Kafka, role: &str, topic: &str) -> Result<Self, String> {
         let config = kafka.producer(role);
         let writer = create(&config)?;
@@ -215,9 +212,6 @@ impl EventLog {
     }
 
     /// Whether the topic exists and each partition has a leader.
-    ///
-    /// # Errors
-    /// The first thing that is wrong.
     pub fn check(&self, timeout: Duration) -> Result<(), String> {
         let metadata = self.writer().client().fetch_metadata(Some(&self.topic), timeout);
         let metadata = metadata.map_err(|error| error.to_string())?;

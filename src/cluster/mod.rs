@@ -11,8 +11,9 @@
 //! and measures by the keys of every dimension. What merges is a sum or a maximum, so that the order never matters.
 //!
 //! The conditional PUT decides which body a batch id names; from there on everything may happen more than once, because
-//! whoever adds counts together remembers which batches are in them. Every role is a stateless process.
+//! every sum remembers which batches are in it. Every role is a stateless process.
 
+pub mod bodies;
 pub mod clickhouse;
 pub mod credentials;
 pub mod ingest;
@@ -20,16 +21,46 @@ pub mod kafka;
 pub mod metrics;
 pub mod names;
 pub mod probe;
+pub mod raw;
 pub mod reconcile;
 pub mod records;
-pub mod retry;
 pub mod rows;
 pub mod s3;
 pub mod shared_secret;
 pub mod source;
+pub mod span;
+pub mod summaries;
+pub mod texts;
+pub mod unsettled;
 pub mod worker;
 
 use std::time::Duration;
+
+use ureq::Agent;
+
+use crate::base::retry::Backoff;
+
+/// An HTTP client of a service. `timeout` is for one request; every status is an answer, and none leads elsewhere.
+fn http_agent(timeout: Duration) -> Agent {
+    const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+    /// As many as send at once.
+    const IDLE_CONNECTIONS: usize = 64;
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .timeout_global(Some(timeout))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .max_idle_connections(IDLE_CONNECTIONS)
+        .max_idle_connections_per_host(IDLE_CONNECTIONS)
+        .build()
+        .into()
+}
+
+/// The waits between tries of a request to a service; without a timeout it is tried for ever.
+fn backoff(timeout: Option<Duration>) -> Backoff {
+    Backoff::new(Duration::from_millis(20), Duration::from_secs(2), timeout)
+}
 
 /// Times that tests shorten. What else is bounded is a constant of its module.
 #[derive(Clone, Copy, Debug)]

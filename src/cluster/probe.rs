@@ -19,7 +19,6 @@ use crate::intake::Reason;
 /// Time between two rounds of checks.
 pub const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The check of one service.
 pub struct ServiceCheck {
     /// The reason that `/readyz` gives if the check fails.
     pub reason: Reason,
@@ -41,9 +40,6 @@ pub struct ProbeThread {
 
 impl Probe {
     /// Starts the checks: the first round at once, then one every two seconds.
-    ///
-    /// # Errors
-    /// What the operating system says.
     pub fn start(checks: Vec<ServiceCheck>) -> std::io::Result<(Self, ProbeThread)> {
         let probe = Self { last: Arc::new(Mutex::new(Err(Reason::Starting))) };
         let (stop, stopped) = bounded(0);

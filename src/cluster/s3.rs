@@ -15,8 +15,8 @@ use rusty_s3::{Bucket, Credentials, Map, S3Action, UrlStyle};
 use ureq::Agent;
 use ureq::http::{HeaderMap, Response};
 
-use super::credentials;
 use super::records::METADATA_PREFIX;
+use super::{credentials, http_agent};
 use crate::base::disk::Disk;
 use crate::base::sync;
 
@@ -26,11 +26,8 @@ const SIGNED_FOR: Duration = Duration::from_secs(300);
 const MAX_ERROR_BYTES: u64 = 4 * 1024;
 /// A page of a thousand keys of a thousand bytes, and its markup.
 const MAX_LISTING_BYTES: u64 = 16 << 20;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// For one request: the largest body at 16 MB/s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Idle connections that are kept.
-const IDLE_CONNECTIONS: usize = 64;
 
 /// The bucket's address and credentials.
 #[derive(Clone, Debug)]
@@ -52,16 +49,12 @@ pub enum StoreError {
     Unavailable(String),
     /// The store refuses the request; another try does not help.
     Refused {
-        /// The status.
         status: u16,
         /// The store's code and words.
         message: String,
     },
     /// An object is larger than it may be.
-    TooLarge {
-        /// The limit.
-        limit_bytes: u64,
-    },
+    TooLarge { limit_bytes: u64 },
 }
 
 impl fmt::Display for StoreError {
@@ -77,6 +70,21 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+/// Why what an object holds cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectError {
+    /// The store cannot say; a later try may succeed.
+    Store(StoreError),
+    /// Another program wrote it, or something that belongs to it is gone.
+    Unusable(String),
+}
+
+impl From<StoreError> for ObjectError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
 
 /// The outcome of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,19 +109,33 @@ impl Metadata {
 /// One object of a listing.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// Its key.
     pub key: String,
     /// When it was last written, RFC 3339.
     pub last_modified: String,
 }
 
-/// A page of a listing, ascending by key.
-#[derive(Clone, Debug, Default)]
-pub struct ListingPage {
-    /// The objects.
-    pub objects: Vec<Listed>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<String>,
+/// The objects whose keys begin with a prefix, one by one, ascending by key.
+pub struct Listing<'s> {
+    store: &'s ObjectStore,
+    prefix: String,
+    page: std::vec::IntoIter<Listed>,
+    /// The next page lists what is above this key; `None` behind the last page.
+    after: Option<String>,
+}
+
+impl Listing<'_> {
+    /// The next object. Asks the store for a page of a thousand where it has none left.
+    pub fn next_object(&mut self) -> Result<Option<Listed>, StoreError> {
+        loop {
+            if let Some(object) = self.page.next() {
+                return Ok(Some(object));
+            }
+            let Some(after) = self.after.take() else { return Ok(None) };
+            let (page, is_last) = self.store.list_page(&self.prefix, &after)?;
+            self.after = page.last().filter(|_| !is_last).map(|object| object.key.clone());
+            self.page = page.into_iter();
+        }
+    }
 }
 
 /// A bucket.
@@ -137,18 +159,8 @@ impl ObjectStore {
         let endpoint = endpoint.parse().map_err(|error| format!("--s3: {error}"))?;
         let bucket = Bucket::new(endpoint, style, bucket.to_owned(), options.region.clone())
             .map_err(|error| format!("--s3: {error}"))?;
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .timeout_global(Some(REQUEST_TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .max_idle_connections(IDLE_CONNECTIONS)
-            .max_idle_connections_per_host(IDLE_CONNECTIONS)
-            .build()
-            .into();
         let store = Self {
-            agent,
+            agent: http_agent(REQUEST_TIMEOUT),
             bucket,
             credentials: RwLock::new(None),
             credentials_file: options.credentials_file.clone(),
@@ -201,9 +213,6 @@ impl ObjectStore {
     }
 
     /// Writes an object, whether there is one of this key or not.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
     pub fn put(&self, key: &str, body: &[u8]) -> Result<(), StoreError> {
         let credentials = self.credentials();
         let action = self.bucket.put_object(credentials.as_deref(), key);
@@ -212,9 +221,6 @@ impl ObjectStore {
     }
 
     /// The metadata of an object; `None` where there is no such object.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
     pub fn head(&self, key: &str) -> Result<Option<Metadata>, StoreError> {
         let credentials = self.credentials();
         let action = self.bucket.head_object(credentials.as_deref(), key);
@@ -227,10 +233,16 @@ impl ObjectStore {
     }
 
     /// The bytes of an object; `None` where there is no such object.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
     pub fn get(&self, key: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.get_with_metadata(key, limit_bytes)?.map(|(bytes, _)| bytes))
+    }
+
+    /// The bytes and the metadata of an object; `None` where there is no such object.
+    pub fn get_with_metadata(
+        &self,
+        key: &str,
+        limit_bytes: u64,
+    ) -> Result<Option<(Vec<u8>, Metadata)>, StoreError> {
         let credentials = self.credentials();
         let action = self.bucket.get_object(credentials.as_deref(), key);
         let mut response = self.send("get", &action, &Map::new(), None)?;
@@ -255,14 +267,11 @@ impl ObjectStore {
             read if length.is_some_and(|length| length != read) => {
                 Err(StoreError::Unavailable("the response ended early".to_owned()))
             }
-            _ => Ok(Some(bytes)),
+            _ => Ok(Some((bytes, Metadata(response.headers().clone())))),
         }
     }
 
     /// Deletes an object, if there is one.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
     pub fn delete(&self, key: &str) -> Result<(), StoreError> {
         let credentials = self.credentials();
         let action = self.bucket.delete_object(credentials.as_deref(), key);
@@ -273,16 +282,19 @@ impl ObjectStore {
         }
     }
 
-    /// One page of the objects whose keys begin with `prefix`; `from` is the `next` of the page before.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn list(&self, prefix: &str, from: Option<&str>) -> Result<ListingPage, StoreError> {
+    /// The objects whose keys begin with `prefix` and are above `after`, which may be empty.
+    pub fn list(&self, prefix: &str, after: &str) -> Listing<'_> {
+        let (prefix, after) = (prefix.to_owned(), Some(after.to_owned()));
+        Listing { store: self, prefix, page: Vec::new().into_iter(), after }
+    }
+
+    /// One page of a listing, and whether it is the last.
+    fn list_page(&self, prefix: &str, after: &str) -> Result<(Vec<Listed>, bool), StoreError> {
         let credentials = self.credentials();
         let mut action = self.bucket.list_objects_v2(credentials.as_deref());
         action.with_prefix(prefix);
-        if let Some(from) = from {
-            action.with_continuation_token(from);
+        if !after.is_empty() {
+            action.with_start_after(after);
         }
         let mut response = self.send("list", &action, &Map::new(), None)?;
         if !response.status().is_success() {
@@ -296,13 +308,10 @@ impl ObjectStore {
             key: object.key,
             last_modified: object.last_modified.unwrap_or_default(),
         });
-        Ok(ListingPage { objects: objects.collect(), next: listed.next_continuation_token })
+        Ok((objects.collect(), listed.next_continuation_token.is_none()))
     }
 
     /// Whether the bucket is there and may be used.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
     pub fn check(&self) -> Result<(), StoreError> {
         let credentials = self.credentials();
         let action = self.bucket.head_bucket(credentials.as_deref());

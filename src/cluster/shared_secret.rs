@@ -26,6 +26,7 @@ const WRONG_SECRET: &str = "--secret-file: the bucket was written under another 
 /// A secret, and whether the bucket's check value has been compared with it.
 pub struct SharedSecret {
     visitors: Subkey,
+    texts: Subkey,
     check_value: String,
     is_proven: AtomicBool,
 }
@@ -44,6 +45,7 @@ impl SharedSecret {
         let check_value = secret.subkey("log-analytics cluster check").hash128(&[]);
         Ok(Self {
             visitors: visitor_key(&secret),
+            texts: secret.subkey("log-analytics cluster texts"),
             check_value: format!("{check_value:032x}"),
             is_proven: AtomicBool::new(false),
         })
@@ -52,6 +54,11 @@ impl SharedSecret {
     /// The key under which clients are hashed.
     pub fn visitors(&self) -> Subkey {
         self.visitors
+    }
+
+    /// The key under which texts are named.
+    pub fn texts(&self) -> Subkey {
+        self.texts
     }
 
     /// Compares it with the bucket when a process starts. A bucket that cannot be reached now is asked later, by
@@ -78,18 +85,40 @@ impl SharedSecret {
         if self.is_of(store)? { Ok(()) } else { shutdown::end_process(WRONG_SECRET) }
     }
 
+    /// The same for a process that only reads. A bucket without a check value has no batches.
+    ///
+    /// # Errors
+    /// The bucket cannot be asked.
+    pub fn prove_reading(&self, store: &ObjectStore) -> Result<(), StoreError> {
+        if self.is_proven.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.is_found(store)? {
+            Some(false) => shutdown::end_process(WRONG_SECRET),
+            Some(true) | None => Ok(()),
+        }
+    }
+
     fn is_of(&self, store: &ObjectStore) -> Result<bool, StoreError> {
         if self.is_proven.load(Ordering::Relaxed) {
             return Ok(true);
         }
-        let is_ours = match store.put_if_absent(CHECK_KEY, self.check_value.as_bytes(), &[])? {
-            Put::Stored => true,
-            Put::Exists => match store.get(CHECK_KEY, MAX_CHECK_BYTES)? {
-                Some(found) => found == self.check_value.as_bytes(),
-                None => return Err(StoreError::Unavailable(format!("{CHECK_KEY} was deleted just now"))),
-            },
-        };
-        self.is_proven.store(is_ours, Ordering::Relaxed);
+        match store.put_if_absent(CHECK_KEY, self.check_value.as_bytes(), &[])? {
+            Put::Stored => {
+                self.is_proven.store(true, Ordering::Relaxed);
+                Ok(true)
+            }
+            Put::Exists => self
+                .is_found(store)?
+                .ok_or_else(|| StoreError::Unavailable(format!("{CHECK_KEY} was deleted just now"))),
+        }
+    }
+
+    /// Whether the check value in the bucket is that of this secret; `None` where there is none.
+    fn is_found(&self, store: &ObjectStore) -> Result<Option<bool>, StoreError> {
+        let found = store.get(CHECK_KEY, MAX_CHECK_BYTES)?;
+        let is_ours = found.map(|found| found == self.check_value.as_bytes());
+        self.is_proven.store(is_ours == Some(true), Ordering::Relaxed);
         Ok(is_ours)
     }
 }

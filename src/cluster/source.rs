@@ -10,12 +10,14 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
+use super::bodies::BucketBodies;
 use super::clickhouse::{AnswerLines, ClickHouse, DatabaseError, LineError};
 use super::probe::Probe;
 use super::rows::{KEY_COLUMNS, KEY_MEASURES, KeyRow, ROW_FORMAT, TOTALS_COLUMNS, TotalsRow};
 use crate::dimension::DIMENSIONS;
 use crate::intake::{Health, Reason};
 use crate::model::{CustomerId, WindowSize, WindowStart};
+use crate::query::bodies::BodySource;
 use crate::query::{KnownCustomer, Meter, QueryError, Question, StoredSource, Visit, WindowSource};
 use crate::windows::view::{KeyView, Wanted};
 
@@ -31,9 +33,10 @@ const MAX_CUSTOMERS_BYTES: u64 = 256 << 20;
 const IN_RANGE: &str = "customer = {customer:String} AND window_start >= toDateTime({from:UInt32}, 'UTC') \
                         AND window_start < toDateTime({to:UInt32}, 'UTC')";
 
-/// Windows kept in ClickHouse.
+/// Windows kept in ClickHouse, and the bodies that they were counted from.
 pub struct ClickHouseSource {
     clickhouse: Arc<ClickHouse>,
+    bodies: Option<BucketBodies>,
     probe: Probe,
     /// Bytes of one slice, at most.
     max_bytes: u64,
@@ -80,9 +83,14 @@ impl KeyLines {
 }
 
 impl ClickHouseSource {
-    /// Reads slices of up to `max_bytes`.
+    /// Reads slices of up to `max_bytes`. There are no bodies.
     pub fn new(clickhouse: Arc<ClickHouse>, probe: Probe, max_bytes: u64) -> Self {
-        Self { clickhouse, probe, max_bytes }
+        Self { clickhouse, bodies: None, probe, max_bytes }
+    }
+
+    /// Reads bodies from there.
+    pub fn with_bodies(self, bodies: BucketBodies) -> Self {
+        Self { bodies: Some(bodies), ..self }
     }
 
     /// The first `limit` starts of windows in a range, ascending.
@@ -259,6 +267,13 @@ impl WindowSource for ClickHouseSource {
 }
 
 impl StoredSource for ClickHouseSource {
+    fn bodies(&self) -> Result<&dyn BodySource, QueryError> {
+        match &self.bodies {
+            Some(bodies) => Ok(bodies),
+            None => Err(QueryError::NoBodies),
+        }
+    }
+
     fn customers(&self) -> Result<Vec<KnownCustomer>, QueryError> {
         let sql = format!(
             "SELECT DISTINCT toString(customer) AS name FROM minute_totals ORDER BY name LIMIT {MAX_CUSTOMERS} \

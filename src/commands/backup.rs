@@ -34,10 +34,11 @@ pub(super) fn run(args: &BackupArgs) -> Result<ExitCode, Failure> {
     bar.finish_and_clear();
     let done = done.map_err(|error| error.to_string())?;
     println!(
-        "{}: records to {} in {} segments, {} window files, {} bytes",
+        "{}: records to {} in {} segment{}, {} window files, {} bytes",
         args.to.display(),
         done.through,
         done.segments,
+        if done.segments == 1 { "" } else { "s" },
         done.windows,
         done.bytes
     );

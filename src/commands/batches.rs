@@ -1,6 +1,7 @@
 //! `batches list` and `batches cat`: the batches that the journal still holds.
 //!
-//! Input: a data directory. Output: lines or bodies on standard output, without those of deleted customers. Never: writes, so the server may be running.
+//! Input: a data directory. Output: lines or bodies on standard output, without those of deleted customers. Never:
+//! writes, so the server may be running.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::{Failure, progress};
 use crate::entry::{
-    LineSplitter, LogEntry, Outcome, Reader, ReaderOptions, SkipTally, format_micros, nearest_format,
+    LineOutcome, LineSplitter, LogEntry, Reader, ReaderOptions, SkipTally, format_micros, nearest_format,
     write_ndjson,
 };
 use crate::input::{Input, Opened};
@@ -50,7 +50,7 @@ pub(super) fn run(inputs: &[Input], options: &ReaderOptions, is_strict: bool) ->
         let stdin = first.take().flatten().filter(|_| *input == Input::Stdin);
         done = stdin
             .map_or_else(|| input.open(Arc::clone(&read)), Ok)
-            .map_err(Stop::Input)
+            .map_err(DryRunStop::Input)
             .and_then(|opened| summary.read(input, opened, options, is_strict, &mut output));
         if done.is_err() {
             break;
@@ -58,17 +58,17 @@ pub(super) fn run(inputs: &[Input], options: &ReaderOptions, is_strict: bool) ->
     }
     let flushed = output.flush();
     shown.finish();
-    match done.and(flushed.map_err(Stop::Output)) {
+    match done.and(flushed.map_err(DryRunStop::Output)) {
         // The reader of standard output closed the pipe.
-        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+        Err(DryRunStop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return Ok(ExitCode::SUCCESS);
         }
-        Err(Stop::Output(error)) => return Err(format!("standard output: {error}").into()),
-        Err(Stop::Input(error)) => {
+        Err(DryRunStop::Output(error)) => return Err(format!("standard output: {error}").into()),
+        Err(DryRunStop::Input(error)) => {
             summary.print();
             return Err(error.to_string().into());
         }
-        Err(Stop::Strict(reason)) => {
+        Err(DryRunStop::Strict(reason)) => {
             summary.print();
             return Err(reason.into());
         }
@@ -79,7 +79,7 @@ pub(super) fn run(inputs: &[Input], options: &ReaderOptions, is_strict: bool) ->
 }
 
 /// Why reading ended early.
-enum Stop {
+enum DryRunStop {
     Input(io::Error),
     Output(io::Error),
     Strict(String),
@@ -121,14 +121,14 @@ impl InputPass<'_> {
         reader.finish(&mut |outcome| summary.take(&outcome, *number, tally, printed));
     }
 
-    fn print(&mut self, output: &mut impl Write) -> Result<(), Stop> {
-        output.write_all(&self.printed).map_err(Stop::Output)?;
+    fn print(&mut self, output: &mut impl Write) -> Result<(), DryRunStop> {
+        output.write_all(&self.printed).map_err(DryRunStop::Output)?;
         self.printed.clear();
         Ok(())
     }
 
     /// Reads an input to its end.
-    fn read(&mut self, input: &Input, mut opened: Opened, output: &mut impl Write) -> Result<(), Stop> {
+    fn read(&mut self, input: &Input, mut opened: Opened, output: &mut impl Write) -> Result<(), DryRunStop> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", input.name()));
         let mut splitter = LineSplitter::default();
         let mut space = vec![0; READ_BYTES];
@@ -137,7 +137,7 @@ impl InputPass<'_> {
                 Ok(0) => break,
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Stop::Input(named(error))),
+                Err(error) => return Err(DryRunStop::Input(named(error))),
             };
             splitter.push(&space[..bytes], &mut |line| self.line(line));
             self.print(output)?;
@@ -156,7 +156,7 @@ impl DryRunSummary {
         options: &ReaderOptions,
         is_strict: bool,
         output: &mut impl Write,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), DryRunStop> {
         let reader = Reader::new(options.clone());
         let tally = SkipTally::default();
         let mut pass = InputPass { reader, summary: self, tally, number: 0, printed: Vec::new() };
@@ -166,18 +166,18 @@ impl DryRunSummary {
         self.skipped.push((input.name(), tally));
         done?;
         if is_bad {
-            return Err(Stop::Strict("--strict: there are lines that are not entries".to_owned()));
+            return Err(DryRunStop::Strict("--strict: there are lines that are not entries".to_owned()));
         }
         Ok(())
     }
 
-    fn take(&mut self, outcome: &Outcome<'_>, number: u64, tally: &mut SkipTally, out: &mut Vec<u8>) {
+    fn take(&mut self, outcome: &LineOutcome<'_>, number: u64, tally: &mut SkipTally, out: &mut Vec<u8>) {
         match outcome {
-            Outcome::Entry { entry, format } => {
+            LineOutcome::Entry { entry, format } => {
                 self.count(entry, format);
                 write_ndjson(entry, out);
             }
-            Outcome::Skipped { reason, line } => {
+            LineOutcome::Skipped { reason, line } => {
                 tally.add(*reason, number, line);
                 self.first_skipped.get_or_insert_with(|| line.to_vec());
             }

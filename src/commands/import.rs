@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -15,15 +15,17 @@ use super::summarize::parse_customer;
 use super::{Failure, dry_run, progress};
 use crate::base::clock;
 use crate::base::disk;
-use crate::client::ServerUrl;
+use crate::client::{ServerClient, ServerUrl};
 use crate::config::Span;
 use crate::entry::{Format, FormatError, LineParameters, ReaderOptions, Zone};
+use crate::import::customers::CustomerFinder;
 use crate::import::follow::Follow;
 use crate::import::position::PositionDir;
 use crate::import::send::{Compress, Delivery};
-use crate::import::{Import, Options, Totals, distinct};
+use crate::import::{Import, ImportOptions, ImportTotals, distinct};
 use crate::input::Input;
 use crate::model::CustomerId;
+use crate::time::format_rfc3339;
 
 /// What to import, where to, and how.
 #[derive(Args)]
@@ -34,6 +36,10 @@ pub(super) struct ImportArgs {
     /// Whose entries they are
     #[arg(long, env = "LOG_ANALYTICS_CUSTOMER", value_name = "ID", value_parser = parse_customer)]
     customer: CustomerId,
+    /// Field whose value is the customer, where a log is of several: host, or one of JSON lines by its name, such as tenant.
+    /// Lines in which it is missing or is no customer id are those of --customer
+    #[arg(long, value_name = "FIELD", conflicts_with = "dry_run")]
+    customer_from: Option<String>,
     /// The server: http://HOST:PORT, https://HOST or unix:PATH
     #[arg(long, env = "LOG_ANALYTICS_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: ServerUrl,
@@ -65,7 +71,7 @@ pub(super) struct ImportArgs {
     /// Zone of times that have none, such as Europe/Berlin or +02:00
     #[arg(long, value_name = "ZONE")]
     timezone: Option<Zone>,
-    /// Stop at the first line that is no entry
+    /// Stop at the first line that is not an entry
     #[arg(long)]
     strict: bool,
     /// Connections, each with a thread
@@ -73,7 +79,7 @@ pub(super) struct ImportArgs {
     connections: u16,
     /// How bodies are coded; by default zstd over a network, and not at all on the same machine
     #[arg(long, value_name = "CODING", value_enum)]
-    compress: Option<Coding>,
+    compress: Option<CompressChoice>,
     /// File with further headers to send, one `name: value` a line
     #[arg(long, value_name = "FILE")]
     header_file: Option<PathBuf>,
@@ -87,7 +93,7 @@ pub(super) struct ImportArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Coding {
+enum CompressChoice {
     None,
     Zstd,
     Gzip,
@@ -115,6 +121,9 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         inputs.iter().try_for_each(can_be_read)?;
     }
     let options = options(args, reader)?;
+    if options.positions.is_none() || inputs.contains(&Input::Stdin) {
+        tell_horizon(&options.delivery);
+    }
     let began = clock::monotonic();
     let shown = Arc::new(progress::Shown::default());
     let import = Import::new(options, {
@@ -139,8 +148,13 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     };
     shown.finish();
     let totals = import.totals();
-    if done.is_ok() || totals != Totals::default() {
-        print(&totals, began.elapsed(), import.progress.load(std::sync::atomic::Ordering::Relaxed));
+    if done.is_ok() || totals != ImportTotals::default() {
+        print(&totals, began.elapsed(), import.progress.load(Ordering::Relaxed));
+    }
+    if done.is_ok() && totals.lines == 0 && import.progress.load(Ordering::Relaxed) > 0 {
+        println!(
+            "nothing new since the last import, by --state-dir; with an empty one everything is sent again"
+        );
     }
     if let Err(failure) = done {
         return Err(
@@ -155,7 +169,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Lowers the flags.
-fn options(args: &ImportArgs, reader: ReaderOptions) -> Result<Options, Failure> {
+fn options(args: &ImportArgs, reader: ReaderOptions) -> Result<ImportOptions, Failure> {
     let is_query_kept = if args.keep_query { Some("true") } else { None };
     let timezone = args.timezone.as_ref().map(Zone::name);
     let parameters = LineParameters::new(|name| match name {
@@ -164,7 +178,7 @@ fn options(args: &ImportArgs, reader: ReaderOptions) -> Result<Options, Failure>
         "keep-query" => is_query_kept,
         _ => None,
     });
-    let default = if args.url.is_local() { Coding::None } else { Coding::Zstd };
+    let default = if args.url.is_local() { CompressChoice::None } else { CompressChoice::Zstd };
     let delivery = Delivery {
         server: args.url.clone(),
         customer: args.customer.clone(),
@@ -172,26 +186,52 @@ fn options(args: &ImportArgs, reader: ReaderOptions) -> Result<Options, Failure>
         token: args.token_file.as_deref().map(read_token).transpose()?,
         headers: args.header_file.as_deref().map(read_headers).transpose()?.unwrap_or_default(),
         compress: match args.compress.unwrap_or(default) {
-            Coding::None => Compress::None,
-            Coding::Zstd => Compress::Zstd,
-            Coding::Gzip => Compress::Gzip,
+            CompressChoice::None => Compress::None,
+            CompressChoice::Zstd => Compress::Zstd,
+            CompressChoice::Gzip => Compress::Gzip,
         },
         retry_for: (!args.follow).then_some(args.retry_for.0),
     };
+    let customers =
+        args.customer_from.as_deref().map(|field| CustomerFinder::new(field, &reader)).transpose();
+    // An import by customers goes through the file in another way than one without.
+    let by = args.customer_from.as_deref().map_or(String::new(), |field| format!(" by {field}"));
     let positions = args.state_dir.clone().or_else(default_state_dir).map(|dir| PositionDir {
         dir,
         server: args.url.to_string(),
-        customer: args.customer.as_str().to_owned(),
+        customer: args.customer.as_str().to_owned() + &by,
         source: args.source.clone(),
     });
-    Ok(Options {
+    Ok(ImportOptions {
         delivery: Arc::new(delivery),
+        customers: customers.map_err(|error| Failure::Usage(format!("--customer-from: {error}")))?,
         reader,
         source: args.source.clone(),
         positions,
         strict: args.strict,
         connections: usize::from(args.connections),
     })
+}
+
+/// Says what may count twice where no position is kept.
+fn tell_horizon(delivery: &Delivery) {
+    const METRIC: &str = "log_analytics_dedup_horizon_timestamp_seconds";
+    let authorization = delivery.token.as_ref().map(|token| format!("Bearer {token}"));
+    let mut headers: Vec<(&str, &str)> =
+        delivery.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
+    let answer = ServerClient::new(delivery.server.clone()).get("/metrics", &headers).ok();
+    let metrics = answer.filter(|answer| answer.status == 200).map(|answer| answer.body);
+    let metrics = metrics.map(|body| String::from_utf8_lossy(&body).into_owned()).unwrap_or_default();
+    let value = metrics.lines().find_map(|line| line.strip_prefix(METRIC)?.trim().parse::<u64>().ok());
+    let horizon = match value {
+        Some(0) => "so far the server remembers all that it counted".to_owned(),
+        Some(seconds) => {
+            format!("the server remembers what it counted since {}", format_rfc3339(seconds * 1000))
+        }
+        None => format!("how far back the server remembers is its metric {METRIC}"),
+    };
+    eprintln!("no position is kept: what is imported again is recognized by the server alone; {horizon}");
 }
 
 /// The state directory of the XDG base directory specification.
@@ -286,8 +326,8 @@ fn end_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     Ok(end)
 }
 
-fn print(totals: &Totals, elapsed: Duration, read_bytes: u64) {
-    let Totals { lines, counted, already, skipped, conflicts } = totals;
+fn print(totals: &ImportTotals, elapsed: Duration, read_bytes: u64) {
+    let ImportTotals { lines, counted, already, skipped, conflicts } = totals;
     let seconds = elapsed.as_secs_f64().max(0.001);
     let rate = read_bytes as f64 / 1e6 / seconds;
     println!(

@@ -15,7 +15,8 @@ use crate::cluster::metrics::store_seconds;
 use crate::cluster::probe::{Probe, ServiceCheck, store_check};
 use crate::cluster::s3::ObjectStore;
 use crate::cluster::shared_secret::SharedSecret;
-use crate::config::{BatchArgs, Config, KafkaArgs, SecretArgs, ServerArgs, StoreArgs};
+use crate::cluster::unsettled::Unsettled;
+use crate::config::{BatchArgs, Config, CustomersArg, KafkaArgs, SecretArgs, ServerArgs, StoreArgs};
 use crate::http::routes::Roles;
 use crate::intake::{Health, Intake, Reason};
 
@@ -28,6 +29,8 @@ pub(super) struct IngestArgs {
     server: ServerArgs,
     #[command(flatten, next_help_heading = "Batches")]
     batch: BatchArgs,
+    #[command(flatten)]
+    customers: CustomersArg,
     #[command(flatten, next_help_heading = "Object store")]
     store: StoreArgs,
     #[command(flatten)]
@@ -37,7 +40,8 @@ pub(super) struct IngestArgs {
 }
 
 pub(super) fn run(args: &IngestArgs, in_force: &str) -> Result<ExitCode, Failure> {
-    let config = Config { server: args.server.clone(), batch: args.batch.clone(), ..Config::defaults() };
+    let (server, batch) = (args.server.clone(), args.batch.clone());
+    let config = Config { server, batch, customers: args.customers.clone(), ..Config::defaults() };
     let process = Process::begin("ingest", &config, in_force)?;
     process.start_pool()?;
     let limits = process.bounds.cluster;
@@ -54,18 +58,20 @@ pub(super) fn run(args: &IngestArgs, in_force: &str) -> Result<ExitCode, Failure
     let stream = ServiceCheck { reason: Reason::Stream, run: Box::new(move || checked.check(CHECK_TIMEOUT)) };
     let (probe, _probing) = Probe::start(vec![store_check(Arc::clone(&store), Arc::clone(&secret)), stream])
         .map_err(|error| error.to_string())?;
+    let unsettled = Unsettled::start(Arc::clone(&store), limits.store_timeout);
+    let unsettled = unsettled.map_err(|error| error.to_string())?;
     let intake = Arc::new(ClusterIntake::new(IntakeParts {
         store: Arc::clone(&store),
         events: Arc::clone(&events),
         secret,
-        limits: process.bounds.batch.clone(),
+        unsettled,
         store_timeout: limits.store_timeout,
         probe,
         metrics: Arc::clone(&process.metrics),
     }));
     let health = Arc::clone(&intake) as Arc<dyn Health>;
     // Each request has a connection to the object store while it is answered.
-    let needs = Needs { reserved: CLIENT_DESCRIPTORS, per_request: 1 };
+    let needs = Needs { reserved: CLIENT_DESCRIPTORS + 1, per_request: 1 };
     let listening = process.listen(needs, Box::new(move |disk| store.reload(disk)))?;
     listening.open(Roles { intake: Some(intake as Arc<dyn Intake>), source: None, health });
     let stopping = listening.wait();

@@ -74,7 +74,7 @@ impl Process {
     pub(super) fn begin(name: &'static str, config: &Config, in_force: &str) -> Result<Self, Failure> {
         let bounds = config.bounds().map_err(Failure::Usage)?;
         logging::start(&config.server.log)?;
-        allocator::keep_large_pieces_apart();
+        allocator::purge_at_once();
         log::info!("log-analytics {} {name}: {in_force}", env!("CARGO_PKG_VERSION"));
         let disk = RealDisk::shared();
         let metrics = Arc::new(Metrics::new());
@@ -239,7 +239,8 @@ impl SignalThread {
             match tokens.reload(&*self.disk) {
                 Ok(None) => {}
                 Ok(Some((file, count))) => {
-                    log::info!("reloaded token file {} ({count} tokens)", file.display());
+                    let plural = if count == 1 { "" } else { "s" };
+                    log::info!("reloaded token file {} ({count} token{plural})", file.display());
                 }
                 Err(error) => log::error!("the old tokens stay valid: {error}"),
             }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::base::shutdown;
 use crate::input::Input;
 
-/// A bar that counts bytes. Hidden where standard error is no terminal.
+/// A bar that counts bytes. Hidden where standard error is not a terminal.
 pub(super) fn bytes(total: u64, what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(total);
     let template = "{msg} [{bar:40}] {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
@@ -51,7 +51,7 @@ impl Shown {
             return;
         }
         let (bar, done) = (bar.clone(), Arc::clone(&self.done));
-        // Not joined: it ends by itself, and an unfinished bar is no reason to wait.
+        // Not joined: it ends by itself, and nothing needs to wait for a bar.
         let _ = shutdown::spawn("progress", move || {
             while !done.load(Ordering::Relaxed) {
                 bar.set_position(read.load(Ordering::Relaxed));
@@ -77,7 +77,7 @@ impl Shown {
     }
 }
 
-/// A bar that counts things whose number is not known beforehand. Hidden where standard error is no terminal.
+/// A bar that counts things whose number is not known beforehand. Hidden where standard error is not a terminal.
 #[cfg(feature = "cluster")]
 pub(super) fn counting(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new_spinner();

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Failure, logging, progress};
-use crate::base::allocator;
 use crate::base::clock;
 use crate::base::disk::RealDisk;
 use crate::cluster::clickhouse::ClickHouse;
@@ -43,7 +42,6 @@ pub(super) fn run(args: &ReconcileArgs) -> Result<ExitCode, Failure> {
     config.server.tune = args.tune.clone();
     let limits = config.bounds().map_err(Failure::Usage)?.cluster;
     logging::start(&args.log)?;
-    allocator::keep_large_pieces_apart();
     let (disk, metrics) = (RealDisk::shared(), Metrics::new());
     let store = ObjectStore::new(&args.store.options(), &*disk, store_seconds(&metrics));
     let store = store.map_err(Failure::Usage)?;
@@ -52,14 +50,14 @@ pub(super) fn run(args: &ReconcileArgs) -> Result<ExitCode, Failure> {
     let kafka = Kafka::new(args.kafka.options(), limits.kafka_timeout, &*disk).map_err(Failure::Usage)?;
     let events = EventLog::new(&kafka, "reconcile", &kafka.topics.batches).map_err(Failure::Usage)?;
 
-    let bar = progress::counting("bodies listed");
+    let bar = progress::counting("bodies looked at");
     let grace_ms = Span(limits.reconcile_grace).ms();
     let orphans = orphans::emit_missing(&store, &events, grace_ms, clock::now_ms(), &mut || bar.inc(1))
         .map_err(|error| error.to_string())?;
     bar.finish_and_clear();
     println!(
-        "bodies: {} listed, {} without an event emitted again, {} never acknowledged, {} too young to tell, {} foreign",
-        orphans.bodies, orphans.emitted, orphans.unanswered, orphans.young, orphans.foreign
+        "unsettled: {} lists of {} bodies, {} without an event emitted again, {} foreign; {} lists too young to tell",
+        orphans.lists, orphans.bodies, orphans.emitted, orphans.foreign, orphans.young
     );
 
     let bar = progress::counting("summaries read");

@@ -11,15 +11,17 @@ use super::summarize::{columns, parse_customer};
 use super::{Failure, parse_time};
 use crate::base::clock;
 use crate::base::disk::RealDisk;
-use crate::batch::Filter;
-use crate::client::ServerUrl;
-use crate::config::{DataDirArg, Span};
+use crate::batch::{Filter, Limits};
+use crate::client::{ServerClient, ServerUrl};
+use crate::config::{CustomersArg, DataDirArg, Span};
+use crate::customers::Customers;
 use crate::data_dir::DataDir;
+use crate::metrics::Metrics;
 use crate::model::{CustomerId, WindowSize, WindowStart};
-use crate::query::calendar::Step;
-use crate::report::asked::{AskError, Asked, PlainQuestion};
-use crate::report::stored::Stored;
-use crate::report::{Look, Report, Wanted, render_customers};
+use crate::query::calendar::CalendarStep;
+use crate::report::asked::{Asked, PlainQuestion, QueryAnswers};
+use crate::report::stored::StoredAnswers;
+use crate::report::{Report, ReportLayout, ReportRequest, render_customers};
 use crate::time;
 
 #[derive(Args)]
@@ -44,9 +46,9 @@ pub(super) struct ReportArgs {
     last: Option<Span>,
     /// Show a row for each minute, hour or day; without it the finest that fits a screen. With --json or --csv also month or all
     #[arg(long, value_name = "SIZE", value_parser = parse_step)]
-    window: Option<Step>,
-    /// With --url: count only entries that meet these conditions, such as status>=500,path=/checkout
-    #[arg(long = "where", value_name = "CONDITIONS", requires = "url", value_parser = parse_filter)]
+    window: Option<CalendarStep>,
+    /// Count only entries that meet these conditions, such as status>=500,path=/checkout: as --where of summarize
+    #[arg(long = "where", value_name = "CONDITIONS", value_parser = parse_filter)]
     condition: Option<String>,
     /// With --json or --csv: show the largest keys of a dimension such as path, userAgent or host, not windows
     #[arg(long, value_name = "DIMENSION")]
@@ -54,11 +56,11 @@ pub(super) struct ReportArgs {
     /// With --json or --csv: let days and months begin at midnight in this time zone, such as Europe/Vienna
     #[arg(long, value_name = "ZONE")]
     tz: Option<String>,
-    /// With --url: print the server's answer as JSON, one page a line
-    #[arg(long, requires = "url", conflicts_with = "csv")]
+    /// Print the answer of GET /aggregates, or with --by of /aggregates/top, as JSON, one page a line
+    #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// With --url: print the server's answer as CSV
-    #[arg(long, requires = "url")]
+    /// The same as CSV
+    #[arg(long)]
     csv: bool,
     /// Paths and clients shown
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = parse_top)]
@@ -66,6 +68,11 @@ pub(super) struct ReportArgs {
     /// With --url: file with the token that the server or its gateway wants
     #[arg(long, env = "LOG_ANALYTICS_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    customers: CustomersArg,
+    /// With --data-dir and --where: query strings are part of paths, as the server was told
+    #[arg(long, env = "LOG_ANALYTICS_KEEP_QUERY")]
+    keep_query: bool,
 }
 
 /// As many as a server names.
@@ -74,11 +81,11 @@ fn parse_top(text: &str) -> Result<usize, String> {
     top.ok_or_else(|| "a number from 1 to 10000".to_owned())
 }
 
-fn parse_step(text: &str) -> Result<Step, String> {
-    Step::from_name(text).ok_or_else(|| "minute, hour, day, month or all".to_owned())
+fn parse_step(text: &str) -> Result<CalendarStep, String> {
+    CalendarStep::from_name(text).ok_or_else(|| "minute, hour, day, month or all".to_owned())
 }
 
-/// Checks conditions here, so that a slip is told before a server is asked.
+/// Checks conditions here, so that a slip is told before anything is read.
 fn parse_filter(text: &str) -> Result<String, String> {
     Filter::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
@@ -86,8 +93,8 @@ fn parse_filter(text: &str) -> Result<String, String> {
 /// The window size of a table.
 fn size(args: &ReportArgs) -> Option<WindowSize> {
     match args.window {
-        Some(Step::Window(size)) => Some(size),
-        Some(Step::Month | Step::All) | None => None,
+        Some(CalendarStep::Window(size)) => Some(size),
+        Some(CalendarStep::Month | CalendarStep::All) | None => None,
     }
 }
 
@@ -101,15 +108,15 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::Usage("--from must be before --to".to_owned()));
     }
     if !(args.json || args.csv)
-        && (args.by.is_some() || args.tz.is_some() || matches!(args.window, Some(Step::Month | Step::All)))
+        && (args.by.is_some()
+            || args.tz.is_some()
+            || matches!(args.window, Some(CalendarStep::Month | CalendarStep::All)))
     {
         return Err(Failure::Usage("--by, --tz and --window month or all need --json or --csv".to_owned()));
     }
-    let look = Look { top: args.top, columns: columns() };
-    let mut unread = Vec::new();
-    let text = match &args.url {
-        Some(url) => from_server(args, url, look)?,
-        None => from_files(args, &DataDir::new(&args.data.data_dir), look, &mut unread)?,
+    let (text, unread) = match &args.url {
+        Some(url) => (from_server(args, url)?, Vec::new()),
+        None => from_files(args, &DataDir::new(&args.data.data_dir))?,
     };
     match io::stdout().lock().write_all(text.as_bytes()) {
         // The reader closed the pipe.
@@ -125,7 +132,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     Ok(if unread.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn wanted(args: &ReportArgs, customer: CustomerId) -> Wanted {
+fn wanted(args: &ReportArgs, customer: CustomerId) -> ReportRequest {
     let of_table = size(args);
     let begin = |span: Span| {
         let ms = clock::now_ms().saturating_sub(span.ms());
@@ -135,19 +142,19 @@ fn wanted(args: &ReportArgs, customer: CustomerId) -> Wanted {
         let size = WindowSize::ALL.into_iter().rev().find(suits).unwrap_or(WindowSize::Minute);
         time::start_ms(WindowStart(time::minute_of(ms).0).floor(of_table.unwrap_or(size)))
     };
-    Wanted { customer, from_ms: args.from.or(args.last.map(begin)), to_ms: args.to, size: of_table }
+    ReportRequest { customer, from_ms: args.from.or(args.last.map(begin)), to_ms: args.to, size: of_table }
 }
 
-fn from_server(args: &ReportArgs, url: &ServerUrl, look: Look) -> Result<String, Failure> {
-    let customer =
-        args.customer.clone().ok_or_else(|| Failure::Usage("--url needs --customer".to_owned()))?;
-    let token = args.token_file.as_deref().map(read_token).transpose()?;
-    let wanted = wanted(args, customer);
-    let mut asked = Asked::new(url.clone(), token.as_deref());
-    if let Some(condition) = &args.condition {
-        asked = asked.with_condition(condition);
-    }
-    let told = |error: AskError| format!("{url}: {error}");
+/// What answers the queries, and how its errors begin.
+struct Answering<'a> {
+    answers: &'a mut dyn QueryAnswers,
+    token: Option<String>,
+    name: String,
+}
+
+/// The text for one customer.
+fn text(args: &ReportArgs, from: &mut Answering<'_>, customer: &CustomerId) -> Result<String, Failure> {
+    let wanted = wanted(args, customer.clone());
     if args.json || args.csv {
         let question = PlainQuestion {
             by: args.by.clone(),
@@ -156,39 +163,65 @@ fn from_server(args: &ReportArgs, url: &ServerUrl, look: Look) -> Result<String,
             zone: args.tz.clone(),
             is_csv: args.csv,
         };
-        return Ok(asked.plain(&wanted, &question).map_err(told)?);
+        let told = |error| format!("{}: {error}", from.name);
+        return Ok(asked(args, &mut *from.answers, &from.token).plain(&wanted, &question).map_err(told)?);
     }
-    let report = asked.report(&wanted, args.top).map_err(told)?;
-    Ok(report.render(wanted.customer.as_str(), look))
+    let layout = ReportLayout { top: args.top, columns: columns() };
+    Ok(report(args, from, customer)?.render(customer.as_str(), layout))
 }
 
-fn from_files(
-    args: &ReportArgs,
-    dir: &DataDir,
-    look: Look,
-    unread: &mut Vec<String>,
-) -> Result<String, Failure> {
+fn report(args: &ReportArgs, from: &mut Answering<'_>, customer: &CustomerId) -> Result<Report, Failure> {
+    let report =
+        asked(args, &mut *from.answers, &from.token).report(&wanted(args, customer.clone()), args.top);
+    Ok(report.map_err(|error| format!("{}: {error}", from.name))?)
+}
+
+fn asked<'a>(args: &ReportArgs, answers: &'a mut dyn QueryAnswers, token: &Option<String>) -> Asked<'a> {
+    let asked = Asked::new(answers, token.as_deref());
+    match &args.condition {
+        Some(condition) => asked.with_condition(condition),
+        None => asked,
+    }
+}
+
+fn from_server(args: &ReportArgs, url: &ServerUrl) -> Result<String, Failure> {
+    let customer = args.customer.as_ref();
+    let customer = customer.ok_or_else(|| Failure::Usage("--url needs --customer".to_owned()))?;
+    let token = args.token_file.as_deref().map(read_token).transpose()?;
+    let mut client = ServerClient::new(url.clone());
+    text(args, &mut Answering { answers: &mut client, token, name: url.to_string() }, customer)
+}
+
+/// Returns the files that were left out, too.
+fn from_files(args: &ReportArgs, dir: &DataDir) -> Result<(String, Vec<String>), Failure> {
     if !dir.windows().is_dir() {
         return Err(format!("no log-analytics data in {}", dir.root().display()).into());
     }
-    let stored = Stored::open(&RealDisk, dir).map_err(|error| error.to_string())?;
-    let mut read = |customer: &CustomerId| -> Result<Report, Failure> {
-        let wanted = wanted(args, customer.clone());
-        Ok(stored.report(&wanted, &mut |line| unread.push(line)).map_err(|error| error.to_string())?)
+    let rules = Limits { keep_query: args.keep_query, ..Limits::default() };
+    let customers = Customers::load(&RealDisk, args.customers.customers.as_deref(), &Metrics::new());
+    let customers = customers.map_err(Failure::Usage)?;
+    let stored = StoredAnswers::open(&RealDisk, dir, customers, rules);
+    let mut stored = stored.map_err(|error| error.to_string())?;
+    let all = match &args.customer {
+        Some(customer) => vec![customer.clone()],
+        None => stored.files().all_customers().map_err(|error| error.to_string())?,
     };
-    if let Some(customer) = &args.customer {
-        return Ok(read(customer)?.render(customer.as_str(), look));
-    }
-    let customers = stored.customers().map_err(|error| error.to_string())?;
-    match customers.as_slice() {
-        [] => Ok("no windows yet\n".to_owned()),
-        [only] => Ok(read(only)?.render(only.as_str(), look)),
+    let name = dir.root().display().to_string();
+    let mut from = Answering { answers: &mut stored, token: None, name };
+    let text = match all.as_slice() {
+        [] => "no windows yet\n".to_owned(),
+        [only] => text(args, &mut from, only)?,
+        _ if args.json || args.csv => {
+            return Err(Failure::Usage("--json and --csv need --customer: there are several".to_owned()));
+        }
         all => {
             let mut totals = Vec::new();
             for customer in all {
-                totals.push((customer.to_string(), read(customer)?.requests()));
+                totals.push((customer.to_string(), report(args, &mut from, customer)?.requests()));
             }
-            Ok(render_customers(&totals, look) + "\n--customer ID shows one of them\n")
+            let layout = ReportLayout { top: args.top, columns: columns() };
+            render_customers(&totals, layout) + "\n--customer ID shows one of them\n"
         }
-    }
+    };
+    Ok((text, stored.files().unread()))
 }

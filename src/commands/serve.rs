@@ -9,7 +9,7 @@ use super::{Failure, lock};
 use crate::base::disk;
 use crate::base::latch::Latch;
 use crate::config::Config;
-use crate::customers::settings::RetainDays;
+use crate::customers::settings::CustomerRetainDays;
 use crate::data_dir::{DataDir, at};
 use crate::engine::{Engine, EngineParts};
 use crate::http::routes::Roles;
@@ -34,7 +34,7 @@ pub(super) fn run(config: &Config, in_force: &str) -> Result<ExitCode, Failure> 
             let routes = Arc::clone(&process.routes);
             Arc::new(move |customer| {
                 let settings = routes.customers().in_force();
-                settings.of(customer).retain_days.map(RetainDays::by_size)
+                settings.of(customer).retain_days.map(CustomerRetainDays::by_size)
             })
         },
     };

@@ -16,8 +16,8 @@ use crate::config::CustomersArg;
 use crate::entry::{ReaderOptions, Zone};
 use crate::input::Input;
 use crate::model::{CustomerId, WindowSize};
-use crate::report::{Look, Report};
-use crate::summarize::{self, Counted, Options};
+use crate::report::{Report, ReportLayout};
+use crate::summarize::{self, Counted, SummarizeOptions};
 
 /// What to count, and how to print it.
 #[derive(Args)]
@@ -30,7 +30,7 @@ pub(super) struct SummarizeArgs {
     window: WindowSize,
     /// json: a line for each window, as its file without appliedThrough and checksum; text: one table for all
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "json")]
-    format: Format,
+    format: FormatChoice,
     /// What log lines are, if they do not tell it themselves: as --format of import
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     input_format: String,
@@ -46,8 +46,8 @@ pub(super) struct SummarizeArgs {
     /// The customerId of the windows, and the customer of --customers
     #[arg(long, value_name = "ID", value_parser = parse_customer, default_value = "-")]
     customer: CustomerId,
-    /// Count only entries that meet these conditions, such as status>=500,path=/checkout: fields of entries, family or class
-    /// with =, !=, ^=, <, <=, > or >=; a comma in a value is \,
+    /// Count only entries that meet these conditions, such as status>=500,path=/checkout: fields of entries, family, class or
+    /// key (what a path counts under) with =, !=, ^=, <, <=, > or >=; a comma in a value is \,
     #[arg(long = "where", value_name = "CONDITIONS", value_parser = parse_filter)]
     filter: Option<Filter>,
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub(super) struct SummarizeArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum FormatChoice {
     Json,
     Text,
 }
@@ -92,7 +92,7 @@ pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
     let (customer, size, now_ms) = (args.customer.clone(), args.window, clock::now_ms());
     let filter = args.filter.clone();
     let path_rules = customer_settings(&args.customers)?.of(&args.customer).path_rules.clone();
-    let options = Options { customer, size, path_rules, threads, now_ms, filter, reader };
+    let options = SummarizeOptions { customer, size, path_rules, threads, now_ms, filter, reader };
     let read = Arc::new(AtomicU64::new(0));
     let shown = progress::Shown::default();
     shown.start(&inputs, "summarizing", Arc::clone(&read));
@@ -118,13 +118,13 @@ pub(super) fn run(args: &SummarizeArgs) -> Result<ExitCode, Failure> {
 fn print(args: &SummarizeArgs, counted: Counted) -> io::Result<()> {
     let mut output = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     match args.format {
-        Format::Json => {
+        FormatChoice::Json => {
             counted.write_lines(|line| output.write_all(line))?;
         }
-        Format::Text => {
+        FormatChoice::Text => {
             let mut report = Report::default();
             counted.windows().iter().for_each(|window| report.add_window(window));
-            let look = Look { top: args.top, columns: columns() };
+            let look = ReportLayout { top: args.top, columns: columns() };
             output.write_all(report.render(args.customer.as_str(), look).as_bytes())?;
         }
     }

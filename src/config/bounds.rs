@@ -35,7 +35,7 @@ impl Bounds {
         let Config { server, batch, .. } = config;
         let batch_limits = batch::Limits {
             max_entries: batch.max_entries,
-            keep_query: batch.keep_query,
+            keep_query: batch.keep_query.keep_query,
             ..batch::Limits::default()
         };
         Self {

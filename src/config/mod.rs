@@ -148,10 +148,8 @@ pub struct BatchArgs {
         value_parser = within(1_usize, 10_000_000)
     )]
     pub max_entries: usize,
-    /// Keep the query string of paths, which is cut off otherwise: it tells users apart that no count should, and may hold
-    /// tokens
-    #[arg(long, env = "LOG_ANALYTICS_KEEP_QUERY")]
-    pub keep_query: bool,
+    #[command(flatten)]
+    pub keep_query: KeepQueryArg,
     /// Memory for batches in progress; while it is used up, batches get 503
     #[arg(
         long,
@@ -170,6 +168,14 @@ pub struct BatchArgs {
         value_parser = within(0_usize, 1_024)
     )]
     pub summarize_threads: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct KeepQueryArg {
+    /// Keep the query string of paths, which is cut off otherwise: it tells users apart that no count should, and may hold
+    /// tokens
+    #[arg(long, env = "LOG_ANALYTICS_KEEP_QUERY")]
+    pub keep_query: bool,
 }
 
 #[derive(Clone, Debug, Default, Args)]

@@ -33,6 +33,8 @@ const TABLE: &[(&str, Setter)] = &[
     ("max_query_memory", |bounds, text| {
         bytes(text).map(|bytes| bounds.query.max_memory_bytes = bytes.size())
     }),
+    #[cfg(feature = "cluster")]
+    ("max_query_objects", |bounds, text| count(text).map(|count| bounds.query.max_objects = count)),
     ("max_query_time", |bounds, text| time(text).map(|time| bounds.query.max_time = time)),
     ("max_query_windows", |bounds, text| count(text).map(|count| bounds.query.max_windows = count)),
     ("max_uncheckpointed_bytes", |bounds, text| {

@@ -64,7 +64,6 @@ pub struct RefusedBatches {
 pub struct Refusal {
     /// When: milliseconds since 1970.
     pub at_ms: u64,
-    /// The status code.
     pub status: u16,
     /// As in the metric of refusals.
     pub reason: &'static str,

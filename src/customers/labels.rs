@@ -26,9 +26,7 @@ const MAX_SUMMED: usize = 20_000;
 /// What a batch adds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchCounts {
-    /// Entries.
     pub entries: u64,
-    /// Entries with a status.
     pub with_status: u64,
     /// Entries with a status from 500 to 599.
     pub server_errors: u64,
@@ -38,11 +36,11 @@ pub struct BatchCounts {
 #[derive(Debug)]
 pub(super) struct LabelledCustomers {
     metrics: CustomerMetrics,
-    sums: Mutex<Sums>,
+    sums: Mutex<LabelledSums>,
 }
 
 #[derive(Debug, Default)]
-struct Sums {
+struct LabelledSums {
     /// What each has sent; a refused batch counts as an entry.
     sent: HashMap<CustomerId, u64, RandomState>,
     /// Those with series of their own, and the reasons for which their batches were refused.
@@ -65,7 +63,6 @@ impl LabelledCustomers {
         }
     }
 
-    /// Counts an accepted batch.
     pub(super) fn accepted(&self, customer: &CustomerId, counts: BatchCounts) {
         let mut sums = lock(&self.sums);
         let label =
@@ -93,7 +90,7 @@ impl LabelledCustomers {
     }
 
     /// Adds to what a customer has sent, and finds out whether it has series of its own from now on.
-    fn is_labelled(&self, sums: &mut Sums, customer: &CustomerId, more: u64) -> bool {
+    fn is_labelled(&self, sums: &mut LabelledSums, customer: &CustomerId, more: u64) -> bool {
         let sent = sums.add(customer, more);
         if sums.labelled.contains_key(customer) {
             return true;
@@ -127,7 +124,7 @@ impl LabelledCustomers {
     }
 }
 
-impl Sums {
+impl LabelledSums {
     fn add(&mut self, customer: &CustomerId, more: u64) -> u64 {
         if self.sent.len() >= MAX_SUMMED && !self.sent.contains_key(customer) {
             let mut all: Vec<u64> = self.sent.values().copied().collect();
@@ -183,7 +180,7 @@ mod tests {
         let text = String::from_utf8(metrics.render()).unwrap();
         let series = text.lines().filter(|line| line.starts_with("log_analytics_customer_entries_total{"));
         assert_eq!(series.count(), MAX_LABELLED + 1);
-        // Whoever has lost its series has none left, and begins anew when it is busy.
+        // A customer that lost its series has none left, and starts at zero when it is busy again.
         let gone: Vec<usize> =
             (0..MAX_LABELLED).filter(|number| value(&id(*number).to_string()).is_none()).collect();
         assert_eq!(gone.len(), 1);

@@ -65,9 +65,6 @@ impl Customers {
 
     /// Reads the file again, if there is one; returns it and how many customers have settings of their own. After an error
     /// the settings of before stay in force.
-    ///
-    /// # Errors
-    /// See [`Customers::load`].
     pub fn reload(&self, disk: &dyn Disk) -> Result<Option<(&Path, usize)>, String> {
         let Some(file) = &self.file else { return Ok(None) };
         let settings = read(disk, file)?;
@@ -91,7 +88,6 @@ impl Customers {
         self.labelled.begin_with(known);
     }
 
-    /// Counts an accepted batch.
     pub fn accepted(&self, customer: &CustomerId, counts: BatchCounts) {
         self.labelled.accepted(customer, counts);
     }

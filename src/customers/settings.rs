@@ -31,7 +31,7 @@ pub struct CustomerSettings {
     pub entries_per_second: Option<u64>,
     /// For how many days its windows are kept; `None` as the server's flag says.
     #[serde(default)]
-    pub retain_days: Option<RetainDays>,
+    pub retain_days: Option<CustomerRetainDays>,
     /// What its paths count under; `None` for no rules.
     #[serde(default, deserialize_with = "path_rules")]
     pub path_rules: Option<Arc<PathRules>>,
@@ -40,13 +40,13 @@ pub struct CustomerSettings {
 /// For how many days windows are kept, by size; zero for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RetainDays {
+pub struct CustomerRetainDays {
     minute: u32,
     hour: u32,
     day: u32,
 }
 
-impl RetainDays {
+impl CustomerRetainDays {
     /// By size, finest first.
     pub fn by_size(self) -> [u32; WindowSize::ALL.len()] {
         [self.minute, self.hour, self.day]
@@ -60,10 +60,10 @@ pub struct AllCustomerSettings {
     #[serde(default)]
     default: CustomerSettings,
     #[serde(default, deserialize_with = "customers")]
-    customers: Customers,
+    customers: SettingsByCustomer,
 }
 
-type Customers = HashMap<CustomerId, CustomerSettings, RandomState>;
+type SettingsByCustomer = HashMap<CustomerId, CustomerSettings, RandomState>;
 
 /// Why a file of customers is refused.
 #[derive(Debug)]
@@ -119,18 +119,18 @@ fn path_rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<P
     Ok(Some(Arc::new(rules)))
 }
 
-fn customers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Customers, D::Error> {
+fn customers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SettingsByCustomer, D::Error> {
     struct CustomersVisitor;
 
     impl<'de> Visitor<'de> for CustomersVisitor {
-        type Value = Customers;
+        type Value = SettingsByCustomer;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object of customers by their id")
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Customers, A::Error> {
-            let mut customers = Customers::default();
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SettingsByCustomer, A::Error> {
+            let mut customers = SettingsByCustomer::default();
             while let Some(id) = map.next_key::<String>()? {
                 let customer = CustomerId::new(&id).ok_or_else(|| {
                     A::Error::custom(format!("customer {id:?}: an id is 1 to 128 visible ASCII characters"))
@@ -164,7 +164,7 @@ mod tests {
         .unwrap();
         let (acme, own, other) = (of(&settings, "acme"), of(&settings, "own"), of(&settings, "other"));
         assert_eq!(acme.entries_per_second, Some(10));
-        assert_eq!(acme.retain_days.map(RetainDays::by_size), Some([30, 400, 0]));
+        assert_eq!(acme.retain_days.map(CustomerRetainDays::by_size), Some([30, 400, 0]));
         assert_eq!((other.entries_per_second, other.retain_days), (Some(10), None));
         assert_eq!(own.entries_per_second, Some(5));
         let template = |of: &CustomerSettings, path| {

@@ -1,17 +1,21 @@
-//! The engine as a source of bodies: the journal's records, read from front to back and worked on by the rayon pool.
+//! The journal as a source of bodies: its records, read from front to back and worked on by the rayon pool.
 //!
 //! Input: a customer and minutes. Output: the bodies that may hold their entries. Records are skipped by what they say
 //! themselves: one received more than a day before the minutes holds none of them, because entries are at most a day ahead
 //! of the clock, and neither does one whose first minute is behind them. Never: a body whose record is damaged.
 
+use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::Engine;
+use crate::base::disk::{Disk, if_exists};
 use crate::base::secret::Subkey;
 use crate::batch::{Content, MAX_FUTURE_MS};
+use crate::data_dir::DataDir;
+use crate::entry::LineParameters;
 use crate::journal::bodies::decoded_body;
 use crate::journal::format::BodyCoding;
 use crate::journal::reader::{JournalFiles, JournalReader, JournalRecord, JournalSegment};
@@ -47,10 +51,14 @@ impl HeldBody {
         })
     }
 
+    /// `None` where it was left out.
+    fn decoded(&self) -> Result<Option<Cow<'_, [u8]>>, QueryError> {
+        decoded_body(self.coding, &self.stored, self.body_bytes)
+            .map_err(|error| QueryError::Unreadable(format!("record {}: {error}", self.seq)))
+    }
+
     fn work(&self, task: BodyTask<'_>) -> Result<(), QueryError> {
-        let body = decoded_body(self.coding, &self.stored, self.body_bytes);
-        let body = body.map_err(|error| QueryError::Unreadable(format!("record {}: {error}", self.seq)))?;
-        let Some(bytes) = body else { return Ok(()) };
+        let Some(bytes) = self.decoded()? else { return Ok(()) };
         task(StoredBody { seq: self.seq, content: &self.content, bytes: &bytes })
     }
 }
@@ -76,6 +84,14 @@ impl BodyChunk<'_> {
     }
 }
 
+/// The bodies of a data directory's journal.
+pub(crate) struct JournalBodies<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) dir: &'a DataDir,
+    /// The last record of the customer that was deleted.
+    pub(crate) deleted_through: Seq,
+}
+
 impl BodySource for Engine {
     fn scan(
         &self,
@@ -87,8 +103,26 @@ impl BodySource for Engine {
         if !self.shared.options.keep_bodies {
             return Err(QueryError::NoBodies);
         }
-        let from_ms = time::start_ms(minutes.start);
         let deleted_through = self.shared.counted.deleted_through(customer);
+        JournalBodies { disk: &*self.shared.disk, dir: &self.shared.dir, deleted_through }
+            .scan(customer, minutes, meter, task)
+    }
+
+    fn visitor_key(&self) -> Subkey {
+        crate::intake::Intake::visitor_key(self)
+    }
+}
+
+impl JournalBodies<'_> {
+    /// See [`BodySource::scan`].
+    pub(crate) fn scan(
+        &self,
+        customer: &CustomerId,
+        minutes: &Range<WindowStart>,
+        meter: &mut Meter,
+        task: BodyTask<'_>,
+    ) -> Result<u64, QueryError> {
+        let from_ms = time::start_ms(minutes.start);
         let mut complete_since_ms = from_ms;
         let mut chunk = BodyChunk { bodies: Vec::new(), bytes: 0, task };
         let mut reader = self.reader_from(from_ms, &mut complete_since_ms).map_err(unreadable)?;
@@ -100,7 +134,7 @@ impl BodySource for Engine {
                 let is_later =
                     || summary::first_minute(found.record.summary()).is_none_or(|first| first >= minutes.end);
                 if found.customer != *customer
-                    || header.seq <= deleted_through
+                    || header.seq <= self.deleted_through
                     || header.is_deletion
                     || header.received_at_ms + MAX_FUTURE_MS < from_ms
                     || is_later()
@@ -119,23 +153,15 @@ impl BodySource for Engine {
         Ok(complete_since_ms)
     }
 
-    fn visitor_key(&self) -> Subkey {
-        crate::intake::Intake::visitor_key(self)
-    }
-}
-
-impl Engine {
     /// Reads the journal from the segment on that may hold entries from `from_ms` on. Where older segments were removed
     /// that might have, raises `complete_since_ms` to the oldest time of receipt.
     fn reader_from(&self, from_ms: u64, complete_since_ms: &mut u64) -> io::Result<JournalReader<'_>> {
-        let (disk, dir) = (&*self.shared.disk, &*self.shared.dir);
+        let (disk, dir) = (self.disk, self.dir);
         let firsts = JournalFiles::list(disk, dir)?.firsts();
         let mut start = 0;
         for (place, first) in firsts.iter().enumerate().rev() {
-            let mut segment = match JournalSegment::open(disk, dir, *first, None) {
-                // Retention was faster.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                opened => opened?,
+            let Some(mut segment) = if_exists(JournalSegment::open(disk, dir, *first, None))? else {
+                break; // Retention was faster.
             };
             let received_at_ms = segment.next_record()?.map(|found| found.record.header.received_at_ms);
             if received_at_ms.is_some_and(|at| at + MAX_FUTURE_MS < from_ms) {
@@ -148,6 +174,27 @@ impl Engine {
         }
         Ok(JournalReader::of_segments(disk, dir, &firsts[start..]))
     }
+}
+
+/// Whether the body of a record begins with these lines, of which the last may be cut, and is read by the same parameters.
+pub(super) fn begins_with(
+    disk: &dyn Disk,
+    dir: &DataDir,
+    seq: Seq,
+    parameters: &LineParameters,
+    lines: &[u8],
+) -> Result<bool, QueryError> {
+    let mut reader = JournalReader::open_after(disk, dir, Seq(seq.0 - 1)).map_err(unreadable)?;
+    let Some(mut segment) = reader.next_segment().map_err(unreadable)? else { return Ok(false) };
+    while let Some(found) = segment.next_record().map_err(unreadable)? {
+        if found.record.header.seq == seq {
+            let held = HeldBody::of(&found)?;
+            let body = held.decoded()?;
+            let is_read_alike = held.content == Content::Lines(parameters.clone());
+            return Ok(is_read_alike && body.is_some_and(|body| body.starts_with(lines)));
+        }
+    }
+    Ok(false)
 }
 
 fn unreadable(error: io::Error) -> QueryError {

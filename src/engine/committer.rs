@@ -67,8 +67,8 @@ impl CommitterThread {
                     }
                     let _ = answer.send(marked);
                 }
-                Some(ToCommitter::AskKnown { customer, key, fingerprint, answer }) => {
-                    let _ = answer.send(self.committer.known(&customer, key, fingerprint));
+                Some(ToCommitter::AskKnown { customer, key, answer }) => {
+                    let _ = answer.send(self.committer.known(&customer, key));
                 }
                 Some(ToCommitter::Delete { deletion, answer }) => self.delete(deletion, &answer),
                 Some(ToCommitter::Stop) => break,

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::base::disk::Disk;
+use crate::base::disk::{Disk, if_exists};
 use crate::data_dir::DataDir;
 use crate::journal::checkpoint::{Checkpoint, CheckpointError};
 use crate::journal::committer::Position;
@@ -22,7 +22,6 @@ use crate::windows::proof::sum_windows;
 /// How long everything is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct KeptFor {
-    /// Segments.
     pub journal: Retention,
     /// Windows of customers without days of their own, in days by size, finest first; 0 for ever.
     pub windows_days: [u32; 3],
@@ -121,8 +120,8 @@ impl CheckpointKeeper {
         self.clock.advance(elapsed_ms, wall_ms);
     }
 
-    /// Looks for old windows; `own_days` are a customer's own. The workers must keep to the cutoffs that this returns from the next
-    /// marker on. While a backup is being made this must not be called.
+    /// Looks for old windows; `own_days` are a customer's own. The workers must keep to the cutoffs that this returns
+    /// from the next marker on. While a backup is being made this must not be called.
     ///
     /// # Errors
     /// What the disk says; nothing has changed then.
@@ -153,9 +152,6 @@ impl CheckpointKeeper {
 
     /// Writes the checkpoint of the last marker, which all workers have acknowledged. Cutoffs that move are in it, with what
     /// the windows before them hold: all of those are written, and nothing is merged into them any more.
-    ///
-    /// # Errors
-    /// See [`CheckpointError`].
     pub fn write(&mut self, now_ms: u64) -> Result<(), CheckpointError> {
         while let Some(moved) = self.moving.last() {
             let removed = expiry::sum(&*self.disk, &self.dir, &self.ledger, moved)
@@ -215,10 +211,7 @@ impl CheckpointKeeper {
 
     /// All of the customer's old files are removed: makes that durable, and has the next checkpoint say so.
     fn end_cleaning(&mut self, cleaning: &Cleaning) -> io::Result<()> {
-        match self.disk.sync_dir(&self.dir.customer(&cleaning.customer)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        if_exists(self.disk.sync_dir(&self.dir.customer(&cleaning.customer)))?;
         if let Some(totals) = self.ledger.customers.get_mut(&cleaning.customer)
             && totals.deleted_through == cleaning.through
         {
@@ -243,9 +236,6 @@ impl CheckpointKeeper {
     }
 
     /// Compares the sums of all windows with the ledger. Every window must be written.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn prove(&self) -> io::Result<Proof> {
         let sums = sum_windows(&*self.disk, &self.dir, &self.ledger)?;
         let damaged: Vec<_> = sums.damaged.iter().filter_map(|damaged| damaged.window.clone()).collect();

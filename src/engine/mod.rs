@@ -12,7 +12,7 @@
 //! packer for workers.
 //! Each thread is a thin shell that gives a state machine messages and time.
 
-mod bodies;
+pub(crate) mod bodies;
 mod checkpointer;
 mod committer;
 mod counted;
@@ -22,6 +22,7 @@ mod packer;
 mod removals;
 mod replayed;
 mod source;
+mod taking;
 mod waiting;
 mod worker;
 
@@ -43,27 +44,21 @@ use self::replayed::Workers;
 use self::worker::WorkerThread;
 use crate::base::clock::{self, UnixMs};
 use crate::base::disk::Disk;
-use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
-use crate::base::random;
-use crate::base::secret::Subkey;
 use crate::base::shutdown::{Joined, end_process, spawn};
 use crate::base::sync::lock;
-use crate::batch::{Encoding, insights, visitor_key};
 use crate::data_dir::DataDir;
-use crate::intake::{CheckedBatch, Intake};
 use crate::journal::committer::{CommitLimits, Deletion, Position, Pressure, Submission};
-use crate::journal::dedup::{DedupHasher, DedupKey};
-use crate::journal::format::{BodyCoding, Parts, RecordDraft};
+use crate::journal::dedup::{DedupEntry, DedupHasher, DedupKey};
 use crate::journal::ledger::{CountedSince, Cutoffs, ExpiredSince};
-use crate::journal::recovery::{self, OpenedJournal, Opening, RecoveryReport};
+use crate::journal::recovery::{self, OpenedJournal, Opening};
 use crate::journal::retention::RetentionClock;
 use crate::journal::start_error::StartError;
-use crate::journal::summary;
 use crate::metrics::Metrics;
-use crate::model::{BatchId, CustomerId, PackId, Question, Seq, Summary, WindowId, WindowStart};
-use crate::outcome::{DeletionOutcome, Outcome, Reason};
+use crate::model::{CustomerId, PackId, Question, Seq, WindowId, WindowStart};
+use crate::outcome::{DeletionOutcome, Reason};
 use crate::windows::scan;
+use crate::windows::view_cache::ViewCache;
 use crate::windows::window::Window;
 use crate::windows::worker::{MarkerId, Routed, Worker, WorkerLimits};
 
@@ -77,8 +72,10 @@ pub const MAX_GROUP_BYTES: usize = 16 << 20;
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// Journal bytes between checkpoints: about a second of replay.
 pub const CHECKPOINT_BYTES: u64 = 1 << 30;
+/// Memory for what queries wanted of stored windows lately: a day of minutes with their ten largest paths, families and hosts
+/// takes about 10 MB.
+const VIEW_CACHE_BYTES: usize = 32 << 20;
 
-/// Engine options.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Window workers.
@@ -126,6 +123,8 @@ struct EngineShared {
     /// Before these, windows do not exist or are about to be removed.
     cutoffs: Mutex<Arc<Cutoffs>>,
     own_retain_days: OwnRetainDays,
+    /// What queries wanted of stored windows lately.
+    views: ViewCache,
 }
 
 impl EngineShared {
@@ -141,7 +140,7 @@ impl EngineShared {
 enum ToCommitter {
     Commit { submission: Submission, answer: waiting::OutcomeSender },
     Mark { id: MarkerId, cutoffs: Option<Arc<Cutoffs>>, answer: Sender<Marked> },
-    AskKnown { customer: CustomerId, key: DedupKey, fingerprint: u128, answer: Sender<Option<Outcome>> },
+    AskKnown { customer: CustomerId, key: DedupKey, answer: Sender<Result<Option<DedupEntry>, Reason>> },
     Delete { deletion: Deletion, answer: Sender<DeletionOutcome> },
     Stop,
 }
@@ -207,13 +206,10 @@ pub struct Engine {
     stop_checkpointer: Sender<()>,
     checkpointer_done: Receiver<bool>,
     threads: Mutex<Vec<Joined>>,
-    /// What recovery found.
-    report: RecoveryReport,
 }
 
 /// Where an engine lives and what it reports to.
 pub struct EngineParts {
-    /// The disk.
     pub disk: Arc<dyn Disk>,
     /// The data directory, locked.
     pub dir: Arc<DataDir>,
@@ -228,9 +224,6 @@ pub struct EngineParts {
 impl Engine {
     /// Recovers the data directory, replays what windows may lack, and starts the threads. When it returns, every
     /// batch that was ever acknowledged is in the windows.
-    ///
-    /// # Errors
-    /// See [`StartError`].
     pub fn start(parts: EngineParts, options: EngineOptions) -> Result<Engine, StartError> {
         let EngineParts { disk, dir, latch, metrics, own_retain_days } = parts;
         dir.prepare(&*disk)?;
@@ -254,6 +247,7 @@ impl Engine {
         let shared = Arc::new(EngineShared {
             hasher: DedupHasher::new(dir.secret()),
             removals: Removals::new(&dir),
+            views: ViewCache::new(VIEW_CACHE_BYTES),
             disk,
             dir,
             latch,
@@ -327,13 +321,7 @@ impl Engine {
             stop_checkpointer,
             checkpointer_done,
             threads: Mutex::new(threads),
-            report,
         })
-    }
-
-    /// What recovery found.
-    pub fn recovery(&self) -> &RecoveryReport {
-        &self.report
     }
 
     /// Ends the engine: everything acknowledged goes to window files and a last checkpoint. Returns whether that was done
@@ -355,144 +343,4 @@ impl Engine {
         let mut threads = lock(&self.threads);
         threads.drain(..).all(|thread| thread.join_until(deadline))
     }
-}
-
-impl Intake for Engine {
-    fn take(&self, batch: CheckedBatch<'_>) -> Outcome {
-        let metrics = &self.shared.metrics;
-        let (entries, body_bytes) = (batch.summary.entries, batch.body.len());
-        let received_at_ms = batch.received_at_ms;
-        let starts: Vec<_> = batch.summary.minutes.iter().map(|(start, _)| *start).collect();
-        // The body is the caller's until it answers; so long it is charged.
-        let (submission, _body_charge) = match self.prepare(batch) {
-            Ok(prepared) => prepared,
-            Err(outcome) => return outcome,
-        };
-        let (answer, waiting) = waiting::pair();
-        let _ = self.to_committer.send(ToCommitter::Commit { submission, answer });
-        let outcome = waiting.wait();
-        if outcome == Outcome::Counted {
-            metrics.entries.inc_by(u64::from(entries));
-            metrics.body_bytes.inc_by(body_bytes as u64);
-            for start in starts {
-                let age_ms = received_at_ms.saturating_sub(crate::time::start_ms(start));
-                metrics.late_seconds.observe(age_ms as f64 / 1000.0);
-            }
-        }
-        outcome
-    }
-
-    fn known(&self, customer: &CustomerId, batch_id: &BatchId, fingerprint: u128) -> Option<Outcome> {
-        let key = self.shared.hasher.key(customer, batch_id);
-        let (answer, known) = bounded(1);
-        let ask = ToCommitter::AskKnown { customer: customer.clone(), key, fingerprint, answer };
-        let _ = self.to_committer.send(ask);
-        // The committer drops questions that come after the stop.
-        known.recv().unwrap_or(Some(Outcome::Unavailable(Reason::Stopping)))
-    }
-
-    fn delete(&self, customer: &CustomerId) -> DeletionOutcome {
-        let (answer, answers) = bounded(self.to_workers.len());
-        let id = BatchId::new(&random::ulid()).expect("a ULID is a batch id");
-        let deletion = Deletion {
-            customer: customer.clone(),
-            draft: RecordDraft::deletion(customer, &id),
-            received_at_ms: clock::now_ms(),
-        };
-        let _ = self.to_committer.send(ToCommitter::Delete { deletion, answer });
-        let mut workers = 0;
-        for outcome in answers {
-            match outcome {
-                DeletionOutcome::Deleted => workers += 1,
-                other => return other,
-            }
-        }
-        // The committer drops what comes after the stop, and a worker that has ended answers nothing.
-        let is_done = workers == self.to_workers.len();
-        if is_done { DeletionOutcome::Deleted } else { DeletionOutcome::Unavailable(Reason::Stopping) }
-    }
-
-    fn last_received_at_ms(&self) -> u64 {
-        self.shared.last_received_at_ms.load(Ordering::Relaxed)
-    }
-
-    fn visitor_key(&self) -> Subkey {
-        visitor_key(self.shared.dir.secret())
-    }
-}
-
-impl Engine {
-    /// Everything that can be done before the committer's turn: record, checksum, insights; and the part of the charge
-    /// that the body holds. Otherwise the outcome to answer with.
-    fn prepare(&self, batch: CheckedBatch<'_>) -> Result<(Submission, Charge), Outcome> {
-        const BUSY: Outcome = Outcome::Unavailable(Reason::Busy);
-        let CheckedBatch { customer, batch_id, server_made_id, body, summary, mut charge, .. } = batch;
-        let fingerprint = batch.content.fingerprint(body);
-        let parts = Parts {
-            customer,
-            batch_id,
-            server_made_id,
-            content: batch.content,
-            entries: summary.entries,
-            fingerprint,
-            body_bytes: u32::try_from(body.len()).expect("bodies are limited to less than 4 GiB"),
-        };
-        let capacity =
-            summary_bytes(&summary) + 512 + if self.shared.options.keep_bodies { body.len() / 4 } else { 0 };
-        let held = charge.bytes();
-        charge.grow_to(held + capacity).map_err(|_| BUSY)?;
-        let write_summary = |bytes: &mut Vec<u8>| summary::encode(&summary, bytes);
-        let draft = RecordDraft::new(parts, capacity, write_summary, |bytes| {
-            self.write_body(body, batch.coded, bytes)
-        });
-        charge.grow_to(held + draft.bytes().len()).map_err(|_| BUSY)?;
-        let record_charge = charge.split_off(held);
-        let submission = Submission {
-            customer: customer.clone(),
-            entries: summary.entries,
-            key: (!server_made_id).then(|| self.shared.hasher.key(customer, batch_id)),
-            fingerprint,
-            draft,
-            received_at_ms: batch.received_at_ms,
-            insights: insights(customer, &summary),
-            charge: record_charge,
-        };
-        Ok((submission, charge))
-    }
-
-    fn write_body(&self, body: &[u8], coded: Option<(Encoding, &[u8])>, bytes: &mut Vec<u8>) -> BodyCoding {
-        if !self.shared.options.keep_bodies {
-            return BodyCoding::Dropped;
-        }
-        match coded {
-            Some((Encoding::Gzip, raw)) => {
-                bytes.extend_from_slice(raw);
-                return BodyCoding::Gzip;
-            }
-            Some((Encoding::Zstd, raw)) => {
-                bytes.extend_from_slice(raw);
-                return BodyCoding::Zstd;
-            }
-            Some((Encoding::Identity, _)) | None => {}
-        }
-        let start = bytes.len();
-        bytes.resize(start + lz4_flex::block::get_maximum_output_size(body.len()), 0);
-        match lz4_flex::block::compress_into(body, &mut bytes[start..]) {
-            Ok(written) if written < body.len() => {
-                bytes.truncate(start + written);
-                BodyCoding::Lz4
-            }
-            _ => {
-                bytes.truncate(start);
-                bytes.extend_from_slice(body);
-                BodyCoding::Plain
-            }
-        }
-    }
-}
-
-/// Roughly how long a summary will be in its record.
-fn summary_bytes(summary: &Summary) -> usize {
-    let counts: usize = summary.minutes.iter().map(|(_, counts)| counts.bytes()).sum();
-    summary.keys.bytes() + counts
 }

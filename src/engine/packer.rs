@@ -1,7 +1,7 @@
 //! The packer's thread: packs old days that are not merged into any more.
 //!
-//! Input: time; what the workers know of late merges. Output: packs; the workers remove the files that these replace. Never: works
-//! for more than half of the time, packs while a backup is being made, or removes a file itself.
+//! Input: time; what the workers know of late merges. Output: packs; the workers remove the files that these replace.
+//! Never: works for more than half of the time, packs while a backup is being made, or removes a file itself.
 
 use std::collections::HashSet;
 use std::io;

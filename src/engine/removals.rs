@@ -16,8 +16,9 @@ pub(super) struct Removals {
 
 /// Held while files are removed.
 pub(super) struct RemovalsGuard<'a> {
-    _turn: MutexGuard<'a, ()>,
+    /// Dropped first: the next thread must not find it held, or it would take that for a backup.
     _lock: FileLock,
+    _turn: MutexGuard<'a, ()>,
 }
 
 impl Removals {
@@ -33,6 +34,27 @@ impl Removals {
             log::warn!("nothing is removed: {error}");
             None
         });
-        Some(RemovalsGuard { _turn: turn, _lock: lock? })
+        Some(RemovalsGuard { _lock: lock?, _turn: turn })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn only_a_backup_refuses_and_never_another_thread() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(temp.path());
+        let removals = Removals::new(&dir);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..5_000).for_each(|round| assert!(removals.begin().is_some(), "{round}")));
+            }
+        });
+        let _backup = FileLock::shared(&dir.retain()).unwrap();
+        assert!(removals.begin().is_none());
     }
 }

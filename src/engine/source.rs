@@ -2,7 +2,8 @@
 //!
 //! The workers are asked first. What they do not hold then is in a file that has everything that was acknowledged
 //! before the question: a window leaves memory only after its file was written, and files are replaced whole. So a
-//! window that is evicted, or written, while a query reads is only ever newer than the question.
+//! window that is evicted, or written, while a query reads is only ever newer than the question. What was wanted of a window
+//! lately is not read and cut again while it stays as it is ([`crate::windows::view_cache`]).
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -20,8 +21,9 @@ use crate::query::range::Kept;
 use crate::query::{KnownCustomer, Meter, QueryError, Question, StoredSource, Visit, WindowSource};
 use crate::windows::file::{self, Damaged};
 use crate::windows::router::partition;
-use crate::windows::shelf::{Shelf, StoredWindow};
+use crate::windows::shelf::{Shelf, StoredPlace, StoredWindow};
 use crate::windows::view::{Wanted, WindowView};
+use crate::windows::view_cache::{ViewKey, ViewedState};
 use crate::windows::window::Window;
 
 /// A range of up to so many windows is looked up name by name; a longer one by listing the customer's directory, which
@@ -135,16 +137,48 @@ impl WindowSource for Engine {
         let starts = self.starts(question, &held, &mut shelf, meter)?;
         let mut held = held.iter().peekable();
         let metrics = &self.shared.metrics.queries;
+        let views = &self.shared.views;
         for start in starts {
+            let id = WindowId { size: question.size, start };
+            let key = ViewKey { customer: question.customer.clone(), window: id, wanted: *wanted };
             if let Some(window) = held.next_if(|window| window.id().start == start) {
-                meter.charge(window.resident_bytes() as u64)?;
+                let bytes = window.resident_bytes() as u64;
+                meter.charge(bytes)?;
                 metrics.resident_windows.inc();
-                if visit(WindowView::of(window, wanted))?.is_break() {
+                let state = ViewedState::Memory(Arc::downgrade(window));
+                let flow = match views.get(&key, &state) {
+                    Some(cached) => visit(cached.view.borrowed())?,
+                    None => {
+                        let view = WindowView::of(window, wanted);
+                        // Totals alone are as quickly made again.
+                        if *wanted != Wanted::TOTALS {
+                            views.insert(key, state, &view, bytes);
+                        }
+                        visit(view)?
+                    }
+                };
+                if flow.is_break() {
                     return Ok(());
                 }
                 continue;
             }
-            let id = WindowId { size: question.size, start };
+            // Asked before the file is read: what is read then is that content or a newer one.
+            let stamp = match shelf.place(id).map_err(unreadable)? {
+                StoredPlace::Nowhere => {
+                    meter.check_time()?;
+                    continue;
+                }
+                StoredPlace::File(stamp) => stamp,
+            };
+            let state = stamp.map(ViewedState::File);
+            if let Some(cached) = state.as_ref().and_then(|state| views.get(&key, state)) {
+                meter.charge(cached.read_bytes)?;
+                metrics.cached_windows.inc();
+                if has_window(cached.view.applied_through) && visit(cached.view.borrowed())?.is_break() {
+                    return Ok(());
+                }
+                continue;
+            }
             let Some(StoredWindow { path, content }) = shelf.read(id).map_err(unreadable)? else {
                 meter.check_time()?;
                 continue;
@@ -157,6 +191,9 @@ impl WindowSource for Engine {
                 Ok(file) => file::decode(file, &question.customer, id, wanted),
                 Err(why) => Err(why.clone()),
             };
+            if let (Some(state), Ok(view)) = (state, &view) {
+                views.insert(key, state, view, bytes);
+            }
             let flow = match view {
                 Ok(view) if !has_window(view.applied_through) => ControlFlow::Continue(()),
                 Ok(view) => visit(view)?,

@@ -1,11 +1,12 @@
 //! What was found in a message becomes an entry, the same way for every format.
 //!
 //! Input: a message and [`Found`]. Output: a [`LogEntry`] whose texts are borrowed from the message or from memory that is
-//! used again, or the reason why it is none. Never: a limit on lengths (the batch rules have those).
+//! used again, or the reason why it is not one. Never: a limit on lengths (the batch rules have those).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use super::field::{Field, Found, Unit, Value};
+use super::field::{Found, FoundValue, LogField, Unit};
 use super::skip::Skip;
 use super::text::push_lossy;
 use super::time::zone::{LocalTimes, NoInstant};
@@ -14,12 +15,11 @@ use super::{LogEntry, client, number, request};
 
 /// What a format says beyond its fields.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rules {
+pub(super) struct EntryRules {
     /// Its times are UTC where they have no offset.
     pub(super) is_utc: bool,
     /// The method of a format that logs none.
     pub(super) method: Option<&'static str>,
-    /// Keep query strings.
     pub(super) keep_query: bool,
 }
 
@@ -64,7 +64,7 @@ impl Builder {
         &'a mut self,
         message: &'a [u8],
         found: &Found,
-        rules: Rules,
+        rules: EntryRules,
     ) -> Result<LogEntry<'a>, Skip> {
         self.arena.clear();
         let text = simdutf8::basic::from_utf8(message).ok();
@@ -75,20 +75,20 @@ impl Builder {
         let who = draft.who(found);
         let asked_host = requested.as_ref().and_then(|requested| requested.host);
         let host =
-            draft.field(found, Field::Host).or(who.host).or(asked_host).and_then(|host| draft.host(host));
-        let agent = draft.field(found, Field::Agent);
-        let referrer = draft.field(found, Field::Referrer);
+            draft.field(found, LogField::Host).or(who.host).or(asked_host).and_then(|host| draft.host(host));
+        let agent = draft.field(found, LogField::Agent);
+        let referrer = draft.field(found, LogField::Referrer);
         let client = draft.client(found, who.client);
-        let (route, country) = (draft.field(found, Field::Route), draft.field(found, Field::Country));
+        let (route, country) = (draft.field(found, LogField::Route), draft.field(found, LogField::Country));
         let says = |field| found.said(field, message);
-        let status = says(Field::Status).and_then(|value| number::status(value.span.of(message)));
-        let response_bytes = says(Field::Bytes).and_then(|value| number::count(value.span.of(message)));
-        let duration_micros = match says(Field::Duration(Unit::Seconds)) {
+        let status = says(LogField::Status).and_then(|value| number::status(value.span.of(message)));
+        let response_bytes = says(LogField::Bytes).and_then(|value| number::count(value.span.of(message)));
+        let duration_micros = match says(LogField::Duration(Unit::Seconds)) {
             Some(value) => number::micros(value.span.of(message), value.unit),
             None => found.parts.flatten().map(number::half_up_micros),
         };
         let duration_micros = duration_micros
-            .or_else(|| says(Field::Extras).and_then(|extras| named_duration(extras.span.of(message))));
+            .or_else(|| says(LogField::Extras).and_then(|extras| named_duration(extras.span.of(message))));
         let (arena, valid) = (draft.builder.arena.as_str(), draft.text);
         let text = |text: TextRef| match text {
             TextRef::Arena(start, end) => &arena[start..end],
@@ -116,11 +116,12 @@ impl Builder {
 }
 
 /// Names of a total time behind the fields of an NCSA line.
-const NAMED_DURATIONS: [(&[u8], Unit); 4] = [
+const NAMED_DURATIONS: [(&[u8], Unit); 5] = [
     (b"rt=", Unit::Seconds),
     (b"request_time=", Unit::Seconds),
     (b"request_time:", Unit::Seconds),
     (b"duration_ms=", Unit::Millis),
+    (b"latency=", Unit::Seconds),
 ];
 
 /// The total time that follows an NCSA line under its name: `rt=0.005`, `request_time="0.005"`.
@@ -132,6 +133,38 @@ fn named_duration(extras: &[u8]) -> Option<u64> {
         let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
         number::micros(text.strip_suffix(b",").unwrap_or(text), *unit)
     })
+}
+
+/// The time of a message: its own, or that of the envelope around it.
+pub(super) fn moment(found: &Found, message: &[u8]) -> Result<Moment, Skip> {
+    if let Some((_, moment)) = found.moment {
+        return Ok(moment);
+    }
+    if let Some(pieces) = found.pieces {
+        return pieces.whole().ok_or(Skip::TimeUnreadable);
+    }
+    let said = |field| found.said(field, message).map(|value| value.span.of(message));
+    let (time, date, of_day) = (said(LogField::Time), said(LogField::Date), said(LogField::TimeOfDay));
+    // A column called `date` may hold all of the time, and `time` too.
+    if let Some(partial) = date.and_then(time::day)
+        && let Some(of_day) = of_day.or(time).and_then(time::time_of_day)
+    {
+        return partial.or(of_day).whole().ok_or(Skip::TimeUnreadable);
+    }
+    let texts = [time, date, of_day].into_iter().flatten();
+    match texts.clone().find_map(|text| time::whole(&unescaped(text))) {
+        Some(moment) => Ok(moment),
+        None if texts.count() == 0 => found.stamp.ok_or(Skip::NoTime),
+        None => Err(Skip::TimeUnreadable),
+    }
+}
+
+/// A time without the escapes of JSON (`2021-10-14T22:17:11+00:00`, `14\/Oct\/2021`).
+fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\\', text).is_none() {
+        return text.into();
+    }
+    text.iter().copied().filter(|byte| *byte != b'\\').collect()
 }
 
 /// What stands for something that was no request.
@@ -148,65 +181,39 @@ struct Draft<'b, 'a> {
 }
 
 impl<'a> Draft<'_, 'a> {
-    fn received_at(&mut self, found: &Found, rules: Rules) -> Result<u64, Skip> {
-        let moment = self.moment(found)?;
+    fn received_at(&mut self, found: &Found, rules: EntryRules) -> Result<u64, Skip> {
+        let moment = moment(found, self.message)?;
         self.builder.times.instant(moment, rules.is_utc).map_err(|error| match error {
             NoInstant::NoZone => Skip::NoTimezone,
             NoInstant::OutOfRange => Skip::TimeUnreadable,
         })
     }
 
-    fn moment(&mut self, found: &Found) -> Result<Moment, Skip> {
-        if let Some((_, moment)) = found.moment {
-            return Ok(moment);
-        }
-        if let Some(pieces) = found.pieces {
-            return pieces.whole().ok_or(Skip::TimeUnreadable);
-        }
-        let said = |field| found.said(field, self.message).map(|value| value.span.of(self.message));
-        let (time, date, of_day) = (said(Field::Time), said(Field::Date), said(Field::TimeOfDay));
-        // A column called `date` may hold all of the time, and `time` too.
-        if let Some(partial) = date.and_then(time::day)
-            && let Some(of_day) = of_day.or(time).and_then(time::time_of_day)
-        {
-            return partial.or(of_day).whole().ok_or(Skip::TimeUnreadable);
-        }
-        let texts = [time, date, of_day].into_iter().flatten();
-        match texts.clone().find_map(|text| time::whole(&self.unescaped(text))) {
-            Some(moment) => Ok(moment),
-            None if texts.count() == 0 => Err(Skip::NoTime),
-            None => Err(Skip::TimeUnreadable),
-        }
-    }
-
-    /// A time without the escapes of JSON (`2021-10-14T22:17:11+00:00`, `14\/Oct\/2021`).
-    fn unescaped<'t>(&self, text: &'t [u8]) -> std::borrow::Cow<'t, [u8]> {
-        if memchr::memchr(b'\\', text).is_none() {
-            return text.into();
-        }
-        text.iter().copied().filter(|byte| *byte != b'\\').collect()
-    }
-
     /// `Ok(None)` where there was no request that could be named.
-    fn requested(&mut self, found: &Found, rules: Rules) -> Result<Option<Requested>, Skip> {
-        let has_target = [Field::Target, Field::Rewritten, Field::HostTarget]
+    fn requested(&mut self, found: &Found, rules: EntryRules) -> Result<Option<Requested>, Skip> {
+        let has_target = [LogField::Target, LogField::Rewritten, LogField::HostTarget]
             .into_iter()
             .any(|field| found.get(field).is_some());
-        if let Some(line) = found.said(Field::Request, self.message) {
+        if let Some(line) = found.said(LogField::Request, self.message) {
             let line = self.decoded(line);
             if let Some(requested) = self.of_line(line, found, rules) {
                 return Ok(Some(requested));
             }
+            // Or the target alone, where another field has the method.
+            if let Some(method) = found.said(LogField::Method, self.message) {
+                let method = self.decoded(method);
+                return Ok(self.of_target(method, line, found, rules));
+            }
             // A field called `request` may hold the method alone.
             let is_method =
-                has_target && found.get(Field::Method).is_none() && request::is_method(self.text(line));
+                has_target && found.get(LogField::Method).is_none() && request::is_method(self.text(line));
             return Ok(if is_method { self.of_parts(line, found, rules) } else { None });
         }
-        let has_line = found.get(Field::Request).is_some();
-        if found.get(Field::Method).is_none() && rules.method.is_none() || !has_target {
+        let has_line = found.get(LogField::Request).is_some();
+        if found.get(LogField::Method).is_none() && rules.method.is_none() || !has_target {
             return if has_line { Ok(None) } else { Err(Skip::NoRequest) };
         }
-        let method = match (found.said(Field::Method, self.message), rules.method) {
+        let method = match (found.said(LogField::Method, self.message), rules.method) {
             (Some(method), _) => self.decoded(method),
             (None, Some(method)) => self.push(method),
             (None, None) => return Ok(None),
@@ -214,18 +221,18 @@ impl<'a> Draft<'_, 'a> {
         Ok(self.of_parts(method, found, rules))
     }
 
-    fn of_line(&mut self, line: TextRef, found: &Found, rules: Rules) -> Option<Requested> {
+    fn of_line(&mut self, line: TextRef, found: &Found, rules: EntryRules) -> Option<Requested> {
         let (method, target) = request::split_line(self.text(line))?;
         self.of_target(line.part(method), line.part(target), found, rules)
     }
 
-    fn of_parts(&mut self, method: TextRef, found: &Found, rules: Rules) -> Option<Requested> {
+    fn of_parts(&mut self, method: TextRef, found: &Found, rules: EntryRules) -> Option<Requested> {
         let said = |field| found.said(field, self.message);
-        if let Some(target) = said(Field::Target).or(said(Field::Rewritten)) {
+        if let Some(target) = said(LogField::Target).or(said(LogField::Rewritten)) {
             let target = self.decoded(target);
             return self.of_target(method, target, found, rules);
         }
-        let joined = self.decoded(said(Field::HostTarget)?);
+        let joined = self.decoded(said(LogField::HostTarget)?);
         let asked = request::host_and_target(self.text(joined))?;
         self.of_asked(method, joined, asked, found, rules)
     }
@@ -235,7 +242,7 @@ impl<'a> Draft<'_, 'a> {
         method: TextRef,
         target: TextRef,
         found: &Found,
-        rules: Rules,
+        rules: EntryRules,
     ) -> Option<Requested> {
         let text = self.text(target);
         let trimmed = text.trim_ascii();
@@ -250,9 +257,9 @@ impl<'a> Draft<'_, 'a> {
         &mut self,
         method: TextRef,
         target: TextRef,
-        asked: request::Asked,
+        asked: request::RequestedTarget,
         found: &Found,
-        rules: Rules,
+        rules: EntryRules,
     ) -> Option<Requested> {
         let method = self.method(method)?;
         let host = asked.host.map(|host| target.part(host));
@@ -272,14 +279,14 @@ impl<'a> Draft<'_, 'a> {
         Some(self.push(&upper))
     }
 
-    fn path(&mut self, path: TextRef, lacks_slash: bool, found: &Found, rules: Rules) -> TextRef {
+    fn path(&mut self, path: TextRef, lacks_slash: bool, found: &Found, rules: EntryRules) -> TextRef {
         let text = self.text(path);
         let query = memchr::memchr(b'?', text.as_bytes());
         let kept = match query {
             Some(query) if !rules.keep_query => path.part(0..query),
             _ => path,
         };
-        let apart = found.said(Field::Query, self.message).filter(|_| rules.keep_query && query.is_none());
+        let apart = found.said(LogField::Query, self.message).filter(|_| rules.keep_query && query.is_none());
         if !lacks_slash && apart.is_none() {
             return kept;
         }
@@ -296,7 +303,7 @@ impl<'a> Draft<'_, 'a> {
 
     /// Client and virtual host of a line that has them before or behind its time.
     fn who(&self, found: &Found) -> WhoRefs {
-        let place = |value: Value, range: Range<usize>| {
+        let place = |value: FoundValue, range: Range<usize>| {
             let start = value.span.start as usize;
             TextRef::Message(start + range.start, start + range.end)
         };
@@ -308,18 +315,18 @@ impl<'a> Draft<'_, 'a> {
                 host: who.host.map(|host| place(value, host)),
             })
         };
-        let before = read(Field::Who, client::before_time);
-        before.or_else(|| read(Field::WhoAfterTime, client::after_time)).unwrap_or_default()
+        let before = read(LogField::Who, client::before_time);
+        before.or_else(|| read(LogField::WhoAfterTime, client::after_time)).unwrap_or_default()
     }
 
     /// The forwarded-for list's first address, else the address field's first.
     fn client(&mut self, found: &Found, who: Option<TextRef>) -> Option<TextRef> {
-        if let Some(list) = self.field(found, Field::Forwarded)
+        if let Some(list) = self.field(found, LogField::Forwarded)
             && let Some(first) = client::first_address(self.text(list).as_bytes())
         {
             return Some(list.part(first));
         }
-        let client = self.field(found, Field::Client).or(who)?;
+        let client = self.field(found, LogField::Client).or(who)?;
         let bytes = self.bytes(client);
         if bytes == b"-" || bytes.starts_with(b"unix:") {
             return None;
@@ -345,13 +352,13 @@ impl<'a> Draft<'_, 'a> {
     }
 
     /// A text field that says something.
-    fn field(&mut self, found: &Found, field: Field) -> Option<TextRef> {
+    fn field(&mut self, found: &Found, field: LogField) -> Option<TextRef> {
         let value = found.said(field, self.message)?;
         Some(self.decoded(value))
     }
 
     /// A value without its escapes and the blanks around it, as UTF-8.
-    fn decoded(&mut self, value: Value) -> TextRef {
+    fn decoded(&mut self, value: FoundValue) -> TextRef {
         let whole = value.span.of(self.message);
         let start = value.span.start as usize + whole.len() - whole.trim_ascii_start().len();
         let bytes = whole.trim_ascii();

@@ -23,7 +23,7 @@ pub(super) struct Carry {
     pub(super) in_export: bool,
 }
 
-/// A parameter of a reader's state that is none.
+/// An invalid parameter of a reader's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidState(String);
 

@@ -47,8 +47,8 @@ pub(super) fn after_time(text: &[u8]) -> Who {
 /// Words beyond these are part of a user's name.
 const MAX_WORDS: usize = 6;
 
-/// The first words of a text; addresses with commas between are one. A time of `docker logs -t` or a name with a bar of
-/// `docker compose logs` at the start is none of them.
+/// The first words of a text; addresses with commas between are one. What `docker logs -t` (a time) and `docker compose logs`
+/// (a name with a bar) put in front is left out.
 fn words(text: &[u8]) -> Vec<Range<usize>> {
     let mut words: Vec<Range<usize>> = Vec::with_capacity(MAX_WORDS);
     let mut at = 0;

@@ -9,12 +9,12 @@ use super::time::{Moment, Partial};
 
 /// A part of a message, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct ByteSpan {
     pub(super) start: u32,
     pub(super) end: u32,
 }
 
-impl Span {
+impl ByteSpan {
     /// The part from `start` to `end`. Messages are at most [`super::MAX_LINE_BYTES`] long.
     pub(super) fn new(start: usize, end: usize) -> Self {
         assert!(start <= end && end <= u32::MAX as usize, "messages are bounded");
@@ -46,6 +46,8 @@ pub(super) enum Escape {
     Backslash,
     /// `\"` alone: Traefik.
     Quote,
+    /// Quotes doubled: CSV.
+    Doubled,
     /// `#HH`: `HAProxy`.
     Hash,
     /// JSON, and `\xHH`, which nginx writes into JSON strings by default.
@@ -62,17 +64,17 @@ pub(super) enum Escape {
 
 /// What a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
+pub(super) enum LogField {
     Ignored,
     /// When the request came, in any form.
     Time,
-    /// A day, of which [`Field::TimeOfDay`] is the rest.
+    /// A day, of which [`LogField::TimeOfDay`] is the rest.
     Date,
     TimeOfDay,
     /// Part of a time that several directives make up (`%{%d/%b/%Y}t`).
     TimePiece,
-    /// A time, or a duration in seconds: JSON fields called `requestTime` and `request_time` are alike to us.
-    TimeOrSeconds,
+    /// A time, or a duration: fields called `requestTime` and `request_time` are alike to us, and `time_ms` may be both.
+    TimeOrDuration(Unit),
     /// Method, target and protocol.
     Request,
     Method,
@@ -109,7 +111,7 @@ pub(super) enum Field {
     Completeness,
     /// A field whose text decides whether the line is one of an access log.
     Guard,
-    /// A duration that says its unit itself (`12ms`), or else is none: JSON fields called `duration`.
+    /// A duration with its unit (`12ms`); without one it is ignored. For JSON fields called `duration`.
     DurationWithUnit,
     /// What follows the fields of a known format, perhaps with names (`rt=0.005`).
     Extras,
@@ -117,12 +119,12 @@ pub(super) enum Field {
 
 const SLOTS: usize = 26;
 
-impl Field {
+impl LogField {
     /// Its place in [`Found`]; `None` for what is not kept as a text.
     pub(super) fn slot(self) -> Option<usize> {
         Some(match self {
             Self::Ignored | Self::DurationPart(_) | Self::TimePiece => return None,
-            Self::TimeOrSeconds | Self::DurationWithUnit => return None,
+            Self::TimeOrDuration(_) | Self::DurationWithUnit => return None,
             Self::Time => 0,
             Self::Date => 1,
             Self::TimeOfDay => 2,
@@ -155,8 +157,8 @@ impl Field {
 
 /// A text that was found, still escaped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Value {
-    pub(super) span: Span,
+pub(super) struct FoundValue {
+    pub(super) span: ByteSpan,
     /// Of several texts for a field the one with the lowest rank counts.
     pub(super) rank: u8,
     pub(super) escape: Escape,
@@ -166,13 +168,16 @@ pub(super) struct Value {
 /// What was found in a message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
-    values: [Value; SLOTS],
+    values: [FoundValue; SLOTS],
     present: u32,
     /// The time, where the format's grammar had to read it anyway, and its rank.
     pub(super) moment: Option<(u8, Moment)>,
     /// Times given in several pieces.
     pub(super) pieces: Option<Partial>,
-    /// Sum of [`Field::DurationPart`]s in nanoseconds; `None` inside where one of them is absent.
+    /// When the envelope around the message was written: the time of a message that has none itself. Stays when the rest is
+    /// cleared.
+    pub(super) stamp: Option<Moment>,
+    /// Sum of [`LogField::DurationPart`]s in nanoseconds; `None` inside where one of them is absent.
     pub(super) parts: Option<Option<u64>>,
 }
 
@@ -185,12 +190,12 @@ impl Found {
     }
 
     /// Takes a text for a field.
-    pub(super) fn offer(&mut self, field: Field, value: Value, message: &[u8]) {
-        if let Field::DurationPart(unit) = field {
+    pub(super) fn offer(&mut self, field: LogField, value: FoundValue, message: &[u8]) {
+        if let LogField::DurationPart(unit) = field {
             self.add_duration(value.span, unit, message);
         } else if let Some(slot) = field.slot() {
             let value = match field {
-                Field::Duration(unit) => Value { unit, ..value },
+                LogField::Duration(unit) => FoundValue { unit, ..value },
                 _ => value,
             };
             self.put(slot, value, message);
@@ -198,7 +203,7 @@ impl Found {
     }
 
     /// Adds one of several durations.
-    pub(super) fn add_duration(&mut self, span: Span, unit: Unit, message: &[u8]) {
+    pub(super) fn add_duration(&mut self, span: ByteSpan, unit: Unit, message: &[u8]) {
         let nanos = number::nanos(span.of(message), unit);
         let sum = self.parts.unwrap_or(Some(0));
         self.parts = Some(sum.zip(nanos).and_then(|(sum, nanos)| sum.checked_add(nanos)));
@@ -207,21 +212,21 @@ impl Found {
     /// Takes a text for the field of a slot, unless a better one is there: one that says something counts before `-` and an
     /// empty one, then the lower rank, then the first.
     #[inline]
-    pub(super) fn put(&mut self, slot: usize, value: Value, message: &[u8]) {
+    pub(super) fn put(&mut self, slot: usize, value: FoundValue, message: &[u8]) {
         if self.present & (1 << slot) == 0 || self.is_better(slot, value, message) {
             self.values[slot] = value;
             self.present |= 1 << slot;
         }
     }
 
-    fn is_better(&self, slot: usize, value: Value, message: &[u8]) -> bool {
+    fn is_better(&self, slot: usize, value: FoundValue, message: &[u8]) -> bool {
         let old = self.values[slot];
         let (old_says, new_says) = (!is_absent(old.span.of(message)), !is_absent(value.span.of(message)));
         new_says && (!old_says || value.rank < old.rank)
     }
 
     /// Takes from `other` the fields that are not here, those that `may` come from it.
-    pub(super) fn complete(&mut self, other: &Self, may: impl Fn(Field) -> bool) {
+    pub(super) fn complete(&mut self, other: &Self, may: impl Fn(LogField) -> bool) {
         for field in TEXT_FIELDS.into_iter().filter(|field| may(*field)) {
             let slot = field.slot().expect("these are kept as texts");
             if self.present & (1 << slot) == 0 && other.present & (1 << slot) != 0 {
@@ -232,37 +237,49 @@ impl Found {
     }
 
     /// The text of a field, even if it says nothing.
-    pub(super) fn get(&self, field: Field) -> Option<Value> {
+    pub(super) fn get(&self, field: LogField) -> Option<FoundValue> {
         let slot = field.slot()?;
         (self.present & (1 << slot) != 0).then(|| self.values[slot])
     }
 
+    /// Whether anything says what was asked for.
+    pub(super) fn has_request(&self) -> bool {
+        [LogField::Request, LogField::Target, LogField::Rewritten, LogField::HostTarget]
+            .into_iter()
+            .any(|field| self.get(field).is_some())
+    }
+
+    /// Whether a method and what was asked for are there, or a request line is.
+    pub(super) fn has_whole_request(&self) -> bool {
+        self.get(LogField::Request).is_some() || (self.get(LogField::Method).is_some() && self.has_request())
+    }
+
     /// The text of a field that says something.
-    pub(super) fn said(&self, field: Field, message: &[u8]) -> Option<Value> {
+    pub(super) fn said(&self, field: LogField, message: &[u8]) -> Option<FoundValue> {
         self.get(field).filter(|value| !is_absent(value.span.of(message)))
     }
 }
 
 /// The fields of an entry that JSON gives as texts.
-const TEXT_FIELDS: [Field; 15] = [
-    Field::Time,
-    Field::Date,
-    Field::TimeOfDay,
-    Field::Request,
-    Field::Method,
-    Field::Target,
-    Field::Rewritten,
-    Field::Query,
-    Field::Status,
-    Field::Bytes,
-    Field::Duration(Unit::Seconds),
-    Field::Host,
-    Field::Referrer,
-    Field::Agent,
-    Field::Client,
+const TEXT_FIELDS: [LogField; 15] = [
+    LogField::Time,
+    LogField::Date,
+    LogField::TimeOfDay,
+    LogField::Request,
+    LogField::Method,
+    LogField::Target,
+    LogField::Rewritten,
+    LogField::Query,
+    LogField::Status,
+    LogField::Bytes,
+    LogField::Duration(Unit::Seconds),
+    LogField::Host,
+    LogField::Referrer,
+    LogField::Agent,
+    LogField::Client,
 ];
 
-/// Whether a text says that there is none.
+/// Whether a text stands for a missing value.
 #[inline]
 pub(super) fn is_absent(text: &[u8]) -> bool {
     // Nearly all texts are seen to say something by their first byte.

@@ -5,19 +5,19 @@
 
 use std::sync::Arc;
 
-use super::build::{Builder, Rules};
+use super::build::{self, Builder, EntryRules};
 use super::carry::Carry;
 use super::diagnose;
 use super::envelope;
-use super::field::{Field, Found, Value};
+use super::field::{Found, FoundValue, LogField};
 use super::format::Kind;
-use super::json::{JsonReader, Product};
+use super::json::{self, JsonReader, Product};
 use super::known;
 use super::skip::Skip;
 use super::template::matching::Matcher;
-use super::time::Partial;
 use super::time::zone::LocalTimes;
-use super::{Outcome, ReaderOptions};
+use super::time::{self, Moment};
+use super::{LineOutcome, ReaderOptions};
 
 /// Reads messages; keeps its memory between them.
 #[derive(Clone, Debug)]
@@ -30,32 +30,32 @@ pub(super) struct MessageReader {
 }
 
 /// How a message was read: by which format, and by which rules its fields become an entry.
-pub(super) struct Reading {
+pub(super) struct MessageReading {
     format: &'static str,
-    rules: Rules,
+    rules: EntryRules,
 }
 
 /// What is inside an envelope.
 pub(super) struct Enclosed {
-    pub(super) inner: Value,
-    pub(super) stream: Option<Value>,
+    pub(super) inner: FoundValue,
+    pub(super) stream: Option<FoundValue>,
     /// The rest of the line comes later.
     pub(super) is_part: bool,
-    /// The time that the envelope gives for what is inside.
-    pub(super) pieces: Option<Partial>,
+    /// When the envelope was written.
+    pub(super) stamp: Option<Moment>,
 }
 
 /// What a message turned out to be.
-pub(super) enum Opened {
+pub(super) enum OpenedMessage {
     Envelope(Enclosed),
-    /// JSON, and its fields are found.
-    Json(Reading),
+    /// Names with values, as JSON or as logfmt, and its fields are found.
+    Named(MessageReading),
     Text,
 }
 
-impl Rules {
-    fn of(self, format: &'static str) -> Reading {
-        Reading { format, rules: self }
+impl EntryRules {
+    fn of(self, format: &'static str) -> MessageReading {
+        MessageReading { format, rules: self }
     }
 }
 
@@ -66,46 +66,59 @@ impl MessageReader {
         Self { options, matcher, json, builder, found }
     }
 
-    /// Tells envelopes, JSON and text apart. `pieces`: the time that the envelope around the message gives.
-    pub(super) fn open(&mut self, message: &[u8], pieces: Option<Partial>) -> Result<Opened, Skip> {
-        self.found.clear();
-        self.found.pieces = pieces;
-        let trimmed = message.trim_ascii_start();
-        if trimmed[0] == b'{' {
-            let product = self.json.read(message, message.len() - trimmed.len(), &mut self.found)?;
-            if let Some(inner) = self.found.get(Field::Inner) {
-                let is_part = product.name == DOCKER && !inner.span.of(message).ends_with(b"\\n");
-                return Ok(Opened::Envelope(self.enclosed(inner, is_part)));
-            }
-            return Ok(Opened::Json(self.by_product(product)));
-        }
-        if envelope::open(&mut self.matcher, message, &mut self.found)
-            && let Some(inner) = self.found.get(Field::Inner)
-        {
-            let complete = self.found.get(Field::Completeness);
-            let is_part = complete.is_some_and(|complete| complete.span.of(message) == b"P");
-            return Ok(Opened::Envelope(self.enclosed(inner, is_part)));
-        }
-        Ok(Opened::Text)
+    /// Takes the time at which the envelope around the next message was written.
+    pub(super) fn set_stamp(&mut self, stamp: Option<Moment>) {
+        self.found.stamp = stamp;
     }
 
-    fn enclosed(&self, inner: Value, is_part: bool) -> Enclosed {
-        Enclosed { inner, stream: self.found.get(Field::Stream), is_part, pieces: self.found.pieces }
+    /// Tells envelopes, messages of names and values, and text apart.
+    pub(super) fn open(&mut self, message: &[u8]) -> Result<OpenedMessage, Skip> {
+        self.found.clear();
+        let start = message.len() - message.trim_ascii_start().len();
+        let is_json = message[start] == b'{';
+        if is_json || json::begins_with_pair(&message[start..]) {
+            let product = self.json.read(message, start, &mut self.found)?;
+            // What shippers put around a line has no request of its own.
+            if let Some(inner) = self.found.get(LogField::Inner).filter(|_| !self.found.has_request()) {
+                let is_part = product.name == DOCKER && !inner.span.of(message).ends_with(b"\\n");
+                return Ok(OpenedMessage::Envelope(self.enclosed(message, inner, is_part)));
+            }
+            if is_json || self.found.has_whole_request() {
+                return Ok(OpenedMessage::Named(self.by_product(product)));
+            }
+            self.found.clear();
+        }
+        if envelope::open(&mut self.matcher, message, &mut self.found)
+            && let Some(inner) = self.found.get(LogField::Inner)
+        {
+            let complete = self.found.get(LogField::Completeness);
+            let is_part = complete.is_some_and(|complete| complete.span.of(message) == b"P");
+            return Ok(OpenedMessage::Envelope(self.enclosed(message, inner, is_part)));
+        }
+        Ok(OpenedMessage::Text)
+    }
+
+    fn enclosed(&self, message: &[u8], inner: FoundValue, is_part: bool) -> Enclosed {
+        let stamp = build::moment(&self.found, message).ok();
+        Enclosed { inner, stream: self.found.get(LogField::Stream), is_part, stamp }
     }
 
     /// Reads a text by the columns of the log's header, or by the first known format that it fits.
-    pub(super) fn text(&mut self, carry: &Carry, message: &[u8]) -> Result<Reading, Skip> {
+    pub(super) fn text(&mut self, carry: &Carry, message: &[u8]) -> Result<MessageReading, Skip> {
         let rules = self.rules();
         let columns = carry.columns();
         if let Some(columns) = columns {
             self.found.clear();
             if columns.read(message, &mut self.found) {
-                return Ok(Rules { is_utc: true, ..rules }.of(W3C));
+                return Ok(EntryRules { is_utc: true, ..rules }.of(W3C));
             }
         }
         self.found.clear();
         if let Some(format) = known::read(&mut self.matcher, message, &mut self.found) {
-            return Ok(rules.of(format.name));
+            return Ok(EntryRules { method: format.method, ..rules }.of(format.name));
+        }
+        if let Some(reading) = self.pairs_behind_words(message) {
+            return Ok(reading);
         }
         Err(if columns.is_some() {
             Skip::NotTheColumns
@@ -114,8 +127,34 @@ impl MessageReader {
         })
     }
 
+    /// Reads logfmt behind what loggers put in front, such as a time and a level. An access log says the status; other messages
+    /// about requests do not.
+    fn pairs_behind_words(&mut self, message: &[u8]) -> Option<MessageReading> {
+        let start = json::pairs_start(message)?;
+        self.found.clear();
+        let product = self.json.read(message, start, &mut self.found).ok()?;
+        if !self.found.has_whole_request() || self.found.get(LogField::Status).is_none() {
+            return None;
+        }
+        self.found.stamp = time::first_in(&message[..start]).or(self.found.stamp);
+        Some(self.by_product(product))
+    }
+
+    /// Where a message begins behind what `kubectl logs --timestamps` (a time) and `docker compose logs` (a name with a bar) put
+    /// in front, and the time of that.
+    pub(super) fn behind_prefix(&self, message: &[u8]) -> Option<(usize, Option<Moment>)> {
+        if let Some((moment, end)) = time::at_start(message) {
+            return (message[10] == b'T' && message.get(end) == Some(&b' '))
+                .then_some((end + 1, Some(moment)));
+        }
+        let bar = memchr::memchr(b'|', &message[..message.len().min(MAX_NAME_BYTES)])?;
+        let name = message[..bar].trim_ascii_end();
+        let is_name = !name.is_empty() && name.len() < bar && !name.contains(&b' ');
+        (is_name && message.get(bar + 1) == Some(&b' ')).then_some((bar + 2, self.found.stamp))
+    }
+
     /// Reads a message by the format that was given; `None` where none was.
-    pub(super) fn given(&mut self, carry: &Carry, message: &[u8]) -> Option<Result<Reading, Skip>> {
+    pub(super) fn given(&mut self, carry: &Carry, message: &[u8]) -> Option<Result<MessageReading, Skip>> {
         let kind = Arc::clone(&self.options.format.kind);
         self.found.clear();
         match &*kind {
@@ -124,7 +163,7 @@ impl MessageReader {
         }
     }
 
-    fn by_kind(&mut self, kind: &Kind, carry: &Carry, message: &[u8]) -> Result<Reading, Skip> {
+    fn by_kind(&mut self, kind: &Kind, carry: &Carry, message: &[u8]) -> Result<MessageReading, Skip> {
         let (rules, found) = (self.rules(), &mut self.found);
         let start = message.len() - message.trim_ascii_start().len();
         let is_json = message.get(start) == Some(&b'{');
@@ -137,45 +176,54 @@ impl MessageReader {
             // Some products write text or JSON.
             Kind::Known(name) if is_json => self.product(Some(name), message, start),
             Kind::W3c(_) if is_json => self.product(Some("cloudfront"), message, start),
-            Kind::Known(name) => known::formats(Some(name))
-                .find(|format| format.read(&mut self.matcher, message, found))
-                .map(|format| rules.of(format.name))
-                .ok_or(Skip::NotTheFormat),
+            Kind::Known(name) => {
+                let format =
+                    known::formats(Some(name)).find(|format| format.read(&mut self.matcher, message, found));
+                match format {
+                    Some(format) => Ok(EntryRules { method: format.method, ..rules }.of(format.name)),
+                    None => self.product(
+                        Some(name),
+                        message,
+                        json::pairs_start(message).ok_or(Skip::NotTheFormat)?,
+                    ),
+                }
+            }
             Kind::W3c(columns) => {
                 let columns = columns.as_ref().or(carry.columns()).ok_or(Skip::NotTheColumns)?;
                 let fits = columns.read(message, found);
-                fits.then(|| Rules { is_utc: true, ..rules }.of(W3C)).ok_or(Skip::NotTheColumns)
+                fits.then(|| EntryRules { is_utc: true, ..rules }.of(W3C)).ok_or(Skip::NotTheColumns)
             }
-            Kind::Json(_) | Kind::Mapped(_) if !is_json => Err(Skip::NotJson),
-            Kind::Json(name) => self.product(*name, message, start),
+            Kind::Json(None) if !is_json => Err(Skip::NotJson),
+            Kind::Json(name) => self.product(*name, message, named_start(message)?),
             Kind::Mapped(mapping) => {
-                let product = self.json.read_mapped(mapping, message, start, found)?;
-                Ok(Reading { format: GIVEN, ..self.by_product(product) })
+                let product = self.json.read_mapped(mapping, message, named_start(message)?, found)?;
+                Ok(MessageReading { format: GIVEN, ..self.by_product(product) })
             }
         }
     }
 
     /// Reads the object that begins at `start`, which must be of the product if one is named.
-    fn product(&mut self, name: Option<&str>, message: &[u8], start: usize) -> Result<Reading, Skip> {
+    fn product(&mut self, name: Option<&str>, message: &[u8], start: usize) -> Result<MessageReading, Skip> {
         let product = self.json.read(message, start, &mut self.found)?;
         let is_it = name.is_none_or(|name| name == product.name);
+        self.found.stamp = time::first_in(&message[..start]).or(self.found.stamp);
         is_it.then(|| self.by_product(product)).ok_or(Skip::NotTheFormat)
     }
 
-    fn rules(&self) -> Rules {
-        Rules { keep_query: self.options.keep_query, ..Rules::default() }
+    fn rules(&self) -> EntryRules {
+        EntryRules { keep_query: self.options.keep_query, ..EntryRules::default() }
     }
 
-    fn by_product(&self, product: &'static Product) -> Reading {
-        Rules { is_utc: product.is_utc, method: product.method, ..self.rules() }.of(product.name)
+    fn by_product(&self, product: &'static Product) -> MessageReading {
+        EntryRules { is_utc: product.is_utc, method: product.method, ..self.rules() }.of(product.name)
     }
 
     /// Gives the entry of what was found.
     pub(super) fn emit(
         &mut self,
         message: &[u8],
-        reading: &Reading,
-        each: &mut impl FnMut(Outcome<'_>),
+        reading: &MessageReading,
+        each: &mut impl FnMut(LineOutcome<'_>),
     ) -> Result<(), Skip> {
         let built = self.builder.build(message, &self.found, reading.rules);
         let entry = built.map_err(|skip| match skip {
@@ -183,8 +231,21 @@ impl MessageReader {
             Skip::NoRequest | Skip::NoTime if reading.format == W3C => Skip::NotAccessLog,
             skip => skip,
         })?;
-        each(Outcome::Entry { entry, format: reading.format });
+        each(LineOutcome::Entry { entry, format: reading.format });
         Ok(())
+    }
+}
+
+/// Names of containers are shorter.
+const MAX_NAME_BYTES: usize = 128;
+
+/// Where names with values begin in a message that is nothing else.
+fn named_start(message: &[u8]) -> Result<usize, Skip> {
+    let start = message.len() - message.trim_ascii_start().len();
+    if message.get(start) == Some(&b'{') {
+        Ok(start)
+    } else {
+        json::pairs_start(message).ok_or(Skip::NotJson)
     }
 }
 

@@ -11,13 +11,13 @@
 //!                               │
 //!                               ▼
 //!          format given by name or string, or told by the line itself:
-//!          json (names, products) · w3c (columns of its header) · known (templates, in order)
+//!          json (names, products; logfmt too) · w3c (columns of its header) · known (templates, in order)
 //!                               │ fields: spans with their escaping
 //!                               ▼
 //!                             build ─▶ LogEntry
 //! ```
 //!
-//! Formats are data: rows of `known`, `json::names`, `json::products` and the tables of variables and directives in
+//! Formats are data: rows of `known::rows`, `json::names`, `json::products` and the tables of variables and directives in
 //! `format`. `template` is the one engine behind all text formats.
 //!
 //! # What no client can do
@@ -75,19 +75,16 @@ pub struct ReaderOptions {
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Outcome<'a> {
-    /// It is an entry.
+pub enum LineOutcome<'a> {
     Entry {
-        /// What it says.
         entry: LogEntry<'a>,
         /// The name of the format that read it.
         format: &'static str,
     },
-    /// It is none.
+    /// It is not an entry.
     Skipped {
         /// Why.
         reason: Skip,
-        /// The line.
         line: &'a [u8],
     },
 }

@@ -137,7 +137,7 @@ pub(super) fn half_up_micros(nanos: u64) -> u64 {
     nanos / 1_000 + u64::from(nanos % 1_000 >= 500)
 }
 
-/// Seconds in units that are no power of ten of one.
+/// Seconds in units that are not a power of ten of a second.
 const LONG_UNITS: [(&[u8], u64); 2] = [(b"h", 3_600), (b"m", 60)];
 const SHORT_UNITS: [(&[u8], Unit); 6] = [
     (b"ns", Unit::Nanos),

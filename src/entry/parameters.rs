@@ -34,7 +34,7 @@ pub enum ParameterError {
     Flag(&'static str),
     /// All parameters together are too long.
     TooLong,
-    /// The canonical text is not one.
+    /// The stored text of the parameters is not canonical.
     Text,
 }
 
@@ -69,9 +69,6 @@ impl LineParameters {
     const OPTIONS: usize = 3;
 
     /// Checks the values that `value` has for the names.
-    ///
-    /// # Errors
-    /// See [`ParameterError`].
     pub fn new<'v>(value: impl Fn(&'static str) -> Option<&'v str>) -> Result<Self, ParameterError> {
         let mut options = ReaderOptions::default();
         if let Some(format) = value("format") {
@@ -102,9 +99,6 @@ impl LineParameters {
     }
 
     /// Reads what [`text`](Self::text) gave.
-    ///
-    /// # Errors
-    /// See [`ParameterError`].
     pub fn from_text(text: &str) -> Result<Self, ParameterError> {
         let mut values: Vec<(&'static str, String)> = Vec::new();
         for (name, value) in pairs(text) {

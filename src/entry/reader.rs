@@ -1,6 +1,6 @@
 //! The reader: lines in, entries and skipped lines out.
 //!
-//! Input: lines of a log, in order. Output: for each an entry, a reason why it is none, or nothing (blank lines, directives,
+//! Input: lines of a log, in order. Output: for each an entry, a reason why it is not one, or nothing (blank lines, directives,
 //! parts of lines). Envelopes are opened one after the other; then the given format, or the first known one that fits,
 //! reads what is inside. Never: a clock, a file, or a result that depends on more than the line and the [`Carry`].
 
@@ -8,11 +8,11 @@ use memchr::{memchr, memchr_iter, memmem};
 
 use super::carry::{Carry, InvalidState};
 use super::client;
-use super::message::{Enclosed, MessageReader, Opened};
+use super::message::{Enclosed, MessageReader, OpenedMessage};
 use super::skip::Skip;
-use super::time::Partial;
+use super::time::Moment;
 use super::w3c::{self, Directive};
-use super::{MAX_LINE_BYTES, Outcome, ReaderOptions};
+use super::{LineOutcome, MAX_LINE_BYTES, ReaderOptions};
 
 /// Envelopes within envelopes that are opened.
 const MAX_ENVELOPES: usize = 4;
@@ -81,7 +81,7 @@ impl Reader {
     }
 
     /// Reads all lines of a body, the last one too if it has no end. A line whose parts go on behind the body stays open.
-    pub fn body(&mut self, body: &[u8], each: &mut impl FnMut(Outcome<'_>)) {
+    pub fn body(&mut self, body: &[u8], each: &mut impl FnMut(LineOutcome<'_>)) {
         let mut rest = body;
         while let Some(end) = memchr(b'\n', rest) {
             self.line(&rest[..end], each);
@@ -93,13 +93,13 @@ impl Reader {
     }
 
     /// Reads the next line, without its end.
-    pub fn line(&mut self, line: &[u8], each: &mut impl FnMut(Outcome<'_>)) {
+    pub fn line(&mut self, line: &[u8], each: &mut impl FnMut(LineOutcome<'_>)) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let text = trim_nuls(line);
         if text.len() > MAX_LINE_BYTES {
-            each(Outcome::Skipped { reason: Skip::TooLong, line });
+            each(LineOutcome::Skipped { reason: Skip::TooLong, line });
         } else if text.is_empty() && !line.is_empty() {
-            each(Outcome::Skipped { reason: Skip::OnlyNuls, line });
+            each(LineOutcome::Skipped { reason: Skip::OnlyNuls, line });
         } else if memchr(0, text).is_some()
             && let Some(hole) = memmem::rfind(text, b"\0\0")
         {
@@ -110,7 +110,7 @@ impl Reader {
     }
 
     /// Reads the lines that have begun and whose other parts never came.
-    pub fn finish(&mut self, each: &mut impl FnMut(Outcome<'_>)) {
+    pub fn finish(&mut self, each: &mut impl FnMut(LineOutcome<'_>)) {
         while let Some(parts) = self.carry.take_any() {
             self.closed(&parts, 1, each);
         }
@@ -118,7 +118,7 @@ impl Reader {
 
     /// Reads a line with a hole of NULs in it: where what follows the hole is a line by itself, what is before it is one too,
     /// cut off when the hole came to be.
-    fn broken(&mut self, text: &[u8], hole: usize, each: &mut impl FnMut(Outcome<'_>)) {
+    fn broken(&mut self, text: &[u8], hole: usize, each: &mut impl FnMut(LineOutcome<'_>)) {
         let (before, behind) = (trim_nuls(&text[..hole]), trim_nuls(&text[hole..]));
         if matches!(self.alone(behind, 0), Alone::Entry { .. }) {
             self.line(before, each);
@@ -128,9 +128,9 @@ impl Reader {
         }
     }
 
-    fn whole(&mut self, line: &[u8], each: &mut impl FnMut(Outcome<'_>)) {
+    fn whole(&mut self, line: &[u8], each: &mut impl FnMut(LineOutcome<'_>)) {
         if let Err(reason) = self.message(line, 0, None, each) {
-            each(Outcome::Skipped { reason, line });
+            each(LineOutcome::Skipped { reason, line });
         }
     }
 
@@ -139,14 +139,29 @@ impl Reader {
         &mut self,
         message: &[u8],
         depth: usize,
-        pieces: Option<Partial>,
-        each: &mut impl FnMut(Outcome<'_>),
+        stamp: Option<Moment>,
+        each: &mut impl FnMut(LineOutcome<'_>),
     ) -> Result<(), Skip> {
         let message = message.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(message);
         if message.trim_ascii().is_empty() {
             self.carry.in_export = false;
             return Ok(());
         }
+        self.messages.set_stamp(stamp);
+        if memchr(ESC, message).is_none() {
+            return self.plain(message, depth, each);
+        }
+        let plain = without_colours(message);
+        if plain.trim_ascii().is_empty() { Ok(()) } else { self.plain(&plain, depth, each) }
+    }
+
+    /// Reads a message that holds something, without a terminal's colours.
+    fn plain(
+        &mut self,
+        message: &[u8],
+        depth: usize,
+        each: &mut impl FnMut(LineOutcome<'_>),
+    ) -> Result<(), Skip> {
         if message[0] == b'#' && self.directive(message) {
             return Ok(());
         }
@@ -161,8 +176,8 @@ impl Reader {
         {
             return Ok(());
         }
-        let reading = match (messages.open(message, pieces), given) {
-            (Ok(Opened::Envelope(enclosed)), _) => {
+        let reading = match (messages.open(message), given) {
+            (Ok(OpenedMessage::Envelope(enclosed)), _) => {
                 return if depth < MAX_ENVELOPES {
                     self.enclosed(message, &enclosed, depth, each)
                 } else {
@@ -171,8 +186,15 @@ impl Reader {
             }
             (_, Some(Err(skip))) => return Err(skip),
             (_, Some(Ok(_))) => messages.given(&self.carry, message).unwrap_or(Err(Skip::NotTheFormat))?,
-            (Ok(Opened::Json(reading)), None) => reading,
-            (Ok(Opened::Text), None) => messages.text(&self.carry, message)?,
+            (Ok(OpenedMessage::Named(reading)), None) => reading,
+            (Ok(OpenedMessage::Text), None) => match messages.text(&self.carry, message) {
+                Ok(reading) => reading,
+                Err(skip) => {
+                    let (start, stamp) =
+                        messages.behind_prefix(message).filter(|_| depth < MAX_ENVELOPES).ok_or(skip)?;
+                    return self.message(&message[start..], depth + 1, stamp, each).map_err(|_| skip);
+                }
+            },
             (Err(skip), None) => return Err(skip),
         };
         messages.emit(message, &reading, each)
@@ -184,7 +206,7 @@ impl Reader {
         message: &[u8],
         enclosed: &Enclosed,
         depth: usize,
-        each: &mut impl FnMut(Outcome<'_>),
+        each: &mut impl FnMut(LineOutcome<'_>),
     ) -> Result<(), Skip> {
         let mut inner = std::mem::take(&mut self.inner[depth]);
         inner.clear();
@@ -201,9 +223,9 @@ impl Reader {
         stream: &[u8],
         enclosed: &Enclosed,
         depth: usize,
-        each: &mut impl FnMut(Outcome<'_>),
+        each: &mut impl FnMut(LineOutcome<'_>),
     ) -> Result<(), Skip> {
-        let (depth, pieces) = (depth + 1, enclosed.pieces);
+        let (depth, stamp) = (depth + 1, enclosed.stamp);
         while !enclosed.is_part && inner.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
             inner.pop();
         }
@@ -223,7 +245,7 @@ impl Reader {
             return Ok(());
         }
         if parts.is_empty() {
-            return self.message(inner, depth, pieces, each);
+            return self.message(inner, depth, stamp, each);
         }
         let begun = parts.len();
         parts.extend_from_slice(inner);
@@ -240,16 +262,16 @@ impl Reader {
             };
             if !goes_on {
                 self.closed(&parts[..begun], depth, each);
-                return self.message(inner, depth, pieces, each);
+                return self.message(inner, depth, stamp, each);
             }
         }
-        self.message(&parts, depth, pieces, each)
+        self.message(&parts, depth, stamp, each)
     }
 
     /// Gives parts of a line to which no more come.
-    fn closed(&mut self, parts: &[u8], depth: usize, each: &mut impl FnMut(Outcome<'_>)) {
+    fn closed(&mut self, parts: &[u8], depth: usize, each: &mut impl FnMut(LineOutcome<'_>)) {
         if let Err(reason) = self.message(parts, depth, None, each) {
-            each(Outcome::Skipped { reason, line: parts });
+            each(LineOutcome::Skipped { reason, line: parts });
         }
     }
 
@@ -258,7 +280,7 @@ impl Reader {
         let carry = self.carry.clone();
         let mut alone = Alone::Skipped(Skip::NotAccessLog);
         let done = self.message(message, depth, None, &mut |outcome| {
-            if let Outcome::Entry { entry, .. } = outcome {
+            if let LineOutcome::Entry { entry, .. } = outcome {
                 let is_address = |client: &str| client::is_address(client.as_bytes());
                 alone = Alone::Entry { has_address: entry.client_ip.is_some_and(is_address) };
             }
@@ -292,6 +314,26 @@ impl Reader {
             _ => None,
         }
     }
+}
+
+const ESC: u8 = 0x1B;
+
+/// A line without the sequences that set colours on a terminal (`ESC [ 1 ; 32 m`).
+fn without_colours(line: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = memchr(ESC, rest) {
+        plain.extend_from_slice(&rest[..at]);
+        let numbers = rest[at..].strip_prefix(b"\x1B[").unwrap_or_default();
+        let length = numbers.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
+        let taken = if numbers.get(length) == Some(&b'm') { length + 3 } else { 0 };
+        if taken == 0 {
+            plain.push(ESC);
+        }
+        rest = &rest[at + taken.max(1)..];
+    }
+    plain.extend_from_slice(rest);
+    plain
 }
 
 /// A line without the NULs before and behind it.

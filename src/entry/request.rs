@@ -50,7 +50,7 @@ pub(super) fn is_method(text: &str) -> bool {
 
 /// What a target asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct RequestedTarget {
     /// The path with its query.
     pub(super) path: Range<usize>,
     /// The path lacks its slash: `http://example.com?q` and `http://example.com`.
@@ -61,8 +61,8 @@ pub(super) struct Asked {
 
 /// Reads a target: a path, `*`, an absolute URL, or the authority of a CONNECT; `None` for anything else.
 #[inline]
-pub(super) fn target(text: &str, is_connect: bool) -> Option<Asked> {
-    let whole = Asked { path: 0..text.len(), lacks_slash: false, host: None };
+pub(super) fn target(text: &str, is_connect: bool) -> Option<RequestedTarget> {
+    let whole = RequestedTarget { path: 0..text.len(), lacks_slash: false, host: None };
     match text.as_bytes() {
         [b'/', ..] | b"*" => Some(whole),
         bytes => match authority_start(bytes) {
@@ -72,8 +72,8 @@ pub(super) fn target(text: &str, is_connect: bool) -> Option<Asked> {
     }
 }
 
-/// Reads `example.com/a?b`, of which nobody says where the host ends.
-pub(super) fn host_and_target(text: &str) -> Option<Asked> {
+/// Reads `example.com/a?b`, a host and a path without a scheme.
+pub(super) fn host_and_target(text: &str) -> Option<RequestedTarget> {
     match target(text, false) {
         None if !text.is_empty() => Some(of_url(text.as_bytes(), 0)),
         asked => asked,
@@ -88,12 +88,12 @@ fn authority_start(text: &[u8]) -> Option<usize> {
     (first.is_ascii_alphabetic() && rest.iter().all(is_scheme)).then_some(end + 3)
 }
 
-fn of_url(text: &[u8], authority: usize) -> Asked {
+fn of_url(text: &[u8], authority: usize) -> RequestedTarget {
     let length = text[authority..].iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
     let path = length.map_or(text.len(), |length| authority + length);
     let user = memchr::memrchr(b'@', &text[authority..path]).map_or(0, |at| at + 1);
     let host = authority + user..path;
-    Asked {
+    RequestedTarget {
         path: path..text.len(),
         lacks_slash: text.get(path) != Some(&b'/'),
         host: (!host.is_empty()).then_some(host),

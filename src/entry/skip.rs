@@ -1,4 +1,4 @@
-//! Why a line is no entry, in an operator's words, and a tally of such lines.
+//! Why a line is not an entry, in an operator's words, and a tally of such lines.
 //!
 //! Input: reasons with their lines. Output: counts by reason, and the first lines of each. Never: more than the beginning
 //! of a line, or more than [`SHOWN_LINES`] a reason.
@@ -19,21 +19,21 @@ labelled! {
         TimeUnreadable "time_unreadable"
         /// The time has no zone, and none was given.
         NoTimezone "no_timezone"
-        /// JSON without a time.
+        /// A request without a time, in an envelope that has none either.
         NoTime "no_time"
-        /// JSON without method and path.
+        /// JSON, or pairs, without method and path.
         NoRequest "no_request"
-        /// It begins as JSON, and is not one object.
+        /// It begins with `{`, but is not one JSON object.
         NotJson "not_json"
         /// It does not fit the format that was given.
         NotTheFormat "not_the_format"
-        /// It has not the columns of the last `#Fields`.
+        /// Its columns are not those of the last `#Fields`.
         NotTheColumns "not_the_columns"
         /// NUL bytes alone.
         OnlyNuls "only_nuls"
         /// Longer than [`super::MAX_LINE_BYTES`].
         TooLong "too_long"
-        /// Its time is more than a day ahead of the clock. The reader knows no clock; those who count entries find this.
+        /// Its time is more than a day ahead of the clock. The reader has no clock: this is found when the entry is counted.
         TooFarAhead "too_far_ahead"
     }
 }
@@ -45,14 +45,14 @@ impl fmt::Display for Skip {
             Self::CutOff => "the line is cut off",
             Self::TimeUnreadable => "the time cannot be read",
             Self::NoTimezone => "the time has no zone: give a time zone (--timezone, ?timezone=)",
-            Self::NoTime => "JSON without a time",
-            Self::NoRequest => "JSON without a request (method and path)",
+            Self::NoTime => "a request without a time",
+            Self::NoRequest => "no request in it (method and path)",
             Self::NotJson => "not a JSON object",
             Self::NotTheFormat => "does not fit the given format",
             Self::NotTheColumns => "does not fit the columns of #Fields",
             Self::OnlyNuls => "NUL bytes only",
             Self::TooLong => "the line is too long (more than 1 MiB)",
-            Self::TooFarAhead => "the time is more than 24 h ahead of the clock",
+            Self::TooFarAhead => "the time is more than 24 h ahead of the server's clock",
         })
     }
 }

@@ -16,6 +16,7 @@ impl Escape {
             Self::None => false,
             Self::Bytes => true,
             Self::Backslash | Self::Quote | Self::Json => memchr(b'\\', text).is_some(),
+            Self::Doubled => memchr(b'"', text).is_some(),
             Self::Hash => memchr(b'#', text).is_some(),
             Self::Percent => memchr(b'%', text).is_some(),
             Self::Form => memchr2(b'%', b'+', text).is_some(),
@@ -36,6 +37,7 @@ impl Escape {
             Self::Backslash => unescape(text, b'\\', backslash, out),
             Self::Quote => unescape(text, b'\\', quote, out),
             Self::Json => unescape(text, b'\\', json, out),
+            Self::Doubled => unescape(text, b'"', quote, out),
             Self::Hash => unescape(text, b'#', |rest, out| hex(rest, 0, out), out),
             Self::Percent => unescape(text, b'%', |rest, out| hex(rest, 0, out), out),
             Self::Bytes => {
@@ -54,7 +56,7 @@ impl Escape {
 }
 
 /// Copies a text, and asks `undo` about what follows each `mark`: it appends what is meant and says how many bytes it took;
-/// `None` where it is no escape, and the mark stands for itself.
+/// `None` where it is not an escape: then the mark is itself part of the text.
 fn unescape(text: &[u8], mark: u8, undo: impl Fn(&[u8], &mut Vec<u8>) -> Option<usize>, out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = memchr(mark, rest) {
@@ -127,7 +129,7 @@ fn unicode(rest: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     Some(taken)
 }
 
-/// Appends bytes as UTF-8; what is none becomes U+FFFD.
+/// Appends bytes as UTF-8; invalid bytes become U+FFFD.
 pub(super) fn push_lossy(bytes: &[u8], out: &mut String) {
     for chunk in bytes.utf8_chunks() {
         out.push_str(chunk.valid());
@@ -159,6 +161,7 @@ mod tests {
             (Escape::Backslash, r"\xZZ\x4 \s \", r"\xZZ\x4 \s \"),
             (Escape::Backslash, r"\x95\x5C", "\u{FFFD}\\"),
             (Escape::Quote, r#"say \"hi\" \x22 \\"#, r#"say "hi" \x22 \\"#),
+            (Escape::Doubled, r#"say ""hi"" " "#, r#"say "hi" " "#),
             (Escape::Hash, "/user/#22a#22/#C3#BC#", "/user/\"a\"/ü#"),
             (Escape::Json, r"caf\u00e9 \ud83d\ude00 \/ \n \x22", "café 😀 / \n \""),
             (Escape::Json, r"\ud83d \u12 \ud83d\u0041", "\u{FFFD} \\u12 \u{FFFD}A"),

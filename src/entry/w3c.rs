@@ -4,7 +4,7 @@
 
 use memchr::memchr;
 
-use super::field::{Escape, Field, Found, Span, Unit, Value};
+use super::field::{ByteSpan, Escape, Found, FoundValue, LogField, Unit};
 use super::json;
 
 /// The columns that a header names.
@@ -17,12 +17,12 @@ pub(super) struct Columns {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Column {
-    field: Field,
+    field: LogField,
     rank: u8,
     escape: Escape,
 }
 
-/// More columns are no header.
+/// A line with more columns is not taken as a header.
 const MAX_COLUMNS: usize = 256;
 
 impl Columns {
@@ -37,16 +37,16 @@ impl Columns {
         let columns = names.iter().map(|name| {
             let (field, rank) = match json::column(name) {
                 // Columns of a duration have no unit in their name.
-                Some((Field::DurationWithUnit, rank)) if is_cloudfront || in_seconds => {
-                    (Field::Duration(Unit::Seconds), rank)
+                Some((LogField::DurationWithUnit, rank)) if is_cloudfront || in_seconds => {
+                    (LogField::Duration(Unit::Seconds), rank)
                 }
-                Some((Field::DurationWithUnit, rank)) => (Field::Duration(Unit::Millis), rank),
+                Some((LogField::DurationWithUnit, rank)) => (LogField::Duration(Unit::Millis), rank),
                 Some(meaning) => meaning,
-                None => (Field::Ignored, 0),
+                None => (LogField::Ignored, 0),
             };
             let escape = match field {
-                Field::Agent if is_cloudfront => Escape::Percent,
-                Field::Agent => Escape::Plus,
+                LogField::Agent if is_cloudfront => Escape::Percent,
+                LogField::Agent => Escape::Plus,
                 _ => Escape::None,
             };
             Column { field, rank, escape }
@@ -75,10 +75,12 @@ impl Columns {
             at = end + 1;
             let field = match column.field {
                 // IIS writes whole milliseconds; a decimal point is of seconds.
-                Field::Duration(_) if memchr(b'.', span.of(line)).is_some() => Field::Duration(Unit::Seconds),
+                LogField::Duration(_) if memchr(b'.', span.of(line)).is_some() => {
+                    LogField::Duration(Unit::Seconds)
+                }
                 field => field,
             };
-            let value = Value { span, rank: column.rank, escape: column.escape, unit: Unit::default() };
+            let value = FoundValue { span, rank: column.rank, escape: column.escape, unit: Unit::default() };
             found.offer(field, value, line);
         }
         true
@@ -86,20 +88,20 @@ impl Columns {
 }
 
 /// The text of a cell, and where the separator behind it stands. A cell in quotes may hold separators.
-fn cell(line: &[u8], at: usize, separator: u8) -> (Span, usize) {
+fn cell(line: &[u8], at: usize, separator: u8) -> (ByteSpan, usize) {
     let rest = &line[at..];
     if rest.first() == Some(&b'"') {
         let mut close = 1;
         while let Some(quote) = memchr(b'"', rest.get(close..).unwrap_or_default()) {
             let behind = close + quote + 1;
             if matches!(rest.get(behind), None | Some(b' ' | b'\t')) {
-                return (Span::new(at + 1, at + behind - 1), at + behind);
+                return (ByteSpan::new(at + 1, at + behind - 1), at + behind);
             }
             close = behind;
         }
     }
     let length = memchr(separator, rest).unwrap_or(rest.len());
-    (Span::new(at, at + length), at + length)
+    (ByteSpan::new(at, at + length), at + length)
 }
 
 /// What a directive line (`#Name: …`) says.
@@ -133,11 +135,11 @@ pub(super) fn directive(line: &[u8]) -> Option<Directive<'_>> {
 mod tests {
     use super::*;
 
-    fn texts(header: &str, line: &str) -> Option<Vec<(Field, String)>> {
+    fn texts(header: &str, line: &str) -> Option<Vec<(LogField, String)>> {
         let columns = Columns::new(header, false).unwrap();
         let mut found = Found::default();
         columns.read(line.as_bytes(), &mut found).then(|| {
-            let fields = [Field::Method, Field::Target, Field::Agent, Field::Client];
+            let fields = [LogField::Method, LogField::Target, LogField::Agent, LogField::Client];
             let said = fields.into_iter().filter_map(|field| {
                 let value = found.said(field, line.as_bytes())?;
                 Some((field, String::from_utf8_lossy(value.span.of(line.as_bytes())).into_owned()))
@@ -150,10 +152,11 @@ mod tests {
     fn lines_have_exactly_the_columns_of_the_header() {
         let header = " cs-method cs-uri-stem cs(User-Agent)";
         let text = |field, text: &str| (field, text.to_owned());
-        let want = vec![text(Field::Method, "GET"), text(Field::Target, "/a"), text(Field::Agent, "x+y")];
+        let want =
+            vec![text(LogField::Method, "GET"), text(LogField::Target, "/a"), text(LogField::Agent, "x+y")];
         assert_eq!(texts(header, "GET /a x+y"), Some(want.clone()));
         assert_eq!(texts(header, "GET\t/a\tx+y"), Some(want));
-        assert_eq!(texts(header, "GET /a \"x y\"").unwrap()[2], text(Field::Agent, "x y"));
+        assert_eq!(texts(header, "GET /a \"x y\"").unwrap()[2], text(LogField::Agent, "x y"));
         for line in ["GET /a", "GET /a x y", "", "GET /a x+y "] {
             assert_eq!(texts(header, line), None, "{line}");
         }

@@ -13,7 +13,7 @@ use crate::customers::Customers;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, PATH, USER_AGENT, dimension_named};
 use crate::model::CustomerId;
 use crate::query::aggregates::{self, Aggregates};
-use crate::query::calendar::{CalendarZone, Step};
+use crate::query::calendar::{CalendarStep, CalendarZone};
 use crate::query::entries::{self, Entries, EntryPlace};
 use crate::query::filtered::{AnswerFrom, Where};
 use crate::query::range::TimeRange;
@@ -32,6 +32,20 @@ const MAX_ENTRIES: usize = 10_000;
 /// The longest `prefix`, in characters: keys that agree in so many are hardly told apart by more.
 const MAX_PREFIX_CHARS: usize = 1_000;
 
+/// Answers `/aggregates` and `/aggregates/top` where no server runs.
+pub(crate) fn answer(
+    reading: &Reading,
+    head: &Head,
+    source: &dyn StoredSource,
+    customers: &Customers,
+) -> Response {
+    let answered = match head.path.as_str() {
+        "/aggregates/top" => top(reading, head, source, customers),
+        _ => windows(reading, head, source, customers),
+    };
+    answered.unwrap_or_else(|problem| problem.response("", None, None))
+}
+
 /// `GET /aggregates`. What `where` chooses is counted by the path rules that the customer has now.
 ///
 /// # Errors
@@ -47,10 +61,9 @@ pub(super) fn windows(
     let params = Params::of(head, &known)?;
     let range = range(&params)?;
     let step = match params.get("window") {
-        None => Step::Window(range.suited_size()),
-        Some(name) => {
-            Step::from_name(name).ok_or_else(|| bad("window must be minute, hour, day, month or all"))?
-        }
+        None => CalendarStep::Window(range.suited_size()),
+        Some(name) => CalendarStep::from_name(name)
+            .ok_or_else(|| bad("window must be minute, hour, day, month or all"))?,
     };
     let top = match params.get("top") {
         None => None,
@@ -79,9 +92,6 @@ pub(super) fn windows(
 }
 
 /// `GET /aggregates/top`.
-///
-/// # Errors
-/// As for [`windows`].
 pub(super) fn top(
     reading: &Reading,
     head: &Head,
@@ -128,11 +138,12 @@ fn chosen(
     reading: &Reading,
     customers: &Customers,
 ) -> Result<Option<Chosen>, Problem> {
-    let rules = || {
-        let path_rules = customers.in_force().of(customer).path_rules.clone();
-        Limits { path_rules, ..reading.rules().clone() }
-    };
-    Ok(filter(params)?.map(|filter| (filter, rules())))
+    Ok(filter(params)?.map(|filter| (filter, rules(customer, reading, customers))))
+}
+
+fn rules(customer: &CustomerId, reading: &Reading, customers: &Customers) -> Limits {
+    let path_rules = customers.in_force().of(customer).path_rules.clone();
+    Limits { path_rules, ..reading.rules().clone() }
 }
 
 fn answer_from<'a>(
@@ -148,13 +159,11 @@ fn answer_from<'a>(
 }
 
 /// `GET /entries`.
-///
-/// # Errors
-/// As for [`windows`].
 pub(super) fn entries(
     reading: &Reading,
     head: &Head,
     source: &dyn StoredSource,
+    customers: &Customers,
 ) -> Result<Response, Problem> {
     let customer = customer(head)?;
     let params = Params::of(head, &["from", "to", "where", "limit", "next"])?;
@@ -166,10 +175,10 @@ pub(super) fn entries(
     };
     let limit = params.number("limit", DEFAULT_ENTRIES, (1, MAX_ENTRIES), "")?;
     let query = Entries { customer, range: range(&params)?, limit, next };
-    let filter = filter(&params)?;
+    let (filter, rules) = (filter(&params)?, rules(&query.customer, reading, customers));
     reading.run("/entries", head, QueryForm::Ndjson, |limits| {
         let mut meter = Meter::new(*limits);
-        let chosen = Where { bodies: source.bodies()?, filter: filter.as_ref(), rules: reading.rules() };
+        let chosen = Where { bodies: source.bodies()?, filter: filter.as_ref(), rules: &rules };
         entries::answer(chosen, &query, limits, &mut meter)
     })
 }

@@ -13,7 +13,6 @@ use crate::entry::SkipTally;
 use crate::metrics::Metrics;
 use crate::model::BatchId;
 
-/// The numbers of a batch.
 pub(crate) struct BatchNumbers {
     pub(crate) entries: u32,
     /// Distinct minutes.
@@ -27,16 +26,16 @@ pub(crate) struct BatchNumbers {
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LineNumbers {
-    /// Lines that are no entries.
+    /// Lines that are not entries.
     skipped: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_skipped: Option<FirstSkipped>,
 }
 
-/// The first line that is no entry.
+/// The first line that is not an entry.
 #[derive(Clone, Serialize)]
 struct FirstSkipped {
-    /// Its number in the body, from 1.
+    /// Its number in the body, from 1; 0 for one that began before the body and that nothing in it ends.
     line: u64,
     reason: String,
 }

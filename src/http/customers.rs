@@ -36,8 +36,8 @@ const MAX_SIZES: usize = 20_000;
 
 /// The answer.
 #[derive(Serialize)]
-struct Page {
-    customers: Vec<Row>,
+struct CustomersPage {
+    customers: Vec<CustomerRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -45,7 +45,7 @@ struct Page {
 /// One customer. What is counted since the start of the process: refused batches, altered fields and folded keys.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+struct CustomerRow {
     customer_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     entries: Option<u64>,
@@ -129,7 +129,7 @@ impl Reading {
                 Ok(row(known, customers, &self.metrics, bytes_on_disk))
             };
             let customers = shown.iter().map(row).collect::<Result<_, QueryError>>()?;
-            let page = Page { customers, next: rest.first().map(|next| next.id.to_string()) };
+            let page = CustomersPage { customers, next: rest.first().map(|next| next.id.to_string()) };
             let body = serde_json::to_vec(&page).expect("text is written into memory");
             Ok(QueryAnswer { body, next: None, covered: None })
         })
@@ -151,11 +151,11 @@ fn row(
     customers: &Customers,
     metrics: &Metrics,
     bytes_on_disk: Option<u64>,
-) -> Row {
+) -> CustomerRow {
     let activity = customers.activity().of(id);
     let seen =
         |of: fn(&CountedEntries) -> u64| counted.as_ref().map(|counted| time::format_rfc3339(of(counted)));
-    Row {
+    CustomerRow {
         customer_id: id.to_string(),
         entries: counted.map(|counted| counted.entries),
         first_seen: seen(|counted| counted.first_seen_ms),

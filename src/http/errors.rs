@@ -1,7 +1,7 @@
 //! Error answers: one shape for all of them, and what each code means.
 //!
-//! `{"requestId","errorCategory","errorCode","errorDescription"}`, plus `batchId` where the batch is known, and the numbers of log lines
-//! that were counted before.
+//! `{"requestId","errorCategory","errorCode","errorDescription"}`, plus `batchId` where the batch is known, and the
+//! numbers of log lines that were counted before.
 
 use std::borrow::Cow;
 

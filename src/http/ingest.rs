@@ -100,12 +100,14 @@ impl Now {
 }
 
 /// The headers of a batch, checked.
-struct Labels {
+struct BatchHeaders {
     customer: CustomerId,
     batch_id: BatchId,
     server_made_id: bool,
     /// `?dedup=body`: the batch is named after its body once that is decoded.
     dedup_by_body: bool,
+    /// `?known=beginning`: what the batch under the key begins with is known as well.
+    beginning_is_known: bool,
     content: Content,
     encoding: Encoding,
 }
@@ -176,10 +178,11 @@ impl Ingest {
             body: &decoded,
             coded: (labels.encoding != Encoding::Identity).then_some((labels.encoding, raw)),
             summary: summarized.summary,
+            limits: &limits,
             received_at_ms: now.latest_ms,
             charge,
         });
-        match outcome {
+        match self.also_known(outcome, &labels, &decoded, intake) {
             Outcome::Counted => {
                 customers.charge(&labels.customer, numbers.entries);
                 self.customers.accepted(&labels.customer, sent);
@@ -191,6 +194,26 @@ impl Ingest {
                 numbers: numbers.repeated().filter(|_| outcome == Outcome::Duplicate).map(Box::new),
                 ..self.not_counted(outcome, labels.batch_id)
             }),
+        }
+    }
+
+    /// The outcome, where a client that has but the beginning of the batch it once sent wants that to be known.
+    fn also_known(
+        &self,
+        outcome: Outcome,
+        labels: &BatchHeaders,
+        body: &[u8],
+        intake: &dyn Intake,
+    ) -> Outcome {
+        match &labels.content {
+            Content::Lines(parameters)
+                if labels.beginning_is_known
+                    && outcome == Outcome::Conflict
+                    && intake.begins_with(&labels.customer, &labels.batch_id, parameters, body) =>
+            {
+                Outcome::Duplicate
+            }
+            _ => outcome,
         }
     }
 
@@ -211,7 +234,7 @@ impl Ingest {
     /// The answer to a batch whose content is refused: if it was counted before, that, whatever today's limits say.
     fn content_refused(
         &self,
-        labels: Labels,
+        labels: BatchHeaders,
         body: &[u8],
         intake: &dyn Intake,
         error: &BatchError,
@@ -280,12 +303,13 @@ fn with_remedy(error: String, remedy: Option<&str>) -> String {
 }
 
 /// Reads and checks the headers of a batch.
-fn labels(head: &Head) -> Result<Labels, Problem> {
+fn labels(head: &Head) -> Result<BatchHeaders, Problem> {
     let customer = customer(head)?;
     let content_type = only(head, "content-type")?.unwrap_or_default();
     let is_lines = is_log_lines(content_type);
     let mut known = vec!["dedup"];
     if is_lines {
+        known.push("known");
         known.extend(LineParameters::NAMES);
     }
     let params = Params::of(head, &known)?;
@@ -293,6 +317,11 @@ fn labels(head: &Head) -> Result<Labels, Problem> {
         None => false,
         Some("body") => true,
         Some(_) => return Err(Problem::bad_batch("dedup must be body")),
+    };
+    let beginning_is_known = match params.get("known") {
+        None => false,
+        Some("beginning") => true,
+        Some(_) => return Err(Problem::bad_batch("known must be beginning")),
     };
     let (batch_id, server_made_id) = match only(head, "idempotency-key")? {
         Some(_) if dedup_by_body => {
@@ -314,7 +343,15 @@ fn labels(head: &Head) -> Result<Labels, Problem> {
     let encoding = only(head, "content-encoding")?.unwrap_or("identity");
     let encoding = Encoding::from_name(encoding)
         .ok_or_else(|| Problem::http(415, "content-encoding must be identity, gzip or zstd"))?;
-    Ok(Labels { customer, batch_id, server_made_id, dedup_by_body, content, encoding })
+    Ok(BatchHeaders {
+        customer,
+        batch_id,
+        server_made_id,
+        dedup_by_body,
+        beginning_is_known,
+        content,
+        encoding,
+    })
 }
 
 /// The customer a request is for.

@@ -5,7 +5,7 @@
 //! that refusals by header come first, and `100 Continue` is sent only where a body is wanted. Never: a handler that
 //! depends on the front end that calls it.
 
-mod aggregates;
+pub(crate) mod aggregates;
 mod contained;
 mod counted;
 mod customers;

@@ -53,7 +53,6 @@ impl Reading {
         &self.operators
     }
 
-    /// Whether this is an operator.
     pub fn is_operator(&self, head: &Head) -> bool {
         self.operators.exist() && self.operators.allow(head)
     }
@@ -117,6 +116,7 @@ fn problem(error: &QueryError) -> Problem {
         QueryError::Windows(_)
         | QueryError::Bytes(_)
         | QueryError::BodyBytes(_)
+        | QueryError::Objects(_)
         | QueryError::NoBodies
         | QueryError::Memory(_)
         | QueryError::Time(_)

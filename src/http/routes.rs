@@ -88,7 +88,6 @@ enum Route {
     Top,
     Entries,
     Customers,
-    /// One customer.
     Customer,
     Dashboard,
     OpenApi,
@@ -243,7 +242,7 @@ impl Routes {
                 }
                 match route {
                     Route::Top => Ok(aggregates::top(&self.reading, head, source, self.customers())?),
-                    Route::Entries => Ok(aggregates::entries(&self.reading, head, source)?),
+                    Route::Entries => Ok(aggregates::entries(&self.reading, head, source, self.customers())?),
                     _ => Ok(aggregates::windows(&self.reading, head, source, self.customers())?),
                 }
             }

@@ -16,6 +16,7 @@ use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::listen::Listen;
+use crate::base::disk::if_exists;
 
 /// Mode of a Unix socket: members of its group may connect.
 const UNIX_MODE: u32 = 0o660;
@@ -178,14 +179,10 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, UnixFile)> {
 
 /// Removes a socket's file that no process listens on; any other file stays and is an error.
 fn remove_stale(path: &Path) -> io::Result<()> {
-    match path.symlink_metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-        Ok(found) if !found.file_type().is_socket() => {
-            let text = format!("{} exists and is not a socket", path.display());
-            return Err(io::Error::new(ErrorKind::AlreadyExists, text));
-        }
-        Ok(_) => {}
+    let Some(found) = if_exists(path.symlink_metadata())? else { return Ok(()) };
+    if !found.file_type().is_socket() {
+        let text = format!("{} exists and is not a socket", path.display());
+        return Err(io::Error::new(ErrorKind::AlreadyExists, text));
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(rustix::fs::unlink(path)?),

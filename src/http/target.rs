@@ -8,9 +8,6 @@ use std::net::Ipv6Addr;
 use crate::base::hex::hex_byte;
 
 /// Path and query of a target in origin form (`/a?b`), absolute form (`http://host/a?b`) or `*`.
-///
-/// # Errors
-/// What is wrong with the target, for the client.
 pub(crate) fn split_target(target: &str) -> Result<(&str, &str), &'static str> {
     let scheme = ["http://", "https://"]
         .into_iter()

@@ -37,9 +37,6 @@ impl Tokens {
 
     /// Reads the file again, if there is one; returns it and the number of its tokens. After an error the old tokens stay
     /// valid.
-    ///
-    /// # Errors
-    /// See [`Tokens::load`].
     pub fn reload(&self, disk: &dyn Disk) -> Result<Option<(&Path, usize)>, String> {
         let Some(file) = &self.file else { return Ok(None) };
         let tokens = read(disk, file)?;

@@ -7,8 +7,8 @@
 //! servers go on writing to it until they reopen; then its last line counts as it is, files that came and went meanwhile
 //! are imported, and the new file is read from its start. *Truncated* (it is shorter than what was read, or begins with other
 //! bytes): the rest is read from the copy that was made, which begins as the file did, and the file from its start. Lines
-//! written between the copy and the truncation are lost to everybody, and so is what was truncated without a copy: that is
-//! said, once for each time.
+//! written between the copy and the truncation are lost to everybody: that is said once of a path. So is what was truncated
+//! without a copy: that is said each time.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -23,14 +23,12 @@ use crossbeam_channel::{Receiver, Sender as Channel};
 use super::position::{HEAD_BYTES, LogFileId, Tracker};
 use super::region::{RegionStart, Splitter};
 use super::rotation::{self, Rotated};
-use super::run::{Counting, Failure, Import, OpenFile, Totals};
+use super::run::{Counting, Import, ImportFailure, ImportTotals, OpenFile};
 use super::walk::RegionProgress;
-use super::worker::{Task, Worker};
+use super::worker::{ImportWorker, Task};
+use crate::base::retry::pause;
 use crate::base::{clock, disk};
 use crate::input::{Input, read_more};
-
-/// How often a pause looks whether it should end.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How to follow.
 #[derive(Clone, Debug)]
@@ -45,12 +43,9 @@ pub struct Follow {
 
 impl Import {
     /// Imports files and what is added to them, until `follow.end` is set. Files that do not exist yet are waited for.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub fn follow(&self, paths: &[PathBuf], follow: &Follow) -> Result<Totals, Failure> {
+    pub fn follow(&self, paths: &[PathBuf], follow: &Follow) -> Result<ImportTotals, ImportFailure> {
         self.with_workers(|work, spares| {
-            let mut worker = Worker::new(self);
+            let mut worker = ImportWorker::new(self);
             let mut files: Vec<Followed> = paths.iter().map(|path| Followed::new(path)).collect();
             loop {
                 // Looked at before the files, so that what was there when it was set is read.
@@ -63,20 +58,9 @@ impl Import {
                 if ends || self.is_over() {
                     return Ok(());
                 }
-                self.pause(follow);
+                pause(follow.interval, || self.is_over() || follow.end.load(Ordering::Relaxed));
             }
         })
-    }
-
-    fn pause(&self, follow: &Follow) {
-        let until = clock::monotonic() + follow.interval;
-        while !self.is_over() && !follow.end.load(Ordering::Relaxed) {
-            let left = until.saturating_duration_since(clock::monotonic());
-            if left.is_zero() {
-                return;
-            }
-            std::thread::sleep(left.min(LOOK_INTERVAL));
-        }
     }
 }
 
@@ -86,7 +70,7 @@ struct Look<'l, 'i> {
     follow: &'l Follow,
     work: &'l Channel<Task>,
     spares: &'l Receiver<Vec<u8>>,
-    worker: &'l mut Worker<'i>,
+    worker: &'l mut ImportWorker<'i>,
 }
 
 /// One path, and the file that is read under it now.
@@ -157,7 +141,6 @@ impl OpenLog {
         Ok(filled == head.len() && head == self.head && self.file.metadata()?.len() >= self.offset)
     }
 
-    /// Takes what was read.
     fn take(&mut self, new: &[u8]) {
         let missing = HEAD_BYTES - self.head.len();
         let head = &new[..new.len().min(missing)];
@@ -182,21 +165,21 @@ impl Followed {
 
     /// Imports what is new. `true` where the file was left for another one, which can be looked at right away. `ends`
     /// where this is the last look.
-    fn look(&mut self, look: &mut Look<'_, '_>, ends: bool) -> Result<bool, Failure> {
-        let named =
-            |error: io::Error| Failure::Read(io::Error::new(error.kind(), format!("{}: {error}", self.name)));
+    fn look(&mut self, look: &mut Look<'_, '_>, ends: bool) -> Result<bool, ImportFailure> {
+        let named = |error: io::Error| {
+            ImportFailure::Read(io::Error::new(error.kind(), format!("{}: {error}", self.name)))
+        };
         let open = match &mut self.file {
             Some(open) => open,
-            None => match disk::open_for_reading(&self.path) {
-                Ok(file) => {
-                    let is_first = std::mem::take(&mut self.is_new);
-                    let open = look.begin(&self.path, file, is_first)?;
-                    self.file.insert(open)
-                }
-                // It will come.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-                Err(error) => return Err(named(error)),
-            },
+            None => {
+                let Some(file) = disk::if_exists(disk::open_for_reading(&self.path)).map_err(named)? else {
+                    // It will come.
+                    return Ok(false);
+                };
+                let is_first = std::mem::take(&mut self.is_new);
+                let open = look.begin(&self.path, file, is_first)?;
+                self.file.insert(open)
+            }
         };
         // Looked at before reading, so that what was written before the rename is read after it was noticed.
         if !open.is_renamed && is_another(&self.path, &open.id).map_err(named)? {
@@ -228,22 +211,19 @@ impl Followed {
     }
 }
 
-/// Whether there is another file under the path than this one. No file is no other file: it may be about to come.
+/// Whether there is another file under the path than this one. A missing file does not count: it may be about to come.
 fn is_another(path: &Path, id: &LogFileId) -> io::Result<bool> {
-    match path.metadata() {
-        Ok(data) => Ok((data.dev(), data.ino()) != (id.device, id.inode)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+    let found = disk::if_exists(path.metadata())?;
+    Ok(found.is_some_and(|found| (found.dev(), found.ino()) != (id.device, id.inode)))
 }
 
 impl Look<'_, '_> {
     /// Opens a file under a path. At the first look an earlier import may have left a position: then what is left of rotated
     /// files is imported first.
-    fn begin(&self, path: &Path, file: File, is_first: bool) -> Result<OpenLog, Failure> {
+    fn begin(&self, path: &Path, file: File, is_first: bool) -> Result<OpenLog, ImportFailure> {
         let (mut start, mut progress) = (self.import.beginning(), RegionProgress::default());
         if is_first {
-            let mut planned = self.import.plan(&Input::File(path.to_owned())).map_err(Failure::Read)?;
+            let mut planned = self.import.plan(&Input::File(path.to_owned())).map_err(ImportFailure::Read)?;
             if let Some(last) = planned.pop() {
                 (start, progress) = (last.start, last.progress);
             }
@@ -252,14 +232,14 @@ impl Look<'_, '_> {
             }
         }
         let named = |error: io::Error| {
-            Failure::Read(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+            ImportFailure::Read(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
         };
         OpenLog::new(file, path, self.import, start, progress).map_err(named)
     }
 
     /// Imports files that came and went under the path while an older one was read.
-    fn between(&self, path: &Path, open: &OpenLog) -> Result<(), Failure> {
-        let rotated = rotation::find(path, &open.tracker.position()).map_err(Failure::Read)?;
+    fn between(&self, path: &Path, open: &OpenLog) -> Result<(), ImportFailure> {
+        let rotated = rotation::find(path, &open.tracker.position()).map_err(ImportFailure::Read)?;
         let Rotated::Found { later, .. } = rotated else { return Ok(()) };
         for path in later {
             self.import.read_to_end(&self.import.whole(Input::File(path)), self.work, self.spares)?;
@@ -272,6 +252,7 @@ impl Look<'_, '_> {
         let position = open.tracker.position();
         match rotation::find(path, &position)? {
             Rotated::Found { rest, .. } => {
+                self.import.tell_of_truncation(path);
                 let mut copy = Input::File(rest).open(Arc::default())?;
                 copy.skip(open.offset)?;
                 let mut new = Vec::new();

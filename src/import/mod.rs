@@ -1,9 +1,10 @@
 //! Old and growing log files to a server, each line once: what `log-analytics import` does.
 //!
-//! Input: files of access logs. Output: batches of their lines, as they are, with idempotency keys; the server reads them.
-//! [`region`] cuts a stream into regions, [`walk`] makes batches of a region, [`send`] delivers one, [`follow`] watches a
-//! growing file, `position` remembers how far a file is imported, `rotation` finds what became of a rotated one. Never: an
-//! entry made here; a line is read only to see whether it is one.
+//! Input: files of access logs. Output: batches of their lines, as they are, with idempotency keys; the server reads
+//! them. [`region`] cuts a stream into regions, [`walk`] makes batches of a region, [`customers`] divides its lines
+//! between customers, [`send`] delivers a batch, [`follow`] watches a growing file, `stream` reads standard input,
+//! `position` remembers how far a file is imported, `rotation` finds what became of a rotated one. Never: an entry made
+//! here; a line is read only to see whether it is one.
 //!
 //! # Why every line is counted once
 //!
@@ -33,7 +34,9 @@
 //! nothing is counted twice. (4) A walk ends well only when the chain reaches the end of the region: nothing is left
 //! out. Regions do not touch each other, so they are walked at the same time in any order. A crash leaves a chain
 //! that ends early, and the request in flight is on it or not; the next walk finds out. Where a walk sees less than an
-//! earlier one (a copy made before), no block fits: that is told as a conflict, and nothing of it is counted.
+//! earlier one (a copy made before), no block fits at its end: there it asks whether the block that was counted begins with all
+//! the lines that are left (`?known=beginning`). If so they are counted, by (3); if not, or where the server has no body to
+//! compare with, that is told as a conflict, and nothing of it is counted.
 //!
 //! It costs one batch for each region of a file that is imported at rest, some 30 for its last one, and for a region
 //! that was followed line by line one batch for each line, which another import finds again with 1.14 requests a line.
@@ -41,6 +44,10 @@
 //!
 //! What the server forgets (its deduplication horizon) could be counted again. The position of a file, kept in the state
 //! directory, prevents that where the same importer reads the same file: it goes on where all before was answered.
+//!
+//! *Several customers in one log:* each has a walk of its own through the same blocks, in which the lines of others are left
+//! out. Whose a line is follows from the line alone, and the server keeps each customer's keys apart, so (1) to (4) hold for
+//! each of them.
 //!
 //! # What a file is
 //!
@@ -52,16 +59,19 @@
 //! # What is not promised
 //!
 //! Without a position, what the server forgets can be counted again: its deduplication horizon is the metric
-//! `log_analytics_dedup_horizon_timestamp_seconds`. An import with other options (`--keep-query`) makes other batches:
+//! `log_analytics_dedup_horizon_timestamp_seconds`. An import with other options (`--keep-query`, `--customer-from`) makes other
+//! batches:
 //! it is told as a conflict.
 
+pub mod customers;
 pub mod follow;
 pub mod position;
 pub mod region;
 mod rotation;
 mod run;
 pub mod send;
+mod stream;
 pub mod walk;
 mod worker;
 
-pub use run::{Failure, Import, Options, Totals, distinct};
+pub use run::{Import, ImportFailure, ImportOptions, ImportTotals, distinct};

@@ -120,7 +120,6 @@ pub struct PositionDir {
     pub dir: PathBuf,
     /// The server, as it was given.
     pub server: String,
-    /// The customer.
     pub customer: String,
     /// What tells files apart that begin alike.
     pub source: String,

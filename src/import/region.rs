@@ -1,25 +1,23 @@
 //! A stream of log bytes cut into regions of whole logical lines, each with the hash of everything before it and the reader's
 //! state there.
 //!
-//! Input: bytes, in whatever pieces they are read. Output: [`Region`]s. A logical line is one or more lines of the file: the parts
-//! of a line that a container runtime divided, or an entry of journald's export. Where a region ends follows from the bytes of
-//! the stream alone: after [`REGION_LINES`] logical lines, or before the one that would make it longer than
-//! [`MAX_REGION_BYTES`]. Never: a result that depends on how much was read at once, or when; or unbounded memory: of a line
-//! longer than a region only the beginning is kept.
+//! Input: bytes, in whatever pieces they are read. Output: [`Region`]s. A logical line is one or more lines of the file:
+//! the parts of a line that a container runtime divided, or an entry of journald's export. Where a region ends follows
+//! from the bytes of the stream alone: after [`REGION_LINES`] logical lines, or before the one that would make it longer
+//! than [`MAX_REGION_BYTES`]. Never: a result that depends on how much was read at once, or when; or unbounded memory: of
+//! a line longer than a region only the beginning is kept.
 
 use std::io::{self, Read};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::entry::Reader;
-use crate::input::read_more;
+use crate::input::{READ_BYTES, read_more};
 
 /// Logical lines of a region: what one batch holds at the most. Distinct minutes of a batch are limited to 10,000.
 pub const REGION_LINES: usize = 4_096;
 /// Bytes of a region's lines. Usual lines are shorter than a KiB, so that this ends regions of unusual ones only.
 pub const MAX_REGION_BYTES: usize = 4 << 20;
-/// Bytes read at once.
-const READ_BYTES: usize = 256 * 1024;
 
 /// Where a region begins, and all that is known there of what came before.
 #[derive(Clone, Debug)]
@@ -148,9 +146,6 @@ impl Splitter {
     }
 
     /// Reads more; 0 is the end of what there is now.
-    ///
-    /// # Errors
-    /// What the input says.
     pub fn read(&mut self, input: &mut impl Read) -> io::Result<usize> {
         read_more(input, &mut self.buffer, READ_BYTES)
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::position::{ImportPosition, LogFileId, read_head};
-use crate::input::Input;
+use crate::input::{Coding, Input};
 
 /// Rotated files of one log that are looked at: more are never kept at the speed at which logs rotate.
 const MAX_CANDIDATES: usize = 400;
@@ -45,12 +45,16 @@ pub(super) enum Rotated {
 pub(super) fn find(path: &Path, position: &ImportPosition) -> io::Result<Rotated> {
     let mut candidates = candidates(path)?;
     candidates.sort_by(|a, b| (a.modified, &b.path).cmp(&(b.modified, &a.path)));
+    // How a file is coded that begins as the imported one did.
     let begins = |candidate: &RotatedFile| {
         let mut opened = Input::File(candidate.path.clone()).open(Arc::default()).ok()?;
-        read_head(&mut opened).ok().filter(|head| position.begins_as(head))
+        let head = read_head(&mut opened).ok()?;
+        position.begins_as(&head).then_some(opened.coding == Coding::Plain)
     };
+    let newest = |is_plain| candidates.iter().rposition(|candidate| begins(candidate) == Some(is_plain));
     let by_identity = candidates.iter().position(|it| position.is_of(&it.identity) && begins(it).is_some());
-    let found = by_identity.or_else(|| candidates.iter().rposition(|candidate| begins(candidate).is_some()));
+    // While a file is compressed both are there, and only the plain one is whole.
+    let found = by_identity.or_else(|| newest(true)).or_else(|| newest(false));
     Ok(match found {
         None => Rotated::Gone,
         Some(place) => {

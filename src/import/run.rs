@@ -1,11 +1,13 @@
 //! One import: the thread that reads, the threads that send, and what they find, added up.
 //!
-//! Input: files and options. Output: [`Totals`], and a position for each file. Each sending thread has a connection and takes one
-//! region after the other. The reader runs ahead by as many regions as there are threads, no further. Never: memory that grows
-//! with the files.
+//! Input: files and options. Output: [`ImportTotals`], and a position for each file. Each sending thread has a connection
+//! and takes one region after the other. The reader runs ahead by as many regions as there are threads, no further.
+//! Never: memory that grows with the files.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,12 +15,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender as Channel, bounded};
 
-use super::position::{HEAD_BYTES, LogFileId, PositionDir, Tracker, read_head};
+use super::customers::CustomerFinder;
+use super::position::{HEAD_BYTES, ImportPosition, LogFileId, PositionDir, Tracker, read_head};
 use super::region::{RegionStart, Splitter};
 use super::rotation::{self, Rotated};
 use super::send::{Delivery, Undelivered};
 use super::walk::RegionProgress;
-use super::worker::{Task, Worker};
+use super::worker::{ImportWorker, Task};
 use crate::base::sync::lock;
 use crate::base::{clock, disk};
 use crate::entry::{Reader, ReaderOptions, SkipTally};
@@ -26,16 +29,17 @@ use crate::input::{Coding, Input, Opened};
 
 /// How to import.
 #[derive(Clone, Debug)]
-pub struct Options {
-    /// Where to.
+pub struct ImportOptions {
     pub delivery: Arc<Delivery>,
     /// How lines are read; the server reads them so, too.
     pub reader: ReaderOptions,
+    /// What says whose a line is; `None` where all are of one customer.
+    pub customers: Option<CustomerFinder>,
     /// Tells files apart that begin with the same bytes.
     pub source: String,
     /// Where positions are kept; `None` to keep none.
     pub positions: Option<PositionDir>,
-    /// The first line that is no entry ends the import.
+    /// The first line that is not an entry ends the import.
     pub strict: bool,
     /// Connections, each with a thread.
     pub connections: usize,
@@ -43,14 +47,14 @@ pub struct Options {
 
 /// What an import found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
+pub struct ImportTotals {
     /// Lines read; the parts of a divided line are one.
     pub lines: u64,
     /// Entries counted now.
     pub counted: u64,
     /// Entries that had been counted before.
     pub already: u64,
-    /// Lines that are no entries.
+    /// Lines that are not entries.
     pub skipped: SkipTally,
     /// Lines that were not sent, because their keys belong to other batches.
     pub conflicts: u64,
@@ -58,21 +62,20 @@ pub struct Totals {
 
 /// Why an import ended early. What was counted until then stays counted; the next import goes on from there.
 #[derive(Debug)]
-pub enum Failure {
+pub enum ImportFailure {
     /// An input cannot be read.
     Read(io::Error),
-    /// `strict`, and there was a line that is no entry.
+    /// `strict`, and there was a line that is not an entry.
     Strict(String),
     /// The server refuses a batch, or everything, or is gone.
     Undelivered {
         /// Where the batch begins: input and line.
         at: String,
-        /// What happened.
         why: Undelivered,
     },
 }
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for ImportFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Read(error) => error.fmt(f),
@@ -82,19 +85,21 @@ impl std::fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for ImportFailure {}
 
 /// What all threads of an import share.
 pub struct Import {
-    pub(super) options: Options,
+    pub(super) options: ImportOptions,
     /// Stored bytes read so far.
     pub progress: Arc<AtomicU64>,
     /// Set to end the import; what is on its way is given up.
     pub stop: Arc<AtomicBool>,
-    pub(super) totals: Mutex<Totals>,
-    failure: Mutex<Option<Failure>>,
+    pub(super) totals: Mutex<ImportTotals>,
+    failure: Mutex<Option<ImportFailure>>,
     /// Of every file, for the last write of its position.
     trackers: Mutex<Vec<Arc<Tracker>>>,
+    /// Paths whose truncation was told of.
+    truncated: Mutex<BTreeSet<PathBuf>>,
     /// Is told of every bad line and every conflict, with how many there were before.
     pub(super) tell: Tell,
 }
@@ -111,7 +116,7 @@ pub(super) struct Planned {
 
 impl Import {
     /// An import that tells of bad lines and conflicts by `tell`.
-    pub fn new(options: Options, tell: impl Fn(&str, u64) + Send + Sync + 'static) -> Self {
+    pub fn new(options: ImportOptions, tell: impl Fn(&str, u64) + Send + Sync + 'static) -> Self {
         Self {
             options,
             progress: Arc::default(),
@@ -119,15 +124,13 @@ impl Import {
             totals: Mutex::default(),
             failure: Mutex::default(),
             trackers: Mutex::default(),
+            truncated: Mutex::default(),
             tell: Box::new(tell),
         }
     }
 
     /// Imports all inputs to their end.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub fn run(&self, inputs: &[Input]) -> Result<Totals, Failure> {
+    pub fn run(&self, inputs: &[Input]) -> Result<ImportTotals, ImportFailure> {
         self.with_workers(|work, spares| {
             for input in inputs {
                 self.read_input(input, work, spares)?;
@@ -139,8 +142,8 @@ impl Import {
     /// Runs `read` here, with threads that take what it sends; what they made of it all.
     pub(super) fn with_workers(
         &self,
-        read: impl FnOnce(&Channel<Task>, &Receiver<Vec<u8>>) -> Result<(), Failure>,
-    ) -> Result<Totals, Failure> {
+        read: impl FnOnce(&Channel<Task>, &Receiver<Vec<u8>>) -> Result<(), ImportFailure>,
+    ) -> Result<ImportTotals, ImportFailure> {
         let connections = self.options.connections.max(1);
         let (work, tasks) = bounded::<Task>(connections);
         // Memory goes round: what is left over is freed.
@@ -149,9 +152,9 @@ impl Import {
             for number in 0..connections {
                 let (tasks, give_back) = (tasks.clone(), give_back.clone());
                 let thread = std::thread::Builder::new().name(format!("import-{number}"));
-                let worker = move || Worker::new(self).run(&tasks, &give_back);
+                let worker = move || ImportWorker::new(self).run(&tasks, &give_back);
                 if let Err(error) = thread.spawn_scoped(scope, worker) {
-                    self.fail(Failure::Read(error));
+                    self.fail(ImportFailure::Read(error));
                 }
             }
             drop((tasks, give_back));
@@ -169,7 +172,7 @@ impl Import {
     }
 
     /// What was done so far.
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> ImportTotals {
         lock(&self.totals).clone()
     }
 
@@ -179,7 +182,7 @@ impl Import {
     }
 
     /// Remembers the first failure and ends everything.
-    pub(super) fn fail(&self, failure: Failure) {
+    pub(super) fn fail(&self, failure: ImportFailure) {
         let mut first = lock(&self.failure);
         // That others were stopped follows from the first.
         if first.is_none() {
@@ -193,7 +196,6 @@ impl Import {
         RegionStart::of_source(&self.options.source, Reader::new(self.options.reader.clone()))
     }
 
-    /// All of an input.
     pub(super) fn whole(&self, input: Input) -> Planned {
         Planned { input, start: self.beginning(), progress: RegionProgress::default() }
     }
@@ -203,8 +205,8 @@ impl Import {
         input: &Input,
         work: &Channel<Task>,
         spares: &Receiver<Vec<u8>>,
-    ) -> Result<(), Failure> {
-        for planned in self.plan(input).map_err(Failure::Read)? {
+    ) -> Result<(), ImportFailure> {
+        for planned in self.plan(input).map_err(ImportFailure::Read)? {
             self.read_to_end(&planned, work, spares)?;
         }
         Ok(())
@@ -229,6 +231,9 @@ impl Import {
         match rotation::find(path, &position)? {
             Rotated::Gone => self.tell_of_gap(&path.display().to_string(), start.line),
             Rotated::Found { rest, later } => {
+                if is_path_of(path, &position)? {
+                    self.tell_of_truncation(path);
+                }
                 planned.push(Planned { input: Input::File(rest), start, progress });
                 planned.extend(later.into_iter().map(|path| self.whole(Input::File(path))));
             }
@@ -247,18 +252,33 @@ impl Import {
         (self.tell)(&what, 0);
     }
 
+    /// Says once of each path that rotation by copying loses lines, and how that is avoided.
+    pub(super) fn tell_of_truncation(&self, path: &Path) {
+        if lock(&self.truncated).insert(path.to_owned()) {
+            let what = format!(
+                "{}: was copied and truncated: lines written between the two are in no file and are not counted. Have \
+                 logrotate use create, not copytruncate",
+                path.display()
+            );
+            (self.tell)(&what, 0);
+        }
+    }
+
     /// Imports a planned file to its end.
     pub(super) fn read_to_end(
         &self,
         planned: &Planned,
         work: &Channel<Task>,
         spares: &Receiver<Vec<u8>>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ImportFailure> {
         let Planned { input, start, progress } = planned;
+        if *input == Input::Stdin {
+            return self.read_stream(planned, work, spares);
+        }
         let name: Arc<str> = input.name().into();
         let named =
-            |error: io::Error| Failure::Read(io::Error::new(error.kind(), format!("{name}: {error}")));
-        let (mut reader, tracker) = self.open(input, start, *progress).map_err(Failure::Read)?;
+            |error: io::Error| ImportFailure::Read(io::Error::new(error.kind(), format!("{name}: {error}")));
+        let (mut reader, tracker) = self.open(input, start, *progress).map_err(ImportFailure::Read)?;
         let mut splitter = Splitter::new(start.clone());
         let mut progress = *progress;
         let plain_file = match input {
@@ -373,6 +393,12 @@ pub(super) struct OpenFile<'o> {
 /// A line without end at the end of a plain file counts once the file was left alone for this long.
 const QUIET_AFTER: Duration = Duration::from_secs(2);
 const RECHECK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Whether the file of a position is still under its path: then it was truncated, not renamed.
+fn is_path_of(path: &Path, position: &ImportPosition) -> io::Result<bool> {
+    let data = path.metadata()?;
+    Ok(position.is_of(&LogFileId { device: data.dev(), inode: data.ino() }))
+}
 
 fn modified_recently(path: &Path) -> bool {
     let modified = path.metadata().and_then(|data| data.modified());

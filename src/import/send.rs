@@ -14,16 +14,15 @@ use serde::Deserialize;
 
 use super::walk::{BatchFate, OutgoingBatch, Post, PostAnswer};
 use crate::base::clock;
+use crate::base::retry::{Backoff, pause};
 use crate::client::{ServerAnswer, ServerClient, ServerUrl};
 use crate::entry::LineParameters;
 use crate::model::CustomerId;
 
-/// The pause before the second try; doubled for each further one.
+/// The longest pause before the second try; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause, and the most that `retry-after` is obeyed for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How often a pause looks whether it should end.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How bodies are coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +38,6 @@ pub enum Compress {
 /// Where batches go and how.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// The server.
     pub server: ServerUrl,
     /// Whose batches they are.
     pub customer: CustomerId,
@@ -60,7 +58,6 @@ pub struct Delivery {
 pub enum Undelivered {
     /// The server refuses it, and would again.
     Refused {
-        /// The status.
         status: u16,
         /// What the server says.
         description: String,
@@ -121,19 +118,8 @@ impl Sender {
         }
     }
 
-    /// Waits, unless the import is asked to stop.
-    fn pause(&self, pause: Duration) -> Result<(), Undelivered> {
-        let until = clock::monotonic() + pause;
-        loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Undelivered::Stopped);
-            }
-            let left = until.saturating_duration_since(clock::monotonic());
-            if left.is_zero() {
-                return Ok(());
-            }
-            std::thread::sleep(left.min(LOOK_INTERVAL));
-        }
+    fn must_stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn gives_up(&self, since: Instant) -> bool {
@@ -142,14 +128,14 @@ impl Sender {
 }
 
 /// What an answer means.
-enum Meaning {
+enum AnswerMeaning {
     Done(PostAnswer),
     Never,
     /// Not now.
     Later,
 }
 
-fn meaning(answer: &ServerAnswer) -> Meaning {
+fn meaning(answer: &ServerAnswer) -> AnswerMeaning {
     /// The numbers of a 202 or 409.
     #[derive(Default, Deserialize)]
     struct Numbers {
@@ -162,11 +148,11 @@ fn meaning(answer: &ServerAnswer) -> Meaning {
         200..=299 => BatchFate::Counted,
         409 => BatchFate::AlreadyCounted,
         422 => BatchFate::OtherBatch,
-        408 | 429 | 500..=599 => return Meaning::Later,
-        _ => return Meaning::Never,
+        408 | 429 | 500..=599 => return AnswerMeaning::Later,
+        _ => return AnswerMeaning::Never,
     };
     let Numbers { entries, skipped } = serde_json::from_slice(&answer.body).unwrap_or_default();
-    Meaning::Done(PostAnswer { fate, entries, skipped })
+    AnswerMeaning::Done(PostAnswer { fate, entries, skipped })
 }
 
 /// The target of a batch: the parameters that all have, and the reader's state before it.
@@ -190,43 +176,43 @@ impl Post for Sender {
         let authorization = self.authorization.clone();
         let target = target(&delivery.parameters, batch.state);
         let mut headers = vec![
-            ("x-customer-id", delivery.customer.as_str()),
+            ("x-customer-id", batch.customer.unwrap_or(&delivery.customer).as_str()),
             ("content-type", "text/plain"),
             ("idempotency-key", batch.key),
         ];
         headers.extend(encoding.map(|name| ("content-encoding", name)));
         headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
         headers.extend(delivery.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let (since, mut pause) = (clock::monotonic(), FIRST_PAUSE);
+        let since = clock::monotonic();
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, None);
         loop {
-            if self.stop.load(Ordering::Relaxed) {
+            if self.must_stop() {
                 return Err(Undelivered::Stopped);
             }
             let was_connected = self.client.is_connected();
-            let (wait, last) = match self.client.post(&target, &headers, &encoded) {
-                // The server may close a connection that was idle: that is no sign of trouble.
+            let (asked, last) = match self.client.post(&target, &headers, &encoded) {
+                // The server may close a connection that was idle: that is not trouble.
                 Err(_) if was_connected => continue,
-                Err(error) => (pause, error.to_string()),
+                Err(error) => (None, error.to_string()),
                 Ok(answer) => match meaning(&answer) {
-                    Meaning::Done(done) => return Ok(done),
-                    Meaning::Never => {
+                    AnswerMeaning::Done(done) => return Ok(done),
+                    AnswerMeaning::Never => {
                         return Err(Undelivered::Refused {
                             status: answer.status,
                             description: answer.description(),
                         });
                     }
-                    Meaning::Later => {
-                        let asked = answer.retry_after.map_or(pause, Duration::from_secs);
+                    AnswerMeaning::Later => {
                         let said = format!("the server answered {}: {}", answer.status, answer.description());
-                        (asked.min(LONGEST_PAUSE).max(pause), said)
+                        (answer.retry_after, said)
                     }
                 },
             };
             if self.gives_up(since) {
                 return Err(Undelivered::GaveUp { last, after: clock::monotonic().duration_since(since) });
             }
-            self.pause(wait)?;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            let asked = asked.map_or(Duration::ZERO, Duration::from_secs).min(LONGEST_PAUSE);
+            pause(backoff.next_wait().expect("there is no deadline").max(asked), || self.must_stop());
         }
     }
 }
@@ -257,8 +243,8 @@ mod tests {
             next: None,
             body: body.into(),
         }) {
-            Meaning::Done(answer) => Some(answer),
-            Meaning::Never | Meaning::Later => None,
+            AnswerMeaning::Done(answer) => Some(answer),
+            AnswerMeaning::Never | AnswerMeaning::Later => None,
         };
         let counted = PostAnswer { fate: BatchFate::Counted, entries: 3, skipped: 1 };
         assert_eq!(answer(202, r#"{"entries":3,"skipped":1,"windows":1}"#), Some(counted));

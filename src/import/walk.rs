@@ -4,8 +4,12 @@
 //! why it is right stand in the [parent module](super). Never: HTTP, files or time, so that tests put a model of the server
 //! behind [`Post`].
 
+use std::borrow::Cow;
+
+use super::customers::CustomerLines;
 use super::region::{REGION_LINES, Region};
-use crate::entry::{Outcome, Reader, SkipTally};
+use crate::entry::{LineOutcome, Reader, SkipTally};
+use crate::model::CustomerId;
 
 /// Lines of a block grow by this factor from level to level.
 const FAN: usize = 8;
@@ -19,7 +23,6 @@ const _: () = assert!(FAN.pow(TOP_LEVEL) == REGION_LINES, "the largest block is 
 /// What the server said of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchFate {
-    /// It is counted now.
     Counted,
     /// It was counted before, line for line.
     AlreadyCounted,
@@ -30,22 +33,20 @@ pub enum BatchFate {
 /// A batch to send.
 #[derive(Clone, Copy, Debug)]
 pub struct OutgoingBatch<'b> {
-    /// Its key.
+    /// Whose it is, where the lines say so.
+    pub customer: Option<&'b CustomerId>,
     pub key: &'b str,
     /// The reader's state before its first line, as parameters.
     pub state: &'b [(&'static str, String)],
-    /// Its lines.
     pub lines: &'b [u8],
 }
 
 /// An answer, with the numbers that it gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PostAnswer {
-    /// What became of the batch.
     pub fate: BatchFate,
-    /// Its entries.
     pub entries: u64,
-    /// Its lines that are no entries.
+    /// Its lines that are not entries.
     pub skipped: u64,
 }
 
@@ -77,36 +78,114 @@ pub struct Walked {
     pub counted: u64,
     /// Entries that had been counted before.
     pub already: u64,
-    /// Lines that are no entries, by their numbers in the file.
+    /// Lines that are not entries, by their numbers in the file.
     pub skipped: SkipTally,
     /// The first line whose key belongs to another batch than any that could be made of it; what follows in the region was not
     /// sent.
-    pub conflict: Option<usize>,
+    pub conflict: Option<Conflict>,
 }
 
-/// Sends the lines of a region that `progress` does not have yet.
+/// Lines that are not sent, because a key of theirs belongs to another batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The first of them.
+    pub line: usize,
+    /// How many there are.
+    pub lines: usize,
+}
+
+/// The lines of a region that are walked: all, or those of one customer.
+#[derive(Clone, Copy)]
+pub(super) struct View<'r> {
+    pub(super) region: &'r Region,
+    /// The region will not get more lines while this import runs.
+    pub(super) is_last_look: bool,
+    pub(super) customer: Option<CustomerLines<'r>>,
+}
+
+impl<'r> View<'r> {
+    fn lines(self) -> usize {
+        self.region.lines()
+    }
+
+    /// Whose the lines are, where they say so.
+    fn customer(self) -> Option<&'r CustomerId> {
+        self.customer.and_then(CustomerLines::id)
+    }
+
+    /// The key of the block that begins with this entry.
+    fn key(self, first: usize) -> String {
+        let name = self.region.start.chain.name(without_end(self.region.slice(0, first + 1)));
+        format!("import2-{name:032x}")
+    }
+
+    fn has(self, line: usize) -> bool {
+        self.customer.is_none_or(|customer| customer.has(line))
+    }
+
+    fn slice(self, from: usize, to: usize) -> Cow<'r, [u8]> {
+        let Some(customer) = self.customer else { return self.region.slice(from, to).into() };
+        let lines = (from..to).filter(|line| customer.has(*line));
+        lines.map(|line| self.region.slice(line, line + 1)).collect::<Vec<_>>().concat().into()
+    }
+
+    /// The last entry before a line. It stands for [`RegionProgress::last_block`]: blocks that hold it belong to it, or to an
+    /// earlier one.
+    pub(super) fn last_entry(self, before: usize) -> Option<usize> {
+        let mut reader = self.region.start.reader.clone();
+        let mut last = None;
+        for line in (0..before).filter(|line| self.has(*line)) {
+            reader.body(self.region.slice(line, line + 1), &mut |outcome| {
+                if matches!(outcome, LineOutcome::Entry { .. }) {
+                    last = Some(line);
+                }
+            });
+        }
+        last
+    }
+}
+
+/// Sends the lines of a region that `progress` does not have yet. At the last look a conflict is final.
 ///
 /// # Errors
 /// The first that [`Post`] says.
 pub fn walk<P: Post>(
     region: &Region,
+    is_last_look: bool,
     progress: &mut RegionProgress,
     post: &mut P,
 ) -> Result<Walked, P::Error> {
+    walk_view(View { region, is_last_look, customer: None }, progress, post)
+}
+
+/// As [`walk`], of the lines of a view.
+pub(super) fn walk_view<P: Post>(
+    view: View<'_>,
+    progress: &mut RegionProgress,
+    post: &mut P,
+) -> Result<Walked, P::Error> {
+    let region = view.region;
     let mut walked = Walked::default();
     let mut reader = region.start.reader.clone();
     // A file may have lost the line without end that was imported last.
     progress.lines = progress.lines.min(region.lines());
     pass_over(&mut reader, region.slice(0, progress.lines));
     while progress.lines < region.lines() {
-        let first = first_entry(region, progress.lines, &reader, &mut walked.skipped);
+        let first = first_entry(view, progress.lines, &reader, &mut walked.skipped);
         pass_over(&mut reader, region.slice(progress.lines, first));
         progress.lines = first;
         if first == region.lines() {
             break;
         }
-        let Some((end, answer)) = settle(region, first, progress.last_block, &reader.state(), post)? else {
-            walked.conflict = Some(first);
+        let Some((end, answer)) = settle(view, first, progress.last_block, &reader.state(), post)? else {
+            // No progress is made in either case: the block is found again once the file has all of it.
+            if let Some(answer) = beginning(view, first, reader.state(), post)? {
+                walked.already += answer.entries;
+                tally(view, first, region.lines(), &reader, &mut walked.skipped);
+            } else {
+                let lines = (first..region.lines()).filter(|line| view.has(*line)).count();
+                walked.conflict = Some(Conflict { line: first, lines });
+            }
             break;
         };
         match answer.fate {
@@ -114,7 +193,7 @@ pub fn walk<P: Post>(
             BatchFate::AlreadyCounted | BatchFate::OtherBatch => walked.already += answer.entries,
         }
         if answer.skipped > 0 {
-            tally(region, first, end, &reader, &mut walked.skipped);
+            tally(view, first, end, &reader, &mut walked.skipped);
         }
         pass_over(&mut reader, region.slice(first, end));
         *progress = RegionProgress { lines: end, last_block: Some(first) };
@@ -130,18 +209,21 @@ fn pass_over(reader: &mut Reader, lines: &[u8]) {
 }
 
 /// The first logical line from `from` on that is an entry; the lines before it are tallied.
-fn first_entry(region: &Region, from: usize, reader: &Reader, skipped: &mut SkipTally) -> usize {
+fn first_entry(view: View<'_>, from: usize, reader: &Reader, skipped: &mut SkipTally) -> usize {
+    let region = view.region;
     let mut reader = reader.clone();
     let mut number = region.number(from);
     for line in from..region.lines() {
         let mut is_entry = false;
         let mut found = SkipTally::default();
-        let mut each = |outcome: Outcome<'_>| match outcome {
-            Outcome::Entry { .. } => is_entry = true,
-            Outcome::Skipped { reason, line } => found.add(reason, number, line),
+        let mut each = |outcome: LineOutcome<'_>| match outcome {
+            LineOutcome::Entry { .. } => is_entry = true,
+            LineOutcome::Skipped { reason, line } => found.add(reason, number, line),
         };
         let text = region.slice(line, line + 1);
-        reader.body(text, &mut each);
+        if view.has(line) {
+            reader.body(text, &mut each);
+        }
         if line + 1 == region.lines() {
             // A logical line without an end, at the end of all.
             reader.finish(&mut each);
@@ -156,19 +238,24 @@ fn first_entry(region: &Region, from: usize, reader: &Reader, skipped: &mut Skip
 }
 
 /// Tallies what the server skipped of the lines from `from` up to `to`.
-fn tally(region: &Region, from: usize, to: usize, reader: &Reader, skipped: &mut SkipTally) {
+fn tally(view: View<'_>, from: usize, to: usize, reader: &Reader, skipped: &mut SkipTally) {
+    let region = view.region;
     let mut reader = reader.clone();
     let mut number = region.number(from);
-    for line in without_end(region.slice(from, to)).split(|byte| *byte == b'\n') {
-        reader.line(line, &mut |outcome| {
-            if let Outcome::Skipped { reason, line } = outcome {
-                skipped.add(reason, number, line);
+    for logical in from..to {
+        for line in without_end(region.slice(logical, logical + 1)).split(|byte| *byte == b'\n') {
+            if view.has(logical) {
+                reader.line(line, &mut |outcome| {
+                    if let LineOutcome::Skipped { reason, line } = outcome {
+                        skipped.add(reason, number, line);
+                    }
+                });
             }
-        });
-        number += 1;
+            number += 1;
+        }
     }
     reader.finish(&mut |outcome| {
-        if let Outcome::Skipped { reason, line } = outcome {
+        if let LineOutcome::Skipped { reason, line } = outcome {
             skipped.add(reason, number - 1, line);
         }
     });
@@ -182,16 +269,16 @@ fn without_end(lines: &[u8]) -> &[u8] {
 /// Finds the block that holds the key of its first line, or makes the largest one hold it: where it ends, and what was
 /// said of it. `None` where none of them is the one that does.
 fn settle<P: Post>(
-    region: &Region,
+    view: View<'_>,
     first: usize,
     last_block: Option<usize>,
     state: &[(&'static str, String)],
     post: &mut P,
 ) -> Result<Option<(usize, PostAnswer)>, P::Error> {
-    let lines = region.lines();
-    let name = region.start.chain.name(without_end(region.slice(0, first + 1)));
-    let key = format!("import2-{name:032x}");
-    let mut tried_end = usize::MAX;
+    let region = view.region;
+    let lines = view.lines();
+    let key = view.key(first);
+    let mut tried_bytes = usize::MAX;
     for level in (0..=TOP_LEVEL).rev() {
         let size = FAN.pow(level);
         let start = first - first % size;
@@ -203,17 +290,38 @@ fn settle<P: Post>(
             continue;
         }
         let end = (start + size).min(lines);
-        let body = without_end(region.slice(first, end));
-        if end == tried_end || (body.len() > MAX_BODY_BYTES && size > 1) {
+        let body = view.slice(first, end);
+        let body = without_end(&body);
+        // Of the same length from the same line on: the same lines.
+        if body.len() == tried_bytes || (body.len() > MAX_BODY_BYTES && size > 1) {
             continue;
         }
-        let answer = post.post(OutgoingBatch { key: &key, state, lines: body })?;
+        let answer = post.post(OutgoingBatch { customer: view.customer(), key: &key, state, lines: body })?;
         match answer.fate {
-            BatchFate::OtherBatch => tried_end = end,
+            BatchFate::OtherBatch => tried_bytes = body.len(),
             BatchFate::Counted | BatchFate::AlreadyCounted => return Ok(Some((end, answer))),
         }
     }
     Ok(None)
+}
+
+/// What is said of the last lines of a copy that ends within a block which was counted. `None` where that block does not
+/// begin with them.
+fn beginning<P: Post>(
+    view: View<'_>,
+    first: usize,
+    mut state: Vec<(&'static str, String)>,
+    post: &mut P,
+) -> Result<Option<PostAnswer>, P::Error> {
+    let body = view.slice(first, view.lines());
+    let lines = without_end(&body);
+    if !view.is_last_look || view.region.next.is_some() || lines.len() > MAX_BODY_BYTES {
+        return Ok(None);
+    }
+    state.push(("known", "beginning".to_owned()));
+    let key = view.key(first);
+    let answer = post.post(OutgoingBatch { customer: view.customer(), key: &key, state: &state, lines })?;
+    Ok((answer.fate == BatchFate::AlreadyCounted).then_some(answer))
 }
 
 #[cfg(test)]

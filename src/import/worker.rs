@@ -1,17 +1,18 @@
 //! A sending thread of an import: one region after the other, each walked to its end.
 //!
-//! Input: regions. Output: their lines sent, the totals raised, the files' trackers told. Never: a second region before the first is
-//! answered.
+//! Input: regions. Output: their lines sent, the totals raised, the files' trackers told. Never: a second region before
+//! the first is answered.
 
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender as Channel};
 
+use super::customers::walk_customers;
 use super::position::Tracker;
 use super::region::Region;
-use super::run::{Failure, Import};
+use super::run::{Import, ImportFailure};
 use super::send::Sender;
-use super::walk::{RegionProgress, Walked, walk};
+use super::walk::{Conflict, RegionProgress, Walked, walk};
 use crate::base::sync::lock;
 use crate::entry::Skip;
 
@@ -26,12 +27,12 @@ pub(super) struct Task {
 }
 
 /// Takes regions and sends them.
-pub(super) struct Worker<'i> {
+pub(super) struct ImportWorker<'i> {
     import: &'i Import,
     sender: Sender,
 }
 
-impl<'i> Worker<'i> {
+impl<'i> ImportWorker<'i> {
     pub(super) fn new(import: &'i Import) -> Self {
         let sender = Sender::new(Arc::clone(&import.options.delivery), Arc::clone(&import.stop));
         Self { import, sender }
@@ -50,11 +51,17 @@ impl<'i> Worker<'i> {
     pub(super) fn region(&mut self, task: &mut Task) -> Option<()> {
         let import = self.import;
         let from = task.progress.lines;
-        let walked = match walk(&task.region, &mut task.progress, &mut self.sender) {
+        let walked = match &import.options.customers {
+            None => walk(&task.region, task.is_last_look, &mut task.progress, &mut self.sender),
+            Some(by) => {
+                walk_customers(by, &task.region, task.is_last_look, &mut task.progress, &mut self.sender)
+            }
+        };
+        let walked = match walked {
             Ok(walked) => walked,
             Err(why) => {
                 let at = format!("{}: a batch from line {} on", task.input, task.region.number(from));
-                import.fail(Failure::Undelivered { at, why });
+                import.fail(ImportFailure::Undelivered { at, why });
                 return None;
             }
         };
@@ -91,17 +98,18 @@ impl Import {
                 (self.tell)(&shown(&task.input, reason, line.number, &line.text), before);
             }
         }
-        totals.lines += (task.progress.lines - from) as u64;
+        // All of them, though a copy that ends within a block makes no progress at its end.
+        let end = if conflict.is_none() { task.region.lines() } else { task.progress.lines };
+        totals.lines += (end - from) as u64;
         totals.counted += counted;
         totals.already += already;
         totals.skipped.merge(skipped);
-        if let Some(line) = conflict.filter(|_| task.is_last_look) {
-            let lines = (task.region.lines() - line) as u64;
-            totals.conflicts += lines;
+        if let Some(Conflict { line, lines }) = conflict.filter(|_| task.is_last_look) {
+            totals.conflicts += lines as u64;
             let what = format!(
                 "{}:{}: {lines} lines overlap an earlier import and are not sent: the server counted others under the same \
-                 keys. Either they were imported as part of a longer copy of the file, or with other options, or another \
-                 file begins with the same lines (then use --source)",
+                 keys. Either they were imported with other options, or as part of a longer copy of the file whose lines the server \
+                 no longer keeps, or another file begins with the same lines (then use --source)",
                 task.input,
                 task.region.number(line),
             );
@@ -111,14 +119,14 @@ impl Import {
         if self.options.strict
             && let Some(line) = first
         {
-            self.fail(Failure::Strict(line));
+            self.fail(ImportFailure::Strict(line));
             return None;
         }
         Some(())
     }
 }
 
-/// A line that is no entry, for people.
+/// A line that is not an entry, for people.
 fn shown(input: &str, reason: Skip, number: u64, text: &str) -> String {
     format!("{input}:{number}: {reason}: {text}")
 }

@@ -12,7 +12,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
-use crate::base::disk::{self, Disk, FileIdentity};
+use crate::base::disk::{self, Disk, FileIdentity, if_exists};
 use crate::base::sealed::{is_sealed, seal_json};
 use crate::data_dir::{DataDir, FORMAT_VERSION};
 use crate::model::Seq;
@@ -27,9 +27,6 @@ pub struct DirIdentity {
 
 impl DirIdentity {
     /// The identity of this data directory.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn of(disk: &dyn Disk, dir: &DataDir) -> io::Result<Self> {
         Ok(Self { journal: disk.identity(&dir.journal())?, windows: disk.identity(&dir.windows())? })
     }
@@ -57,7 +54,6 @@ pub enum StoredCheckpoint {
     Damaged,
     /// The checkpoint of another format version.
     OtherVersion(u64),
-    /// A checkpoint.
     Valid(Checkpoint),
 }
 
@@ -87,15 +83,9 @@ impl CheckpointFile {
 
 impl Checkpoint {
     /// Reads the checkpoint of a data directory.
-    ///
-    /// # Errors
-    /// What the disk says, besides that the file is missing.
     pub fn load(disk: &dyn Disk, dir: &DataDir) -> io::Result<StoredCheckpoint> {
-        match disk.read(&dir.checkpoint()) {
-            Ok(bytes) => Ok(Self::parse(&bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(StoredCheckpoint::Missing),
-            Err(error) => Err(error),
-        }
+        let bytes = if_exists(disk.read(&dir.checkpoint()))?;
+        Ok(bytes.map_or(StoredCheckpoint::Missing, |bytes| Self::parse(&bytes)))
     }
 
     /// Reads the content of the file.
@@ -115,9 +105,6 @@ impl Checkpoint {
     }
 
     /// Writes the ledger and a checkpoint at its last record, durably.
-    ///
-    /// # Errors
-    /// See [`CheckpointError`].
     pub fn write(
         disk: &dyn Disk,
         dir: &DataDir,

@@ -26,7 +26,6 @@ use crate::outcome::{Outcome, Reason};
 pub struct Submission {
     /// Whose batch it is.
     pub customer: CustomerId,
-    /// Entries in it.
     pub entries: u32,
     /// What it is deduplicated by; `None` where the client sent no key.
     pub key: Option<DedupKey>,
@@ -34,7 +33,6 @@ pub struct Submission {
     pub fingerprint: u128,
     /// The record, without its numbers.
     pub draft: RecordDraft,
-    /// When it was received.
     pub received_at_ms: u64,
     /// What is routed once it is durable.
     pub insights: Vec<Insight>,
@@ -45,7 +43,6 @@ pub struct Submission {
 /// A customer to be deleted.
 #[derive(Debug)]
 pub struct Deletion {
-    /// Who.
     pub customer: CustomerId,
     /// The record, without its numbers.
     pub draft: RecordDraft,
@@ -97,7 +94,6 @@ pub struct Position {
 pub struct ActiveSegment {
     /// Its first seq, and its name.
     pub first: Seq,
-    /// The open file.
     pub file: Box<dyn DiskFile>,
     /// Bytes of valid records in it.
     pub bytes: u64,
@@ -133,7 +129,6 @@ pub struct CommitterState {
     pub segment: ActiveSegment,
     /// The last durable record.
     pub durable: Seq,
-    /// When it was received.
     pub received_at_ms: u64,
     /// Bytes of journal after the checkpoint.
     pub uncheckpointed_bytes: u64,
@@ -142,7 +137,7 @@ pub struct CommitterState {
 }
 
 /// What a batch of a group is, before the group is durable.
-enum Plan {
+enum CommitPlan {
     /// A new record.
     Record,
     /// It repeats a record of this group: if that record is written, this is its outcome.
@@ -203,13 +198,15 @@ impl Committer {
         self.received_at_ms
     }
 
-    /// What became of the customer's batch with this key and fingerprint, if it is durable.
-    pub fn known(&self, customer: &CustomerId, key: DedupKey, fingerprint: u128) -> Option<Outcome> {
+    /// The customer's batch with this key, if it is durable.
+    ///
+    /// # Errors
+    /// Where the journal is latched, so that nobody may rely on what was counted.
+    pub fn known(&self, customer: &CustomerId, key: DedupKey) -> Result<Option<DedupEntry>, Reason> {
         if self.latch.is_closed() {
-            return Some(Outcome::Unavailable(self.latched()));
+            return Err(self.latched());
         }
-        let known = self.find(customer, key)?.fingerprint();
-        (known == fingerprint).then_some(Outcome::Duplicate)
+        Ok(self.find(customer, key).copied())
     }
 
     /// The batch that was counted under this key, unless its customer was deleted since.
@@ -237,11 +234,11 @@ impl Committer {
         let outcomes: Vec<Outcome> = plans
             .into_iter()
             .map(|plan| match (plan, written) {
-                (Plan::Known(outcome), _) if !self.latch.is_closed() => outcome,
-                (Plan::Known(_), _) => Outcome::Unavailable(self.latched()),
+                (CommitPlan::Known(outcome), _) if !self.latch.is_closed() => outcome,
+                (CommitPlan::Known(_), _) => Outcome::Unavailable(self.latched()),
                 (_, Err(reason)) => Outcome::Unavailable(reason),
-                (Plan::Record, Ok(())) => Outcome::Counted,
-                (Plan::Repeats(outcome), Ok(())) => outcome,
+                (CommitPlan::Record, Ok(())) => Outcome::Counted,
+                (CommitPlan::Repeats(outcome), Ok(())) => outcome,
             })
             .collect();
         if written.is_ok() && records > 0 {
@@ -251,7 +248,7 @@ impl Committer {
     }
 
     /// Finds what is a new record and what repeats something, and numbers the new records.
-    fn plan(&self, group: &mut [Submission]) -> (Vec<Plan>, usize) {
+    fn plan(&self, group: &mut [Submission]) -> (Vec<CommitPlan>, usize) {
         let mut records = 0;
         let mut in_group: HashMap<DedupKey, u128> = HashMap::new();
         let mut received_at_ms = self.received_at_ms;
@@ -263,10 +260,10 @@ impl Committer {
                 };
                 if let Some(key) = submission.key {
                     if let Some(known) = self.find(&submission.customer, key) {
-                        return Plan::Known(judge(known.fingerprint()));
+                        return CommitPlan::Known(judge(known.fingerprint()));
                     }
                     if let Some(fingerprint) = in_group.get(&key) {
-                        return Plan::Repeats(judge(*fingerprint));
+                        return CommitPlan::Repeats(judge(*fingerprint));
                     }
                     in_group.insert(key, submission.fingerprint);
                 }
@@ -275,7 +272,7 @@ impl Committer {
                 let seq = Seq(self.durable.0 + 1 + records as u64);
                 submission.draft.number(seq, self.durable, received_at_ms, &self.key);
                 records += 1;
-                Plan::Record
+                CommitPlan::Record
             })
             .collect();
         (plans, records)
@@ -411,7 +408,7 @@ impl Committer {
 }
 
 /// The bytes of the group's new records.
-fn new_records<'a>(group: &'a [Submission], plans: &[Plan]) -> Vec<&'a [u8]> {
-    let planned = group.iter().zip(plans).filter(|(_, plan)| matches!(plan, Plan::Record));
+fn new_records<'a>(group: &'a [Submission], plans: &[CommitPlan]) -> Vec<&'a [u8]> {
+    let planned = group.iter().zip(plans).filter(|(_, plan)| matches!(plan, CommitPlan::Record));
     planned.map(|(submission, _)| submission.draft.bytes()).collect()
 }

@@ -46,7 +46,6 @@ pub struct DedupEntry {
     fingerprint: [u64; 2],
     /// The record that holds the batch.
     pub seq: Seq,
-    /// When it was received.
     pub received_at_ms: u64,
 }
 
@@ -56,7 +55,6 @@ impl DedupEntry {
         Self { key: halves(key.0), fingerprint: halves(fingerprint), seq, received_at_ms }
     }
 
-    /// Its key.
     pub fn key(&self) -> DedupKey {
         DedupKey(whole(self.key))
     }
@@ -123,11 +121,6 @@ impl DedupIndex {
     pub fn len(&self) -> usize {
         let full = self.blocks.len().saturating_sub(1) * BLOCK_ENTRIES;
         full + self.blocks.back().map_or(0, Vec::len) - self.forgotten_in_first
-    }
-
-    /// Whether it holds nothing.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// How far back it reaches.

@@ -155,9 +155,6 @@ fn header_checksum(bytes: &[u8]) -> u64 {
 
 impl Header {
     /// Reads a header and checks everything that can be checked without the payload.
-    ///
-    /// # Errors
-    /// See [`Invalid`].
     pub fn decode(bytes: &[u8], key: &RecordKey) -> Result<Header, Invalid> {
         if bytes.len() < HEADER_BYTES {
             return Err(Invalid::Truncated);
@@ -221,11 +218,6 @@ impl Header {
         usize::from(self.customer_bytes) + usize::from(self.batch_id_bytes)
     }
 
-    /// How many bytes of the record, from its beginning, hold everything but the body.
-    pub fn bytes_before_body(&self) -> usize {
-        self.record_bytes as usize - self.stored_body_bytes as usize
-    }
-
     /// Customer and batch id, from at least the first [`Header::name_bytes`] of the payload.
     ///
     /// # Errors
@@ -253,9 +245,6 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// Reads the record that begins at the first byte and checks both checksums. Bytes behind it are ignored.
-    ///
-    /// # Errors
-    /// See [`Invalid`].
     pub fn decode(bytes: &'a [u8], key: &RecordKey) -> Result<Record<'a>, Invalid> {
         let header = Header::decode(bytes, key)?;
         let payload = bytes.get(HEADER_BYTES..header.record_bytes as usize).ok_or(Invalid::Truncated)?;
@@ -316,7 +305,6 @@ impl<'a> Record<'a> {
 pub struct Parts<'a> {
     /// Whose batch it is.
     pub customer: &'a CustomerId,
-    /// What it is called.
     pub batch_id: &'a BatchId,
     /// The client sent no key.
     pub server_made_id: bool,

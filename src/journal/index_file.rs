@@ -47,7 +47,6 @@ pub struct SegmentIndex {
 pub struct IndexedSegment {
     /// What could be read.
     pub index: SegmentIndex,
-    /// Whether that is all of it.
     pub is_whole: bool,
 }
 
@@ -99,9 +98,6 @@ impl SegmentIndex {
     }
 
     /// Reads a segment to its end, or to the first damage in it, which is logged.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn of_segment(
         disk: &dyn Disk,
         dir: &DataDir,
@@ -125,9 +121,6 @@ impl SegmentIndex {
     }
 
     /// Writes the index beside its segment, durably.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn write(&self, disk: &dyn Disk, dir: &DataDir) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + self.entries.len() * ENTRY_BYTES);
         bytes.extend_from_slice(&MAGIC);

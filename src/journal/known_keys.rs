@@ -8,13 +8,12 @@ use std::io;
 use super::dedup::{DedupEntry, DedupIndex, UNKNOWN_MS};
 use super::index_file::SegmentIndex;
 use super::reader::JournalFiles;
-use crate::base::disk::Disk;
+use crate::base::disk::{Disk, if_exists};
 use crate::data_dir::DataDir;
 use crate::model::Seq;
 
 /// What is known of earlier batches.
 pub(super) struct KnownKeys {
-    /// The index.
     pub(super) dedup: DedupIndex,
     /// When the latest record was received that anything tells of. The segments that recovery read may be without
     /// records: one that was just begun.
@@ -24,9 +23,6 @@ pub(super) struct KnownKeys {
 /// Fills the deduplication index: newest first to know what fits, then in order.
 ///
 /// `read` are the segments that recovery read, in order; `older` are the first seqs of the segments before them.
-///
-/// # Errors
-/// What the disk says.
 pub(super) fn load(
     disk: &dyn Disk,
     dir: &DataDir,
@@ -88,23 +84,17 @@ fn older_index(
     first: Seq,
     next_first: Seq,
 ) -> io::Result<Option<SegmentIndex>> {
-    match SegmentIndex::read(disk, dir, first) {
-        Ok(Some(index)) => return Ok(Some(index)),
-        Ok(None) => log::warn!("{}: damaged or of another secret", dir.index(first).display()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+    match if_exists(SegmentIndex::read(disk, dir, first))? {
+        Some(Some(index)) => return Ok(Some(index)),
+        Some(None) => log::warn!("{}: damaged or of another secret", dir.index(first).display()),
+        None => {}
     }
-    match SegmentIndex::of_segment(disk, dir, first, Some(next_first)) {
-        Ok(segment) => {
-            if segment.is_whole {
-                segment.index.write(disk, dir)?;
-            }
-            Ok(Some(segment.index))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            log::warn!("{}: neither index nor segment can be read; the deduplication horizon shrinks", first);
-            Ok(None)
-        }
-        Err(error) => Err(error),
+    let Some(segment) = if_exists(SegmentIndex::of_segment(disk, dir, first, Some(next_first)))? else {
+        log::warn!("{first}: neither index nor segment can be read; the deduplication horizon shrinks");
+        return Ok(None);
+    };
+    if segment.is_whole {
+        segment.index.write(disk, dir)?;
     }
+    Ok(Some(segment.index))
 }

@@ -1,7 +1,7 @@
 //! `customers.json`: the sums that each customer's windows must add up to, as of a checkpoint.
 //!
-//! Input: counted records, deletions, and what retention removed. Output: the file, and back; the cutoffs before which windows do not
-//! exist. Never: looks at a window.
+//! Input: counted records, deletions, and what retention removed. Output: the file, and back; the cutoffs before which
+//! windows do not exist. Never: looks at a window.
 //!
 //! For each customer and each window size, the requests in its windows are `entries` − `expired`: a window can only lack
 //! records, so equal sums prove every window (see `windows::proof`). Requests of windows before the size's `cutoff` are
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deletions::Deletions;
 use super::reader::JournalRecord;
-use crate::base::disk::{self, Disk};
+use crate::base::disk::{self, Disk, if_exists};
 use crate::base::sealed::{checksum, is_sealed, seal_json};
 use crate::data_dir::{DataDir, FORMAT_VERSION};
 use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
@@ -40,7 +40,6 @@ pub struct SizeTotals {
 /// One customer's sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CustomerTotals {
-    /// Entries counted.
     pub entries: u64,
     /// When the first of its batches was received.
     pub first_seen_ms: u64,
@@ -108,7 +107,6 @@ pub fn count_record(counted: &mut CountedSince, found: &JournalRecord<'_>) {
 pub struct Ledger {
     /// The last record that is in it.
     pub through: Seq,
-    /// The customers.
     pub customers: BTreeMap<CustomerId, CustomerTotals>,
 }
 
@@ -135,15 +133,9 @@ impl StoredLedger {
 
 impl Ledger {
     /// Reads the ledger of a data directory.
-    ///
-    /// # Errors
-    /// What the disk says, besides that the file is missing.
     pub fn load(disk: &dyn Disk, dir: &DataDir) -> io::Result<StoredLedger> {
-        match disk.read(&dir.customers()) {
-            Ok(bytes) => Ok(Self::parse(&bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(StoredLedger::Missing),
-            Err(error) => Err(error),
-        }
+        let bytes = if_exists(disk.read(&dir.customers()))?;
+        Ok(bytes.map_or(StoredLedger::Missing, |bytes| Self::parse(&bytes)))
     }
 
     /// Reads the content of the file.
@@ -249,7 +241,6 @@ impl Ledger {
 /// What was found in windows that are about to be removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// Their requests.
     pub requests: u64,
     /// Whether one of them had lost counts or could not be read.
     pub unprovable: bool,

@@ -1,9 +1,9 @@
 //! The journal: every batch that was answered 202, in the order it was counted, and why counts are exact.
 //!
 //! [`mod@format`] and [`summary`] know the bytes; [`reader`] walks over them; [`committer`] writes them; [`dedup`] and
-//! [`index_file`] remember keys; [`deletions`] knows which customers were deleted; [`recovery`] opens a journal after anything; [`replay`] reads back what windows may
-//! lack; [`checkpoint`] says where that begins, and [`ledger`] what the windows must add up to; [`retention`] removes what is
-//! old.
+//! [`index_file`] remember keys; [`deletions`] knows which customers were deleted; [`recovery`] opens a journal after
+//! anything; [`replay`] reads back what windows may lack; [`checkpoint`] says where that begins, and [`ledger`] what the
+//! windows must add up to; [`retention`] removes what is old.
 //!
 //! Input: checked batches. Output: durable records, and what became of each batch. Never: names `windows`.
 //!

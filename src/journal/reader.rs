@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::format::{Header, Invalid, Record, RecordKey};
 use super::segment::{SegmentReader, SegmentStep};
-use crate::base::disk::Disk;
+use crate::base::disk::{Disk, if_exists};
 use crate::data_dir::{DataDir, seq_in_name};
 use crate::model::{BatchId, CustomerId, Seq};
 
@@ -25,9 +25,6 @@ pub struct JournalFiles {
 
 impl JournalFiles {
     /// Lists the directory.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn list(disk: &dyn Disk, dir: &DataDir) -> io::Result<Self> {
         let mut files = Self::default();
         for entry in disk.list(&dir.journal())? {
@@ -44,12 +41,10 @@ impl JournalFiles {
         Ok(files)
     }
 
-    /// The first seqs of all segments.
     pub fn firsts(&self) -> Vec<Seq> {
         self.segments.iter().map(|(first, _)| *first).collect()
     }
 
-    /// Bytes in all segments.
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|(_, bytes)| bytes).sum()
     }
@@ -65,17 +60,11 @@ pub struct JournalReader<'a> {
 
 impl<'a> JournalReader<'a> {
     /// Reads all segments there are.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn open(disk: &'a dyn Disk, dir: &'a DataDir) -> io::Result<Self> {
         Ok(Self::of_segments(disk, dir, &JournalFiles::list(disk, dir)?.firsts()))
     }
 
     /// Reads from the segment on that holds the record after `after`, or from the oldest if that is later.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn open_after(disk: &'a dyn Disk, dir: &'a DataDir, after: Seq) -> io::Result<Self> {
         let firsts = JournalFiles::list(disk, dir)?.firsts();
         let start = firsts.iter().rposition(|first| *first <= after.next()).unwrap_or(0);
@@ -89,14 +78,11 @@ impl<'a> JournalReader<'a> {
 
     /// The next segment. One that was removed since the directory was listed is skipped; the numbers of the records
     /// then show a gap.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn next_segment(&mut self) -> io::Result<Option<JournalSegment>> {
         while let Some(first) = self.firsts.pop_front() {
-            match JournalSegment::open(self.disk, self.dir, first, self.firsts.front().copied()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                opened => return opened.map(Some),
+            let next_first = self.firsts.front().copied();
+            if let Some(segment) = if_exists(JournalSegment::open(self.disk, self.dir, first, next_first))? {
+                return Ok(Some(segment));
             }
         }
         Ok(None)
@@ -107,7 +93,6 @@ impl<'a> JournalReader<'a> {
 pub struct JournalRecord<'a> {
     /// Where in the segment it begins.
     pub offset: u64,
-    /// The record.
     pub record: Record<'a>,
     /// Whose batch it holds.
     pub customer: CustomerId,
@@ -136,7 +121,6 @@ pub struct JournalSegment {
     pub next_first: Option<Seq>,
     /// The last record that was read; below `first` before the first one.
     pub last: Seq,
-    /// Its file.
     pub path: PathBuf,
     /// How long the file was when it was opened.
     pub file_bytes: u64,
@@ -158,9 +142,6 @@ impl JournalSegment {
     }
 
     /// The next record; `None` at the end, which [`JournalSegment::tail`] describes.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn next_record(&mut self) -> io::Result<Option<JournalRecord<'_>>> {
         if self.end.is_some() {
             return Ok(None);
@@ -217,9 +198,6 @@ impl JournalSegment {
     }
 
     /// After damage: the highest seq that whole records behind it prove durable; zero where there are none.
-    ///
-    /// # Errors
-    /// What the disk says.
     fn proven_behind(&self) -> io::Result<Seq> {
         let headers = self.reader.records_from(self.tail().0)?;
         let proven = headers.iter().map(|(_, header): &(u64, Header)| header.durable_through);
@@ -228,26 +206,17 @@ impl JournalSegment {
 
     /// Whether the damage at the end is a torn tail: nothing proves that a durable record lay there. Every record up to
     /// `known_through` was once durable.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn is_torn_tail(&self, known_through: Seq) -> io::Result<bool> {
         let missing = self.last.next();
         Ok(self.next_first.is_none() && known_through < missing && self.proven_behind()? < missing)
     }
 
     /// After damage: whether all that follows is zero (a file that the file system extended and a power cut left so).
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn is_zero_behind(&self) -> io::Result<bool> {
         self.reader.is_zero_from(self.tail().0)
     }
 
     /// After damage: goes on with the first whole record behind it, whatever its number. `false` where there is none.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn skip_damage(&mut self) -> io::Result<bool> {
         let Some((offset, header)) = self.reader.records_from(self.tail().0)?.into_iter().next() else {
             return Ok(false);

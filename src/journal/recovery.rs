@@ -41,7 +41,6 @@ pub struct OpenedJournal {
     pub ledger: Ledger,
     /// The stored clock of retention.
     pub retention_ms: Option<u64>,
-    /// What was found.
     pub report: RecoveryReport,
 }
 
@@ -62,7 +61,6 @@ pub struct RecoveryReport {
 
 /// What opening needs to know.
 pub struct Opening<'a> {
-    /// The disk.
     pub disk: &'a Arc<dyn Disk>,
     /// The data directory, prepared and locked.
     pub dir: &'a Arc<DataDir>,
@@ -96,9 +94,6 @@ struct ScannedSegment {
 }
 
 /// Opens the journal. See the module.
-///
-/// # Errors
-/// See [`StartError`].
 pub fn open(opening: &Opening<'_>) -> Result<OpenedJournal, StartError> {
     let Opening { disk, dir, .. } = opening;
     let (disk, dir) = (&***disk, &***dir);

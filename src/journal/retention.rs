@@ -7,7 +7,7 @@ use std::io;
 
 use super::index_file::SegmentIndex;
 use super::reader::JournalFiles;
-use crate::base::disk::Disk;
+use crate::base::disk::{Disk, if_exists};
 use crate::data_dir::DataDir;
 use crate::model::Seq;
 
@@ -44,7 +44,6 @@ impl RetentionClock {
         self.now_ms
     }
 
-    /// The time.
     pub fn now_ms(&self) -> u64 {
         self.now_ms
     }
@@ -55,11 +54,9 @@ impl RetentionClock {
 pub struct Maintained {
     /// Index files written.
     pub indexed: u64,
-    /// Segments removed.
     pub removed: u64,
     /// Bytes in segments now.
     pub bytes: u64,
-    /// Segments now.
     pub segments: u64,
     /// The first record that is still there.
     pub oldest: Seq,
@@ -68,7 +65,6 @@ pub struct Maintained {
 /// The state that a round starts from.
 #[derive(Clone, Copy, Debug)]
 pub struct Round {
-    /// The limits.
     pub retention: Retention,
     /// The checkpoint that was just made durable.
     pub checkpoint: Seq,
@@ -81,9 +77,6 @@ pub struct Round {
 }
 
 /// One round. Work that fails is left for the next round.
-///
-/// # Errors
-/// What the disk says.
 pub fn maintain(disk: &dyn Disk, dir: &DataDir, round: &Round) -> io::Result<Maintained> {
     let files = JournalFiles::list(disk, dir)?;
     let mut bytes = files.bytes();
@@ -135,15 +128,12 @@ pub fn maintain(disk: &dyn Disk, dir: &DataDir, round: &Round) -> io::Result<Mai
 }
 
 fn read_index(disk: &dyn Disk, dir: &DataDir, first: Seq) -> io::Result<Option<SegmentIndex>> {
-    match SegmentIndex::read(disk, dir, first) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Ok(None) => {
-            // Damaged: removed, so that the next round makes it anew from the segment.
-            disk.remove(&dir.index(first))?;
-            Ok(None)
-        }
-        read => read,
+    let read = if_exists(SegmentIndex::read(disk, dir, first))?;
+    if matches!(read, Some(None)) {
+        // Damaged: removed, so that the next round makes it anew from the segment.
+        disk.remove(&dir.index(first))?;
     }
+    Ok(read.flatten())
 }
 
 #[cfg(test)]

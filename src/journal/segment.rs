@@ -42,9 +42,6 @@ impl SegmentReader {
     }
 
     /// The record at the reader's position; moves behind it. After anything but a record, it says the same again.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub(super) fn next_step(&mut self) -> io::Result<SegmentStep<'_>> {
         let offset = self.offset + self.cursor as u64;
         let mut available = self.fill(HEADER_BYTES)?;
@@ -55,7 +52,7 @@ impl SegmentReader {
             available = self.fill(header.record_bytes as usize)?;
         }
         let start = self.cursor;
-        debug_assert_eq!(available, self.buffer.len() - start);
+        assert_eq!(available, self.buffer.len() - start);
         match Record::decode(&self.buffer[start..], &self.key) {
             Ok(record) => {
                 self.cursor = start + record.header.record_bytes as usize;
@@ -84,9 +81,6 @@ impl SegmentReader {
     }
 
     /// How long the file is.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub(super) fn file_bytes(&self) -> io::Result<u64> {
         self.file.len()
     }
@@ -100,9 +94,6 @@ impl SegmentReader {
 
     /// All whole records at `from` or behind it, wherever they begin: their offsets and headers. Reads the rest of the
     /// file into memory, so it is for files where something is wrong.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub(super) fn records_from(&self, from: u64) -> io::Result<Vec<(u64, Header)>> {
         let length = self.file.len()?.saturating_sub(from);
         let mut rest = vec![0; usize::try_from(length).map_err(io::Error::other)?];
@@ -118,9 +109,6 @@ impl SegmentReader {
     }
 
     /// Whether the file is all zero from this offset on.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub(super) fn is_zero_from(&self, mut from: u64) -> io::Result<bool> {
         let mut buffer = vec![0; READ_BYTES];
         loop {

@@ -24,18 +24,15 @@ pub enum StartError {
     WrongSecret(PathBuf),
     /// This file was written by another version of the program.
     OtherVersion {
-        /// The file.
         file: PathBuf,
         /// The version of its format.
         version: u64,
     },
     /// A record that was durable cannot be read.
     Damage {
-        /// The segment.
         file: PathBuf,
         /// Where in it the bad record begins.
         offset: u64,
-        /// What is wrong with it.
         why: Invalid,
     },
     /// Records that were durable are in no segment.
@@ -79,11 +76,8 @@ pub enum StartError {
 /// A customer's windows of one size that do not hold what was counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnequalSum {
-    /// The customer.
     pub customer: CustomerId,
-    /// The size.
     pub size: WindowSize,
-    /// The requests in its windows.
     pub in_windows: u64,
     /// The requests that were counted and not removed by retention.
     pub counted: u64,

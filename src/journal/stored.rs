@@ -14,7 +14,7 @@ use crate::model::Seq;
 /// Why a checkpoint does not prove that the windows hold what was counted before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unproven {
-    /// There is none that can be read.
+    /// It is missing or damaged.
     NoCheckpoint,
     /// It belongs to another directory: this one is a copy.
     Copy,
@@ -29,7 +29,6 @@ pub struct StoredState {
     pub checkpoint: Seq,
     /// The customers' sums; empty where they cannot be read.
     pub ledger: Ledger,
-    /// The clock of retention.
     pub retention_ms: Option<u64>,
     /// Why the windows must be proven, if they must.
     pub unproven: Option<Unproven>,
@@ -37,9 +36,6 @@ pub struct StoredState {
 
 impl StoredState {
     /// Reads both files.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn load(disk: &dyn Disk, dir: &DataDir) -> io::Result<Self> {
         let ledger = Ledger::load(disk, dir)?;
         let StoredCheckpoint::Valid(checkpoint) = Checkpoint::load(disk, dir)? else {

@@ -10,10 +10,10 @@
 //! whose index is one lower). Eight buckets double the duration, so that the geometric middle of a bucket is within
 //! 2^(1/16) − 1 = 4.4 % of whatever the bucket holds.
 //!
-//! [`UPPER_MICROS`] holds for each bucket the most whole microseconds that lie in it: ⌊2^(i/8) · 10⁶⌋. With *i* = 8·e + j it
-//! is ⌊2^(j/8) · 10⁶ · 2^e⌋, and 2^(j/8) comes from [`ROOTS`] with 64 binary places. What those lack (less than 2⁻⁶⁴ each)
-//! makes less than 10⁶ · 2²⁰ · 2⁻⁶⁴ < 10⁻⁷ microseconds, and no boundary but the whole ones (j = 0) is that close above a
-//! whole number; a test compares the eighth power of every boundary and of its successor with 2^i · 10⁴⁸.
+//! [`UPPER_MICROS`] holds for each bucket the most whole microseconds that lie in it: ⌊2^(i/8) · 10⁶⌋. With *i* = 8·e + j
+//! it is ⌊2^(j/8) · 10⁶ · 2^e⌋, and 2^(j/8) comes from [`ROOTS`] with 64 binary places. What those lack (less than 2⁻⁶⁴
+//! each) makes less than 10⁶ · 2²⁰ · 2⁻⁶⁴ < 10⁻⁷ microseconds, and no boundary but the whole ones (j = 0) is that close
+//! above a whole number; a test compares the eighth power of every boundary and of its successor with 2^i · 10⁴⁸.
 
 use std::cmp::Ordering;
 
@@ -64,7 +64,6 @@ impl Cell {
         Cell(FIRST_BUCKET + (first + above).min(BUCKETS - 1) as u16)
     }
 
-    /// The cell of the bucket with this index.
     pub fn bucket(index: i16) -> Option<Cell> {
         (MIN_BUCKET..=MAX_BUCKET).contains(&index).then(|| Cell(FIRST_BUCKET + (index - MIN_BUCKET) as u16))
     }
@@ -81,6 +80,14 @@ impl Cell {
             Ordering::Less => CellKind::Status(self.0),
             Ordering::Equal => CellKind::ZeroDuration,
             Ordering::Greater => CellKind::Bucket((self.0 - FIRST_BUCKET) as i16 + MIN_BUCKET),
+        }
+    }
+
+    /// The duration that it is read as, in seconds: the geometric middle of its bucket.
+    pub fn seconds(self) -> f64 {
+        match self.kind() {
+            CellKind::Bucket(index) => ((2.0 * f64::from(index) - 1.0) / 16.0).exp2(),
+            CellKind::ZeroDuration | CellKind::Status(_) => 0.0,
         }
     }
 
@@ -113,20 +120,32 @@ impl Cell {
     }
 }
 
-/// The `percent`th percentile of durations in seconds: nearest rank, read as the geometric middle of its bucket. `cells`
-/// ascend; those of status codes are passed over. `None` where no duration was counted.
+/// The `percent`th percentile of durations in seconds. `cells` ascend; those of status codes are passed over. `None` where no
+/// duration was counted.
 pub fn percentile_seconds(cells: impl Iterator<Item = (Cell, u64)> + Clone, percent: u64) -> Option<f64> {
+    percentile_cells(cells, [percent]).map(|[cell]| cell.seconds())
+}
+
+/// The cells that hold these percentiles of durations, by nearest rank; the percentiles ascend. Else as
+/// [`percentile_seconds`].
+pub fn percentile_cells<const N: usize>(
+    cells: impl Iterator<Item = (Cell, u64)> + Clone,
+    percents: [u64; N],
+) -> Option<[Cell; N]> {
     let durations = cells.filter(|(cell, _)| cell.is_duration());
     let total: u128 = durations.clone().map(|(_, count)| u128::from(count)).sum();
-    let rank = (total * u128::from(percent)).div_ceil(100).max(1);
-    let mut seen = 0;
+    let mut ranks = percents.map(|percent| (total * u128::from(percent)).div_ceil(100).max(1)).into_iter();
+    let (mut found, mut filled, mut seen) = ([Cell(ZERO); N], 0, 0);
+    let mut rank = ranks.next()?;
     for (cell, count) in durations {
         seen += u128::from(count);
-        if seen >= rank {
-            return Some(match cell.kind() {
-                CellKind::Bucket(index) => ((2.0 * f64::from(index) - 1.0) / 16.0).exp2(),
-                CellKind::ZeroDuration | CellKind::Status(_) => 0.0,
-            });
+        while seen >= rank {
+            found[filled] = cell;
+            filled += 1;
+            match ranks.next() {
+                Some(next) => rank = next,
+                None => return Some(found),
+            }
         }
     }
     None
@@ -304,6 +323,8 @@ mod tests {
             let found = percentile_seconds(cells.clone(), percent).unwrap();
             assert!((found / exact - 1.0).abs() < 0.0443, "p{percent}: {found} instead of {exact}");
         }
+        let together = percentile_cells(cells.clone(), [50, 50, 99, 100]).unwrap().map(Cell::seconds);
+        assert_eq!(together, [50, 50, 99, 100].map(|p| percentile_seconds(cells.clone(), p).unwrap()));
         assert_eq!(percentile_seconds(std::iter::once((Cell::status(200).unwrap(), 3)), 50), None);
         let zeros = [(Cell::zero_duration(), 9), (Cell::duration(1_000_000), 1)];
         assert_eq!(percentile_seconds(zeros.into_iter(), 90), Some(0.0));

@@ -26,7 +26,6 @@ impl CellCounts {
         CellCountsIter(&self.0)
     }
 
-    /// The count of a cell.
     pub(super) fn get(&self, cell: Cell) -> u64 {
         let place = self.place(cell);
         CellCountsIter(&self.0[place..])
@@ -35,7 +34,6 @@ impl CellCounts {
             .map_or(0, |(_, count)| count)
     }
 
-    /// Adds to a cell.
     pub(super) fn add(&mut self, cell: Cell, count: u64) {
         let place = self.place(cell);
         match self.0.get_mut(place) {

@@ -10,7 +10,7 @@ mod visitors;
 
 use cell_counts::CellCounts;
 
-pub use cell::{CELL_COUNT, Cell, CellKind, MAX_BUCKET, MIN_BUCKET, percentile_seconds};
+pub use cell::{CELL_COUNT, Cell, CellKind, MAX_BUCKET, MIN_BUCKET, percentile_cells, percentile_seconds};
 pub use visitors::{MAX_SPARSE, REGISTERS, Visitors};
 
 /// No sum goes above this: the largest number that every reader of JSON and every database takes as a signed integer.
@@ -25,7 +25,6 @@ pub fn saturating_sum(left: u64, right: u64) -> u64 {
 /// Sums over requests: bytes, durations, and how many had which status and took how long.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Measures {
-    /// Bytes of the responses.
     pub response_bytes: u64,
     /// The durations, in microseconds.
     pub duration_micros: u64,
@@ -56,7 +55,6 @@ impl Measures {
         self.cells.iter()
     }
 
-    /// Adds to a cell.
     pub fn add_cell(&mut self, cell: Cell, count: u64) {
         self.cells.add(cell, count);
     }
@@ -129,7 +127,6 @@ impl Measures {
 pub struct Totals {
     /// How many there were.
     pub requests: u64,
-    /// What was measured.
     pub measures: Measures,
 }
 
@@ -158,14 +155,11 @@ pub struct MeasureRows {
 struct RowEnd {
     response_bytes: u64,
     duration_micros: u64,
-    /// Where its cells end.
     cells_end: u32,
 }
 
-/// One row of [`MeasureRows`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MeasureRow<'a> {
-    /// Bytes of the responses.
     pub response_bytes: u64,
     /// The durations, in microseconds.
     pub duration_micros: u64,
@@ -210,11 +204,6 @@ impl MeasureRows {
     /// The rows in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = MeasureRow<'_>> {
         (0..self.rows.len()).map(|row| self.get(row))
-    }
-
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.rows.len()
     }
 
     /// Whether there are no rows.
@@ -284,6 +273,6 @@ mod tests {
         let cells: Vec<_> = sum.cells().collect();
         assert_eq!(cells, [(status(200), 2), (status(404), 4), (Cell::duration(7), 4)]);
         assert!(rows.get(1).is_empty() && !rows.get(2).is_empty() && !sum.is_empty());
-        assert_eq!((rows.len(), sum.cell_words()), (3, 3));
+        assert_eq!((rows.iter().len(), sum.cell_words()), (3, 3));
     }
 }

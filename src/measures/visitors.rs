@@ -105,7 +105,7 @@ impl Visitors {
         }
     }
 
-    /// Whether nobody was counted.
+    /// Whether no visitor was counted.
     pub fn is_empty(&self) -> bool {
         matches!(&self.0, Registers::Sparse(ranks) if ranks.is_empty())
     }

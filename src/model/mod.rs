@@ -173,9 +173,7 @@ impl PackId {
 /// Which of a customer's windows somebody wants to see.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Whose windows.
     pub customer: CustomerId,
-    /// Which size.
     pub size: WindowSize,
     /// Starts, the end excluded.
     pub range: Range<WindowStart>,

@@ -47,11 +47,6 @@ impl KeyTable {
         self.ends.len()
     }
 
-    /// Whether there are no keys.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
     /// The keys in index order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         (0..self.len()).map(|index| self.get(index as u32))
@@ -172,9 +167,7 @@ fn sum_rows(rows: impl Iterator<Item = KeyCount> + Clone, keys: usize) -> Vec<Ke
 /// What a batch counts in one window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// All entries.
     pub all: Totals,
-    /// Those of robots.
     pub robots: Totals,
     /// Who the others came from.
     pub visitors: Visitors,
@@ -225,13 +218,10 @@ pub struct Summary {
 /// One window of one summary: the unit that is routed to a window worker.
 #[derive(Clone, Debug)]
 pub struct Insight {
-    /// Whose window it is.
     pub customer: CustomerId,
-    /// Which window it is.
     pub window: WindowId,
     /// The keys the counts refer to, shared by all insights of the batch.
     pub keys: Arc<Keys>,
-    /// What to add.
     pub counts: Arc<Counts>,
 }
 

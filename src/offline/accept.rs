@@ -43,11 +43,9 @@ pub(super) fn mark_incomplete(
             marked += 1;
         }
     }
-    match disk.sync_dir(&customer_dir) {
-        // All of its windows are lost: there is nothing to mark.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        synced => synced.map_err(at(&customer_dir)).map(|()| marked),
-    }
+    // There is none where all of its windows are lost, and nothing to mark.
+    disk::if_exists(disk.sync_dir(&customer_dir)).map_err(at(&customer_dir))?;
+    Ok(marked)
 }
 
 /// Makes the ledger agree with the windows of these customers.

@@ -11,7 +11,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::disk::Disk;
+use crate::base::disk::{Disk, if_exists};
 use crate::data_dir::{DataDir, at, pack_in_file_name, window_in_file_name};
 use crate::journal::checkpoint::{Checkpoint, StoredCheckpoint};
 use crate::journal::ledger::{Ledger, StoredLedger};
@@ -31,11 +31,8 @@ const PAIR_TRIES: usize = 100;
 /// What was copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackedUp {
-    /// Window files.
     pub windows: u64,
-    /// Segments.
     pub segments: u64,
-    /// Bytes in all files.
     pub bytes: u64,
     /// The last record in the copy.
     pub through: Seq,
@@ -45,9 +42,6 @@ pub struct BackedUp {
 pub type Copied<'a> = &'a mut dyn FnMut(u64);
 
 /// Bytes that a backup of this directory will copy, roughly.
-///
-/// # Errors
-/// What the disk says.
 pub fn bytes_to_copy(disk: &dyn Disk, dir: &DataDir) -> io::Result<u64> {
     let mut bytes = JournalFiles::list(disk, dir)?.bytes();
     for customer in disk.list(&dir.windows())?.iter().filter(|entry| entry.is_dir) {
@@ -202,11 +196,7 @@ impl Backup<'_> {
 
     /// The content of a file; `None` where there is none.
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        match self.disk.read(path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(at(path)(error)),
-        }
+        if_exists(self.disk.read(path)).map_err(at(path))
     }
 
     fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {

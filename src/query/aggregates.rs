@@ -7,12 +7,12 @@
 
 use std::ops::ControlFlow;
 
-use super::calendar::{CalendarZone, Step};
+use super::calendar::{CalendarStep, CalendarZone};
 use super::classes::{Classes, push_classes};
 use super::csv;
-use super::filtered::{AnswerFrom, Planned};
+use super::filtered::{AnswerFrom, PlannedAnswer};
 use super::merged::MergedWindow;
-use super::plan::{Plan, Stretch};
+use super::plan::{AnswerStretch, Plan};
 use super::range::TimeRange;
 use super::{Meter, QueryAnswer, QueryError, QueryForm, QueryLimits, Question, WindowSource};
 use crate::dimension::{DIMENSION_COUNT, USER_AGENT};
@@ -25,15 +25,15 @@ use crate::windows::view::{Wanted, WindowView};
 /// and sending take.
 const PAGE_SHARE: usize = 4;
 
+const DAY_MINUTES: usize = 24 * 60;
+
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Aggregates {
-    /// Whose windows.
     pub customer: CustomerId,
-    /// Of which time.
     pub range: TimeRange,
     /// What each window of the answer holds.
-    pub step: Step,
+    pub step: CalendarStep,
     /// Where days and months begin.
     pub zone: CalendarZone,
     /// Whether the counts by key of a dimension are shown.
@@ -77,9 +77,6 @@ impl Aggregates {
 }
 
 /// Answers one page.
-///
-/// # Errors
-/// See [`QueryError`].
 pub fn answer(
     from: AnswerFrom<'_>,
     query: &Aggregates,
@@ -87,7 +84,7 @@ pub fn answer(
     meter: &mut Meter,
 ) -> Result<QueryAnswer, QueryError> {
     let plan = |kept| Plan::new(query.range, query.step, &query.zone, kept);
-    let planned = Planned { customer: &query.customer, range: query.range, plan: &plan };
+    let planned = PlannedAnswer { customer: &query.customer, range: query.range, plan: &plan };
     from.answer(&planned, limits, meter, &|source, plan, meter| {
         answer_from(source, query, plan, limits, meter)
     })
@@ -139,7 +136,7 @@ impl Merging<'_> {
         meter: &mut Meter,
     ) -> Result<(), QueryError> {
         let mut stretches = self.plan.stretches(next);
-        let mut open: Option<(Stretch, MergedWindow)> = None;
+        let mut open: Option<(AnswerStretch, MergedWindow)> = None;
         let wanted = self.query.wanted(usize::MAX);
         for (size, range) in self.plan.runs(next) {
             meter.check_time()?;
@@ -171,7 +168,7 @@ impl Merging<'_> {
         Ok(())
     }
 
-    fn close(&self, open: &mut Option<(Stretch, MergedWindow)>, page: &mut Page<'_>) {
+    fn close(&self, open: &mut Option<(AnswerStretch, MergedWindow)>, page: &mut Page<'_>) {
         if let Some((stretch, merged)) = open.take() {
             page.push(merged.view(WindowId { size: WindowSize::Minute, start: stretch.minutes.start }));
         }
@@ -182,6 +179,8 @@ impl Merging<'_> {
 struct Page<'q> {
     query: &'q Aggregates,
     top: usize,
+    /// Windows that are expected.
+    expected: usize,
     max_bytes: usize,
     out: String,
     windows: usize,
@@ -212,7 +211,10 @@ impl<'q> Page<'q> {
         }
         let classes = query.classes.then(Classes::default);
         let top = query.top.unwrap_or(usize::MAX);
-        Self { query, top, max_bytes, out, windows: 0, next: None, covered, classes }
+        let minutes = plan.span().end.0.saturating_sub(plan.span().start.0) as usize;
+        let expected =
+            query.limit.min(minutes / plan.stored_size().map_or(DAY_MINUTES, |size| size.minutes() as usize));
+        Self { query, top, expected, max_bytes, out, windows: 0, next: None, covered, classes }
     }
 
     fn is_full(&self) -> bool {
@@ -234,12 +236,18 @@ impl<'q> Page<'q> {
         if self.windows > 1 {
             self.out.push(',');
         }
+        let start = self.out.len();
         push_name(&mut self.out, &self.query.customer, self.query.step.as_str(), view.id.start);
         push_counted(&mut self.out, &view, Form::Answer);
         if let Some(by_class) = by_class {
             push_classes(&mut self.out, &by_class);
         }
         self.out.push('}');
+        if self.windows == 1 {
+            // Windows are about as long as one another, and an answer that grows is copied again and again.
+            let bytes = (self.out.len() - start).saturating_mul(self.expected + self.expected / 8);
+            self.out.reserve(bytes.min(self.max_bytes));
+        }
     }
 
     fn push_line(&mut self, view: &WindowView<'_>) {

@@ -1,4 +1,4 @@
-//! Where the bodies of batches come from: the seam between a `where` and the journal.
+//! Where the bodies of batches come from: the seam between a `where` and the journal, or a cluster's object store.
 //!
 //! Input: a customer and minutes. Output: every body that may hold entries of these minutes. Never: an order of bodies; they
 //! are read on several threads.
@@ -13,9 +13,8 @@ use crate::model::{CustomerId, Seq, WindowStart};
 /// The body of one batch.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredBody<'b> {
-    /// Its record.
+    /// Its record, or in a cluster its place among all batches.
     pub seq: Seq,
-    /// What it is.
     pub content: &'b Content,
     /// The decoded bytes.
     pub bytes: &'b [u8],
@@ -28,9 +27,6 @@ pub type BodyTask<'t> = &'t (dyn Fn(StoredBody<'_>) -> Result<(), QueryError> + 
 pub trait BodySource: Send + Sync {
     /// Gives `task` every body of a customer that is kept and may hold entries of these minutes. Charges `meter` for each.
     /// Returns the instant from which on none is missing, in milliseconds.
-    ///
-    /// # Errors
-    /// See [`QueryError`].
     fn scan(
         &self,
         customer: &CustomerId,

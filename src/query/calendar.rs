@@ -1,7 +1,7 @@
 //! From a range of time to the stretches that an answer shows one by one: stored windows, local days and months, or all of
 //! it at once. Pure.
 //!
-//! Input: a range in minutes, what is wanted, a time zone. Output: [`Buckets`], ascending, each the minutes that one
+//! Input: a range in minutes, what is wanted, a time zone. Output: [`CalendarBuckets`], ascending, each the minutes that one
 //! answer window holds. A zone moves the beginnings of days and months; hours and minutes are those of UTC. Never: a
 //! stored window.
 
@@ -16,7 +16,7 @@ use crate::time::{self, LAST_MS};
 
 /// What one window of an answer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum CalendarStep {
     /// A stored window of this size.
     Window(WindowSize),
     /// A calendar month.
@@ -25,22 +25,22 @@ pub enum Step {
     All,
 }
 
-impl Step {
+impl CalendarStep {
     /// The step with this name in queries.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
-            "month" => Some(Step::Month),
-            "all" => Some(Step::All),
-            _ => WindowSize::from_name(name).map(Step::Window),
+            "month" => Some(CalendarStep::Month),
+            "all" => Some(CalendarStep::All),
+            _ => WindowSize::from_name(name).map(CalendarStep::Window),
         }
     }
 
     /// The name in queries and answers.
     pub fn as_str(self) -> &'static str {
         match self {
-            Step::Window(size) => size.as_str(),
-            Step::Month => "month",
-            Step::All => "all",
+            CalendarStep::Window(size) => size.as_str(),
+            CalendarStep::Month => "month",
+            CalendarStep::All => "all",
         }
     }
 }
@@ -55,7 +55,6 @@ impl CalendarZone {
         TimeZone::get(name).ok().filter(|zone| !zone.is_unknown()).map(Self)
     }
 
-    /// UTC.
     pub fn utc() -> Self {
         Self(TimeZone::UTC)
     }
@@ -82,11 +81,11 @@ impl CalendarZone {
     }
 }
 
-/// The stretches of an answer: every one that holds a minute of the range, whole (but for [`Step::All`], which is the
+/// The stretches of an answer: every one that holds a minute of the range, whole (but for [`CalendarStep::All`], which is the
 /// range itself).
 #[derive(Clone, Debug)]
-pub struct Buckets {
-    step: Step,
+pub struct CalendarBuckets {
+    step: CalendarStep,
     zone: CalendarZone,
     /// The start of the next bucket.
     next: WindowStart,
@@ -94,15 +93,15 @@ pub struct Buckets {
     end: WindowStart,
 }
 
-impl Buckets {
+impl CalendarBuckets {
     /// The buckets that hold minutes of `range`, from the one that contains its first.
-    pub fn new(step: Step, zone: &CalendarZone, range: Range<WindowStart>) -> Self {
+    pub fn new(step: CalendarStep, zone: &CalendarZone, range: Range<WindowStart>) -> Self {
         let start = range.start;
         let next = match step {
-            Step::Window(WindowSize::Day) => zone.start_of(zone.date_at(start)),
-            Step::Window(size) => start.floor(size),
-            Step::Month => zone.start_of(zone.date_at(start).first_of_month()),
-            Step::All => start,
+            CalendarStep::Window(WindowSize::Day) => zone.start_of(zone.date_at(start)),
+            CalendarStep::Window(size) => start.floor(size),
+            CalendarStep::Month => zone.start_of(zone.date_at(start).first_of_month()),
+            CalendarStep::All => start,
         };
         // A gap at midnight can put the start of a local date behind its first minute by the old offset.
         let mut buckets = Self { step, zone: zone.clone(), next: next.min(start), end: range.end };
@@ -117,7 +116,7 @@ impl Buckets {
     }
 }
 
-impl Iterator for Buckets {
+impl Iterator for CalendarBuckets {
     type Item = Range<WindowStart>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -130,14 +129,14 @@ impl Iterator for Buckets {
     }
 }
 
-impl Buckets {
+impl CalendarBuckets {
     /// The end of the bucket that begins here.
     fn end_of(&self, start: WindowStart) -> WindowStart {
         match self.step {
-            Step::Window(WindowSize::Day) => self.after(start, 1.day()),
-            Step::Month => self.after(start, 1.month()),
-            Step::Window(size) => WindowStart(start.0 + size.minutes()),
-            Step::All => self.end,
+            CalendarStep::Window(WindowSize::Day) => self.after(start, 1.day()),
+            CalendarStep::Month => self.after(start, 1.month()),
+            CalendarStep::Window(size) => WindowStart(start.0 + size.minutes()),
+            CalendarStep::All => self.end,
         }
     }
 
@@ -166,25 +165,26 @@ mod tests {
         time::minute_of(time::parse_rfc3339(text).unwrap())
     }
 
-    fn buckets(step: Step, zone: &str, from: &str, to: &str) -> Vec<String> {
+    fn buckets(step: CalendarStep, zone: &str, from: &str, to: &str) -> Vec<String> {
         let zone = CalendarZone::from_name(zone).unwrap();
-        let buckets: Vec<Range<WindowStart>> = Buckets::new(step, &zone, minute(from)..minute(to)).collect();
+        let buckets: Vec<Range<WindowStart>> =
+            CalendarBuckets::new(step, &zone, minute(from)..minute(to)).collect();
         assert!(buckets.windows(2).all(|pair| pair[0].end == pair[1].start), "{buckets:?}");
         buckets.iter().map(|bucket| time::format_start(bucket.start)).collect()
     }
 
     #[test]
     fn the_bucket_that_contains_the_start_is_included() {
-        let hour = Step::Window(WindowSize::Hour);
+        let hour = CalendarStep::Window(WindowSize::Hour);
         let (from, to) = ("2025-12-28T18:03:00Z", "2025-12-28T20:00:00Z");
         assert_eq!(buckets(hour, "UTC", from, to), ["2025-12-28T18:00:00Z", "2025-12-28T19:00:00Z"]);
-        assert_eq!(buckets(Step::All, "UTC", from, to), [from]);
-        assert_eq!(buckets(Step::Month, "UTC", from, to), ["2025-12-01T00:00:00Z"]);
+        assert_eq!(buckets(CalendarStep::All, "UTC", from, to), [from]);
+        assert_eq!(buckets(CalendarStep::Month, "UTC", from, to), ["2025-12-01T00:00:00Z"]);
     }
 
     #[test]
     fn days_are_23_and_25_hours_long_where_clocks_change() {
-        let day = Step::Window(WindowSize::Day);
+        let day = CalendarStep::Window(WindowSize::Day);
         let starts = buckets(day, "Europe/Vienna", "2025-03-29T12:00:00Z", "2025-03-31T12:00:00Z");
         assert_eq!(starts, ["2025-03-28T23:00:00Z", "2025-03-29T23:00:00Z", "2025-03-30T22:00:00Z"]);
         let starts = buckets(day, "Europe/Vienna", "2025-10-26T00:00:00Z", "2025-10-27T12:00:00Z");
@@ -193,16 +193,17 @@ mod tests {
 
     #[test]
     fn days_begin_at_local_midnight_in_zones_of_half_hours() {
-        let day = Step::Window(WindowSize::Day);
+        let day = CalendarStep::Window(WindowSize::Day);
         let starts = buckets(day, "Asia/Kolkata", "2025-06-01T00:00:00Z", "2025-06-02T00:00:00Z");
         assert_eq!(starts, ["2025-05-31T18:30:00Z", "2025-06-01T18:30:00Z"]);
-        let starts = buckets(Step::Month, "Asia/Kathmandu", "2025-06-15T00:00:00Z", "2025-07-01T00:00:00Z");
+        let starts =
+            buckets(CalendarStep::Month, "Asia/Kathmandu", "2025-06-15T00:00:00Z", "2025-07-01T00:00:00Z");
         assert_eq!(starts, ["2025-05-31T18:15:00Z", "2025-06-30T18:15:00Z"]);
     }
 
     #[test]
     fn a_day_that_a_zone_skipped_has_no_bucket() {
-        let day = Step::Window(WindowSize::Day);
+        let day = CalendarStep::Window(WindowSize::Day);
         let starts = buckets(day, "Pacific/Apia", "2011-12-29T12:00:00Z", "2011-12-31T12:00:00Z");
         assert_eq!(starts, ["2011-12-29T10:00:00Z", "2011-12-30T10:00:00Z", "2011-12-31T10:00:00Z"]);
     }
@@ -212,8 +213,8 @@ mod tests {
         for zone in ["UTC", "Pacific/Apia", "America/Adak"] {
             let all = minute("9999-11-30T00:00:00Z")..WindowStart(minute("9999-12-31T23:59:00Z").0 + 1);
             let zone = CalendarZone::from_name(zone).unwrap();
-            for step in [Step::Window(WindowSize::Day), Step::Month, Step::All] {
-                let last = Buckets::new(step, &zone, all.clone()).last().unwrap();
+            for step in [CalendarStep::Window(WindowSize::Day), CalendarStep::Month, CalendarStep::All] {
+                let last = CalendarBuckets::new(step, &zone, all.clone()).last().unwrap();
                 assert!(last.start < last.end && last.end >= all.end, "{step:?} {last:?}");
             }
         }
@@ -221,7 +222,7 @@ mod tests {
 
     #[test]
     fn minutes_of_the_old_date_after_clocks_were_set_back_across_midnight_belong_to_the_new_day() {
-        let day = Step::Window(WindowSize::Day);
+        let day = CalendarStep::Window(WindowSize::Day);
         let found = buckets(day, "America/St_Johns", "2007-11-04T02:31:00Z", "2007-11-04T02:32:00Z");
         assert_eq!(found, ["2007-11-04T02:30:00Z"]);
         // The offset was 44 minutes and 30 seconds.
@@ -237,17 +238,17 @@ mod tests {
             zone in prop::sample::select(vec![
                 "UTC", "Europe/Vienna", "America/St_Johns", "Australia/Lord_Howe", "Africa/Monrovia", "America/Havana",
             ]),
-            step in prop::sample::select(vec![Step::Window(WindowSize::Day), Step::Month, Step::All]),
+            step in prop::sample::select(vec![CalendarStep::Window(WindowSize::Day), CalendarStep::Month, CalendarStep::All]),
         ) {
             let range = WindowStart(from)..WindowStart(from + length);
             let zone = CalendarZone::from_name(zone).unwrap();
-            let buckets: Vec<_> = Buckets::new(step, &zone, range.clone()).collect();
+            let buckets: Vec<_> = CalendarBuckets::new(step, &zone, range.clone()).collect();
             prop_assert!(buckets.iter().all(|bucket| bucket.start < bucket.end));
             prop_assert!(buckets.windows(2).all(|pair| pair[0].end == pair[1].start));
             let (first, last) = (&buckets[0], buckets.last().unwrap());
             prop_assert!(first.start <= range.start && range.start < first.end);
             prop_assert!(last.start < range.end && range.end <= last.end);
-            if step == Step::Window(WindowSize::Day) {
+            if step == CalendarStep::Window(WindowSize::Day) {
                 prop_assert!(buckets.iter().all(|day| (22 * 60..=26 * 60).contains(&(day.end.0 - day.start.0))));
             }
         }

@@ -24,9 +24,7 @@ const PAGE_SHARE: usize = 4;
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Entries {
-    /// Whose entries.
     pub customer: CustomerId,
-    /// Of which time.
     pub range: TimeRange,
     /// How many at most.
     pub limit: usize,
@@ -58,9 +56,6 @@ impl EntryPlace {
 }
 
 /// Answers one page.
-///
-/// # Errors
-/// See [`QueryError`].
 pub fn answer(
     chosen: Where<'_>,
     query: &Entries,
@@ -73,14 +68,13 @@ pub fn answer(
     let minutes = range.minutes();
     let newest = Mutex::new(Newest::new(query.limit, limits.max_memory_bytes / PAGE_SHARE));
     let idle: Mutex<Vec<Finder<'_>>> = Mutex::default();
-    let reader = Finder::new(None, chosen.rules);
     let since_ms = chosen.bodies.scan(&query.customer, &minutes, meter, &|body| {
         let taken = lock(&idle).pop();
         let mut finder = taken.unwrap_or_else(|| Finder::new(chosen.filter, chosen.rules));
         let floor = lock(&newest).floor;
         let mut lines = Vec::new();
-        finder.find(body.bytes, body.content, &minutes, &mut |item, raw| {
-            let Some(entry) = reader.read(raw) else { return };
+        finder.find(body.bytes, body.content, &minutes, &mut |item, found| {
+            let Some(entry) = found.read() else { return };
             let place = EntryPlace { received_at_ms: entry.received_at_ms, seq: body.seq, item };
             let is_in_page =
                 query.next.is_none_or(|next| place < next) && floor.is_none_or(|floor| place > floor);
@@ -137,7 +131,6 @@ impl Newest {
     }
 }
 
-/// An entry as a line.
 fn line(entry: &ReadEntry) -> String {
     let mut out = String::with_capacity(256);
     out.push_str("{\"receivedAt\":\"");

@@ -26,7 +26,6 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// What chooses entries, and how they are read.
 #[derive(Clone, Copy)]
 pub struct Where<'w> {
-    /// The bodies.
     pub bodies: &'w dyn BodySource,
     /// What entries must meet; `None` for all.
     pub filter: Option<&'w Filter>,
@@ -43,7 +42,7 @@ pub enum AnswerFrom<'a> {
 }
 
 /// An answer that is to be made.
-pub(super) struct Planned<'p> {
+pub(super) struct PlannedAnswer<'p> {
     pub(super) customer: &'p CustomerId,
     pub(super) range: TimeRange,
     /// Its plan, by what retention has kept; `None` where that is nothing.
@@ -58,12 +57,12 @@ impl AnswerFrom<'_> {
     /// Plans an answer and gives `make` the windows for it.
     pub(super) fn answer(
         self,
-        planned: &Planned<'_>,
+        planned: &PlannedAnswer<'_>,
         limits: &QueryLimits,
         meter: &mut Meter,
         make: MakeAnswer<'_>,
     ) -> Result<QueryAnswer, QueryError> {
-        let Planned { customer, range, plan } = *planned;
+        let PlannedAnswer { customer, range, plan } = *planned;
         match self {
             AnswerFrom::Stored(source) => {
                 let kept = source.kept(customer)?;
@@ -113,10 +112,7 @@ impl FilteredWindows {
             let (mut finder, mut counter) = taken.unwrap_or_else(|| {
                 (Finder::new(chosen.filter, &rules), Counter::new(&rules, time::LAST_MS, CHUNK_BYTES))
             });
-            finder.find(body.bytes, body.content, &minutes, &mut |_, raw| {
-                // It was accepted once; what today's rules refuse cannot be counted.
-                let _ = counter.add(raw, |_| true);
-            });
+            counter.add_found(body.bytes, body.content, &minutes, &mut finder);
             let bytes = counter.bytes();
             lock(&idle).push((finder, counter));
             if bytes > max_bytes { Err(QueryError::Memory(max_bytes)) } else { Ok(()) }

@@ -27,7 +27,7 @@ struct Inside {
 
 /// The right to run; given back on drop.
 #[derive(Debug)]
-pub struct Pass<'a>(&'a Gate);
+pub struct GatePass<'a>(&'a Gate);
 
 impl Gate {
     /// A gate that nobody has passed yet.
@@ -39,7 +39,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`QueryError::Busy`] where too many wait already, or none has ended in time.
-    pub fn enter(&self) -> Result<Pass<'_>, QueryError> {
+    pub fn enter(&self) -> Result<GatePass<'_>, QueryError> {
         let mut inside = lock(&self.inside);
         if inside.running >= self.max_running {
             if inside.waiting >= self.max_running * WAITING_PER_RUNNING {
@@ -58,7 +58,7 @@ impl Gate {
             inside.waiting -= 1;
         }
         inside.running += 1;
-        Ok(Pass(self))
+        Ok(GatePass(self))
     }
 
     /// Queries that run now.
@@ -67,7 +67,7 @@ impl Gate {
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for GatePass<'_> {
     fn drop(&mut self) {
         lock(&self.0.inside).running -= 1;
         self.0.left.notify_one();

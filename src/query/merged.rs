@@ -14,9 +14,7 @@ use crate::windows::view::{KeyView, WindowView, rows};
 /// See the module.
 #[derive(Default)]
 pub(super) struct MergedWindow {
-    /// All requests.
     pub(super) all: Totals,
-    /// Those of robots.
     pub(super) robots: Totals,
     visitors: Visitors,
     tables: [CountTable; DIMENSION_COUNT],

@@ -15,12 +15,21 @@ pub struct Meter {
     windows: usize,
     bytes: u64,
     body_bytes: u64,
+    objects: usize,
 }
 
 impl Meter {
     /// Starts the clock of a query.
     pub fn new(limits: QueryLimits) -> Self {
-        Self { limits, lookahead: 0, began: clock::monotonic(), windows: 0, bytes: 0, body_bytes: 0 }
+        Self {
+            limits,
+            lookahead: 0,
+            began: clock::monotonic(),
+            windows: 0,
+            bytes: 0,
+            body_bytes: 0,
+            objects: 0,
+        }
     }
 
     /// The same for a query that answers in pages: one window more than a page holds is looked at, to know whether
@@ -62,6 +71,18 @@ impl Meter {
         self.check_time()
     }
 
+    /// One object of a bucket is listed, or about to be read.
+    ///
+    /// # Errors
+    /// The first limit that is passed.
+    pub fn charge_object(&mut self) -> Result<(), QueryError> {
+        self.objects += 1;
+        if self.objects > self.limits.max_objects {
+            return Err(QueryError::Objects(self.limits.max_objects));
+        }
+        self.check_time()
+    }
+
     /// Whether there is time left.
     ///
     /// # Errors
@@ -81,20 +102,5 @@ impl Meter {
     /// Windows that may be looked at.
     fn most(&self) -> usize {
         self.limits.max_windows.saturating_add(self.lookahead)
-    }
-
-    /// Windows looked at.
-    pub fn windows(&self) -> usize {
-        self.windows
-    }
-
-    /// Bytes of them.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Seconds since the query began.
-    pub fn seconds(&self) -> f64 {
-        self.began.elapsed().as_secs_f64()
     }
 }

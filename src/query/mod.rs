@@ -38,6 +38,8 @@ pub struct QueryLimits {
     pub max_bytes: u64,
     /// Bytes of bodies one query reads.
     pub max_body_bytes: u64,
+    /// Objects of a cluster's bucket one query lists and reads.
+    pub max_objects: usize,
     /// Bytes one query holds in memory: keys it merges, the answer it builds.
     pub max_memory_bytes: usize,
     /// How long one query runs.
@@ -56,6 +58,8 @@ impl Default for QueryLimits {
             max_bytes: 256 << 20,
             // More than two cores read before the time is over.
             max_body_bytes: 4 << 30,
+            // A listing of a thousand takes some ten milliseconds, and so does a body: more are not done in time.
+            max_objects: 100_000,
             // A page of windows ends at a quarter of it.
             max_memory_bytes: 64 << 20,
             max_time: Duration::from_secs(5),
@@ -78,7 +82,6 @@ pub enum QueryForm {
     Ndjson,
 }
 
-/// An answer.
 #[derive(Clone, Debug)]
 pub struct QueryAnswer {
     /// Its text.
@@ -98,6 +101,8 @@ pub enum QueryError {
     Bytes(u64),
     /// More bytes than [`QueryLimits::max_body_bytes`].
     BodyBytes(u64),
+    /// More objects than [`QueryLimits::max_objects`].
+    Objects(usize),
     /// No bodies are kept, so there is nothing that a `where` could look at.
     NoBodies,
     /// More distinct keys than [`QueryLimits::max_memory_bytes`] can hold.
@@ -110,7 +115,7 @@ pub enum QueryError {
     Rebuilding,
     /// Retention has removed everything in the range.
     NothingKept,
-    /// The place where a page should begin is not one of these windows.
+    /// `next` names no window of this question.
     Cursor,
     /// A window cannot be read. The details are for the log.
     Unreadable(String),
@@ -123,6 +128,7 @@ impl QueryError {
             QueryError::Windows(_) => "windows",
             QueryError::Bytes(_) => "bytes",
             QueryError::BodyBytes(_) => "body_bytes",
+            QueryError::Objects(_) => "objects",
             QueryError::NoBodies => "no_bodies",
             QueryError::Memory(_) => "memory",
             QueryError::Time(_) => "time",
@@ -147,6 +153,9 @@ impl std::fmt::Display for QueryError {
             }
             QueryError::BodyBytes(limit) => {
                 write!(f, "the query reads more than {limit} bytes of bodies (max_query_body_bytes): ask for a shorter range")
+            }
+            QueryError::Objects(limit) => {
+                write!(f, "the query lists or reads more than {limit} objects of the bucket (max_query_objects): ask for a shorter range")
             }
             QueryError::NoBodies => f.write_str(
                 "where and /entries read the bodies of batches, and this server keeps none (--raw-batches drop)",
@@ -196,9 +205,6 @@ pub trait WindowSource: Send + Sync {
 /// Everything that is stored: the seam on the way out. Behind it is the local [`crate::engine`], or a cluster.
 pub trait StoredSource: WindowSource {
     /// Which windows of a customer retention has left.
-    ///
-    /// # Errors
-    /// See [`QueryError`].
     fn kept(&self, _customer: &CustomerId) -> Result<Kept, QueryError> {
         Ok(Kept::default())
     }
@@ -212,15 +218,9 @@ pub trait StoredSource: WindowSource {
     }
 
     /// Every customer of whom anything was counted, sorted. Everything that was acknowledged before the call is in it.
-    ///
-    /// # Errors
-    /// See [`QueryError`].
     fn customers(&self) -> Result<Vec<KnownCustomer>, QueryError>;
 
     /// Bytes of a customer's windows on disk; `None` where that is not known.
-    ///
-    /// # Errors
-    /// See [`QueryError`].
     fn bytes_on_disk(&self, _customer: &CustomerId) -> Result<Option<u64>, QueryError> {
         Ok(None)
     }
@@ -229,7 +229,6 @@ pub trait StoredSource: WindowSource {
 /// A customer of whom something was counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownCustomer {
-    /// Its id.
     pub id: CustomerId,
     /// What was counted; `None` where that is not summed up.
     pub counted: Option<CountedEntries>,

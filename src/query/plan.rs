@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::calendar::{Buckets, CalendarZone, Step};
-use super::range::{Kept, Piece, TimeRange};
+use super::calendar::{CalendarBuckets, CalendarStep, CalendarZone};
+use super::range::{CoverPiece, Kept, TimeRange};
 use crate::model::{WindowSize, WindowStart};
 use crate::time;
 
@@ -19,25 +19,25 @@ pub(super) struct Plan {
     pub(super) range: TimeRange,
     /// Whether that is not what was asked for.
     pub(super) rounded: bool,
-    step: Step,
+    step: CalendarStep,
     zone: CalendarZone,
     kept: Kept,
-    /// What was asked for.
     minutes: Range<WindowStart>,
 }
 
 impl Plan {
     /// Plans an answer; `None` where retention has left nothing of the range.
-    pub(super) fn new(asked: TimeRange, step: Step, zone: &CalendarZone, kept: Kept) -> Option<Self> {
+    pub(super) fn new(asked: TimeRange, step: CalendarStep, zone: &CalendarZone, kept: Kept) -> Option<Self> {
         let mut plan =
             Self { range: asked, rounded: false, step, zone: zone.clone(), kept, minutes: asked.minutes() };
         let covered = match plan.stored_size() {
             Some(size) => plan.minutes.start.max(kept.first(size))..plan.minutes.end,
             None => {
-                let first = Buckets::new(step, zone, plan.minutes.clone()).next()?;
+                let first = CalendarBuckets::new(step, zone, plan.minutes.clone()).next()?;
                 let last =
-                    Buckets::new(step, zone, WindowStart(plan.minutes.end.0 - 1)..plan.minutes.end).next()?;
-                let whole = first.start..if step == Step::All { plan.minutes.end } else { last.end };
+                    CalendarBuckets::new(step, zone, WindowStart(plan.minutes.end.0 - 1)..plan.minutes.end)
+                        .next()?;
+                let whole = first.start..if step == CalendarStep::All { plan.minutes.end } else { last.end };
                 let covered = kept.round(&whole)?;
                 if covered == whole { plan.minutes.clone() } else { covered }
             }
@@ -56,9 +56,9 @@ impl Plan {
     /// The size of the stored windows that the answer shows as they are; `None` where windows are added up.
     pub(super) fn stored_size(&self) -> Option<WindowSize> {
         match self.step {
-            Step::Window(WindowSize::Day) if !self.zone.is_utc() => None,
-            Step::Window(size) => Some(size),
-            Step::Month | Step::All => None,
+            CalendarStep::Window(WindowSize::Day) if !self.zone.is_utc() => None,
+            CalendarStep::Window(size) => Some(size),
+            CalendarStep::Month | CalendarStep::All => None,
         }
     }
 
@@ -70,7 +70,7 @@ impl Plan {
     /// The stretches from `next` on, which begins one; without it, all.
     pub(super) fn stretches(&self, next: Option<WindowStart>) -> Stretches {
         let minutes = next.unwrap_or(self.minutes.start)..self.minutes.end;
-        Stretches { buckets: Buckets::new(self.step, &self.zone, minutes), kept: self.kept }
+        Stretches { buckets: CalendarBuckets::new(self.step, &self.zone, minutes), kept: self.kept }
     }
 
     /// The stored windows of the stretches from `next` on.
@@ -84,7 +84,7 @@ impl Plan {
             return self.starts(size);
         }
         let stretches =
-            |from| Stretches { buckets: Buckets::new(self.step, &self.zone, from), kept: self.kept };
+            |from| Stretches { buckets: CalendarBuckets::new(self.step, &self.zone, from), kept: self.kept };
         let Range { start, end } = self.minutes;
         let first = stretches(start..end).next().map_or(start, |first| first.minutes.start);
         let last = stretches(WindowStart(end.0 - 1)..end).next().map_or(end, |last| last.minutes.end);
@@ -92,9 +92,9 @@ impl Plan {
     }
 
     /// How many stored windows a stretch may hold.
-    pub(super) fn windows_in(&self, stretch: &Stretch) -> usize {
+    pub(super) fn windows_in(&self, stretch: &AnswerStretch) -> usize {
         let pieces = self.kept.cover(stretch.minutes.clone()).unwrap_or_default();
-        let windows = |(size, starts): &Piece| (starts.end.0 - starts.start.0) / size.minutes();
+        let windows = |(size, starts): &CoverPiece| (starts.end.0 - starts.start.0) / size.minutes();
         pieces.iter().map(windows).sum::<u32>() as usize
     }
 
@@ -102,7 +102,7 @@ impl Plan {
     pub(super) fn is_start(&self, start: WindowStart) -> bool {
         match self.stored_size() {
             Some(size) => self.starts(size).contains(&start) && start.floor(size) == start,
-            None if self.step == Step::All => start == self.minutes.start,
+            None if self.step == CalendarStep::All => start == self.minutes.start,
             None => self.stretches(Some(start)).next().is_some_and(|first| first.cursor == start),
         }
     }
@@ -110,28 +110,27 @@ impl Plan {
 
 /// One stretch of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(super) struct AnswerStretch {
     /// Where it would begin if everything were kept; pages go on from there.
     pub(super) cursor: WindowStart,
-    /// What it holds.
     pub(super) minutes: Range<WindowStart>,
 }
 
 /// The stretches of an answer, with edges where windows are kept.
 #[derive(Clone, Debug)]
 pub(super) struct Stretches {
-    buckets: Buckets,
+    buckets: CalendarBuckets,
     kept: Kept,
 }
 
 impl Iterator for Stretches {
-    type Item = Stretch;
+    type Item = AnswerStretch;
 
-    fn next(&mut self) -> Option<Stretch> {
+    fn next(&mut self) -> Option<AnswerStretch> {
         loop {
             let bucket = self.buckets.next()?;
             if let Some(minutes) = self.kept.round(&bucket) {
-                return Some(Stretch { cursor: bucket.start, minutes });
+                return Some(AnswerStretch { cursor: bucket.start, minutes });
             }
         }
     }
@@ -140,13 +139,13 @@ impl Iterator for Stretches {
 /// Stored windows of one size behind one another, as many as there are.
 pub(super) struct Runs {
     stretches: Stretches,
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<CoverPiece>,
 }
 
 impl Iterator for Runs {
-    type Item = Piece;
+    type Item = CoverPiece;
 
-    fn next(&mut self) -> Option<Piece> {
+    fn next(&mut self) -> Option<CoverPiece> {
         // The first run has ended when another one follows.
         while self.pieces.len() < 2
             && let Some(stretch) = self.stretches.next()
@@ -175,7 +174,7 @@ mod tests {
         time::minute_of(time::parse_rfc3339(text).unwrap())
     }
 
-    fn plan(step: Step, zone: &str, from: &str, to: &str) -> Plan {
+    fn plan(step: CalendarStep, zone: &str, from: &str, to: &str) -> Plan {
         let ms = |text| time::parse_rfc3339(text).unwrap();
         let range = TimeRange { from_ms: ms(from), to_ms: ms(to) };
         Plan::new(range, step, &CalendarZone::from_name(zone).unwrap(), Kept::default()).unwrap()
@@ -183,9 +182,9 @@ mod tests {
 
     #[test]
     fn days_of_a_zone_with_whole_hours_are_one_run_of_hours() {
-        let day = Step::Window(WindowSize::Day);
+        let day = CalendarStep::Window(WindowSize::Day);
         let days = plan(day, "Europe/Vienna", "2025-03-01T00:00:00Z", "2025-04-01T00:00:00Z");
-        let runs: Vec<Piece> = days.runs(None).collect();
+        let runs: Vec<CoverPiece> = days.runs(None).collect();
         let (from, to) = (minute("2025-02-28T23:00:00Z"), minute("2025-04-01T22:00:00Z"));
         assert_eq!((runs, days.stored_size()), (vec![(WindowSize::Hour, from..to)], None));
         assert_eq!(
@@ -197,11 +196,11 @@ mod tests {
     #[test]
     fn months_and_the_whole_are_read_as_days_where_those_fit() {
         let (from, to) = ("2025-01-10T03:10:00Z", "2025-03-01T00:00:00Z");
-        let months = plan(Step::Month, "UTC", from, to);
-        let runs: Vec<Piece> = months.runs(None).collect();
+        let months = plan(CalendarStep::Month, "UTC", from, to);
+        let runs: Vec<CoverPiece> = months.runs(None).collect();
         assert_eq!(runs, [(WindowSize::Day, minute("2025-01-01T00:00:00Z")..minute(to))]);
         let sizes: Vec<WindowSize> =
-            plan(Step::All, "UTC", from, to).runs(None).map(|(size, _)| size).collect();
+            plan(CalendarStep::All, "UTC", from, to).runs(None).map(|(size, _)| size).collect();
         assert_eq!(sizes, [WindowSize::Minute, WindowSize::Hour, WindowSize::Day]);
         assert!(months.is_start(minute("2025-02-01T00:00:00Z")) && !months.is_start(minute(from)));
     }
@@ -216,16 +215,19 @@ mod tests {
             Some((time::format_rfc3339(plan.range.from_ms), plan.rounded, plan.stretches(None).count()))
         };
         let (from, to) = ("2025-06-05T18:30:00Z", "2025-06-21T00:00:00Z");
-        let day = Step::Window(WindowSize::Day);
-        let all = planned(from, to, Step::All, "UTC").unwrap();
+        let day = CalendarStep::Window(WindowSize::Day);
+        let all = planned(from, to, CalendarStep::All, "UTC").unwrap();
         assert_eq!(all, ("2025-06-05T00:00:00Z".to_owned(), true, 1));
         // Days are there; the hours of local ones are not.
         assert!(!planned(from, to, day, "UTC").unwrap().1);
         let local = planned(from, to, day, "Asia/Tokyo").unwrap();
         assert_eq!((&*local.0, local.1), ("2025-06-05T00:00:00Z", true));
-        let minutes = planned(from, to, Step::Window(WindowSize::Minute), "UTC").unwrap();
+        let minutes = planned(from, to, CalendarStep::Window(WindowSize::Minute), "UTC").unwrap();
         assert_eq!((&*minutes.0, minutes.1), ("2025-06-20T00:00:00Z", true));
-        assert_eq!(planned(from, "2025-06-19T00:00:00Z", Step::Window(WindowSize::Minute), "UTC"), None);
+        assert_eq!(
+            planned(from, "2025-06-19T00:00:00Z", CalendarStep::Window(WindowSize::Minute), "UTC"),
+            None
+        );
     }
 
     proptest! {
@@ -236,7 +238,7 @@ mod tests {
             cutoffs in prop::array::uniform3(20_000_000u32..30_000_000),
             is_kept in any::<bool>(),
             zone in prop::sample::select(vec!["UTC", "Europe/Vienna", "Asia/Kathmandu", "Australia/Lord_Howe"]),
-            step in prop::sample::select(vec![Step::Window(WindowSize::Day), Step::Month, Step::All]),
+            step in prop::sample::select(vec![CalendarStep::Window(WindowSize::Day), CalendarStep::Month, CalendarStep::All]),
         ) {
             let [from_ms, to_ms] = [from, from + length].map(|at| time::start_ms(WindowStart(at)));
             let kept = if is_kept { Kept::default() } else { Kept { since: cutoffs.map(WindowStart) } };
@@ -254,7 +256,7 @@ mod tests {
             }
             prop_assert_eq!(next, last.end);
             // Stored windows are shown as they are, and begin pages themselves.
-            let begins_page = |stretch: &Stretch| plan.is_start(stretch.cursor);
+            let begins_page = |stretch: &AnswerStretch| plan.is_start(stretch.cursor);
             prop_assert!(plan.stored_size().is_some() || stretches.iter().all(begins_page));
             prop_assert!(!(plan.rounded && is_kept));
         }

@@ -43,7 +43,7 @@ impl TimeRange {
 }
 
 /// A piece of a cover: windows of one size, by their starts.
-pub type Piece = (WindowSize, Range<WindowStart>);
+pub type CoverPiece = (WindowSize, Range<WindowStart>);
 
 /// Which windows retention has left: of each size those that start at or after a cutoff.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,14 +84,19 @@ impl Kept {
 
     /// The fewest kept windows that together hold these minutes, each once, in the order of time. `None` where retention
     /// has removed some that are needed.
-    pub fn cover(&self, minutes: Range<WindowStart>) -> Option<Vec<Piece>> {
+    pub fn cover(&self, minutes: Range<WindowStart>) -> Option<Vec<CoverPiece>> {
         let mut pieces = Vec::new();
         self.cover_with(minutes, &WindowSize::ALL, &mut pieces).then_some(pieces)
     }
 
     /// Covers minutes with windows of the last size where they fit and are kept, and what is left on both sides with
     /// the others. Returns whether every minute is covered.
-    fn cover_with(&self, minutes: Range<WindowStart>, sizes: &[WindowSize], pieces: &mut Vec<Piece>) -> bool {
+    fn cover_with(
+        &self,
+        minutes: Range<WindowStart>,
+        sizes: &[WindowSize],
+        pieces: &mut Vec<CoverPiece>,
+    ) -> bool {
         if minutes.start >= minutes.end {
             return true;
         }
@@ -169,7 +174,7 @@ mod tests {
         assert_eq!(kept.round(&(early..minute("2025-06-20T00:00:00Z"))), None);
     }
 
-    fn holds_each_minute_once(pieces: &[Piece], minutes: &Range<WindowStart>) {
+    fn holds_each_minute_once(pieces: &[CoverPiece], minutes: &Range<WindowStart>) {
         let mut next = minutes.start;
         for (size, starts) in pieces {
             assert_eq!(starts.start, next);

@@ -8,10 +8,10 @@ use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
 use super::aggregates::{format_instant, push_covered};
-use super::calendar::{CalendarZone, Step};
+use super::calendar::{CalendarStep, CalendarZone};
 use super::classes::{Classes, push_class_map};
 use super::csv;
-use super::filtered::{AnswerFrom, Planned};
+use super::filtered::{AnswerFrom, PlannedAnswer};
 use super::merged::MergedWindow;
 use super::plan::Plan;
 use super::range::TimeRange;
@@ -30,19 +30,15 @@ const MIN_TIMED_REQUESTS: u64 = 20;
 /// What makes a key large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopOrder {
-    /// Its requests.
     Requests,
-    /// Those of people: requests without those of robots.
+    /// Requests without those of robots.
     People,
-    /// Those of robots.
     Robots,
     /// Responses with a status from 400 to 499.
     ClientErrors,
     /// Responses with a status from 500 to 599.
     ServerErrors,
-    /// The bytes of the responses.
     ResponseBytes,
-    /// The sum of the durations.
     DurationSum,
     /// A percentile of the durations.
     Percentile(u64),
@@ -115,7 +111,6 @@ impl TopOrder {
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Top {
-    /// Whose windows.
     pub customer: CustomerId,
     /// Of which time: the minutes that start in it.
     pub range: TimeRange,
@@ -133,18 +128,14 @@ pub struct Top {
     pub form: QueryForm,
 }
 
-/// Answers.
-///
-/// # Errors
-/// See [`QueryError`].
 pub fn answer(
     from: AnswerFrom<'_>,
     query: &Top,
     limits: &QueryLimits,
     meter: &mut Meter,
 ) -> Result<QueryAnswer, QueryError> {
-    let plan = |kept| Plan::new(query.range, Step::All, &CalendarZone::utc(), kept);
-    let planned = Planned { customer: &query.customer, range: query.range, plan: &plan };
+    let plan = |kept| Plan::new(query.range, CalendarStep::All, &CalendarZone::utc(), kept);
+    let planned = PlannedAnswer { customer: &query.customer, range: query.range, plan: &plan };
     from.answer(&planned, limits, meter, &|source, plan, meter| {
         answer_from(source, query, plan, limits, meter)
     })

@@ -1,7 +1,8 @@
-//! A report from a running server, over its query API: never older than the last batch that was answered 202.
+//! A report from the answers of the query API: a server's, or those that [`super::stored`] gives from files.
 //!
-//! Input: a client and what is wanted. Output: a [`Report`], or the server's own answer. Never: counts added up here. The course over time comes from `/aggregates` without
-//! keys, the keys merged from `/aggregates/top`: the server merges, so that little is sent however long the range is.
+//! Input: who answers, and what is wanted. Output: a [`Report`], or the answers as they are. Never: counts added up here. The
+//! course over time comes from `/aggregates` without keys, the keys merged from `/aggregates/top`: little is sent however long
+//! the range is.
 
 use std::fmt;
 use std::io;
@@ -9,15 +10,15 @@ use std::io;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Report, Wanted, fits};
-use crate::client::{ServerAnswer, ServerClient, ServerUrl};
+use super::{Report, ReportRequest, fits};
+use crate::client::{ServerAnswer, ServerClient};
 use crate::dimension::OTHER;
 use crate::model::{WindowId, WindowSize, WindowStart};
-use crate::query::calendar::Step;
+use crate::query::calendar::CalendarStep;
 use crate::query::range::TimeRange;
 use crate::time;
 
-/// Families that are asked for: all of them, for whoever has fewer than the server names in a window.
+/// Families that are asked for: more than a window of a usual customer has.
 const MAX_FAMILIES: usize = 10_000;
 /// Windows of a page: as many as a server gives.
 const MAX_WINDOWS: usize = 10_000;
@@ -25,37 +26,47 @@ const MAX_WINDOWS: usize = 10_000;
 /// Why there is no report.
 #[derive(Debug)]
 pub enum AskError {
-    /// The server could not be reached, or what came back is no answer of it.
+    /// There is no answer, or it cannot be read.
     Broken(io::Error),
-    /// It answered, but not with windows.
-    Refused {
-        /// The status.
-        status: u16,
-        /// What the server says.
-        description: String,
-    },
+    /// There is an answer, but not with windows.
+    Refused { status: u16, description: String },
 }
 
 impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(error) => error.fmt(f),
-            Self::Refused { status, description } => write!(f, "the server answered {status}: {description}"),
+            Self::Refused { status, description } => write!(f, "refused with {status}: {description}"),
         }
     }
 }
 
 impl std::error::Error for AskError {}
 
-/// A server to ask.
-pub struct Asked {
-    client: ServerClient,
+/// Answers the queries of a report.
+pub trait QueryAnswers {
+    /// Answers a GET.
+    ///
+    /// # Errors
+    /// There is no answer.
+    fn get(&mut self, target: &str, headers: &[(&str, &str)]) -> io::Result<ServerAnswer>;
+}
+
+impl QueryAnswers for ServerClient {
+    fn get(&mut self, target: &str, headers: &[(&str, &str)]) -> io::Result<ServerAnswer> {
+        self.get(target, headers)
+    }
+}
+
+/// Reports that are asked for.
+pub struct Asked<'a> {
+    answers: &'a mut dyn QueryAnswers,
     authorization: Option<String>,
     /// The conditions that entries must meet, as a parameter behind others; empty for none.
     condition: String,
 }
 
-/// What is asked for as the server says it.
+/// What is asked for as the query API says it.
 #[derive(Clone, Debug)]
 pub struct PlainQuestion {
     /// The keys of this dimension, the largest first; without it, windows.
@@ -63,7 +74,7 @@ pub struct PlainQuestion {
     /// How many keys.
     pub top: usize,
     /// What each window holds.
-    pub window: Option<Step>,
+    pub window: Option<CalendarStep>,
     /// Where days and months begin.
     pub zone: Option<String>,
     /// CSV, not JSON.
@@ -71,7 +82,7 @@ pub struct PlainQuestion {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct WindowsPage {
     windows: Vec<WindowTotal>,
     next: Option<String>,
 }
@@ -88,21 +99,21 @@ struct WindowTotal {
 #[derive(Deserialize)]
 struct Merged {
     keys: u64,
-    top: Vec<Row>,
+    top: Vec<WindowRow>,
     other: u64,
 }
 
 #[derive(Deserialize)]
-struct Row {
+struct WindowRow {
     key: String,
     count: u64,
 }
 
-impl Asked {
-    /// Asks this server, with this token.
-    pub fn new(server: ServerUrl, token: Option<&str>) -> Self {
+impl<'a> Asked<'a> {
+    /// Asks with this token.
+    pub fn new(answers: &'a mut dyn QueryAnswers, token: Option<&str>) -> Self {
         let authorization = token.map(|token| format!("Bearer {token}"));
-        Self { client: ServerClient::new(server), authorization, condition: String::new() }
+        Self { answers, authorization, condition: String::new() }
     }
 
     /// Asks only for entries that meet these conditions.
@@ -111,11 +122,8 @@ impl Asked {
         Self { condition: format!("&where={}", encoded(condition)), ..self }
     }
 
-    /// The server's own answer: its pages one behind the other, JSON one page a line.
-    ///
-    /// # Errors
-    /// See [`AskError`].
-    pub fn plain(&mut self, wanted: &Wanted, question: &PlainQuestion) -> Result<String, AskError> {
+    /// The answers as they are: pages one behind the other, JSON one page a line.
+    pub fn plain(&mut self, wanted: &ReportRequest, question: &PlainQuestion) -> Result<String, AskError> {
         let range = self.range_and_condition(wanted.range());
         let mut target = match &question.by {
             Some(by) => format!("/aggregates/top?{range}&dimension={}&n={}", encoded(by), question.top),
@@ -151,10 +159,7 @@ impl Asked {
     }
 
     /// Asks for what is wanted, with the `top` largest paths.
-    ///
-    /// # Errors
-    /// See [`AskError`].
-    pub fn report(&mut self, wanted: &Wanted, top: usize) -> Result<Report, AskError> {
+    pub fn report(&mut self, wanted: &ReportRequest, top: usize) -> Result<Report, AskError> {
         let mut report = Report::default();
         // From the coarsest on: a size is asked for only where it can fit a screen.
         let mut chosen: Option<(WindowSize, Vec<(WindowStart, WindowTotal)>)> = None;
@@ -196,7 +201,7 @@ impl Asked {
     /// The totals of the windows of one size.
     fn windows(
         &mut self,
-        wanted: &Wanted,
+        wanted: &ReportRequest,
         size: WindowSize,
         range: TimeRange,
     ) -> Result<Vec<(WindowStart, WindowTotal)>, AskError> {
@@ -204,7 +209,7 @@ impl Asked {
         let target = format!("/aggregates?{range}&window={}&by=", size.as_str());
         let (mut windows, mut next) = (Vec::new(), None);
         loop {
-            let page: Page = match &next {
+            let page: WindowsPage = match &next {
                 None => self.get(wanted, &target)?,
                 Some(next) => self.get(wanted, &format!("{target}&next={next}"))?,
             };
@@ -221,7 +226,7 @@ impl Asked {
 
     fn merged(
         &mut self,
-        wanted: &Wanted,
+        wanted: &ReportRequest,
         dimension: &str,
         range: TimeRange,
         n: usize,
@@ -230,16 +235,16 @@ impl Asked {
         self.get(wanted, &format!("/aggregates/top?dimension={dimension}&{range}&n={n}"))
     }
 
-    fn get<T: DeserializeOwned>(&mut self, wanted: &Wanted, target: &str) -> Result<T, AskError> {
+    fn get<T: DeserializeOwned>(&mut self, wanted: &ReportRequest, target: &str) -> Result<T, AskError> {
         let answer = self.send(wanted, target, false)?;
         serde_json::from_slice(&answer.body).map_err(|_| strange())
     }
 
-    fn send(&mut self, wanted: &Wanted, target: &str, is_csv: bool) -> Result<ServerAnswer, AskError> {
+    fn send(&mut self, wanted: &ReportRequest, target: &str, is_csv: bool) -> Result<ServerAnswer, AskError> {
         let accept = if is_csv { "text/csv" } else { "application/json" };
         let mut headers = vec![("x-customer-id", wanted.customer.as_str()), ("accept", accept)];
         headers.extend(self.authorization.as_deref().map(|value| ("authorization", value)));
-        let answer = self.client.get(target, &headers).map_err(AskError::Broken)?;
+        let answer = self.answers.get(target, &headers).map_err(AskError::Broken)?;
         if answer.status != 200 {
             return Err(AskError::Refused { status: answer.status, description: answer.description() });
         }
@@ -269,7 +274,10 @@ fn encoded(text: &str) -> String {
 }
 
 fn strange() -> AskError {
-    AskError::Broken(io::Error::new(io::ErrorKind::InvalidData, "the answer is none of log-analytics"))
+    AskError::Broken(io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the answer is not from a log-analytics server",
+    ))
 }
 
 /// Minutes between the first start and the last.

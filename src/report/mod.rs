@@ -1,8 +1,7 @@
 //! Windows as a table for people: totals, requests over time, top paths, families by class, each with a bar.
 //!
-//! In come windows of any size, from files ([`stored`]), from a server ([`asked`]) or from `summarize`; out goes text
-//! for a terminal. Pure: nothing is read here. Log data may hold anything, so control characters and those that change
-//! the direction of text never reach the terminal.
+//! Input: answers of the query API ([`asked`]), of a server or of files ([`stored`]), or windows from `summarize`. Output: text
+//! for a terminal. Never: a control character, or one that changes the direction of text; log data may hold anything.
 
 pub mod asked;
 pub mod stored;
@@ -19,7 +18,7 @@ use crate::windows::window::Window;
 
 /// How a report looks.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct ReportLayout {
     /// Paths and families shown; the rest is summed.
     pub top: usize,
     /// Columns of the terminal.
@@ -56,7 +55,6 @@ impl Report {
         *self.over_time.entry(id.start.0).or_insert(0) += requests;
     }
 
-    /// Adds to a path.
     pub fn add_path(&mut self, key: &str, count: u64) {
         add(&mut self.paths, key, count);
     }
@@ -76,13 +74,12 @@ impl Report {
         self.step = Some(step);
     }
 
-    /// Requests of all windows.
     pub fn requests(&self) -> u64 {
         self.requests
     }
 
     /// The report as text, each line ended.
-    pub fn render(&self, customer: &str, look: Look) -> String {
+    pub fn render(&self, customer: &str, look: ReportLayout) -> String {
         let mut out = String::new();
         let name = printable(customer);
         let (Some(size), Some(first), Some(last)) =
@@ -114,7 +111,7 @@ impl Report {
         out
     }
 
-    fn render_over_time(&self, out: &mut String, size: WindowSize, look: Look) {
+    fn render_over_time(&self, out: &mut String, size: WindowSize, look: ReportLayout) {
         // The finest step that fits a screen, but none finer than the windows.
         let span = self.over_time.keys().last().unwrap_or(&0) - self.over_time.keys().next().unwrap_or(&0);
         let fitting = WindowSize::ALL.into_iter().find(|step| *step >= size && fits(span, *step));
@@ -140,7 +137,7 @@ impl Report {
         table(out, &title, &rows, self.requests, look);
     }
 
-    fn render_families(&self, out: &mut String, look: Look) {
+    fn render_families(&self, out: &mut String, look: ReportLayout) {
         let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
         for (family, count) in &self.agents {
             *classes.entry(class_name(family)).or_insert(0) += count;
@@ -148,13 +145,13 @@ impl Report {
         let mut rows: Vec<(String, u64)> =
             classes.into_iter().map(|(class, count)| (class.to_owned(), count)).collect();
         rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.1));
-        table(out, "Who asks", &rows, self.requests, look);
+        table(out, "Clients by class", &rows, self.requests, look);
         let families =
             top(&self.agents, look.top).into_iter().map(|(family, count)| match class_name(&family) {
                 OTHER => (family, count),
                 class => (format!("{family} ({class})"), count),
             });
-        let title = format!("Families ({} in all)", grouped(distinct(&self.agents)));
+        let title = format!("Clients ({} in all)", grouped(distinct(&self.agents)));
         table(out, &title, &families.collect::<Vec<_>>(), self.requests, look);
     }
 }
@@ -168,7 +165,7 @@ fn fits(span: u32, size: WindowSize) -> bool {
 }
 
 /// A customer's requests beside those of the others.
-pub fn render_customers(customers: &[(String, u64)], look: Look) -> String {
+pub fn render_customers(customers: &[(String, u64)], look: ReportLayout) -> String {
     let all: BTreeMap<String, u64> = customers.iter().cloned().collect();
     let total = all.values().sum();
     let mut out = format!("{} of {}\n", counted(total, "request"), counted(all.len() as u64, "customer"));
@@ -178,8 +175,7 @@ pub fn render_customers(customers: &[(String, u64)], look: Look) -> String {
 
 /// What a report is about.
 #[derive(Clone, Debug)]
-pub struct Wanted {
-    /// Whose windows.
+pub struct ReportRequest {
     pub customer: CustomerId,
     /// From this instant on, in milliseconds; `None` for all there is.
     pub from_ms: Option<u64>,
@@ -189,7 +185,7 @@ pub struct Wanted {
     pub size: Option<WindowSize>,
 }
 
-impl Wanted {
+impl ReportRequest {
     /// The range, as wide as times go where it has no bound.
     pub fn range(&self) -> TimeRange {
         TimeRange { from_ms: self.from_ms.unwrap_or(0), to_ms: self.to_ms.unwrap_or(time::LAST_MS) }
@@ -256,7 +252,7 @@ fn top(map: &BTreeMap<String, u64>, top: usize) -> Vec<(String, u64)> {
 /// The share of the columns that is for keys.
 const KEY_SHARE: usize = 2;
 
-fn table(out: &mut String, title: &str, rows: &[(String, u64)], total: u64, look: Look) {
+fn table(out: &mut String, title: &str, rows: &[(String, u64)], total: u64, look: ReportLayout) {
     let _ = writeln!(out, "\n{title}");
     let number_width = rows.iter().map(|(_, count)| grouped(*count).len()).max().unwrap_or(1);
     let keys: Vec<String> =
@@ -328,7 +324,7 @@ fn fit(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    const LOOK: Look = Look { top: 2, columns: 80 };
+    const LOOK: ReportLayout = ReportLayout { top: 2, columns: 80 };
 
     fn id(size: WindowSize, start: u32) -> WindowId {
         WindowId { size, start: WindowStart(start).floor(size) }

@@ -1,60 +1,137 @@
-//! A report from a data directory's window files, whether or not a server is writing them.
+//! The window files of a data directory as a source of answers, whether or not a server is writing them.
 //!
-//! In come a directory and what is wanted of it; out goes a [`Report`]. Nothing is locked and nothing written. A running
-//! server writes minutes within a second, hours and days at checkpoints: where minutes are newer than the hour or day
-//! they belong to, they are read instead of it, so that a report is about a second old and not thirty.
+//! Input: a directory, and the targets of queries. Output: what a server on that directory would answer. Never: locks or writes.
+//!
+//! A running server writes minutes within a second, hours and days at checkpoints: where minutes are newer than the hour or
+//! day they belong to, they are read instead of it, so that an answer is about a second old and not minutes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
-use super::{Report, Wanted, fits};
+use super::asked::QueryAnswers;
 use crate::base::disk::Disk;
-use crate::data_dir::{DataDir, customer_dir_name, customer_in_dir_name, window_file_name};
-use crate::dimension::{DIMENSION_COUNT, PATH, USER_AGENT};
+use crate::base::secret::Subkey;
+use crate::base::sync::lock;
+use crate::batch::{Limits, visitor_key};
+use crate::client::{ServerAnswer, next_page};
+use crate::customers::Customers;
+use crate::data_dir::{DataDir, customer_dir_name, customer_in_dir_name, pack_file_name, window_file_name};
+use crate::engine::bodies::JournalBodies;
+use crate::http::reading::Reading;
+use crate::http::tokens::Tokens;
+use crate::http::{Head, aggregates};
 use crate::journal::ledger::Ledger;
+use crate::metrics::Metrics;
 use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
+use crate::query::bodies::{BodySource, BodyTask};
+use crate::query::range::Kept;
+use crate::query::{
+    KnownCustomer, Meter, QueryError, QueryLimits, Question, StoredSource, Visit, WindowSource,
+};
 use crate::windows::file::{self, Damaged};
+use crate::windows::fold::WindowLimits;
 use crate::windows::shelf::{Shelf, StoredWindow};
-use crate::windows::view::{self, WindowView};
+use crate::windows::view::{Wanted, WindowView};
 use crate::windows::window::Window;
 
 /// The windows of a data directory.
-pub struct Stored<'d> {
-    /// Where files are read.
-    pub disk: &'d dyn Disk,
-    /// Where they lie.
-    pub dir: &'d DataDir,
+pub struct StoredFiles<'d> {
+    disk: &'d dyn Disk,
+    dir: &'d DataDir,
     /// Which of them exist. A deletion is in it with the next checkpoint, which follows at once.
     ledger: Ledger,
+    /// The files of the customer that was asked for last, so that all answers of a report are about the same.
+    listed: Mutex<Option<(CustomerId, Arc<Files>)>>,
+    /// What could not be read, and was left out.
+    unread: Mutex<BTreeSet<String>>,
+    /// Why there was no answer.
+    failed: Mutex<Option<String>>,
 }
-
-/// What a report shows of a window.
-const WANTED: view::Wanted = {
-    let mut by = [None; DIMENSION_COUNT];
-    by[PATH] = Some(usize::MAX);
-    by[USER_AGENT] = Some(usize::MAX);
-    view::Wanted { by, measures: false }
-};
 
 /// A customer's window files, and when each was written.
 type Files = BTreeMap<WindowId, SystemTime>;
 
-impl<'d> Stored<'d> {
-    /// The windows of this data directory.
+/// Answers from files.
+pub struct StoredAnswers<'d> {
+    files: StoredFiles<'d>,
+    reading: Reading,
+    customers: Customers,
+}
+
+impl<'d> StoredAnswers<'d> {
+    /// What `where` chooses is counted by these rules, and the customer's path rules.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn open(disk: &'d dyn Disk, dir: &'d DataDir) -> io::Result<Self> {
-        Ok(Self { disk, dir, ledger: Ledger::load(disk, dir)?.or_empty() })
+    pub fn open(
+        disk: &'d dyn Disk,
+        dir: &'d DataDir,
+        customers: Customers,
+        rules: Limits,
+    ) -> io::Result<Self> {
+        // Pages are as long as a server's, but nobody else waits for a turn.
+        let limits = QueryLimits {
+            max_bytes: u64::MAX,
+            max_body_bytes: u64::MAX,
+            max_time: Duration::from_secs(24 * 60 * 60),
+            ..QueryLimits::default()
+        };
+        let reading = Reading::new((limits, rules), Tokens::none(), Arc::new(Metrics::new()), true);
+        Ok(Self { files: StoredFiles::open(disk, dir)?, reading, customers })
+    }
+
+    pub fn files(&self) -> &StoredFiles<'d> {
+        &self.files
+    }
+}
+
+impl QueryAnswers for StoredAnswers<'_> {
+    fn get(&mut self, target: &str, headers: &[(&str, &str)]) -> io::Result<ServerAnswer> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let head = Head { method: "GET".to_owned(), path: path.to_owned(), query: query.to_owned(), headers };
+        let answer = aggregates::answer(&self.reading, &head, &self.files, &self.customers);
+        if let Some(why) = lock(&self.files.failed).take() {
+            return Err(io::Error::other(why));
+        }
+        let link = answer.headers.iter().find(|(name, _)| *name == "link");
+        let next = link.and_then(|(_, link)| next_page(link)).map(str::to_owned);
+        Ok(ServerAnswer { status: answer.status, retry_after: None, next, body: answer.body })
+    }
+}
+
+impl<'d> StoredFiles<'d> {
+    fn open(disk: &'d dyn Disk, dir: &'d DataDir) -> io::Result<Self> {
+        let ledger = Ledger::load(disk, dir)?.or_empty();
+        Ok(Self {
+            disk,
+            dir,
+            ledger,
+            listed: Mutex::default(),
+            unread: Mutex::default(),
+            failed: Mutex::default(),
+        })
+    }
+
+    /// What was left out so far.
+    pub fn unread(&self) -> Vec<String> {
+        lock(&self.unread).iter().cloned().collect()
+    }
+
+    fn fail(&self, why: String) -> QueryError {
+        *lock(&self.failed) = Some(why.clone());
+        QueryError::Unreadable(why)
+    }
+
+    fn leave_out(&self, what: String) {
+        lock(&self.unread).insert(what);
     }
 
     /// All customers that have windows.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn customers(&self) -> io::Result<Vec<CustomerId>> {
+    pub fn all_customers(&self) -> io::Result<Vec<CustomerId>> {
         let mut customers = Vec::new();
         for entry in self.disk.list(&self.dir.windows())?.into_iter().filter(|entry| entry.is_dir) {
             customers.extend(match customer_in_dir_name(&entry.name) {
@@ -101,45 +178,18 @@ impl<'d> Stored<'d> {
         Ok(None)
     }
 
-    /// Adds up what is wanted. `tell` is told of files that could not be read; they are left out.
-    ///
-    /// # Errors
-    /// What the disk says of the directory.
-    pub fn report(&self, wanted: &Wanted, tell: &mut dyn FnMut(String)) -> io::Result<Report> {
-        let mut shelf = Shelf::new(self.disk, self.dir.customer(&wanted.customer));
-        let files = self.files(wanted, &mut shelf)?;
-        let mut report = Report::default();
-        let Some(size) = choose(&files, wanted) else { return Ok(report) };
-        if wanted.size.is_some() {
-            report.set_step(size);
+    fn files(&self, customer: &CustomerId) -> io::Result<Arc<Files>> {
+        let mut listed = lock(&self.listed);
+        if let Some((_, files)) = listed.as_ref().filter(|(of, _)| of == customer) {
+            return Ok(Arc::clone(files));
         }
-        // Windows of that size that exist, or of which at least a finer one does.
-        let range = wanted.range().starts(size);
-        let mut ids: Vec<WindowId> =
-            files.keys().map(|id| WindowId { size, start: id.start.floor(size) }).collect();
-        ids.dedup();
-        ids.sort_unstable();
-        ids.dedup();
-        let (customer, ledger) = (&wanted.customer, &self.ledger);
-        let mut reader = WindowReader { customer, ledger, files: &files, shelf, tell };
-        for id in ids.into_iter().filter(|id| range.contains(&id.start)) {
-            let mut counts = Counts::default();
-            reader.add(id, &mut counts);
-            if counts.windows > 0 {
-                report.add(id, counts.requests, counts.incomplete);
-                counts.paths.iter().for_each(|(key, count)| report.add_path(key, *count));
-                counts.agents.iter().for_each(|(key, count)| report.add_agent(key, *count));
-            }
+        let dir = self.dir.customer(customer);
+        let list = Shelf::new(self.disk, dir.clone()).list()?;
+        for pack in &list.damaged {
+            self.leave_out(format!("{}: {}", dir.join(pack_file_name(*pack)).display(), Damaged::PackIndex));
         }
-        Ok(report)
-    }
-
-    fn files(&self, wanted: &Wanted, shelf: &mut Shelf<'_>) -> io::Result<Files> {
-        let dir = self.dir.customer(&wanted.customer);
-        let list = shelf.list()?;
         let mut files = Files::new();
-        let is_wanted = |id: &WindowId| wanted.range().starts(id.size).contains(&id.start);
-        for id in list.windows.into_iter().filter(is_wanted) {
+        for id in list.windows {
             let written = match list.plain.contains(&id) {
                 // Retention may remove it meanwhile.
                 true => dir.join(window_file_name(id)).metadata().and_then(|data| data.modified()).ok(),
@@ -148,71 +198,163 @@ impl<'d> Stored<'d> {
             };
             files.extend(written.map(|written| (id, written)));
         }
+        let files = Arc::new(files);
+        *listed = Some((customer.clone(), Arc::clone(&files)));
         Ok(files)
+    }
+}
+
+impl WindowSource for StoredFiles<'_> {
+    fn visit(
+        &self,
+        question: &Question,
+        wanted: &Wanted,
+        meter: &mut Meter,
+        visit: Visit<'_>,
+    ) -> Result<(), QueryError> {
+        let Question { customer, size, range } = question;
+        let files = self.files(customer).map_err(|error| self.fail(error.to_string()))?;
+        // Windows of that size that exist, or of which at least a finer one does.
+        let end = WindowStart(range.end.0.next_multiple_of(size.minutes()));
+        let starts: BTreeSet<WindowStart> = WindowSize::ALL
+            .into_iter()
+            .filter(|finer| finer <= size)
+            .flat_map(|finer| {
+                files
+                    .range(WindowId { size: finer, start: range.start }..WindowId { size: finer, start: end })
+            })
+            .map(|(id, _)| id.start.floor(*size))
+            .collect();
+        let shelf = Shelf::new(self.disk, self.dir.customer(customer));
+        // What is summed is cut afterwards.
+        let whole = Wanted { by: wanted.by.map(|top| top.map(|_| usize::MAX)), ..*wanted };
+        let mut reader = WindowReader { of: self, customer, files: &files, wanted: whole, shelf };
+        for start in starts.range(range.clone()) {
+            let Some(window) = reader.window(WindowId { size: *size, start: *start }) else {
+                meter.check_time()?;
+                continue;
+            };
+            meter.charge(window.resident_bytes() as u64)?;
+            if visit(WindowView::of(&window, wanted))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StoredSource for StoredFiles<'_> {
+    fn kept(&self, customer: &CustomerId) -> Result<Kept, QueryError> {
+        let cutoffs = self.ledger.cutoffs();
+        Ok(Kept { since: WindowSize::ALL.map(|size| cutoffs.of(customer, size).unwrap_or_default()) })
+    }
+
+    fn bodies(&self) -> Result<&dyn BodySource, QueryError> {
+        self.dir
+            .read_secret(self.disk)
+            .map_err(|_| self.fail(format!("cannot read {}", self.dir.secret_file().display())))?;
+        Ok(self)
+    }
+
+    fn customers(&self) -> Result<Vec<KnownCustomer>, QueryError> {
+        let customers = self.all_customers().map_err(|error| self.fail(error.to_string()))?;
+        Ok(customers.into_iter().map(|id| KnownCustomer { id, counted: None }).collect())
+    }
+}
+
+impl BodySource for StoredFiles<'_> {
+    fn scan(
+        &self,
+        customer: &CustomerId,
+        minutes: &Range<WindowStart>,
+        meter: &mut Meter,
+        task: BodyTask<'_>,
+    ) -> Result<u64, QueryError> {
+        let deleted_through =
+            self.ledger.customers.get(customer).map_or(Seq::ZERO, |totals| totals.deleted_through);
+        let bodies = JournalBodies { disk: self.disk, dir: self.dir, deleted_through };
+        bodies.scan(customer, minutes, meter, task).map_err(|error| match error {
+            QueryError::Unreadable(why) => self.fail(why),
+            other => other,
+        })
+    }
+
+    fn visitor_key(&self) -> Subkey {
+        visitor_key(self.dir.secret())
     }
 }
 
 /// Reads windows, or their parts where those are newer.
 struct WindowReader<'a, 'd> {
+    of: &'a StoredFiles<'d>,
     customer: &'a CustomerId,
-    ledger: &'a Ledger,
     files: &'a Files,
+    wanted: Wanted,
     shelf: Shelf<'d>,
-    tell: &'a mut dyn FnMut(String),
 }
 
 impl WindowReader<'_, '_> {
-    /// Adds one window, from its own file or from the files of the finer ones within it.
-    fn add(&mut self, id: WindowId, counts: &mut Counts) {
+    /// One window, from its own file or from the files of the finer ones within it.
+    fn window(&mut self, id: WindowId) -> Option<Window> {
         let files = self.files;
         let own = files.get(&id);
-        let minutes = within(id, WindowSize::Minute);
-        let newest = files.range(minutes).map(|(_, written)| written).max();
+        let newest = files.range(within(id, WindowSize::Minute)).map(|(_, written)| written).max();
         if own.is_some() && newest <= own {
-            return self.read(id, counts);
+            return self.read(id);
         }
         let finer = match id.size {
-            WindowSize::Minute => return,
+            WindowSize::Minute => return None,
             WindowSize::Hour => WindowSize::Minute,
             WindowSize::Day => WindowSize::Hour,
         };
-        let mut parts = Counts::default();
-        let mut starts: Vec<WindowStart> = WindowSize::ALL
+        let starts: BTreeSet<WindowStart> = WindowSize::ALL
             .into_iter()
             .filter(|size| *size <= finer)
             .flat_map(|size| files.range(within(id, size)).map(|(id, _)| id.start.floor(finer)))
             .collect();
-        starts.sort_unstable();
-        starts.dedup();
+        let mut sum: Option<Window> = None;
         for start in starts {
-            self.add(WindowId { size: finer, start }, &mut parts);
-        }
-        if own.is_some() {
-            let mut whole = Counts::default();
-            self.read(id, &mut whole);
-            // Finer windows may be kept for a shorter time.
-            if whole.requests >= parts.requests {
-                parts = whole;
+            if let Some(part) = self.window(WindowId { size: finer, start }) {
+                let sum = sum.get_or_insert_with(|| Window::new(self.customer.clone(), id));
+                add(sum, &WindowView::of(&part, &self.wanted));
             }
         }
-        counts.merge(parts);
+        let whole = own.and_then(|_| self.read(id));
+        // Finer windows may be kept for a shorter time.
+        match (sum, whole) {
+            (Some(sum), Some(whole)) if sum.requests() > whole.requests() => Some(sum),
+            (sum, whole) => whole.or(sum),
+        }
     }
 
-    fn read(&mut self, id: WindowId, counts: &mut Counts) {
+    fn read(&mut self, id: WindowId) -> Option<Window> {
         let StoredWindow { path, content } = match self.shelf.read(id) {
-            Ok(Some(stored)) => stored,
-            Ok(None) => return,
-            Err(error) => return (self.tell)(error.to_string()),
+            Ok(stored) => stored?,
+            Err(error) => {
+                self.of.leave_out(error.to_string());
+                return None;
+            }
         };
-        match content
-            .as_ref()
-            .map_err(Damaged::clone)
-            .and_then(|bytes| file::decode(bytes, self.customer, id, &WANTED))
-        {
-            Ok(view) if !self.ledger.has_window(self.customer, id, view.applied_through) => {}
-            Ok(view) => counts.add(&view),
-            Err(damage) => (self.tell)(format!("{}: {damage}", path.display())),
+        let view = content.as_ref().map_err(Damaged::clone);
+        match view.and_then(|bytes| file::decode(bytes, self.customer, id, &self.wanted)) {
+            Ok(view) if !self.of.ledger.has_window(self.customer, id, view.applied_through) => None,
+            Ok(view) => {
+                let mut window = Window::new(self.customer.clone(), id);
+                add(&mut window, &view);
+                Some(window)
+            }
+            Err(damage) => {
+                self.of.leave_out(format!("{}: {damage}", path.display()));
+                None
+            }
         }
+    }
+}
+
+fn add(window: &mut Window, view: &WindowView<'_>) {
+    window.merge_view(view, &WindowLimits::NONE);
+    if view.incomplete {
+        window.mark_incomplete();
     }
 }
 
@@ -220,58 +362,4 @@ impl WindowReader<'_, '_> {
 fn within(id: WindowId, size: WindowSize) -> Range<WindowId> {
     let end = WindowStart(id.start.0 + id.size.minutes());
     WindowId { size, start: id.start }..WindowId { size, start: end }
-}
-
-/// The size of the report's windows; `None` where there are none.
-fn choose(files: &Files, wanted: &Wanted) -> Option<WindowSize> {
-    let sizes = wanted.sizes();
-    let span = |size: WindowSize| {
-        let mut starts = files.keys().map(|id| id.start.floor(size).0);
-        let first = starts.next()?;
-        let (low, high) = starts.fold((first, first), |(low, high), start| (low.min(start), high.max(start)));
-        Some(high - low)
-    };
-    let fitting = sizes
-        .iter()
-        .copied()
-        .find(|size| span(*size).is_some_and(|span| fits(span, *size)) && is_whole(files, *size));
-    (!files.is_empty()).then(|| fitting.or(sizes.last().copied())).flatten()
-}
-
-/// Whether what coarser windows hold is in windows of `size` or finer ones too: they may be kept for a shorter time.
-fn is_whole(files: &Files, size: WindowSize) -> bool {
-    let has_finer = |id: &WindowId| {
-        let mut finer = WindowSize::ALL.into_iter().filter(|finer| *finer <= size);
-        finer.any(|finer| files.range(within(*id, finer)).next().is_some())
-    };
-    files.keys().filter(|id| id.size > size).all(has_finer)
-}
-
-/// Counts being added up.
-#[derive(Default)]
-struct Counts {
-    windows: u64,
-    requests: u64,
-    incomplete: bool,
-    paths: BTreeMap<String, u64>,
-    agents: BTreeMap<String, u64>,
-}
-
-impl Counts {
-    fn add(&mut self, view: &WindowView<'_>) {
-        self.windows += 1;
-        self.requests += view.all.requests;
-        self.incomplete |= view.incomplete;
-        for (dimension, map) in [(PATH, &mut self.paths), (USER_AGENT, &mut self.agents)] {
-            view.by[dimension].iter().for_each(|row| super::add(map, &row.key, row.tally.requests));
-        }
-    }
-
-    fn merge(&mut self, other: Counts) {
-        self.windows += other.windows;
-        self.requests += other.requests;
-        self.incomplete |= other.incomplete;
-        other.paths.iter().for_each(|(key, count)| super::add(&mut self.paths, key, *count));
-        other.agents.iter().for_each(|(key, count)| super::add(&mut self.agents, key, *count));
-    }
 }

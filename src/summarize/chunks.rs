@@ -1,8 +1,9 @@
 //! An input in chunks of whole lines, for many threads to take from.
 //!
-//! A plain file is read by whoever counts: each thread takes the next stretch of [`CHUNK_BYTES`] and reads the lines that
-//! begin in it, and none waits for another. Anything else (a pipe, a compressed file) has one place to read from, and one
-//! thread at a time there. Either way every line is in one chunk, and chunks are numbered in the order of their lines.
+//! A plain file is read by the threads that count: each takes the next stretch of [`CHUNK_BYTES`] and reads the lines
+//! whose predecessor ends in it, and none waits for another. Anything else (a pipe, a compressed file) has one place to
+//! read from, and one thread at a time there. Either way every line is in one chunk, and chunks are numbered in the order
+//! of their lines.
 
 use std::fs::File;
 use std::io;
@@ -11,15 +12,19 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{Failure, lock, read_failure};
+use super::{SummaryFailure, lock, read_failure};
 use crate::input::{Input, Opened, read_more};
 
 /// Bytes of lines that a thread reads and counts at once: what was just read is still in the core's own cache.
 pub const CHUNK_BYTES: usize = 512 << 10;
-/// A line longer than this is no entry (its path and agent have limits), and must not make memory grow.
+/// A line longer than this is not an entry (its path and agent have limits), and must not make memory grow.
 pub(super) const MAX_LINE_BYTES: usize = 64 << 20;
-/// Read behind a stretch of a file at once: there the last line that begins in it ends, nearly always.
+/// Read behind a stretch of a file at once: there its last line ends, nearly always.
 const SPARE_BYTES: usize = 4 << 10;
+/// Where a stretch begins in memory. Processors of AMD copy at a fifth of their speed to an address that lies 1 to 31 bytes
+/// further in its page than the source in its own (measured: 2.6 and 13.5 GB/s). Stretches begin with a page of the
+/// file, and memory may begin 16 bytes behind the start of one, where allocators keep a header there.
+const ALIGNMENT: usize = 64;
 
 /// Memory for a chunk, used again and again.
 #[derive(Default)]
@@ -43,8 +48,8 @@ pub(super) struct Chunks<'i> {
 }
 
 enum Source {
-    File(Stretches),
-    Stream(Mutex<Stream>),
+    File(FileStretches),
+    Stream(Mutex<StreamInput>),
 }
 
 impl<'i> Chunks<'i> {
@@ -54,9 +59,9 @@ impl<'i> Chunks<'i> {
             // A file of one chunk is read already, and some that call themselves empty (in /proc) are not.
             Some((file, bytes)) if bytes > CHUNK_BYTES as u64 => {
                 let (taken, progress) = (AtomicU64::new(0), Arc::clone(progress));
-                Source::File(Stretches { file, bytes, taken, progress })
+                Source::File(FileStretches { file, bytes, taken, progress })
             }
-            _ => Source::Stream(Mutex::new(Stream::new(opened, start))),
+            _ => Source::Stream(Mutex::new(StreamInput::new(opened, start))),
         };
         Self { input, stopped: AtomicBool::new(false), source }
     }
@@ -65,7 +70,7 @@ impl<'i> Chunks<'i> {
     ///
     /// # Errors
     /// The input cannot be read, or has a line of more than [`MAX_LINE_BYTES`].
-    pub(super) fn next(&self, chunk: &mut Chunk) -> Result<Option<u64>, Failure> {
+    pub(super) fn next(&self, chunk: &mut Chunk) -> Result<Option<u64>, SummaryFailure> {
         if self.stopped.load(Ordering::Relaxed) {
             return Ok(None);
         }
@@ -82,7 +87,7 @@ impl<'i> Chunks<'i> {
 }
 
 /// A plain file, to be read anywhere.
-struct Stretches {
+struct FileStretches {
     file: Arc<File>,
     /// As many as it had when it was opened.
     bytes: u64,
@@ -91,8 +96,8 @@ struct Stretches {
     progress: Arc<AtomicU64>,
 }
 
-impl Stretches {
-    fn next(&self, input: &Input, chunk: &mut Chunk) -> Result<Option<u64>, Failure> {
+impl FileStretches {
+    fn next(&self, input: &Input, chunk: &mut Chunk) -> Result<Option<u64>, SummaryFailure> {
         loop {
             let number = self.taken.fetch_add(1, Ordering::Relaxed);
             let Some(begin) = number.checked_mul(CHUNK_BYTES as u64).filter(|begin| *begin < self.bytes)
@@ -104,49 +109,45 @@ impl Stretches {
                 // The first was counted when it was looked at.
                 self.progress.fetch_add(end - begin, Ordering::Relaxed);
             }
-            // Whether a line begins with the stretch, the byte before it says.
-            let from = begin.saturating_sub(1);
-            let within = (end - from) as usize;
-            let mut held = self.read(input, chunk, from, 0, within + SPARE_BYTES)?;
+            let within = (end - begin) as usize;
+            let mut held = Held::new(&mut chunk.bytes, begin);
+            self.read(input, &mut held, within + SPARE_BYTES)?;
             let start = match number {
                 0 => Some(0),
-                _ => memchr::memchr(b'\n', &chunk.bytes[..within - 1]).map(|line_end| line_end + 1),
+                _ => memchr::memchr(b'\n', &held.text()[..within]).map(|line_end| line_end + 1),
             };
             let Some(start) = start else { continue };
-            let mut searched = within - 1;
+            let mut searched = within;
             let stop = loop {
-                if let Some(rest) = memchr::memchr(b'\n', &chunk.bytes[searched..held]) {
+                if let Some(rest) = memchr::memchr(b'\n', &held.text()[searched..]) {
                     break searched + rest + 1;
                 }
-                if from + held as u64 == self.bytes {
-                    break held;
+                if begin + held.len as u64 == self.bytes {
+                    break held.len;
                 }
-                if held - within > MAX_LINE_BYTES {
-                    return Err(Failure::LongLine { input: input.name() });
+                if held.len - within > MAX_LINE_BYTES {
+                    return Err(SummaryFailure::LongLine { input: input.name() });
                 }
-                searched = held;
-                held = self.read(input, chunk, from, held, held * 2)?;
+                searched = held.len;
+                self.read(input, &mut held, 2 * searched)?;
             };
-            chunk.lines = start..stop;
+            chunk.lines = held.first + start..held.first + stop;
             return Ok(Some(number));
         }
     }
 
-    /// Reads on to `wanted` bytes from `from` on, of which `held` are there, or to the end; says how many there are then.
-    fn read(
-        &self,
-        input: &Input,
-        chunk: &mut Chunk,
-        from: u64,
-        held: usize,
-        wanted: usize,
-    ) -> Result<usize, Failure> {
-        let wanted = usize::try_from(self.bytes - from).map_or(wanted, |rest| wanted.min(rest));
-        if chunk.bytes.len() < wanted {
-            chunk.bytes.resize(wanted, 0);
+    /// Reads on until this many bytes are held, or to the end of the file.
+    fn read(&self, input: &Input, held: &mut Held<'_>, wanted: usize) -> Result<(), SummaryFailure> {
+        let wanted = usize::try_from(self.bytes - held.begin).map_or(wanted, |rest| wanted.min(rest));
+        let (from, to) = (held.first + held.len, held.first + wanted);
+        if held.bytes.len() < to {
+            held.bytes.resize(to, 0);
         }
-        match self.file.read_exact_at(&mut chunk.bytes[held..wanted], from + held as u64) {
-            Ok(()) => Ok(wanted),
+        match self.file.read_exact_at(&mut held.bytes[from..to], held.begin + held.len as u64) {
+            Ok(()) => {
+                held.len = wanted;
+                Ok(())
+            }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(read_failure(input, io::Error::new(error.kind(), "became shorter while it was read")))
             }
@@ -155,8 +156,32 @@ impl Stretches {
     }
 }
 
+/// The part of a file that was read into memory.
+struct Held<'c> {
+    bytes: &'c mut Vec<u8>,
+    /// Where in the memory the part begins.
+    first: usize,
+    /// Where in the file it begins.
+    begin: u64,
+    len: usize,
+}
+
+impl<'c> Held<'c> {
+    fn new(bytes: &'c mut Vec<u8>, begin: u64) -> Self {
+        if bytes.is_empty() {
+            bytes.resize(ALIGNMENT + CHUNK_BYTES + SPARE_BYTES, 0);
+        }
+        let first = bytes.as_ptr().align_offset(ALIGNMENT);
+        Self { bytes, first, begin, len: 0 }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.bytes[self.first..self.first + self.len]
+    }
+}
+
 /// An input that can only be read from its start to its end.
-struct Stream {
+struct StreamInput {
     reader: Opened,
     /// Read, and not yet in a chunk.
     rest: Vec<u8>,
@@ -165,12 +190,12 @@ struct Stream {
     taken: u64,
 }
 
-impl Stream {
+impl StreamInput {
     fn new(reader: Opened, start: Vec<u8>) -> Self {
         Self { reader, rest: start, ended: false, taken: 0 }
     }
 
-    fn next(&mut self, input: &Input, chunk: &mut Chunk) -> Result<Option<u64>, Failure> {
+    fn next(&mut self, input: &Input, chunk: &mut Chunk) -> Result<Option<u64>, SummaryFailure> {
         loop {
             if !self.ended && self.rest.len() < CHUNK_BYTES {
                 self.read(input, CHUNK_BYTES - self.rest.len())?;
@@ -190,14 +215,14 @@ impl Stream {
                 return Ok((lines > 0).then_some(self.taken - 1));
             }
             if self.rest.len() >= MAX_LINE_BYTES {
-                return Err(Failure::LongLine { input: input.name() });
+                return Err(SummaryFailure::LongLine { input: input.name() });
             }
             // A line longer than a chunk: on until it ends.
             self.read(input, self.rest.len())?;
         }
     }
 
-    fn read(&mut self, input: &Input, bytes: usize) -> Result<(), Failure> {
+    fn read(&mut self, input: &Input, bytes: usize) -> Result<(), SummaryFailure> {
         self.rest.reserve(bytes);
         let read = read_more(&mut self.reader, &mut self.rest, bytes);
         self.ended = read.map_err(|error| read_failure(input, error))? < bytes;
@@ -212,13 +237,13 @@ mod tests {
     use super::*;
 
     /// The lines of all chunks, which two threads' worth of memory takes turns to hold, in their order.
-    fn all(input: &Input, as_stream: bool) -> Result<Vec<Vec<u8>>, Failure> {
+    fn all(input: &Input, as_stream: bool) -> Result<Vec<Vec<u8>>, SummaryFailure> {
         let progress = Arc::new(AtomicU64::new(0));
         let mut opened = input.open(Arc::clone(&progress)).unwrap();
         let mut start = Vec::new();
         read_more(&mut opened, &mut start, CHUNK_BYTES).unwrap();
         let chunks = if as_stream {
-            let source = Source::Stream(Mutex::new(Stream::new(opened, start)));
+            let source = Source::Stream(Mutex::new(StreamInput::new(opened, start)));
             Chunks { input, stopped: AtomicBool::new(false), source }
         } else {
             Chunks::new(input, opened, start, &progress)
@@ -290,7 +315,7 @@ mod tests {
         let (file, input) = file_of(b"short\n");
         file.as_file().set_len(3 * MAX_LINE_BYTES as u64).unwrap();
         for as_stream in [false, true] {
-            assert!(matches!(all(&input, as_stream), Err(Failure::LongLine { .. })));
+            assert!(matches!(all(&input, as_stream), Err(SummaryFailure::LongLine { .. })));
         }
         let opened = input.open(Arc::default()).unwrap();
         let chunks = Chunks::new(&input, opened, Vec::new(), &Arc::default());

@@ -1,15 +1,15 @@
 //! Log files, counted by the reader that the server has.
 //!
-//! Input: an input that is neither a JSON array nor NDJSON of entries. Output: its entries counted, and its skipped lines. A plain
-//! file is counted by all threads, chunk by chunk, as long as no line says something about those behind it; else, and where there
-//! is one place to read from, by one thread in order. Never: another result because of that.
+//! Input: an input that is neither a JSON array nor NDJSON of entries. Output: its entries counted, and its skipped
+//! lines. A plain file is counted by all threads, chunk by chunk, as long as no line says something about those behind
+//! it; else, and where there is one place to read from, by one thread in order. Never: another result because of that.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, atomic::Ordering};
 
 use super::chunks::{CHUNK_BYTES, Chunk, Chunks};
-use super::{Counted, Failure, Options, lock};
+use super::{Counted, SummarizeOptions, SummaryFailure, lock};
 use crate::batch::{BatchError, Counter, Limits};
 use crate::entry::{Reader, ReaderOptions, SkipTally};
 use crate::input::{Input, Opened};
@@ -32,7 +32,7 @@ pub(super) fn is_log(start: &[u8], options: &ReaderOptions) -> bool {
 /// A log on its way into the counts.
 pub(super) struct LogInput<'l> {
     pub(super) input: &'l Input,
-    pub(super) options: &'l Options,
+    pub(super) options: &'l SummarizeOptions,
     pub(super) limits: &'l Limits,
     pub(super) progress: &'l Arc<AtomicU64>,
     pub(super) counted: &'l Mutex<Counted>,
@@ -47,8 +47,7 @@ struct LogPart {
 }
 
 impl LogInput<'_> {
-    /// Counts all of it.
-    pub(super) fn count(&self, opened: Opened, start: Vec<u8>) -> Result<(), Failure> {
+    pub(super) fn count(&self, opened: Opened, start: Vec<u8>) -> Result<(), SummaryFailure> {
         let is_plain = opened.plain_file().is_some_and(|(_, bytes)| bytes > CHUNK_BYTES as u64);
         let part = if is_plain && self.options.threads > 1 && !Reader::may_carry(&start) {
             let seen = self.progress.load(Ordering::Relaxed);
@@ -57,7 +56,7 @@ impl LogInput<'_> {
                 Some(part) => part,
                 None => {
                     self.progress.store(seen, Ordering::Relaxed);
-                    let again = self.input.open(Arc::default()).map_err(Failure::Read)?;
+                    let again = self.input.open(Arc::default()).map_err(SummaryFailure::Read)?;
                     self.in_order(&Chunks::new(self.input, again, Vec::new(), self.progress))?
                 }
             }
@@ -72,12 +71,12 @@ impl LogInput<'_> {
         Counter::new(self.limits, self.options.now_ms, CHUNK_BYTES).choosing(self.options.filter.as_ref())
     }
 
-    fn refused(&self, error: BatchError) -> Failure {
-        Failure::Array { input: self.input.name(), error }
+    fn refused(&self, error: BatchError) -> SummaryFailure {
+        SummaryFailure::Array { input: self.input.name(), error }
     }
 
     /// One thread, one reader, the chunks one after the other.
-    fn in_order(&self, chunks: &Chunks<'_>) -> Result<LogPart, Failure> {
+    fn in_order(&self, chunks: &Chunks<'_>) -> Result<LogPart, SummaryFailure> {
         let mut reader = Reader::new(self.options.reader.clone());
         let (mut part, mut counter, mut chunk) = (LogPart::default(), self.counter(), Chunk::default());
         loop {
@@ -99,8 +98,8 @@ impl LogInput<'_> {
     }
 
     /// All threads, each chunk by a reader of its own. `None` where a line says something about later ones.
-    fn by_all_threads(&self, chunks: &Chunks<'_>) -> Result<Option<LogPart>, Failure> {
-        let mut ends: Vec<Option<Result<Option<LogPart>, Failure>>> =
+    fn by_all_threads(&self, chunks: &Chunks<'_>) -> Result<Option<LogPart>, SummaryFailure> {
+        let mut ends: Vec<Option<Result<Option<LogPart>, SummaryFailure>>> =
             std::iter::repeat_with(|| None).take(self.options.threads).collect();
         rayon::scope(|scope| {
             for end in &mut ends {
@@ -117,7 +116,7 @@ impl LogInput<'_> {
         Ok(Some(all))
     }
 
-    fn some_chunks(&self, chunks: &Chunks<'_>) -> Result<Option<LogPart>, Failure> {
+    fn some_chunks(&self, chunks: &Chunks<'_>) -> Result<Option<LogPart>, SummaryFailure> {
         let fresh = Reader::new(self.options.reader.clone());
         let (mut reader, mut part) = (fresh.clone(), LogPart::default());
         let (mut counter, mut chunk) = (self.counter(), Chunk::default());

@@ -1,10 +1,10 @@
 //! Files of entries and access logs to windows in one go, without a server: what `log-analytics summarize` does.
 //!
-//! In come NDJSON, JSON arrays or log lines; out go [`Window`]s counted by the very code of the server ([`batch::summarize`]) with
-//! the limits that protect a server lifted. Each thread takes a chunk of [`CHUNK_BYTES`] of lines, counts it into a
-//! counter of its own, and takes the next; at the end the counters are added up. A JSON array cannot be cut before it is
-//! parsed and is held whole. Chunks may be done in any order, because counting is addition; the error told is that of
-//! the first bad line. Of log lines none is bad: what is no entry is skipped.
+//! In come NDJSON, JSON arrays or log lines; out go [`Window`]s counted by the very code of the server
+//! ([`batch::summarize`]) with the limits that protect a server lifted. Each thread takes a chunk of [`CHUNK_BYTES`] of
+//! lines, counts it into a counter of its own, and takes the next; at the end the counters are added up. A JSON array
+//! cannot be cut before it is parsed and is held whole. Chunks may be done in any order, because counting is addition;
+//! the error told is that of the first bad line. Log lines that are not entries are skipped.
 
 mod chunks;
 mod lines;
@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use chunks::{Chunk, Chunks, MAX_LINE_BYTES};
 use lines::LogInput;
+use rayon::prelude::*;
 
 pub use chunks::CHUNK_BYTES;
 
@@ -32,14 +33,14 @@ use crate::windows::window::Window;
 
 /// What to count, and on how many threads.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct SummarizeOptions {
     /// Whose windows they are called.
     pub customer: CustomerId,
     /// Their size.
     pub size: WindowSize,
     /// What paths count under; `None` where each counts under itself.
     pub path_rules: Option<Arc<PathRules>>,
-    /// Threads that count; 1 does everything on the caller's.
+    /// Threads that count.
     pub threads: usize,
     /// The clock, for what may not be in the future.
     pub now_ms: u64,
@@ -52,6 +53,8 @@ pub struct Options {
 /// All inputs, counted.
 #[derive(Debug)]
 pub struct Counted {
+    /// The threads that counted, for whatever is left to do.
+    pool: Arc<rayon::ThreadPool>,
     customer: CustomerId,
     size: WindowSize,
     /// Summaries that were too large to be kept apart, by start.
@@ -60,12 +63,12 @@ pub struct Counted {
     rest: Summary,
     /// How many summaries became windows.
     merged: u64,
-    /// Log lines that are no entries, by input.
+    /// Log lines that are not entries, by input.
     skipped: Vec<(String, SkipTally)>,
 }
 
 impl Counted {
-    /// Log lines that are no entries, by input.
+    /// Log lines that are not entries, by input.
     pub fn skipped(&self) -> &[(String, SkipTally)] {
         &self.skipped
     }
@@ -83,21 +86,30 @@ impl Counted {
 
     /// Gives the line of each window to `write`, by start: its file without `appliedThrough` and `checksum`, which only a
     /// server's journal gives a meaning.
-    ///
-    /// # Errors
-    /// What `write` says.
-    pub fn write_lines(mut self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    pub fn write_lines(mut self, write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         if self.windows.is_empty() {
             // The keys of a summary are sorted already.
-            for (start, counts) in batch::windows(&self.rest, self.size) {
-                let id = WindowId { size: self.size, start };
-                write(self.line(&WindowView::of_counts(id, &self.rest.keys, &counts)).as_bytes())?;
-            }
-            return Ok(());
+            let windows = batch::windows(&self.rest, self.size);
+            return self.write_each(&windows, write, |(start, counts)| {
+                let id = WindowId { size: self.size, start: *start };
+                self.line(&WindowView::of_counts(id, &self.rest.keys, counts))
+            });
         }
         self.merge_rest(Summary::default());
-        for window in self.windows.values() {
-            write(self.line(&WindowView::of(window, &Wanted::ALL)).as_bytes())?;
+        let windows: Vec<&Window> = self.windows.values().collect();
+        self.write_each(&windows, write, |window| self.line(&WindowView::of(window, &Wanted::ALL)))
+    }
+
+    /// Writes the lines of windows in their order. All threads make lines, a few for each thread before they are written.
+    fn write_each<W: Sync>(
+        &self,
+        windows: &[W],
+        mut write: impl FnMut(&[u8]) -> io::Result<()>,
+        line: impl Fn(&W) -> String + Sync,
+    ) -> io::Result<()> {
+        for few in windows.chunks(4 * self.pool.current_num_threads()) {
+            let lines: Vec<String> = self.pool.install(|| few.par_iter().map(&line).collect());
+            lines.iter().try_for_each(|line| write(line.as_bytes()))?;
         }
         Ok(())
     }
@@ -130,10 +142,10 @@ impl Counted {
 
 /// Why there is no result.
 #[derive(Debug)]
-pub enum Failure {
+pub enum SummaryFailure {
     /// An input cannot be read.
     Read(io::Error),
-    /// A line of an input is no entry.
+    /// A line is not an entry.
     Line {
         /// Which input.
         input: String,
@@ -156,7 +168,7 @@ pub enum Failure {
     },
 }
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for SummaryFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             // The item's line is that within a chunk.
@@ -171,34 +183,38 @@ impl std::fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for SummaryFailure {}
 
 /// Counts all inputs together. `progress` is raised by every stored byte read.
 ///
 /// # Errors
-/// See [`Failure`]; one bad item refuses everything, as it would a batch.
-pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>) -> Result<Counted, Failure> {
-    // One thread is the caller's own; then nothing is spread over the pool either, so that the figure is honest.
-    let alone = options.threads == 1;
+/// See [`SummaryFailure`]; one bad item refuses everything, as it would a batch.
+pub fn summarize(
+    inputs: &[Input],
+    options: &SummarizeOptions,
+    progress: &Arc<AtomicU64>,
+) -> Result<Counted, SummaryFailure> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .thread_name(|number| format!("summarize-{number}"))
         .build()
-        .map_err(|error| Failure::Read(io::Error::other(error)))?;
+        .map_err(|error| SummaryFailure::Read(io::Error::other(error)))?;
+    let pool = Arc::new(pool);
     let limits = Limits {
         max_entries: u32::MAX as usize,
         max_minutes: usize::MAX,
         path_rules: options.path_rules.clone(),
-        parallel_from_bytes: if alone { usize::MAX } else { Limits::default().parallel_from_bytes },
         keep_query: options.reader.keep_query,
         ..Limits::default()
     };
-    let Options { customer, size, .. } = options.clone();
+    let SummarizeOptions { customer, size, .. } = options.clone();
     let (windows, rest) = (BTreeMap::new(), Summary::default());
-    let counted = Mutex::new(Counted { customer, size, windows, rest, merged: 0, skipped: Vec::new() });
+    let counted =
+        Counted { pool: Arc::clone(&pool), customer, size, windows, rest, merged: 0, skipped: Vec::new() };
+    let counted = Mutex::new(counted);
     let mut counters: Vec<Counter> = Vec::new();
     for input in inputs {
-        let mut reader = input.open(Arc::clone(progress)).map_err(Failure::Read)?;
+        let mut reader = input.open(Arc::clone(progress)).map_err(SummaryFailure::Read)?;
         let mut start = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
         read_more(&mut reader, &mut start, CHUNK_BYTES).map_err(|error| read_failure(input, error))?;
         if lines::is_log(&start, &options.reader) {
@@ -209,39 +225,34 @@ pub fn summarize(inputs: &[Input], options: &Options, progress: &Arc<AtomicU64>)
         if start.trim_ascii_start().starts_with(b"[") {
             reader.read_to_end(&mut start).map_err(|error| read_failure(input, error))?;
             let done = pool.install(|| array(&start, &limits, options));
-            let error = |error| Failure::Array { input: input.name(), error };
+            let error = |error| SummaryFailure::Array { input: input.name(), error };
             lock(&counted).add(done.map_err(error)?);
             continue;
         }
         counters.resize_with(options.threads, || Counter::new(&limits, options.now_ms, CHUNK_BYTES));
         let chunks = Chunks::new(input, reader, start, progress);
         let lines = Lines { chunks, counted: &counted, limits: &limits, filter: options.filter.as_ref() };
-        let ends = if alone {
-            vec![lines.count(&mut counters[0])]
-        } else {
-            let mut ends: Vec<End> = counters.iter().map(|_| End::default()).collect();
-            pool.scope(|scope| {
-                for (counter, end) in counters.iter_mut().zip(&mut ends) {
-                    scope.spawn(|_| *end = lines.count(counter));
-                }
-            });
-            ends
-        };
+        let mut ends: Vec<End> = counters.iter().map(|_| End::default()).collect();
+        pool.scope(|scope| {
+            for (counter, end) in counters.iter_mut().zip(&mut ends) {
+                scope.spawn(|_| *end = lines.count(counter));
+            }
+        });
         first_failure(input, ends)?;
     }
     let mut counters = counters.into_iter();
     let mut counted = sync::into_inner(counted);
     if let Some(mut first) = counters.next() {
         for mut other in counters.filter_map(|counter| first.merge(counter)) {
-            counted.add(other.take());
+            counted.add(pool.install(|| other.take()));
         }
-        counted.add(first.take());
+        counted.add(pool.install(|| first.take()));
     }
     Ok(counted)
 }
 
 /// Counts a body that is one array.
-fn array(body: &[u8], limits: &Limits, options: &Options) -> Result<Summarized, BatchError> {
+fn array(body: &[u8], limits: &Limits, options: &SummarizeOptions) -> Result<Summarized, BatchError> {
     let Some(filter) = &options.filter else {
         return batch::summarize(body, Format::JsonArray, limits, options.now_ms);
     };
@@ -250,8 +261,8 @@ fn array(body: &[u8], limits: &Limits, options: &Options) -> Result<Summarized, 
     Ok(counter.take())
 }
 
-fn read_failure(input: &Input, error: io::Error) -> Failure {
-    Failure::Read(io::Error::new(error.kind(), format!("{}: {error}", input.name())))
+fn read_failure(input: &Input, error: io::Error) -> SummaryFailure {
+    SummaryFailure::Read(io::Error::new(error.kind(), format!("{}: {error}", input.name())))
 }
 
 /// The lines of one input, for all threads to take from.
@@ -271,7 +282,7 @@ struct End {
     /// The chunk it stopped at, and what is wrong with it.
     bad: Option<(u64, BatchError)>,
     /// The input could not be read on.
-    failure: Option<Failure>,
+    failure: Option<SummaryFailure>,
 }
 
 impl Lines<'_, '_> {
@@ -310,7 +321,7 @@ impl Lines<'_, '_> {
 }
 
 /// What came first of what went wrong. Every chunk before a bad one was taken earlier, and is counted by now.
-fn first_failure(input: &Input, ends: Vec<End>) -> Result<(), Failure> {
+fn first_failure(input: &Input, ends: Vec<End>) -> Result<(), SummaryFailure> {
     let (mut chunks, mut failure) = (Vec::new(), None);
     let mut first: Option<(u64, BatchError)> = None;
     for end in ends {
@@ -328,7 +339,7 @@ fn first_failure(input: &Input, ends: Vec<End>) -> Result<(), Failure> {
                 _ => 1,
             };
             let before: u64 = chunks.iter().filter(|(number, _)| *number < bad).map(|(_, lines)| lines).sum();
-            Err(Failure::Line { input: input.name(), line: before + line, error })
+            Err(SummaryFailure::Line { input: input.name(), line: before + line, error })
         }
         None => failure.map_or(Ok(()), Err),
     }

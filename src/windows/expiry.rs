@@ -21,12 +21,9 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// Window files that one round removes at most, so that a checkpoint is not held up for long: about a second of reading.
 const MAX_FILES: usize = 20_000;
 
-/// One cutoff that moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CutoffMove {
-    /// Whose windows.
     pub customer: CustomerId,
-    /// Of which size.
     pub size: WindowSize,
     /// The new cutoff.
     pub cutoff: WindowStart,
@@ -35,7 +32,6 @@ pub struct CutoffMove {
 /// What a round is to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExpiryPlan {
-    /// The cutoffs that move.
     pub moves: Vec<CutoffMove>,
     /// Customers with files before a cutoff that is durable already: a crash came before they were removed.
     pub leftovers: Vec<CustomerId>,
@@ -47,18 +43,15 @@ fn first_kept(days: u32, clock_ms: u64) -> WindowStart {
 }
 
 /// For how many days a customer's windows are kept, by size, finest first; 0 for ever.
-pub type RetainDays<'a> = &'a dyn Fn(&CustomerId) -> [u32; 3];
+pub type RetainDaysOf<'a> = &'a dyn Fn(&CustomerId) -> [u32; 3];
 
 /// Finds the cutoffs to move. A cutoff is moved only behind the
 /// last day that holds a file to remove, so that a clock that was wrong once does not exclude days to come.
-///
-/// # Errors
-/// What the disk says.
 pub fn plan(
     disk: &dyn Disk,
     dir: &DataDir,
     ledger: &Ledger,
-    retain_days: RetainDays<'_>,
+    retain_days: RetainDaysOf<'_>,
     clock_ms: u64,
 ) -> io::Result<ExpiryPlan> {
     let mut plan = ExpiryPlan::default();
@@ -97,9 +90,6 @@ pub fn plan(
 }
 
 /// What the windows between a customer's cutoff in the ledger and the new one hold. All of them must be written.
-///
-/// # Errors
-/// What the disk says.
 pub fn sum(disk: &dyn Disk, dir: &DataDir, ledger: &Ledger, moved: &CutoffMove) -> io::Result<Removed> {
     let CutoffMove { customer, size, cutoff } = moved;
     let totals = ledger.customers.get(customer).copied().unwrap_or_default();
@@ -129,9 +119,6 @@ pub fn sum(disk: &dyn Disk, dir: &DataDir, ledger: &Ledger, moved: &CutoffMove) 
 }
 
 /// Removes a customer's files before its cutoffs, which are durable. Returns how many.
-///
-/// # Errors
-/// What the disk says.
 pub fn remove(disk: &dyn Disk, dir: &DataDir, cutoffs: &Cutoffs, customer: &CustomerId) -> io::Result<u64> {
     let mut names = Vec::new();
     disk.names(&dir.customer(customer), &mut |name| {
@@ -146,9 +133,6 @@ pub fn remove(disk: &dyn Disk, dir: &DataDir, cutoffs: &Cutoffs, customer: &Cust
 
 /// Removes the packs of a deleted customer that hold nothing from after its deletion. Returns the windows in files of their own.
 /// No other thread may remove or pack meanwhile.
-///
-/// # Errors
-/// What the disk says.
 pub fn remove_deleted_packs(
     disk: &dyn Disk,
     dir: &DataDir,
@@ -159,11 +143,7 @@ pub fn remove_deleted_packs(
     let mut shelf = Shelf::new(disk, customer_dir.clone());
     let list = shelf.list()?;
     for pack in list.packs.iter().filter(|pack| !list.damaged.contains(pack)) {
-        let mut last = Seq::ZERO;
-        for start in shelf.starts(*pack)?.unwrap_or_default() {
-            last = last.max(shelf.packed_through(*pack, start)?);
-        }
-        if last <= through {
+        if shelf.last_packed(*pack)? <= through {
             let path = customer_dir.join(pack_file_name(*pack));
             disk.remove(&path).map_err(at(&path))?;
         }

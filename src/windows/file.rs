@@ -59,9 +59,6 @@ pub fn encode(customer: &CustomerId, view: &WindowView<'_>) -> Vec<u8> {
 }
 
 /// Reads what is wanted of a file that should be the window `id` of `customer`.
-///
-/// # Errors
-/// See [`Damaged`].
 pub fn decode<'a>(
     bytes: &'a [u8],
     customer: &CustomerId,

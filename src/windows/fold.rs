@@ -2,7 +2,7 @@
 //!
 //! Input: a table after an insight was merged whole. Output: the same table within its bounds, and by how much a key may be
 //! counted too low.
-//! Never: a loss of counts, or a choice that depends on anything but the table's counts: whoever merges the same records
+//! Never: a loss of counts, or a choice that depends on anything but the table's counts: merging the same records
 //! in the same order, now or at a replay, gets the same table.
 //!
 //! A table over its number of keys or its bytes is folded down to seven eighths of both, so that the next fold is some
@@ -52,12 +52,10 @@ impl WindowLimits {
     }
 }
 
-/// What was folded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Folded {
     /// Keys that lost their name.
     pub keys: u64,
-    /// Their requests.
     pub requests: u64,
     /// The most requests that one of them had.
     pub most: u64,

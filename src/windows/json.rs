@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 
 use super::view::{KeyView, WindowView};
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS};
-use crate::measures::{Cell, CellKind, MAX_BUCKET, MIN_BUCKET, Measures, Totals, percentile_seconds};
+use crate::measures::{CELL_COUNT, Cell, CellKind, Measures, Totals, percentile_cells, saturating_sum};
 use crate::model::{CustomerId, WindowStart};
 use crate::time;
 
@@ -138,15 +138,16 @@ pub fn push_measures(out: &mut String, opening: &str, measures: &Measures, form:
         field(out, "\"responseBytes\":");
         push_number(out, measures.response_bytes);
     }
-    let mut cells: Vec<(Cell, u64)> = measures.cells().collect();
-    let (statuses, durations) =
-        cells.split_at_mut(measures.cells().filter(|(cell, _)| !cell.is_duration()).count());
+    let mut cells: Vec<(Cell, u64)> = Vec::with_capacity(measures.cell_words());
+    cells.extend(measures.cells());
+    let statuses = cells.partition_point(|(cell, _)| !cell.is_duration());
+    let (statuses, durations) = cells.split_at_mut(statuses);
     if !statuses.is_empty() {
         field(out, "\"status\":");
         push_cells(out, statuses);
     }
     if form == Form::Answer {
-        let errors = [Cell::is_client_error, Cell::is_server_error].map(|of| measures.sum_of(of));
+        let errors = [Cell::is_client_error, Cell::is_server_error].map(|of| sum_of(statuses, of));
         for (name, count) in ["\"clientErrors\":", "\"serverErrors\":"].into_iter().zip(errors) {
             if count > 0 {
                 field(out, name);
@@ -170,12 +171,13 @@ fn push_duration(out: &mut String, measures: &Measures, durations: &mut [(Cell, 
     };
     if form == Form::Answer {
         field(out, "\"count\":");
-        push_number(out, measures.sum_of(Cell::is_duration));
+        push_number(out, sum_of(durations, Cell::is_duration));
         field(out, "\"sumSeconds\":");
         push_seconds(out, measures.duration_micros);
-        for percent in [50, 90, 95, 99] {
-            if let Some(seconds) = percentile_seconds(durations.iter().copied(), percent) {
-                field(out, &format!("\"p{percent}\":{seconds}"));
+        if let Some(cells) = percentile_cells(durations.iter().copied(), [50, 90, 95, 99]) {
+            for (name, cell) in ["\"p50\":", "\"p90\":", "\"p95\":", "\"p99\":"].into_iter().zip(cells) {
+                field(out, name);
+                out.push_str(&CELL_TEXTS[usize::from(cell.number())].seconds);
             }
         }
     }
@@ -196,44 +198,60 @@ fn push_duration(out: &mut String, measures: &Measures, durations: &mut [(Cell, 
     }
 }
 
+/// The counts of all cells of which `of` is true.
+fn sum_of(cells: &[(Cell, u64)], of: impl Fn(Cell) -> bool) -> u64 {
+    cells.iter().filter(|(cell, _)| of(*cell)).fold(0, |sum, (_, count)| saturating_sum(sum, *count))
+}
+
 /// Appends a map of cells by their numbers as text, which ascend by bytes: `-1` before `-10` before `0`.
 fn push_cells(out: &mut String, cells: &mut [(Cell, u64)]) {
-    cells.sort_unstable_by_key(|(cell, _)| text_place(*cell));
-    for (position, (cell, count)) in cells.iter().enumerate() {
-        out.push_str(if position == 0 { "{\"" } else { ",\"" });
-        match cell.kind() {
-            CellKind::Status(code) => push_number(out, u64::from(code)),
-            CellKind::ZeroDuration => unreachable!("the zero bucket has a field of its own"),
-            CellKind::Bucket(index) => {
-                if index < 0 {
-                    out.push('-');
-                }
-                push_number(out, u64::from(index.unsigned_abs()));
-            }
-        }
-        out.push_str("\":");
+    let texts = &*CELL_TEXTS;
+    let text = |cell: Cell| &texts[usize::from(cell.number())];
+    cells.sort_unstable_by_key(|(cell, _)| text(*cell).place);
+    let mut opening = '{';
+    for (cell, count) in cells.iter() {
+        out.push(opening);
+        out.push_str(&text(*cell).name);
         push_number(out, *count);
+        opening = ',';
     }
     out.push('}');
 }
 
-/// The place of a status among all statuses, or of a bucket among all buckets, in the order of their texts.
-fn text_place(cell: Cell) -> u16 {
-    static BUCKETS: LazyLock<Vec<u16>> = LazyLock::new(|| places(MIN_BUCKET..=MAX_BUCKET));
-    static STATUSES: LazyLock<Vec<u16>> = LazyLock::new(|| places(0..=999));
-    fn places(numbers: std::ops::RangeInclusive<i16>) -> Vec<u16> {
-        let mut texts: Vec<(String, usize)> = numbers.map(|number| number.to_string()).zip(0..).collect();
-        texts.sort_unstable();
-        let mut places = vec![0; texts.len()];
-        texts.iter().zip(0..).for_each(|((_, number), place)| places[*number] = place);
-        places
-    }
-    match cell.kind() {
-        CellKind::Status(code) => STATUSES[usize::from(code)],
-        CellKind::ZeroDuration => 0,
-        CellKind::Bucket(index) => BUCKETS[(index - MIN_BUCKET) as usize],
-    }
+/// How a cell is written: an answer about a day of minutes has a million of them.
+struct CellText {
+    /// Its number in quotes, with a colon behind it.
+    name: String,
+    /// Its place among all statuses and buckets, in the order of the numbers' texts.
+    place: u16,
+    /// The duration that it is read as.
+    seconds: String,
 }
+
+/// By the number of the cell.
+static CELL_TEXTS: LazyLock<Vec<CellText>> = LazyLock::new(|| {
+    let cells = (0..CELL_COUNT as u16).map(|number| Cell::from_number(number).expect("there are as many"));
+    let numbered = cells.map(|cell| {
+        let number = match cell.kind() {
+            CellKind::Status(code) => i32::from(code),
+            // It has a field of its own.
+            CellKind::ZeroDuration => 0,
+            CellKind::Bucket(index) => i32::from(index),
+        };
+        (number.to_string(), cell)
+    });
+    let numbered: Vec<(String, Cell)> = numbered.collect();
+    let mut sorted: Vec<&(String, Cell)> = numbered.iter().collect();
+    sorted.sort_unstable();
+    let mut places = [0; CELL_COUNT];
+    sorted.iter().zip(0..).for_each(|((_, cell), place)| places[usize::from(cell.number())] = place);
+    let texts = numbered.iter().zip(places).map(|((number, cell), place)| CellText {
+        name: format!("\"{number}\":"),
+        place,
+        seconds: cell.seconds().to_string(),
+    });
+    texts.collect()
+});
 
 /// Appends the map of a dimension, if a key has a count that is not zero. `name` opens it.
 fn push_counts(out: &mut String, name: &str, rows: &[KeyView<'_>], count: impl Fn(&KeyView<'_>) -> u64) {
@@ -256,8 +274,13 @@ fn push_counts(out: &mut String, name: &str, rows: &[KeyView<'_>], count: impl F
 /// Microseconds as seconds, exactly.
 pub fn push_seconds(out: &mut String, micros: u64) {
     push_number(out, micros / 1_000_000);
-    let places = format!(".{:06}", micros % 1_000_000);
-    out.push_str(places.trim_end_matches('0').trim_end_matches('.'));
+    let places = micros % 1_000_000;
+    if places == 0 {
+        return;
+    }
+    out.push('.');
+    [places / 10_000, places / 100 % 100, places % 100].into_iter().for_each(|pair| push_pair(out, pair));
+    out.truncate(out.trim_end_matches('0').len());
 }
 
 /// A JSON string; nearly all keys need no escapes.
@@ -272,20 +295,23 @@ pub fn push_quoted(text: &mut String, key: &str) {
     }
 }
 
-/// A whole number.
-pub fn push_number(text: &mut String, mut number: u64) {
-    if number < 10 {
+pub fn push_number(text: &mut String, number: u64) {
+    if number >= 100 {
+        push_number(text, number / 100);
+        push_pair(text, number % 100);
+    } else if number >= 10 {
+        push_pair(text, number);
+    } else {
         text.push(char::from(b'0' + number as u8));
-        return;
     }
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    while number > 0 {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-    digits[start..].iter().for_each(|digit| text.push(char::from(*digit)));
+}
+
+/// Appends two digits.
+fn push_pair(text: &mut String, pair: u64) {
+    /// From `00` to `99`.
+    static PAIRS: LazyLock<String> = LazyLock::new(|| (0..100).map(|pair| format!("{pair:02}")).collect());
+    let start = 2 * pair as usize;
+    text.push_str(&PAIRS[start..start + 2]);
 }
 
 #[cfg(test)]
@@ -342,12 +368,14 @@ mod tests {
 
     #[test]
     fn numbers_and_seconds_are_written_exactly() {
-        for number in [0, 9, 10, 1_234_567_890, u64::MAX] {
+        for number in [0, 9, 10, 99, 100, 101, 1_000, 1_234_567_890, u64::MAX] {
             let mut text = String::new();
             push_number(&mut text, number);
             assert_eq!(text, number.to_string());
         }
-        for (micros, seconds) in [(0, "0"), (1, "0.000001"), (1_290_000, "1.29"), (60_000_000, "60")] {
+        for (micros, seconds) in
+            [(0, "0"), (1, "0.000001"), (1_290_000, "1.29"), (60_000_000, "60"), (100_203_040, "100.20304")]
+        {
             let mut text = String::new();
             push_seconds(&mut text, micros);
             assert_eq!(text, seconds);

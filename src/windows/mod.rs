@@ -16,5 +16,6 @@ pub mod shelf;
 pub mod table;
 mod text;
 pub mod view;
+pub mod view_cache;
 pub mod window;
 pub mod worker;

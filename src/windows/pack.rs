@@ -41,7 +41,6 @@ struct FramePlace {
     line_bytes: usize,
 }
 
-/// One window of a pack.
 #[derive(Clone, Copy, Debug)]
 pub struct PackedWindow {
     /// When it begins.
@@ -69,9 +68,6 @@ impl PackWriter {
     }
 
     /// Adds the line of a window, which must begin later than the one before. Returns the bytes to append to the file now.
-    ///
-    /// # Errors
-    /// What the compressor says.
     pub fn push(&mut self, start: WindowStart, applied_through: Seq, line: &[u8]) -> io::Result<Vec<u8>> {
         let full = !self.lines.is_empty() && self.lines.len() + line.len() > FRAME_BYTES;
         let frame = if full { self.finish_frame()? } else { Vec::new() };
@@ -81,9 +77,6 @@ impl PackWriter {
     }
 
     /// The bytes that end the file.
-    ///
-    /// # Errors
-    /// What the compressor says.
     pub fn finish(mut self) -> io::Result<Vec<u8>> {
         let mut end = if self.lines.is_empty() { Vec::new() } else { self.finish_frame()? };
         let mut index = Vec::new();

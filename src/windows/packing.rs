@@ -21,7 +21,6 @@ use crate::model::{CustomerId, PackId, Seq, WindowId, WindowStart};
 pub enum PackError {
     /// What the disk says, naming the file.
     Io(io::Error),
-    /// This file is damaged.
     Damaged(String),
     /// There was no more time.
     Stopped,
@@ -35,21 +34,15 @@ impl From<io::Error> for PackError {
     }
 }
 
-/// A day that is packed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PackedDay {
-    /// Whose.
     pub customer: CustomerId,
-    /// Which.
     pub pack: PackId,
     /// The windows that have a file of their own besides, with the last record that the pack has of each.
     pub plain: Vec<(WindowStart, Seq)>,
 }
 
 /// The days before `end` of which a customer's directory holds windows in files of their own.
-///
-/// # Errors
-/// What the disk says.
 pub fn unpacked_days(
     disk: &dyn Disk,
     dir: &DataDir,
@@ -98,9 +91,6 @@ impl<'a> DayToPack<'a> {
     }
 
     /// Packs it, unless it is busy. `None` where it is, or no window of it has a file of its own.
-    ///
-    /// # Errors
-    /// See [`PackError`].
     pub fn pack(mut self) -> Result<Option<PackedDay>, PackError> {
         let plain = self.plain()?;
         let Some(customer) = self.owner(&plain)? else { return Ok(None) };

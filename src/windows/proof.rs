@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
+use super::file::decode_any;
 use super::scan::{OnShelf, visit_shelves};
 use super::shelf::StoredWindow;
-use super::window::Window;
+use super::view::Wanted;
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, customer_dir_name, customer_in_dir_name};
 use crate::journal::ledger::Ledger;
@@ -20,7 +21,6 @@ use crate::model::{CustomerId, WindowId, WindowSize};
 /// A window file that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DamagedWindow {
-    /// The file.
     pub path: PathBuf,
     /// Whose window it is, by the names of file and directory.
     pub window: Option<(CustomerId, WindowId)>,
@@ -66,9 +66,6 @@ impl WindowSums {
 }
 
 /// Sums the files of all windows that exist, by the ledger's cutoffs and deletions.
-///
-/// # Errors
-/// What the disk says.
 pub fn sum_windows(disk: &dyn Disk, dir: &DataDir, ledger: &Ledger) -> io::Result<WindowSums> {
     let mut sums = WindowSums::default();
     visit_shelves::<io::Error>(disk, dir, |found| {
@@ -80,10 +77,16 @@ pub fn sum_windows(disk: &dyn Disk, dir: &DataDir, ledger: &Ledger) -> io::Resul
             }
             OnShelf::Other(_) => return Ok(()),
         };
-        match content.and_then(|bytes| Window::decode_any(&bytes)) {
-            Ok(window) if window.id() == id && customer_dir_name(window.customer()) == customer_name => {
-                if ledger.has_window(window.customer(), id, window.applied_through()) {
-                    sums.add(window.customer(), id.size, window.requests(), window.is_incomplete());
+        let totals = content.and_then(|bytes| {
+            let (customer, view) = decode_any(&bytes, &Wanted::TOTALS)?;
+            Ok((customer, view.id, view.all.requests, view.applied_through, view.incomplete))
+        });
+        match totals {
+            Ok((customer, found, requests, through, incomplete))
+                if found == id && customer_dir_name(&customer) == customer_name =>
+            {
+                if ledger.has_window(&customer, id, through) {
+                    sums.add(&customer, id.size, requests, incomplete);
                 }
             }
             _ => {

@@ -1,8 +1,8 @@
 //! Counting a lost window again from the journal.
 //!
 //! Input: whose window, and up to which record. Output: the window with all that the journal still holds of it after the
-//! customer's last deletion, marked incomplete where that is not everything. Never: writes a file. Reads every retained record once: damage is rare, and
-//! exactness is worth the wait.
+//! customer's last deletion, marked incomplete where that is not everything. Never: writes a file. Reads every retained
+//! record once: damage is rare, and exactness is worth the wait.
 
 use std::io;
 
@@ -20,9 +20,7 @@ use crate::time;
 /// A window to count again.
 #[derive(Debug)]
 pub struct LostWindow<'a> {
-    /// Whose window it is.
     pub customer: &'a CustomerId,
-    /// Which.
     pub id: WindowId,
     /// The last record to count.
     pub through: Seq,

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::model::{CustomerId, WindowId};
 
 /// The partition of a window: spreads one hot minute of many customers, and the minutes of one customer, over all
-/// workers. May change between runs: windows find their files whoever owns them.
+/// workers. May change between runs: a window's file does not depend on its owner.
 pub fn partition(customer: &CustomerId, window: WindowId, partitions: usize) -> usize {
     let mut hasher = Xxh3Default::new();
     hasher.write(customer.as_str().as_bytes());

@@ -76,7 +76,6 @@ pub(super) fn full(paths: &[(&str, u32, u32, u16)]) -> (Keys, Counts) {
     (keys, counts)
 }
 
-/// A window of one insight.
 pub(super) fn window(insight: &(Keys, Counts), limits: &WindowLimits) -> Window {
     let mut window = Window::new(customer(), minute());
     window.merge(Seq(4), &insight.0, &insight.1, limits);

@@ -1,7 +1,7 @@
 //! Stored windows of one customer, wherever they lie: in files of their own, or in the packs of their days.
 //!
-//! Input: the customer's directory. Output: which windows there are, and their bytes. Never: changes a file, or takes the older of
-//! two copies.
+//! Input: the customer's directory. Output: which windows there are, and their bytes. Never: changes a file, or takes the
+//! older of two copies.
 //!
 //! A packed window may have a file of its own besides: until its worker removes that, and again after a late entry. The copy
 //! with the higher `appliedThrough` counts. A file of its own is removed only after the pack that replaces it is durable, so a
@@ -14,17 +14,24 @@ use std::path::PathBuf;
 use super::file::{Damaged, decode_any};
 use super::pack::Pack;
 use super::view::Wanted;
-use crate::base::disk::{self, Disk, FileIdentity};
+use crate::base::disk::{self, Disk, FileIdentity, FileStamp};
 use crate::data_dir::{at, pack_file_name, pack_in_file_name, window_file_name, window_in_file_name};
 use crate::model::{PackId, Seq, WindowId, WindowStart};
 
-/// A window as it is stored.
 #[derive(Debug)]
 pub struct StoredWindow {
     /// The file that holds it.
     pub path: PathBuf,
     /// Its canonical form, as far as the file can be read at all.
     pub content: Result<Vec<u8>, Damaged>,
+}
+
+/// Where a window is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredPlace {
+    Nowhere,
+    /// A file of its own or the pack of its day, if it has one; its content may not be told by a stamp.
+    File(Option<FileStamp>),
 }
 
 /// What a customer's directory holds.
@@ -65,9 +72,6 @@ impl<'a> Shelf<'a> {
     }
 
     /// Everything in the directory.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn list(&mut self) -> io::Result<ShelfList> {
         let mut list = ShelfList::default();
         self.disk
@@ -92,9 +96,6 @@ impl<'a> Shelf<'a> {
     }
 
     /// The windows of a packed day, by start; `None` where its index is damaged.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn starts(&mut self, id: PackId) -> io::Result<Option<Vec<WindowStart>>> {
         let open = self.open(id)?;
         let is_damaged = open.identity.is_some() && open.pack.is_none();
@@ -120,10 +121,25 @@ impl<'a> Shelf<'a> {
         Ok(Some(newer.filter(|packed| packed.content.is_ok()).unwrap_or(plain)))
     }
 
-    /// The file of a window's own; `None` where it has none.
+    /// Which file a window is read from now.
     ///
-    /// # Errors
-    /// As [`Shelf::read`].
+    /// One of its own comes first: a pack has more than that only after a power cut, and [`Shelf::read`] sees to it. What that
+    /// gave for a stamp holds as long as the stamp does, because nothing is packed but what such a file has.
+    pub fn place(&self, id: WindowId) -> io::Result<StoredPlace> {
+        let names = [Some(window_file_name(id)), PackId::of(id).map(pack_file_name)];
+        for name in names.into_iter().flatten() {
+            let path = self.customer_dir.join(name);
+            match self.disk.stamp(&path) {
+                Ok(stamp) => return Ok(StoredPlace::File(stamp)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if disk::is_unreadable(&error) => return Ok(StoredPlace::File(None)),
+                Err(error) => return Err(at(&path)(error)),
+            }
+        }
+        Ok(StoredPlace::Nowhere)
+    }
+
+    /// The file of a window's own; `None` where it has none.
     pub fn read_plain(&self, id: WindowId) -> io::Result<Option<StoredWindow>> {
         let path = self.customer_dir.join(window_file_name(id));
         let content = match self.disk.read(&path) {
@@ -136,9 +152,6 @@ impl<'a> Shelf<'a> {
     }
 
     /// The copy of a window in the pack of its day; `None` where that has none.
-    ///
-    /// # Errors
-    /// As [`Shelf::read`].
     pub fn read_packed(&mut self, id: PackId, start: WindowStart) -> io::Result<Option<StoredWindow>> {
         let path = self.customer_dir.join(pack_file_name(id));
         let open = self.open(id)?;
@@ -154,22 +167,21 @@ impl<'a> Shelf<'a> {
     }
 
     /// The last record in the packed copy of a window; zero where there is none.
-    ///
-    /// # Errors
-    /// What the disk says.
     pub fn packed_through(&mut self, id: PackId, start: WindowStart) -> io::Result<Seq> {
         let window = self.open(id)?.pack.as_ref().and_then(|pack| pack.find(start));
         Ok(window.map_or(Seq::ZERO, |window| window.applied_through))
     }
 
+    /// The last record in a packed day, by its index; zero where there is none, or the index is damaged.
+    pub fn last_packed(&mut self, id: PackId) -> io::Result<Seq> {
+        let windows = self.open(id)?.pack.as_ref().map_or(&[][..], Pack::windows);
+        Ok(windows.iter().map(|window| window.applied_through).max().unwrap_or(Seq::ZERO))
+    }
+
     /// The pack of a day as it is now.
     fn open(&mut self, id: PackId) -> io::Result<&mut OpenPack> {
         let path = self.customer_dir.join(pack_file_name(id));
-        let identity = match self.disk.identity(&path) {
-            Ok(identity) => Some(identity),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(at(&path)(error)),
-        };
+        let identity = disk::if_exists(self.disk.identity(&path)).map_err(at(&path))?;
         // A pack is never written over, only replaced.
         if self.open.as_ref().is_none_or(|open| open.id != id || open.identity != identity) {
             let pack = match identity {

@@ -22,9 +22,7 @@ pub const CELL_WEIGHT: usize = 8;
 /// What is counted of a key, besides its measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// All requests.
     pub requests: u64,
-    /// Those of robots.
     pub robots: u64,
 }
 
@@ -71,11 +69,8 @@ impl Row {
 /// One key of a table.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TableRow<'a> {
-    /// The key.
     pub key: &'a str,
-    /// Its counts.
     pub tally: Tally,
-    /// What was measured of it.
     pub measures: Option<&'a Measures>,
 }
 
@@ -230,7 +225,6 @@ impl CountTable {
         *self = kept;
     }
 
-    /// The row at this place.
     pub fn row(&self, place: usize) -> TableRow<'_> {
         let row = &self.rows[place];
         let measures = self.measures.get(place).filter(|measures| !measures.is_empty());
@@ -251,11 +245,6 @@ impl CountTable {
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.rows.len()
-    }
-
-    /// Whether there are no keys.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
     }
 
     /// What the bound on its size counts: the text of the keys, and 8 bytes for each cell of their measures.

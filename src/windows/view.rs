@@ -14,7 +14,7 @@ use crate::measures::{Measures, Totals, Visitors};
 use crate::model::{Counts, Keys, Seq, WindowId};
 
 /// How much of a window is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Wanted {
     /// For each dimension how many of its largest keys, the rest in [`OTHER`]; `None` leaves it out.
     pub by: [Option<usize>; DIMENSION_COUNT],
@@ -32,11 +32,8 @@ impl Wanted {
 /// A window's counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowView<'a> {
-    /// Which window it is.
     pub id: WindowId,
-    /// All requests.
     pub all: Totals,
-    /// Those of robots.
     pub robots: Totals,
     /// Who the others came from.
     pub visitors: Visitors,
@@ -55,7 +52,6 @@ pub struct WindowView<'a> {
 pub struct KeyView<'a> {
     /// The key; [`OTHER`] for what has no name.
     pub key: Cow<'a, str>,
-    /// Its requests.
     pub tally: Tally,
     /// What was measured of them, if anything was and it is wanted.
     pub measures: Option<Cow<'a, Measures>>,
@@ -65,6 +61,18 @@ impl<'a> KeyView<'a> {
     fn of(row: TableRow<'a>, measures: bool) -> Self {
         let measures = row.measures.filter(|_| measures).map(Cow::Borrowed);
         KeyView { key: row.key.into(), tally: row.tally, measures }
+    }
+
+    /// The same, which borrows nothing.
+    fn into_owned(self) -> KeyView<'static> {
+        let measures = self.measures.map(|measures| Cow::Owned(measures.into_owned()));
+        KeyView { key: Cow::Owned(self.key.into_owned()), tally: self.tally, measures }
+    }
+
+    /// The same, which borrows all it can.
+    fn borrowed(&self) -> KeyView<'_> {
+        let measures = self.measures.as_deref().map(Cow::Borrowed);
+        KeyView { key: Cow::Borrowed(&self.key), tally: self.tally, measures }
     }
 
     fn merge_measures(&mut self, measures: &Measures) {
@@ -132,6 +140,45 @@ impl<'a> WindowView<'a> {
             by,
             ..Self::empty(id)
         }
+    }
+
+    /// The same, which borrows nothing.
+    pub fn into_owned(self) -> WindowView<'static> {
+        let by = self.by.map(|rows| rows.into_iter().map(KeyView::into_owned).collect());
+        WindowView {
+            id: self.id,
+            all: self.all,
+            robots: self.robots,
+            visitors: self.visitors,
+            by,
+            folded: self.folded,
+            incomplete: self.incomplete,
+            applied_through: self.applied_through,
+        }
+    }
+
+    /// The same, which borrows its keys and their measures.
+    pub fn borrowed(&self) -> WindowView<'_> {
+        WindowView {
+            id: self.id,
+            all: self.all.clone(),
+            robots: self.robots.clone(),
+            visitors: self.visitors.clone(),
+            by: self.by.each_ref().map(|rows| rows.iter().map(KeyView::borrowed).collect()),
+            folded: self.folded,
+            incomplete: self.incomplete,
+            applied_through: self.applied_through,
+        }
+    }
+
+    /// The memory behind it, where it borrows nothing.
+    pub fn heap_bytes(&self) -> usize {
+        let measures = |measures: &Measures| size_of::<Measures>() + measures.bytes();
+        let row = |row: &KeyView<'_>| {
+            size_of::<KeyView<'_>>() + row.key.len() + row.measures.as_deref().map_or(0, measures)
+        };
+        let rows: usize = self.by.iter().flatten().map(row).sum();
+        rows + self.all.measures.bytes() + self.robots.measures.bytes() + self.visitors.bytes()
     }
 
     /// Takes the counts of a dimension, in any order, and keeps the largest.
@@ -238,6 +285,7 @@ mod tests {
             for wanted in wanted() {
                 let view = file::decode(&file, &customer(), minute(), &wanted).unwrap();
                 assert_eq!(view, WindowView::of(window, &wanted), "{wanted:?}");
+                assert_eq!(view.clone().into_owned().borrowed(), view);
                 assert_eq!(view.all, *window.all());
             }
         }

@@ -43,22 +43,18 @@ impl Window {
         }
     }
 
-    /// Whose it is.
     pub fn customer(&self) -> &CustomerId {
         &self.customer
     }
 
-    /// Which it is.
     pub fn id(&self) -> WindowId {
         self.id
     }
 
-    /// All entries.
     pub fn all(&self) -> &Totals {
         &self.all
     }
 
-    /// Those of robots.
     pub fn robots(&self) -> &Totals {
         &self.robots
     }
@@ -169,9 +165,6 @@ impl Window {
     }
 
     /// Reads a file that should be the window `id` of `customer`.
-    ///
-    /// # Errors
-    /// See [`Damaged`].
     pub fn decode(bytes: &[u8], customer: &CustomerId, id: WindowId) -> Result<Window, Damaged> {
         let view = file::decode(bytes, customer, id, &Wanted::ALL)?;
         Ok(Self::from_view(customer.clone(), view))

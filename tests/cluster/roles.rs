@@ -29,7 +29,17 @@ const ROLES: [(&str, &[&str]); 4] = [
             "kafka_timeout=2s",
         ],
     ),
-    ("query", &["--listen", "127.0.0.1:0", "--clickhouse", "http://127.0.0.1:1"]),
+    (
+        "query",
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--clickhouse",
+            "http://127.0.0.1:1",
+            "--s3",
+            "http://127.0.0.1:1/bucket",
+        ],
+    ),
     (
         "reconcile",
         &[
@@ -112,15 +122,16 @@ fn bad_settings_and_their_files_are_wrong_usage_of_every_role() {
     let mut seen = 0;
     for (role, flags) in ROLES {
         let has = |flag: &str| flags.contains(&flag);
-        let counts = ["ingest", "summarize-worker"].contains(&role);
+        let has_secret = role != "reconcile";
         for (flag, value, says, applies) in [
             ("--gateway-token-file", none, "No such file", has("--listen")),
             ("--gateway-token-file", empty, "no token in it", has("--listen")),
             ("--operator-token-file", none, "No such file", has("--listen")),
             ("--max-connections", "0", "between 1 and 65536", has("--listen")),
             ("--s3-credentials-file", none, "No such file", has("--s3")),
-            ("--secret-file", none, "No such file", counts),
-            ("--secret-file", empty, "exactly 16 bytes", counts),
+            ("--secret-file", none, "No such file", has_secret),
+            ("--secret-file", empty, "exactly 16 bytes", has_secret),
+            ("--customers", none, "No such file", ["ingest", "query"].contains(&role)),
             ("--kafka-options-file", none, "No such file", has("--kafka")),
             ("--clickhouse-credentials-file", none, "No such file", has("--clickhouse")),
             ("--worker-id", "", "a value is required", role == "summarize-worker"),
@@ -137,5 +148,5 @@ fn bad_settings_and_their_files_are_wrong_usage_of_every_role() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 3 * 4 + 3 + 2 * 2 + 3 + 2 + 1 + 3);
+    assert_eq!(seen, 3 * 4 + 4 + 3 * 2 + 3 + 2 + 1 + 3 + 2);
 }

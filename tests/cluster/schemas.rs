@@ -68,7 +68,7 @@ fn what_is_written_is_what_the_examples_say() {
             (event.batch_id.as_str(), event.raw_key().as_str()),
             (keys["batch-ingested"].as_str().unwrap(), keys["raw"].as_str().unwrap())
         );
-        assert_eq!(names::summary_key(&event.customer, &event.batch_id), keys["summary"].as_str().unwrap());
+        assert_eq!(event.summary_key(), keys["summary"].as_str().unwrap());
         let stem = event.raw_key().strip_prefix(names::RAW).unwrap().to_owned();
         assert_eq!(names::batch_in_stem(&stem).as_ref(), Some(&event.batch_id));
 
@@ -76,7 +76,7 @@ fn what_is_written_is_what_the_examples_say() {
         let from_metadata =
             BatchEvent::from_metadata(event.batch_id.clone(), |name| metadata[name].as_str()).unwrap();
         assert_eq!(from_metadata, (event.clone(), MadeBy::Client));
-        for (name, value) in event.metadata(MadeBy::Client) {
+        for (name, value) in event.metadata(MadeBy::Client, None) {
             assert!(metadata.get(name).is_none_or(|known| *known == value), "{name}: {value}");
         }
 

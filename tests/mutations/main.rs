@@ -14,10 +14,16 @@
 //! test notices is a missing test.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the unexpected")]
+#![allow(unreachable_pub, reason = "helpers are shared by several test binaries")]
+
+#[path = "../support/test_names.rs"]
+mod test_names;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use test_names::tests_below;
 
 const LIST: &str = include_str!("list.txt");
 
@@ -78,26 +84,6 @@ fn every_mutation_can_still_be_made() {
         let text = fs::read_to_string(root().join(&mutation.file)).unwrap();
         assert_ne!(mutation.apply(&text), text, "{} changes nothing", mutation.name);
         assert!(!mutation.breaks.is_empty() && !mutation.tests.is_empty());
-    }
-}
-
-/// The tests below a folder as the test runner names them: modules by their files, then the function.
-fn tests_below(dir: &Path, module: &str, found: &mut Vec<String>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let stem = path.file_stem().unwrap().to_str().unwrap();
-        let inner = match stem {
-            "mod" | "main" | "lib" => module.to_owned(),
-            _ => format!("{module}{stem}::"),
-        };
-        if path.is_dir() {
-            tests_below(&path, &inner, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let after = text.split("#[test]").skip(1);
-            let name = |text: &str| text.split_once("fn ").unwrap().1.split('(').next().unwrap().to_owned();
-            found.extend(after.map(|text| format!("{inner}{}", name(text))));
-        }
     }
 }
 

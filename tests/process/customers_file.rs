@@ -44,6 +44,14 @@ fn a_customers_paths_are_counted_by_its_own_rules() {
     let chosen = client.get(&target, &[("x-customer-id", "acme")]).unwrap().json();
     let acme = json!({"GET /a/7": 1, "GET /users/{user}": 1});
     assert_eq!(chosen["windows"][0]["requestsByPath"], acme);
+    // A template chooses the entries that count under it.
+    let key = "from=2025-12-28T00:00:00Z&to=2025-12-29T00:00:00Z&where=key=GET%20/users/%7Buser%7D";
+    let mut get = |target: &str| client.get(target, &[("x-customer-id", "acme")]).unwrap();
+    assert_eq!(get(&format!("/entries?{key}")).json()["path"], "/users/7");
+    let windows = get(&format!("/aggregates?{key}&window=day")).json();
+    assert_eq!(windows["windows"][0]["requestsByPath"], json!({"GET /users/{user}": 1}));
+    let top = get(&format!("/aggregates/top?{key}&dimension=path")).json();
+    assert_eq!((&top["top"][0]["key"], &top["requests"]), (&json!("GET /users/{user}"), &json!(1)));
     // A changed rule holds for new batches only.
     fs::write(dir.path().join("customers.json"), "{}").unwrap();
     server.signal(Signal::HUP);
@@ -85,6 +93,21 @@ fn a_customer_over_its_rate_gets_429_and_others_do_not() {
         assert_eq!(client.post("other", &format!("{entries}"), &body("/", 100)).unwrap().status, 202);
     }
     assert_eq!(server.metric("log_analytics_ingestion_rejects_total{reason=\"over_rate\"}"), 2.0);
+    // Only what was answered 202 is counted, and the bodies say the same.
+    for condition in ["", "&where=method=GET"] {
+        let target =
+            format!("/aggregates?from=2025-12-28T00:00:00Z&to=2025-12-29T00:00:00Z&window=day{condition}");
+        let counted = client.get(&target, &[("x-customer-id", "acme")]).unwrap().json();
+        assert_eq!(counted["windows"][0]["requests"], 59, "{counted}");
+    }
+    // Rates are kept in memory alone: a new process begins with full buckets.
+    server.kill();
+    assert_verified(dir.path());
+    let server = start(dir.path(), &json!({"customers": {"acme": {"entriesPerSecond": 1}}}));
+    let mut client = server.client();
+    assert_eq!(client.post("acme", "b", &body("/", 50)).unwrap().status, 409);
+    assert_eq!(client.post("acme", "d", &body("/", 50)).unwrap().status, 202);
+    assert_eq!(client.post("acme", "c", &body("/", 1)).unwrap().status, 429);
     // Without the rate it may send at once.
     fs::write(dir.path().join("customers.json"), "{}").unwrap();
     server.signal(Signal::HUP);
@@ -117,14 +140,20 @@ fn summarize_counts_by_the_rules_of_the_customer() {
     fs::write(&customers, r#"{"customers":{"acme":{"pathRules":["ids"]}}}"#).unwrap();
     fs::write(&entries, body("/users/7", 3)).unwrap();
     for (customer, path) in [("acme", "GET /users/{id}"), ("other", "GET /users/7")] {
-        let output = program()
-            .arg("summarize")
-            .args([&entries, Path::new("--customers"), &customers])
-            .args(["--customer", customer])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let window: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(window["requestsByPath"], json!({path: 3}));
+        let summarized = |condition: &str| {
+            let output = program()
+                .arg("summarize")
+                .args([&entries, Path::new("--customers"), &customers])
+                .args(["--customer", customer, "--where", condition])
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        for condition in ["method=GET", &format!("key={path}")] {
+            let window: Value = serde_json::from_slice(&summarized(condition)).unwrap();
+            assert_eq!(window["requestsByPath"], json!({path: 3}));
+        }
+        assert!(summarized(&format!("key!={path}")).is_empty());
     }
 }

@@ -29,9 +29,11 @@ fn delete(server: &Server, id: &str) -> u16 {
     server.client().send("DELETE", &format!("/customers/{id}"), &[], None).unwrap().status
 }
 
-/// The paths that a query of the customer's day shows.
+/// The paths that a query of the customer's day shows; one that reads the bodies shows the same.
 fn paths(server: &Server, customer: &str) -> BTreeSet<String> {
-    let answer = server.client().get(RANGE, &[("x-customer-id", customer)]).unwrap().json();
+    let ask = |target: &str| server.client().get(target, &[("x-customer-id", customer)]).unwrap().json();
+    let answer = ask(RANGE);
+    assert_eq!(ask(&format!("{RANGE}&where=method=GET"))["windows"], answer["windows"]);
     let windows = answer["windows"].as_array().unwrap().iter();
     let keys = windows.flat_map(|window| window["requestsByPath"].as_object().unwrap().keys());
     keys.map(|key| key.trim_start_matches("GET /").to_owned()).collect()

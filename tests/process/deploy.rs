@@ -36,11 +36,25 @@ fn expressions(json: &Value, found: &mut Vec<String>) {
 }
 
 #[test]
-fn every_metric_of_alerts_and_dashboard_is_there_after_the_first_batch() {
+fn every_metric_of_alerts_and_dashboard_is_there_after_the_first_batches() {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &[]);
     let batch = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/samples/batch.json")).unwrap();
     assert_eq!(server.client().post("demo", "1", &batch).unwrap().status, 202);
+    // What is counted by field, reason or customer is there when it first happens: a line skipped, a status that cannot be
+    // read, a batch and a question refused.
+    let as_lines = [("x-customer-id", "demo"), ("content-type", "text/plain")];
+    let answer = server.client().send("POST", "/logs", &as_lines, Some(b"nonsense\n")).unwrap();
+    assert_eq!((answer.status, &answer.json()["skipped"]), (202, &1.into()), "{}", answer.text());
+    let odd = String::from_utf8(batch).unwrap().replacen("\"path\"", "\"status\":\"odd\",\"path\"", 1);
+    let answer = server.client().post("demo", "3", odd.as_bytes()).unwrap();
+    assert_eq!((answer.status, &answer.json()["altered"]["status"]), (202, &1.into()), "{}", answer.text());
+    assert_eq!(server.client().post("demo", "2", b"{").unwrap().status, 400);
+    for (window, status) in [("day", 200), ("minute&next=nowhere", 400)] {
+        let question = "/aggregates?from=2025-12-01T00:00:00Z&to=2025-12-31T00:00:00Z&window=";
+        let answer = server.client().get(&format!("{question}{window}"), &as_lines).unwrap();
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
     let metrics = server.client().get("/metrics", &[]).unwrap().text();
     let have: BTreeSet<&str> = metrics
         .lines()

@@ -84,7 +84,7 @@ fn tokens_change_on_sighup_and_a_bad_file_changes_nothing() {
     fs::write(&file, "second-token-0123456789\n").unwrap();
     server.signal(Signal::HUP);
     eventually("the new token is valid", || status("second-token-0123456789") == 202);
-    let reloaded = format!("reloaded token file {} (1 tokens)", file.display());
+    let reloaded = format!("reloaded token file {} (1 token)", file.display());
     eventually("the log says which file was read", || server.log().contains(&reloaded));
     assert_eq!(status("first-token-0123456789"), 401);
     fs::write(&file, "short").unwrap();

@@ -105,6 +105,7 @@ fn store_with_a_batch_received_at(dir: &std::path::Path, received_at_ms: u64) {
         body: &body,
         coded: None,
         summary: summarized.summary,
+        limits: &Limits::default(),
         received_at_ms,
         charge: Charge::new(&Budget::new(1 << 20)),
     });

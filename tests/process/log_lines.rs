@@ -61,6 +61,45 @@ fn log_lines_are_counted_and_what_is_none_is_skipped() {
 }
 
 #[test]
+fn the_beginning_of_a_counted_batch_is_known_to_those_who_ask() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let whole = format!("{LINE}nonsense\n{}{LINE}", LINE.replace("/a", "/b"));
+    let key = [("idempotency-key", "k1")];
+    assert_eq!(post(&server, "/logs", &key, whole.as_bytes()).status, 202);
+    let beginning = &whole[..2 * LINE.len()];
+    for (target, body, status) in [
+        ("/logs", beginning, 422),
+        ("/logs?known=beginning", beginning, 409),
+        ("/logs?known=beginning", &whole, 409),
+        ("/logs?known=beginning", &whole[..whole.len() - 30], 409),
+        ("/logs?known=beginning", &LINE.replace("/a", "/c"), 422),
+        ("/logs?known=beginning", &format!("{whole}{LINE}"), 422),
+        ("/logs?known=beginning&keep-query=true", beginning, 422),
+        ("/logs?known=end", beginning, 400),
+    ] {
+        let answer = post(&server, target, &key, body.as_bytes());
+        assert_eq!(answer.status, status, "{target}: {}", answer.text());
+        if status == 409 && body == beginning {
+            assert_eq!((&answer.json()["entries"], &answer.json()["skipped"]), (&json!(1), &json!(2)));
+        }
+    }
+    // Of a name that is not known a batch is counted.
+    let other = [("idempotency-key", "k2")];
+    assert_eq!(post(&server, "/logs?known=beginning", &other, beginning.as_bytes()).status, 202);
+    let deleted = server.client().send("DELETE", "/customers/acme", &[], None).unwrap();
+    assert_eq!(deleted.status, 204, "{}", deleted.text());
+    assert_eq!(post(&server, "/logs?known=beginning", &key, beginning.as_bytes()).status, 202);
+    assert!(server.stop().success());
+    assert_verified(temp.path());
+
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &["--raw-batches", "drop"]);
+    assert_eq!(post(&server, "/logs", &key, whole.as_bytes()).status, 202);
+    assert_eq!(post(&server, "/logs?known=beginning", &key, beginning.as_bytes()).status, 422);
+}
+
+#[test]
 fn a_batch_without_an_entry_is_202_and_leaves_no_record() {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &[]);
@@ -73,6 +112,16 @@ fn a_batch_without_an_entry_is_202_and_leaves_no_record() {
     assert_eq!(post(&server, "/logs", &[("idempotency-key", "start")], LINE.as_bytes()).status, 202);
     assert!(server.stop().success());
     assert_verified(temp.path());
+}
+
+#[test]
+fn a_line_that_began_before_the_body_and_does_not_end_in_it_is_line_0() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let answer = post(&server, "/logs?stderr=half", &[], b"");
+    let said = answer.json();
+    assert_eq!((answer.status, &said["skipped"], &said["firstSkipped"]["line"]), (202, &json!(1), &json!(0)));
+    assert!(server.stop().success());
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod openapi;
 mod overload;
 mod packing;
 mod power_cut;
+mod query_again;
 mod query_contract;
 mod query_model;
 mod real_curl;

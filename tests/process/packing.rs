@@ -7,6 +7,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
+use crate::support::rng::Rng;
 use crate::support::server::{Server, run};
 use crate::support::stored::{assert_verified, verify};
 use crate::support::wait::eventually;
@@ -64,9 +65,10 @@ fn await_packed(dir: &Path, requests: u64) {
     });
 }
 
+/// The windows of 2025-12-28 of a size; further parameters may follow it.
 fn windows(server: &Server, size: &str) -> Value {
     let target =
-        format!("/aggregates?from=2025-12-28T00:00:00Z&to=2025-12-29T00:00:00Z&window={size}&limit=1000");
+        format!("/aggregates?from=2025-12-28T00:00:00Z&to=2025-12-29T00:00:00Z&limit=1000&window={size}");
     let answer = server.client().get(&target, &[("x-customer-id", "acme")]).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["windows"].clone()
@@ -88,7 +90,7 @@ fn a_packed_day_answers_takes_late_entries_and_survives_kills() {
         send(&server, minutes.clone(), &path);
         send(&plain, minutes, &path);
         await_packed(temp.path(), requests);
-        for size in ["minute", "hour", "day"] {
+        for size in ["minute", "hour", "day", "hour&where=path!=/1"] {
             assert_eq!(windows(&server, size), windows(&plain, size), "{size} after batch {number}");
         }
         server.kill();
@@ -188,4 +190,66 @@ fn a_damaged_pack_is_found_and_counted_again_as_far_as_the_journal_reaches() {
     assert_eq!(windows(&server, "hour").as_array().unwrap().len(), 2);
     assert_eq!(windows(&server, "minute"), json!([]));
     assert!(server.stop().success());
+}
+
+/// A small shop's day: a request or a few in every minute, in all fields that entries have.
+fn send_day(server: &Server, day: &str, rng: &mut Rng) {
+    let mut lines = String::new();
+    for minute in 0..1_440 {
+        for _ in 0..rng.between(1, 3) {
+            // Small numbers come more often, as popular pages do.
+            let (pages, micros) = (1 << rng.below(9), 1 << rng.between(10, 20));
+            let page = rng.below(pages);
+            let entry = json!({
+                "receivedAt": format!("{day}T{:02}:{:02}:{:02}Z", minute / 60, minute % 60, rng.below(60)),
+                "method": rng.pick(&["GET", "GET", "GET", "POST"]),
+                "path": format!("/products/{}", page * 7_919 % 10_007),
+                "userAgent": rng.pick(&["Firefox/132.0", "curl/8.5", "Googlebot/2.1", "GPTBot/1.2"]),
+                "status": rng.pick(&[200, 200, 200, 200, 304, 301, 404, 500]),
+                "responseBytes": rng.between(200, 50_000),
+                "durationSeconds": rng.between(500, micros) as f64 / 1e6,
+                "host": "www.shop.example",
+                "referrer": rng.pick(&["-", "https://www.google.com/", "https://news.example/story"]),
+                "clientIp": format!("203.0.113.{}", rng.below(256)),
+                "country": rng.pick(&["DE", "AT", "US"]),
+            });
+            lines.push_str(&format!("{entry}\n"));
+        }
+    }
+    let headers =
+        [("x-customer-id", "acme"), ("idempotency-key", day), ("content-type", "application/x-ndjson")];
+    let answer = server.client().send("POST", "/logs", &headers, Some(lines.as_bytes())).unwrap();
+    assert_eq!(answer.status, 202, "{}", answer.text());
+}
+
+#[test]
+fn a_packed_year_is_at_most_1100_files_and_a_tenth_of_the_bytes() {
+    // What a disk takes for so many bytes.
+    let in_blocks = |bytes: usize| bytes.next_multiple_of(4_096);
+    let temp = tempfile::tempdir().unwrap();
+    let server = start(temp.path(), &[]);
+    let mut rng = Rng::new(1);
+    send_day(&server, "2025-12-27", &mut rng);
+    send_day(&server, "2025-12-28", &mut rng);
+    let days = ["20251227", "20251228"];
+    let names: Vec<String> = days
+        .iter()
+        .flat_map(|day| {
+            [".hours.ndjson.zst", ".minutes.ndjson.zst", "Z.json"].map(|ending| format!("{day}{ending}"))
+        })
+        .collect();
+    eventually("both days are packed", || files(temp.path(), "") == names);
+    assert!(names.len() * 366 <= 1_100 * days.len());
+    let bytes_of = |name: &String| fs::metadata(customer_dir(temp.path()).join(name)).unwrap().len() as usize;
+    let on_disk: usize = names.iter().map(|name| in_blocks(bytes_of(name))).sum();
+    // A line is the file that the window had.
+    let lines = |name: &String| packed(temp.path(), name).iter().map(|line| in_blocks(line.len())).sum();
+    let unpacked: usize = names
+        .iter()
+        .map(|name| if name.ends_with(".json") { in_blocks(bytes_of(name)) } else { lines(name) })
+        .sum();
+    println!("{unpacked} bytes in files of their own, {on_disk} packed");
+    assert!(on_disk * 10 <= unpacked, "{unpacked} bytes in files of their own, {on_disk} packed");
+    assert!(server.stop().success());
+    assert_verified(temp.path());
 }

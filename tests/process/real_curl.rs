@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::raw::{Client, post_start};
+use crate::support::raw::{Client, post_start_of};
 use crate::support::server::Server;
 use crate::support::wait::eventually;
 
@@ -113,10 +113,10 @@ fn curl_shows_that_its_token_is_wrong() {
 /// Bytes that a begun batch lacks.
 const LACKING: usize = 10_000;
 
-/// Begins a batch of this many bytes and sends all but the last ones.
-fn begin(addr: SocketAddr, bytes: usize) -> Client {
+/// Begins a customer's batch of this many bytes and sends all but the last ones.
+fn begin(addr: SocketAddr, customer: &str, bytes: usize) -> Client {
     let mut client = Client::connect(addr);
-    let head = format!("{}Content-Length: {bytes}\r\n\r\n", post_start());
+    let head = format!("{}Content-Length: {bytes}\r\n\r\n", post_start_of(customer));
     client.send([head.as_bytes(), &vec![b' '; bytes - LACKING]].concat());
     client
 }
@@ -158,15 +158,15 @@ fn curl_shows_that_everything_is_busy_and_when_to_come_back() {
 
     // No connection is left: both are being served.
     let full = Server::start(dir.path(), &[&["--max-connections", "2"], &patient[..]].concat());
-    let served = [begin(full.addr, 2 * LACKING), begin(full.addr, 2 * LACKING)];
+    let served = ["a", "b"].map(|customer| begin(full.addr, customer, 2 * LACKING));
     busy(full.addr, &file);
     busy(full.addr, &body(dir.path(), 3_500_000));
     drop(served);
     assert!(full.stop().success());
 
-    // No bytes are left.
+    // No bytes are left: no customer could hold all of them, but each may hold one batch.
     let full = Server::start(dir.path(), &[&["--max-inflight-bytes", "8MiB"], &patient[..]].concat());
-    let mut held: Vec<_> = (0..4).map(|_| begin(full.addr, 2 * 1024 * 1024)).collect();
+    let mut held = ["a", "b", "c", "d"].map(|customer| begin(full.addr, customer, 2 * 1024 * 1024));
     eventually("all bytes are in flight", || {
         full.metric("log_analytics_inflight_bytes") == f64::from(8 * 1024 * 1024)
     });

@@ -123,6 +123,8 @@ fn a_servers_own_answer_is_printed_and_conditions_choose_entries() {
     let headers = [("x-customer-id", "acme"), ("accept", "text/csv")];
     let target = format!("/aggregates/top?{target}&dimension=path&n=20");
     assert_eq!(csv, server.client().get(&target, &headers).unwrap().text());
+    let store = temp.path().join("store");
+    let stored = |more: &[&str]| reported(&[&["--data-dir", text(&store)], more].concat());
     // Pages come one behind the other.
     let minutes = asked(&[&range[..], &["--csv", "--window", "minute"]].concat());
     assert_eq!((minutes.lines().count(), minutes.matches("windowStart").count()), (61, 1));
@@ -137,6 +139,23 @@ fn a_servers_own_answer_is_printed_and_conditions_choose_entries() {
         (0..90).filter(|number: &usize| number.is_multiple_of(3) && !number.is_multiple_of(7)).count();
     assert!(curl.starts_with(&format!("acme: {expected} requests from")), "{curl}");
     assert!(curl.contains("Top paths (6 in all)") && !curl.contains("Googlebot"), "{curl}");
+    let one_path = asked(&["--where", "key=GET /page/3"]);
+    assert!(one_path.starts_with("acme: 13 requests from"), "{one_path}");
+    // The files say the same, word for word.
+    await_files(text(&store), &asked(&[]), &[]);
+    for more in [
+        &["--json"][..],
+        &["--json", "--by", "userAgent", "--top", "1"],
+        &["--json", "--window", "month", "--tz", "Asia/Tokyo"],
+        &["--json", "--window", "all", "--where", "path^=/page/,family!=curl"],
+        &["--csv", "--by", "path", "--where", "family=curl"],
+        &["--csv", "--window", "minute"],
+        &["--where", "family=curl,path!=/page/0"],
+        &["--where", "key=GET /page/3"],
+    ] {
+        let more = [&range[..], more].concat();
+        assert_eq!(stored(&more), asked(&more), "{more:?}");
+    }
 }
 
 #[test]
@@ -173,7 +192,7 @@ fn what_cannot_be_read_is_told_with_an_exit_code() {
     let output = report(&["--url", &url, "--customer", "acme"]);
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("the server answered 401"), "{told}");
+    assert!(told.contains("refused with 401"), "{told}");
     let none = reported(&["--url", &url, "--customer", "acme", "--token-file", text(&token)]);
     assert_eq!(none, "acme: no requests in this range\n");
     assert!(server.stop().success());
@@ -197,7 +216,7 @@ fn what_cannot_be_read_is_told_with_an_exit_code() {
         (&["--data-dir", "x", "--from", "yesterday"], 2, "RFC 3339"),
         (&["--data-dir", "x", "--top", "0"], 2, "from 1 to"),
         (&["--data-dir", "x", "--by", "path"], 2, "need --json or --csv"),
-        (&["--data-dir", "x", "--where", "path=/"], 2, "--url"),
+        (&["--data-dir", "x", "--where", "path>/"], 2, "path takes =, != and ^="),
         (
             &["--url", "http://127.0.0.1:1", "--customer", "a", "--where", "path>/"],
             2,

@@ -191,7 +191,7 @@ fn week_08_an_aborted_upload_has_a_label_of_its_own() {
 }
 
 #[test]
-fn week_08_errors_that_people_run_into_name_the_remedy() {
+fn logs_07_errors_that_people_run_into_name_the_remedy() {
     let (server, _dir) = server(&[]);
     let entry = r#"{"receivedAt":"2025-12-28T18:03:00Z","method":"GET","path":"/","userAgent":"curl/8.0"}"#;
     let (joined, lines) = (entry.repeat(2), format!("{entry}\n{entry}\n"));

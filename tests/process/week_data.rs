@@ -260,6 +260,19 @@ fn week_06_a_clock_that_jumps_ahead_by_400_days_removes_nothing() {
 }
 
 #[test]
+fn week_07_the_log_begins_with_the_settings_in_force_and_metrics_show_the_free_space() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &["--retain-journal", "3d"]);
+    for metric in ["log_analytics_disk_free_bytes", "log_analytics_disk_free_inodes"] {
+        assert!(server.metric(metric) > 0.0, "{metric}");
+    }
+    assert!(server.stop().success());
+    let log = fs::read_to_string(temp.path().join("log-0")).unwrap();
+    let first = log.lines().next().unwrap();
+    assert!(first.contains(" retain-journal=3d ") && first.contains(" min-free-bytes="), "{first}");
+}
+
+#[test]
 fn week_09_a_removed_data_directory_is_said_to_be_gone_and_ends_the_server() {
     for is_moved in [false, true] {
         let temp = tempfile::tempdir().unwrap();

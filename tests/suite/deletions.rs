@@ -1,16 +1,5 @@
 //! Deleted customers: what was counted before the deletion comes back in no way. (Crashes at every operation, copies and backups
-//! with deletions among them are in `simulate` and `copies`; the binary's side is in `tests/process/deletion.rs`.)
-//!
-//! | | |
-//! |---|---|
-//! | query, batches, dedup, HTTP | `process::deletion::a_deleted_customer_is_gone_from_everything_and_stays_gone` |
-//! | `kill -9` under load | `process::deletion::batches_under_load_are_on_one_side_of_a_deletion_whatever_kills_the_server` |
-//! | power cut, kill, copy at every operation; late entries; retention; packing | `simulate::crashes`, workloads `deleting` and `deleting_packed` |
-//! | copies file by file | `copies::week_01_no_copy_file_by_file_starts_with_wrong_counts` |
-//! | backup | `copies::a_backup_under_load_holds_every_batch_answered_before_it_and_starts`, `process::deletion::a_backup_of_a_deleted_customer_does_not_bring_it_back` |
-//! | files that come back, verify | `deleted_windows_that_are_put_back_do_not_exist` |
-//! | a damaged window | `a_damaged_window_is_counted_again_without_what_was_deleted` |
-//! | repair | `a_repair_keeps_to_deletions` |
+//! with deletions among them are in `simulate` and `copies`; the binary's side is in `tests/process/deletion.rs`; which test is for what says `crossings`.)
 
 use std::path::PathBuf;
 use std::sync::Arc;

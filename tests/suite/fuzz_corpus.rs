@@ -7,6 +7,7 @@ mod batch;
 use proptest::prelude::*;
 
 use crate::mutation::{changes, mutated};
+use crate::support::properties::cases;
 
 fn seeds() -> Vec<(String, Vec<u8>)> {
     crate::seeds::seeds("batch")
@@ -32,7 +33,7 @@ fn mutated_seed() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     // A failing input is printed; the fix adds it to `data/fuzz/batch/`.
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn mutated_seeds_are_summarized_as_the_reference_does(bytes in mutated_seed()) {

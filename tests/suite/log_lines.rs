@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use crate::mutation::{changes, mutated};
+use crate::support::properties::cases;
 
-fn cases() -> PathBuf {
+fn cases_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/cases")
 }
 
 /// The inputs of the cases that are text.
 fn bodies() -> Vec<Vec<u8>> {
     let folders =
-        fs::read_dir(cases()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+        fs::read_dir(cases_dir()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
     let files = folders.flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
     let mut files: Vec<PathBuf> = files
         .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("input"))
@@ -41,7 +42,7 @@ const FORMATS: [&str; 8] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1_500))]
 
     #[test]
     fn mutated_logs_are_read_without_a_panic_and_alike_in_regions(

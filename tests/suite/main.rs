@@ -11,6 +11,7 @@ mod batch_contract;
 mod batch_properties;
 mod checkpoints;
 mod copies;
+mod crossings;
 mod deletions;
 mod expiry;
 mod folding;

@@ -11,6 +11,8 @@ mod request;
 use proptest::prelude::*;
 use request::{LIMIT_BYTES, check, understood};
 
+use crate::support::properties::cases;
+
 fn seeds() -> Vec<(String, Vec<u8>)> {
     crate::seeds::seeds("request")
 }
@@ -113,7 +115,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+    #![proptest_config(cases(3_000))]
 
     #[test]
     fn no_bytes_make_it_panic_and_no_cut_changes_what_is_understood(

@@ -7,8 +7,10 @@ use log_analytics::time::{self, TimeError};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::support::properties::cases;
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(4_000))]
 
     #[test]
     fn every_rfc_3339_text_is_read_as_jiff_reads_it(

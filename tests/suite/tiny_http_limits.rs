@@ -71,7 +71,7 @@ fn in_a_burst_some_connections_wait_until_others_close() {
         let server =
             Server::start("tiny_http_limits::in_a_burst_some_connections_wait_until_others_close", "plain -");
         // The whole burst waits when the server gets to it.
-        server.signal(Signal::STOP);
+        server.pause();
         let mut burst: Vec<_> = (0..100).map(|_| Client::connect(server.addr)).collect();
         server.signal(Signal::CONT);
         for client in &mut burst {
@@ -260,7 +260,7 @@ fn a_reset_before_it_is_accepted_panics_a_thread() {
     be_the_server();
     let mut server =
         Server::start("tiny_http_limits::a_reset_before_it_is_accepted_panics_a_thread", "tiny_http -");
-    server.signal(Signal::STOP);
+    server.pause();
     let mut client = Client::connect(server.addr);
     client.send(GET);
     rustix::net::sockopt::set_socket_linger(&client.stream, Some(Duration::ZERO)).unwrap();

@@ -151,5 +151,12 @@ pub fn post(more: &str, body: &str) -> String {
 
 /// `POST /logs` without anything that frames a body, and without the empty line.
 pub fn post_start() -> String {
-    "POST /logs HTTP/1.1\r\nHost: x\r\nX-Customer-Id: c\r\nContent-Type: application/json\r\n".to_owned()
+    post_start_of("c")
+}
+
+/// The same for this customer.
+pub fn post_start_of(customer: &str) -> String {
+    format!(
+        "POST /logs HTTP/1.1\r\nHost: x\r\nX-Customer-Id: {customer}\r\nContent-Type: application/json\r\n"
+    )
 }

@@ -8,16 +8,18 @@
 //! 1. The table knows the family. An application or a browser that gives a contact address is a service of its maker
 //!    though: `Pinterest/0.2 (+https://…)`.
 //! 2. The name has a word of a company of language models.
-//! 3. The agent begins with its own name and tells of a device in a hand: an application.
+//! 3. The agent begins with its own name and tells of a device in a hand, without `compatible;`: an application.
 //! 4. The words of the name: *bot*, *monitor*, *uptime*; *http*, *client*, *sdk*; *browser*.
-//! 5. The name stands where only programs give one ([`Found::Signed`](super::rules::Found)), or the agent has a bot word, an
-//!    address, `compatible;`, or a monitor's word: a bot.
+//! 5. The name stands where only programs give one ([`NameFound::Signed`](super::rules::NameFound)), or the agent has a
+//!    bot word, an address, `compatible;`, or a monitor's word: a bot.
 //! 6. A platform of persons: an application. A runtime or a library: a tool.
-//! 7. None of these: a program. With the version of a library (`name/1.2.3`) a tool, else a bot.
+//! 7. None of these: a program. With a word like *feed* or *site* a bot; with Linux for its platform, or the version of a
+//!    library (`name/1`, `Name/1.2.3`), a tool; else a bot.
 
 use super::Class;
 use super::address::is_host;
-use super::scan::{Agent, Signs};
+use super::rules::starts_with;
+use super::scan::{Agent, AgentPiece, Signs};
 use super::table;
 use super::words::NameWords;
 
@@ -53,17 +55,20 @@ pub(super) fn of_unknown(name: &str, signed: bool, agent: &Agent<'_>) -> Class {
     let words = NameWords::of(name);
     match words.class() {
         Some(Class::Ai) => Class::Ai,
-        // `Uptime Monitor/2.1 (iPhone; …)` is an application, `Uptimebot/2.1 (iPhone; …)` is not.
-        _ if signs.hand && !is_browser && !signs.bot => Class::App,
+        // `Uptime Monitor/2.1 (iPhone; …)` is an application, `Uptimebot/2.1 (iPhone; …)` is not, nor is
+        // `DoCoMo/2.0 P900i (compatible; Quux/1.0; …)`.
+        _ if signs.hand && !is_browser && !signs.bot && !agent.says_compatible() => Class::App,
         Some(Class::Bot) => Class::Bot,
         Some(Class::Tool) if signs.address && !agent.links_to_code() => Class::Bot,
         Some(Class::Tool) if !is_browser || contact => Class::Tool,
         Some(Class::Browser) if !contact && !signs.bot && !signs.program => Class::Browser,
         _ if signed || signs.bot || contact || is_host(name.as_bytes()) => Class::Bot,
-        _ if !is_browser && agent.more_words_tell_a_bot() => Class::Bot,
+        _ if agent.more_words_tell_a_bot() => Class::Bot,
         _ if agent.is_on_a_device() => Class::App,
         _ if signs.program || agent.products_tell_a_tool() => Class::Tool,
         _ if !is_browser && words.tell_an_application() => Class::App,
+        _ if words.tell_a_service() => Class::Bot,
+        _ if !is_browser && agent.runs_on_linux() => Class::Tool,
         _ if !is_browser && agent.has_library_version() => Class::Tool,
         _ => Class::Bot,
     }
@@ -96,15 +101,29 @@ impl Agent<'_> {
         PLACES.iter().any(|place| self.text.contains(place))
     }
 
-    /// `jetmon/1.0 (Jetpack Site Uptime Monitor by WordPress.com)`.
+    /// `jetmon/1.0 (Jetpack Site Uptime Monitor by WordPress.com)`; of a browser's agent, only its products:
+    /// `… Safari/537.36 Quux/Synthetics`.
     fn more_words_tell_a_bot(&self) -> bool {
-        let mut others = self.pieces.iter().skip(1).filter(|piece| !piece.noise);
+        let is_browser = self.claims_to_be_a_browser();
+        if is_browser && self.signs.hand {
+            return false;
+        }
+        let is_read = |piece: &&AgentPiece| {
+            if is_browser { piece.comment == 0 && piece.unknown() } else { !piece.noise }
+        };
+        let mut others = self.pieces.iter().skip(1).filter(is_read);
         others.any(|piece| NameWords::of(self.piece_text(piece)).class() == Some(Class::Bot))
     }
 
-    /// `Quux/1.0 quux-http-client/2.0`.
+    /// `Quux/1.0 (Linux)`: the platform of servers, and none of a desk.
+    fn runs_on_linux(&self) -> bool {
+        let mut segments = self.pieces.iter().filter(|piece| piece.comment > 0 && piece.noise);
+        !self.signs.desk && segments.any(|piece| starts_with(self.piece_text(piece), "linux"))
+    }
+
+    /// `Quux/1.0 quux-http-client/2.0`, `Quux/1.0 (QuuxHttpClient)`.
     fn products_tell_a_tool(&self) -> bool {
-        let mut products = self.pieces.iter().filter(|piece| piece.comment == 0);
+        let mut products = self.pieces.iter().filter(|piece| piece.link.is_none() && !piece.noise);
         products.any(|piece| NameWords::of(self.piece_text(piece)).class() == Some(Class::Tool))
     }
 }

@@ -53,7 +53,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-pub use cache::{FamilyCache, MAX_CACHED_BYTES, MAX_CACHED_ENTRIES, MAX_IDLE_CACHES, with_cache};
+pub use cache::{FamilyCache, with_cache};
 pub use class::class_of;
 
 /// Bytes of an agent that are looked at.
@@ -63,7 +63,7 @@ pub const MAX_FAMILY_BYTES: usize = 64;
 /// The family of an agent that says nothing.
 pub const UNKNOWN: &str = "Unknown";
 
-/// Who asks. Requests of robots ([`Class::Bot`] and [`Class::Ai`]) and of people are counted apart by it.
+/// Kinds of clients. Requests of robots ([`Class::Bot`] and [`Class::Ai`]) and of people are counted apart by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
     /// A browser people use at a desk, or both there and on a telephone.
@@ -204,9 +204,9 @@ pub fn family(user_agent: &str) -> Family {
     let agent = scan::Agent::read(&text);
     match rules::name(&agent) {
         None => Family::known(UNKNOWN, class::of_nameless(&agent.signs)),
-        Some(rules::Found::Known(name, class)) => Family::known(name, class::of_known(class, &agent)),
-        Some(rules::Found::Taken(name)) => Family::taken(name, false, &agent),
-        Some(rules::Found::Signed(name)) => Family::taken(name, true, &agent),
+        Some(rules::NameFound::Known(name, class)) => Family::known(name, class::of_known(class, &agent)),
+        Some(rules::NameFound::Taken(name)) => Family::taken(name, false, &agent),
+        Some(rules::NameFound::Signed(name)) => Family::taken(name, true, &agent),
     }
 }
 

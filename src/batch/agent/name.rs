@@ -19,9 +19,9 @@ const ID_WORD_DIGITS: usize = 5;
 /// A word this long with digits, in which small letters, capitals and digits take turns this often, is an id.
 const RANDOM_WORD_BYTES: usize = 12;
 const RANDOM_WORD_CHANGES: usize = 8;
-/// Letters of a word that a single number behind it is no part of.
+/// A single number behind a word of so many letters does not belong to its name.
 const LONG_WORD_LETTERS: usize = 5;
-/// A longer word is no name whatever is in it; the longest known has 38 bytes.
+/// A longer word is never a name; the longest known has 38 bytes.
 const MAX_WORD_BYTES: usize = 48;
 
 /// The name at the beginning of `text`; `None` if there is none.
@@ -57,7 +57,7 @@ pub(super) fn product(text: &str) -> Option<&str> {
         if part.is_empty() || !part.contains(|c: char| c.is_alphanumeric()) {
             break;
         }
-        // `77 WABC` and `1470.net crawler` start with numbers that are no versions.
+        // `77 WABC` and `1470.net crawler` start with numbers that are not versions.
         let number = words == 0 && open && !is_dotted(part) && begins_with_letter(&text[at..]);
         if is_version(part) && !number {
             break;
@@ -287,7 +287,7 @@ mod tests {
     fn a_name_has_at_most_64_bytes() {
         let word = "é".repeat(MAX_WORD_BYTES / 2);
         let name = product(&format!("{word} {word} {word}")).map(str::len);
-        // 48 of the first word, a blank, and 7 letters of the second: 64 is no end of a letter.
+        // 48 of the first word, a blank, and 7 letters of the second: 64 is inside a letter.
         assert_eq!(name, Some(63));
         assert_eq!(product(&"x".repeat(MAX_WORD_BYTES + 1)), None);
     }

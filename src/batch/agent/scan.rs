@@ -4,7 +4,7 @@
 //! the table knows about them, and [`Signs`]. One pass over the bytes. Never: looks inside a web address; decides.
 
 use super::address::{is_link, is_mail};
-use super::table::{self, Entry, RANK_NOISE, Trait};
+use super::table::{self, KnownAgent, RANK_NOISE, Trait};
 use super::words::has_bot_word;
 
 /// Pieces looked at; a real agent has fewer than 40.
@@ -13,7 +13,7 @@ pub(super) const MAX_PIECES: usize = 64;
 /// An agent cut into pieces.
 pub(super) struct Agent<'a> {
     pub(super) text: &'a str,
-    pub(super) pieces: Vec<Piece>,
+    pub(super) pieces: Vec<AgentPiece>,
     pub(super) signs: Signs,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    fn note(&mut self, entry: &Entry) {
+    fn note(&mut self, entry: &KnownAgent) {
         match entry.tells {
             Some(Trait::Desk) => self.desk = true,
             Some(Trait::Hand) => self.hand = true,
@@ -48,14 +48,14 @@ impl Signs {
 
 /// One product outside comments, or one segment of a comment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Piece {
+pub(super) struct AgentPiece {
     pub(super) start: usize,
     pub(super) end: usize,
     /// 0 outside comments, else the number of the comment.
     pub(super) comment: u8,
     /// The entry of the highest rank in the piece and where it stands.
-    pub(super) hit: Option<(&'static Entry, usize)>,
-    /// The piece starts with a word that is no product.
+    pub(super) hit: Option<(&'static KnownAgent, usize)>,
+    /// The piece starts with a word that is not a product.
     pub(super) noise: bool,
     /// Where a web or mail address starts.
     pub(super) link: Option<usize>,
@@ -63,9 +63,9 @@ pub(super) struct Piece {
     pub(super) bot: Option<usize>,
 }
 
-impl Piece {
-    fn new(start: usize, comment: u8) -> Piece {
-        Piece { start, end: start, comment, hit: None, noise: false, link: None, bot: None }
+impl AgentPiece {
+    fn new(start: usize, comment: u8) -> AgentPiece {
+        AgentPiece { start, end: start, comment, hit: None, noise: false, link: None, bot: None }
     }
 
     /// Whether no word was read yet.
@@ -73,7 +73,7 @@ impl Piece {
         self.end == self.start
     }
 
-    /// Neither an entry of the table nor a word that is no product.
+    /// Not in the table.
     pub(super) fn unknown(&self) -> bool {
         self.hit.is_none() && !self.noise
     }
@@ -89,7 +89,7 @@ impl<'a> Agent<'a> {
         let bytes = text.as_bytes();
         let mut agent = Agent { text, pieces: Vec::with_capacity(24), signs: Signs::default() };
         let mut words = Words { bytes, covered: 0, android: None, signs: Signs::default() };
-        let mut current: Option<Piece> = None;
+        let mut current: Option<AgentPiece> = None;
         let (mut depth, mut comment) = (0u32, 0u8);
         let mut at = 0;
         while at < bytes.len() && agent.pieces.len() < MAX_PIECES {
@@ -119,7 +119,7 @@ impl<'a> Agent<'a> {
                         .position(|&byte| ENDS_WORD[usize::from(byte)])
                         .map_or(bytes.len(), |len| at + len);
                     let inside = if depth == 0 { 0 } else { comment };
-                    let piece = current.get_or_insert_with(|| Piece::new(at, inside));
+                    let piece = current.get_or_insert_with(|| AgentPiece::new(at, inside));
                     words.note(at, end, piece);
                     piece.end = end;
                     at = end;
@@ -135,8 +135,7 @@ impl<'a> Agent<'a> {
         agent
     }
 
-    /// The text of a piece.
-    pub(super) fn piece_text(&self, piece: &Piece) -> &'a str {
+    pub(super) fn piece_text(&self, piece: &AgentPiece) -> &'a str {
         &self.text[piece.start..piece.end]
     }
 }
@@ -165,7 +164,7 @@ struct Words<'a> {
 
 impl Words<'_> {
     /// Notes in `piece` and in the signs what the word from `start` to `end` tells.
-    fn note(&mut self, start: usize, end: usize, piece: &mut Piece) {
+    fn note(&mut self, start: usize, end: usize, piece: &mut AgentPiece) {
         let word = &self.bytes[start..end];
         if start < self.covered {
             piece.noise |= piece.is_empty();

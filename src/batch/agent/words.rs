@@ -23,8 +23,8 @@ pub(super) fn has_bot_word(word: &[u8]) -> bool {
                 b'c' => says(b"scrap"),
                 _ => false,
             },
-            // `Prefetch` is no crawler's word.
-            b'f' => says(b"fetch") && !word[..at].to_ascii_lowercase().ends_with(b"pre"),
+            // `node-fetch` and `prefetch` are not crawlers' words.
+            b'f' => says(b"fetcher") || (word[at] == b'F' && says(b"fetch")),
             b'h' => says(b"harvest"),
             b'a' => says(b"archiver"),
             b'v' => says(b"validator"),
@@ -71,19 +71,22 @@ pub(super) fn is_bare_bot_word(word: &str) -> bool {
 /// The data. Its head describes the format.
 const DATA: &str = include_str!("../../../data/agents/words.tsv");
 
-/// The entries by the first byte of their word.
+/// The entries by the first two bytes of their word.
 static TABLE: LazyLock<Vec<Vec<WordEntry>>> = LazyLock::new(|| {
-    let mut table: Vec<Vec<WordEntry>> = (0..256).map(|_| Vec::new()).collect();
+    let mut table: Vec<Vec<WordEntry>> = (0..1024).map(|_| Vec::new()).collect();
     for line in DATA.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let entry = WordEntry::parse(line);
-        // The data is part of the program; a test reads every line.
-        debug_assert!(entry.is_some(), "data/agents/words.tsv: bad line {line:?}");
-        if let Some(entry) = entry {
-            table[usize::from(entry.word.as_bytes()[0])].push(entry);
-        }
+        // The data is part of the program.
+        let Some(entry) = WordEntry::parse(line) else { panic!("data/agents/words.tsv: bad line {line:?}") };
+        let start = entry.word.as_bytes();
+        table[bucket(start[0], start[1])].push(entry);
     }
     table
 });
+
+/// Five bits of each byte: the letter, whatever its case.
+fn bucket(first: u8, second: u8) -> usize {
+    (usize::from(first & 31) << 5) | usize::from(second & 31)
+}
 
 /// One line of the data.
 struct WordEntry {
@@ -130,7 +133,7 @@ impl WordEntry {
             "service" => SERVICE,
             _ => return None,
         };
-        (!word.is_empty()).then_some(WordEntry { word, tells, place })
+        (word.len() >= 2).then_some(WordEntry { word, tells, place })
     }
 
     fn stands_at(&self, name: &[u8], at: usize) -> bool {
@@ -138,7 +141,7 @@ impl WordEntry {
         if end > name.len() || !name[at..end].eq_ignore_ascii_case(self.word.as_bytes()) {
             return false;
         }
-        let separator = |byte: Option<&u8>| matches!(byte, Some(b'-' | b'_'));
+        let separator = |byte: Option<&u8>| matches!(byte, Some(b'-' | b'_' | b'.'));
         match self.place {
             WordPlace::Part => true,
             WordPlace::Word => starts_word(name, at) && starts_word(name, end),
@@ -150,7 +153,7 @@ impl WordEntry {
     }
 }
 
-/// Whether a word starts at `at`, or the name ends there: behind what is no letter, and where `camelCase` or `HTTPClient`
+/// Whether a word starts at `at`, or the name ends there: behind anything but a letter, and where `camelCase` or `HTTPClient`
 /// start another.
 fn starts_word(name: &[u8], at: usize) -> bool {
     let (Some(before), Some(this)) = (at.checked_sub(1).map(|before| name[before]), name.get(at)) else {
@@ -170,8 +173,8 @@ impl NameWords {
     pub(super) fn of(name: &str) -> NameWords {
         let bytes = name.as_bytes();
         let mut tells = if has_bot_word(bytes) { BOT_WORD } else { 0 };
-        for (at, byte) in bytes.iter().enumerate() {
-            for entry in &TABLE[usize::from(byte.to_ascii_lowercase())] {
+        for (at, pair) in bytes.windows(2).enumerate() {
+            for entry in &TABLE[bucket(pair[0], pair[1])] {
                 if tells & entry.tells == 0 && entry.stands_at(bytes, at) {
                     tells |= entry.tells;
                 }
@@ -211,10 +214,11 @@ mod tests {
 
     #[test]
     fn bot_words_are_words() {
-        for word in ["FooBot", "bot", "foobot2", "Bot.x", "webCrawler", "Fetcher", "botFoo_BOT"] {
+        for word in ["FooBot", "bot", "foobot2", "Bot.x", "webCrawler", "fetcher", "QuuxFetch", "botFoo_BOT"]
+        {
             assert!(has_bot_word(word.as_bytes()), "{word}");
         }
-        for word in ["CUBOT_X19", "bottle", "BOTECH", "Chrome", "Sabotage", "Prefetch", ""] {
+        for word in ["CUBOT_X19", "bottle", "BOTECH", "Chrome", "Sabotage", "Prefetch", "node-fetch", ""] {
             assert!(!has_bot_word(word.as_bytes()), "{word}");
         }
     }

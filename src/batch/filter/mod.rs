@@ -2,10 +2,12 @@
 //!
 //! Input: the text of a `where`, and entries. Output: whether an entry meets all conditions. Both sides are compared after the
 //! rules of [`super::rules`], so that a condition is written as the field is. A field that an entry lacks equals the empty
-//! value alone: `route=` chooses entries without a route, `route!=` those with one. Never: a condition that is ignored.
+//! value alone: `route=` chooses entries without a route, `route!=` those with one. `key` is what an entry counts under by the
+//! path rules of these [`Rules`]. Never: a condition that is ignored.
 
 mod parse;
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use foldhash::fast::RandomState;
@@ -54,6 +56,8 @@ enum Comparand {
     Text(Field, Option<String>),
     Family(String),
     Class(Class),
+    /// Of the dimension of paths.
+    Key(String),
 }
 
 impl Filter {
@@ -69,17 +73,24 @@ impl Filter {
 }
 
 /// The text of a field after its rules; `None` where the entry has none.
-fn text_of(field: Field, value: &RawValue<'_>, rules: &Rules<'_>) -> Option<String> {
+fn text_of<'v>(field: Field, value: RawValue<'v>, rules: &Rules<'_>) -> Option<Cow<'v, str>> {
     let RawValue::Text(raw) = value else { return None };
-    let text = rules::trim(&raw.text);
+    match raw.text {
+        Cow::Borrowed(text) => read_text(field, text, rules),
+        Cow::Owned(text) => read_text(field, &text, rules).map(|text| Cow::Owned(text.into_owned())),
+    }
+}
+
+fn read_text<'v>(field: Field, text: &'v str, rules: &Rules<'_>) -> Option<Cow<'v, str>> {
+    let text = rules::trim(text);
     match field {
-        Field::METHOD => rules::method(text).ok().map(|method| method.into_owned()),
-        Field::PATH => rules.path(text).ok().map(|(path, _)| path.to_owned()),
-        Field::USER_AGENT => Some(rules::user_agent(text).0.to_owned()),
+        Field::METHOD => rules::method(text).ok(),
+        Field::PATH => rules.path(text).ok().map(|(path, _)| path.into()),
+        Field::USER_AGENT => Some(rules::user_agent(text).0.into()),
         _ if rules::is_absent(text) => None,
-        Field::ROUTE => Some(rules.target(text).0.to_owned()),
-        Field::CLIENT_IP => read(rules::client(text)).map(|client| client.to_string()),
-        field => read(rules::key_of_text(field.text()?, text)).map(|key| key.into_owned()),
+        Field::ROUTE => Some(rules.target(text).0.into()),
+        Field::CLIENT_IP => read(rules::client(text)).map(|client| client.to_string().into()),
+        field => read(rules::key_of_text(field.text()?, text)),
     }
 }
 
@@ -118,8 +129,22 @@ impl Condition {
             Comparand::Class(wanted) => {
                 agents.with(&value(Field::USER_AGENT), |_, class| self.op.holds_of_absent(class == *wanted))
             }
+            Comparand::Key(wanted) => self.op.holds_of_text(key(value, rules).as_deref(), Some(wanted)),
         }
     }
+}
+
+/// `METHOD route`, or `METHOD path` by the path rules; `None` of what would not be accepted.
+fn key<'v>(value: &impl Fn(Field) -> RawValue<'v>, rules: &Rules<'_>) -> Option<String> {
+    let text = |field: Field| text_of(field, value(field), rules);
+    let (method, path, route) = (text(Field::METHOD)?, text(Field::PATH)?, text(Field::ROUTE));
+    let sent = (route.as_deref().unwrap_or(&path), route.is_some());
+    let mut buffer = String::new();
+    let counted = match &rules.limits.path_rules {
+        Some(path_rules) => path_rules.counted(&method, sent, &mut buffer),
+        None => sent.0,
+    };
+    Some(format!("{method} {counted}"))
 }
 
 /// The text of a field, unless it says nothing beside another one.
@@ -127,10 +152,10 @@ fn visible_text<'v>(
     field: Field,
     value: &impl Fn(Field) -> RawValue<'v>,
     rules: &Rules<'_>,
-) -> Option<String> {
-    let found = text_of(field, &value(field), rules)?;
+) -> Option<Cow<'v, str>> {
+    let found = text_of(field, value(field), rules)?;
     let other = field.text().and_then(|text| rules::UNLESS_EQUAL_TO[text]).map(Field::of_text);
-    let is_said = other.is_some_and(|other| text_of(other, &value(other), rules).as_deref() == Some(&*found));
+    let is_said = other.is_some_and(|other| text_of(other, value(other), rules).as_deref() == Some(&*found));
     (!is_said).then_some(found)
 }
 
@@ -240,6 +265,8 @@ mod tests {
             "family=GPTBot",
             "family^=GPT,class=ai",
             "class!=browser",
+            "key=GET /api/{id}",
+            "key=get /api/{id},key!=GET /api/a\\,b,key^=G,key!=",
             "userAgent^=Mozilla/",
             "receivedAt>=2025-12-28T18:03:07.25Z,receivedAt<1766944988",
             &format!("{host}=EXAMPLE.com:443"),
@@ -282,6 +309,9 @@ mod tests {
             "clientIp=192.0.2.1",
             "family=gptbot",
             "class=bot",
+            "key=GET /api/a\\,b",
+            "key^=GET /API/",
+            "key=",
             "receivedAt<2025-12-28T18:03:07Z",
         ] {
             assert!(!meets(text), "{text}");

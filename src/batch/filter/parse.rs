@@ -55,8 +55,9 @@ impl fmt::Display for FilterError {
                 let fields: Vec<&str> = Field::all().map(Field::name).collect();
                 write!(
                     f,
-                    "where: unknown field {name:?}; known here: {}, {FAMILY}, {CLASS}",
-                    fields.join(", ")
+                    "where: unknown field {name:?}; known here: {}, {}",
+                    fields.join(", "),
+                    NOT_FIELDS.join(", ")
                 )
             }
             Self::NoOperator(field) => {
@@ -77,12 +78,12 @@ impl std::error::Error for FilterError {}
 
 const FAMILY: &str = "family";
 const CLASS: &str = "class";
+const KEY: &str = "key";
+/// What has no field of its own, but follows from some.
+const NOT_FIELDS: [&str; 3] = [FAMILY, CLASS, KEY];
 
 impl Filter {
     /// Reads conditions separated by commas; a comma in a value is `\,`.
-    ///
-    /// # Errors
-    /// See [`FilterError`].
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let parts = split(text);
         if parts.len() > MAX_CONDITIONS {
@@ -118,14 +119,14 @@ fn condition(text: &str) -> Result<Condition, FilterError> {
     let (name, rest) = text.split_at(text.bytes().take_while(u8::is_ascii_alphanumeric).count());
     let op = OPS.into_iter().find_map(|(op, found)| rest.strip_prefix(op).map(|value| (found, value)));
     let field = Field::named(name);
-    if field.is_none() && name != FAMILY && name != CLASS {
-        return Err(FilterError::UnknownField(name.to_owned()));
-    }
+    let known = field.map(Field::name).or_else(|| NOT_FIELDS.into_iter().find(|known| *known == name));
+    let name = known.ok_or_else(|| FilterError::UnknownField(name.to_owned()))?;
     let Some((op, value)) = op else { return Err(FilterError::NoOperator(name.to_owned())) };
     let value = value.trim();
     let wanted = match field {
         Some(field) => wanted(field, value)?,
         None if name == FAMILY => Comparand::Family(value.to_owned()),
+        None if name == KEY => Comparand::Key(key(value)),
         None => Comparand::Class(Class::from_name(value).ok_or_else(|| {
             FilterError::Value(CLASS, "browser, mobile, app, tool, bot or ai", value.to_owned())
         })?),
@@ -137,11 +138,10 @@ fn condition(text: &str) -> Result<Condition, FilterError> {
         Comparand::Number(_, None) | Comparand::Text(_, None) | Comparand::Class(_) => {
             ("= and != here", matches!(op, FilterOp::Equal | FilterOp::NotEqual))
         }
-        Comparand::Text(..) | Comparand::Family(_) => {
+        Comparand::Text(..) | Comparand::Family(_) | Comparand::Key(_) => {
             ("=, != and ^=", matches!(op, FilterOp::Equal | FilterOp::NotEqual | FilterOp::StartsWith))
         }
     };
-    let name = field.map_or(if name == FAMILY { FAMILY } else { CLASS }, Field::name);
     if !is_taken {
         return Err(FilterError::Operator(name, takes));
     }
@@ -153,6 +153,12 @@ fn condition(text: &str) -> Result<Condition, FilterError> {
         wanted => wanted,
     };
     Ok(Condition { op, wanted })
+}
+
+/// A key or its beginning, the method in the letters that it is read in.
+fn key(text: &str) -> String {
+    let (method, rest) = text.split_at(text.find(' ').unwrap_or(text.len()));
+    method.to_ascii_uppercase() + rest
 }
 
 /// The beginning of a text, in the letters that the field is read in.
@@ -203,9 +209,9 @@ fn wanted(field: Field, text: &str) -> Result<Comparand, FilterError> {
         _ if is_absent => Comparand::Text(field, None),
         field => {
             let limits = Limits { keep_query: true, ..Default::default() };
-            let read = text_of(field, &RawValue::text(text), &Rules::without_clock(&limits));
+            let read = text_of(field, RawValue::text(text), &Rules::without_clock(&limits));
             // What cannot be read is no value of any entry, but may begin one.
-            Comparand::Text(field, Some(read.unwrap_or_else(|| text.to_owned())))
+            Comparand::Text(field, Some(read.map_or_else(|| text.to_owned(), |read| read.into_owned())))
         }
     })
 }
@@ -231,6 +237,8 @@ mod tests {
             ("receivedAt>yesterday", "an RFC 3339 time"),
             ("class=robot", "browser, mobile, app"),
             ("class^=bot", "class takes = and != here"),
+            ("key>=GET /", "key takes =, != and ^="),
+            ("keys=GET /", "family, class, key"),
             (&"status=1,".repeat(17), "more than 16 conditions"),
         ] {
             let error = Filter::parse(text).unwrap_err().to_string();

@@ -46,7 +46,6 @@ pub(super) struct Tally {
     pub(super) texts: [Interner; TEXT_COUNT],
     /// In the order in which they were first seen; the rows of all grids.
     pub(super) minutes: Vec<Minute>,
-    /// By dimension.
     pub(super) by: [KeyTally; DIMENSION_COUNT],
     visitor_key: Subkey,
     /// What is hashed of a visitor; kept for its memory.
@@ -61,7 +60,6 @@ pub(super) struct Tally {
 /// A minute, and what is counted of it but not by key.
 pub(super) struct Minute {
     pub(super) start: WindowStart,
-    /// What robots measured.
     pub(super) robots: Measures,
     pub(super) visitors: Visitors,
 }

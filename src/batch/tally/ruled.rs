@@ -68,11 +68,9 @@ impl RuledPaths {
         for new in self.counted.len()..self.sent.len() {
             let (path, tag) = self.sent.get(new as u32);
             let method = tag & !IS_ROUTE;
-            let template = match tag & IS_ROUTE {
-                0 => self.rules.template(methods.get(method).0, path, &mut self.template),
-                _ => None,
-            };
-            self.counted.push(paths.intern(template.unwrap_or(path), method));
+            let sent = (path, tag & IS_ROUTE != 0);
+            let counted = self.rules.counted(methods.get(method).0, sent, &mut self.template);
+            self.counted.push(paths.intern(counted, method));
         }
     }
 }

@@ -17,10 +17,11 @@ use super::ReconcileError;
 use crate::base::clock;
 use crate::cluster::clickhouse::{ClickHouse, DatabaseError, LineError};
 use crate::cluster::kafka::Kafka;
-use crate::cluster::names::summaries_of;
 use crate::cluster::records::{InsightEvent, SummaryObject};
 use crate::cluster::rows::RowHead;
 use crate::cluster::s3::ObjectStore;
+use crate::cluster::span::MinuteSpan;
+use crate::cluster::summaries::SummaryListing;
 use crate::dimension::DIMENSIONS;
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::windows::fold::WindowLimits;
@@ -45,7 +46,6 @@ pub struct LateReport {
     pub unreadable: u64,
     /// Windows counted again.
     pub windows: u64,
-    /// Summaries read for that.
     pub summaries: u64,
 }
 
@@ -57,9 +57,6 @@ struct RecountedWindow {
 
 /// Reads the late insights up to their end, counts the windows that they name again, and commits the offsets. Calls
 /// `progress` for every summary that is read.
-///
-/// # Errors
-/// See [`ReconcileError`].
 pub fn recount(
     kafka: &Kafka,
     group: &str,
@@ -179,7 +176,7 @@ fn is_done(
     Ok(position.iter().all(|(partition, offset)| offset >= &ends[partition]))
 }
 
-/// Counts windows of a customer from all its summaries.
+/// Counts windows of a customer from all its summaries that have them.
 fn count_again(
     store: &ObjectStore,
     customer: &CustomerId,
@@ -188,35 +185,33 @@ fn count_again(
     progress: &mut dyn FnMut(),
 ) -> Result<HashMap<WindowStart, RecountedWindow>, ReconcileError> {
     let mut totals: HashMap<WindowStart, RecountedWindow> = HashMap::new();
-    let mut from = None;
-    loop {
-        let page = store.list(&summaries_of(customer), from.as_deref())?;
-        for object in page.objects {
-            let Some(bytes) = store.get(&object.key, SummaryObject::MAX_BYTES)? else { continue };
-            report.summaries += 1;
-            progress();
-            match SummaryObject::decode(&bytes) {
-                Ok(summary) if summary.customer == *customer => {
-                    for window in summary.windows.iter().filter(|window| starts.contains(&window.start)) {
-                        let total = totals.entry(window.start).or_insert_with(|| {
-                            let id = WindowId { size: WindowSize::Minute, start: window.start };
-                            let window = Window::new(customer.clone(), id);
-                            RecountedWindow { batches: BTreeSet::new(), window }
-                        });
-                        if total.batches.insert(summary.batch_id.as_str().to_owned()) {
-                            total.window.merge_view(&window.view(), &WindowLimits::default());
-                        }
+    let (Some(first), Some(last)) = (starts.first(), starts.last()) else { return Ok(totals) };
+    let range = *first..WindowStart(last.0 + 1);
+    let mut listing = SummaryListing::new(store, customer, &range);
+    while let Some(listed) = listing.next_summary()? {
+        let has_some = |minutes: MinuteSpan| starts.range(minutes.first..=minutes.last).next().is_some();
+        let Some(listed) = listed.filter(|listed| has_some(listed.minutes)) else { continue };
+        let Some(bytes) = store.get(&listed.key, SummaryObject::MAX_BYTES)? else { continue };
+        report.summaries += 1;
+        progress();
+        match SummaryObject::decode(&bytes) {
+            Ok(summary) if summary.customer == *customer => {
+                for window in summary.windows.iter().filter(|window| starts.contains(&window.start)) {
+                    let total = totals.entry(window.start).or_insert_with(|| {
+                        let id = WindowId { size: WindowSize::Minute, start: window.start };
+                        let window = Window::new(customer.clone(), id);
+                        RecountedWindow { batches: BTreeSet::new(), window }
+                    });
+                    if total.batches.insert(summary.batch_id.as_str().to_owned()) {
+                        total.window.merge_view(&window.view(), &WindowLimits::default());
                     }
                 }
-                Ok(_) => log::error!("{} is of another customer", object.key),
-                Err(error) => log::error!("{}: {error}", object.key),
             }
-        }
-        match page.next {
-            Some(next) => from = Some(next),
-            None => return Ok(totals),
+            Ok(_) => log::error!("{} is of another customer", listed.key),
+            Err(error) => log::error!("{}: {error}", listed.key),
         }
     }
+    Ok(totals)
 }
 
 fn write(

@@ -2,9 +2,9 @@
 //! everything else; a second run finds nothing to do, or does the same again.
 //!
 //! - **Orphans** ([`orphans`]): a body in the object store whose event was never emitted, because the ingest died between
-//!   the two. Its event is emitted again, from its metadata.
+//!   the two. Its event is emitted again, from its metadata. The ingest's own lists say which bodies these may be.
 //! - **Late windows** ([`late`]): windows named by `late-insights`: these insights came after the window job had forgotten
-//!   the window. Such a window is counted again from the summaries of all batches that touch it.
+//!   the window. Such a window is counted again from the summaries of all batches that touch it, which their keys say.
 
 pub mod late;
 pub mod orphans;

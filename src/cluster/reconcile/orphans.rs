@@ -1,63 +1,35 @@
-//! Bodies whose event was never emitted: those without a summary, some time after they were written.
+//! Bodies whose event was never emitted: those that an ingest had written down before it died, and that have no summary.
 //!
-//! Both prefixes are listed side by side, in the order of keys, so that only bodies without a summary cost a request. An
-//! event that still waits for a worker may be emitted again, which is harmless.
-
-use std::cmp::Ordering;
+//! Only the lists under `unsettled/` are looked at that are old enough, and the bodies that they name (see
+//! [`crate::cluster::unsettled`]): never all bodies. A list goes when its bodies have their events. An event that still waits for a
+//! worker may be emitted again, which is harmless.
 
 use super::ReconcileError;
 use crate::cluster::kafka::EventLog;
-use crate::cluster::names::{RAW, SUMMARIES, batch_in_stem};
-use crate::cluster::records::{BatchEvent, MadeBy};
-use crate::cluster::s3::{Listed, ObjectStore, StoreError};
+use crate::cluster::names::{UNSETTLED, batch_in_stem, raw_key_of_stem};
+use crate::cluster::raw;
+use crate::cluster::records::MadeBy;
+use crate::cluster::s3::{ObjectError, ObjectStore};
 use crate::time;
+
+/// No ingest has so many batches in a list.
+const MAX_LIST_BYTES: u64 = 64 << 20;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OrphanReport {
-    /// Bodies listed.
+    /// Lists that were old enough.
+    pub lists: u64,
+    /// Lists that are too young to tell.
+    pub young: u64,
+    /// Bodies that they name, and that were there.
     pub bodies: u64,
     /// Bodies whose event was emitted again.
     pub emitted: u64,
-    /// Bodies without a summary whose batch id the server made: they were never acknowledged, and stay uncounted.
-    pub unanswered: u64,
-    /// Bodies that are too young to tell.
-    pub young: u64,
     /// Objects that are not ours.
     pub foreign: u64,
 }
 
-/// The objects of a prefix, one by one, without it.
-struct Listing<'s> {
-    store: &'s ObjectStore,
-    prefix: &'static str,
-    page: std::vec::IntoIter<Listed>,
-    /// Where the next page begins: `Some(None)` for the first.
-    next: Option<Option<String>>,
-}
-
-impl<'s> Listing<'s> {
-    fn new(store: &'s ObjectStore, prefix: &'static str) -> Self {
-        Self { store, prefix, page: Vec::new().into_iter(), next: Some(None) }
-    }
-
-    fn next(&mut self) -> Result<Option<Listed>, StoreError> {
-        loop {
-            if let Some(mut object) = self.page.next() {
-                object.key = object.key.strip_prefix(self.prefix).unwrap_or(&object.key).to_owned();
-                return Ok(Some(object));
-            }
-            let Some(from) = self.next.take() else { return Ok(None) };
-            let page = self.store.list(self.prefix, from.as_deref())?;
-            self.page = page.objects.into_iter();
-            self.next = page.next.map(Some);
-        }
-    }
-}
-
-/// Emits the events of all bodies that are at least `grace_ms` old and have no summary. Calls `progress` for every body.
-///
-/// # Errors
-/// See [`ReconcileError`].
+/// Emits the events of all bodies that lists of at least `grace_ms` name and that have no summary. Calls `progress` for every body.
 pub fn emit_missing(
     store: &ObjectStore,
     events: &EventLog,
@@ -66,28 +38,20 @@ pub fn emit_missing(
     progress: &mut dyn FnMut(),
 ) -> Result<OrphanReport, ReconcileError> {
     let mut report = OrphanReport::default();
-    let mut bodies = Listing::new(store, RAW);
-    let mut summaries = Listing::new(store, SUMMARIES);
-    let mut summary = summaries.next()?;
-    while let Some(body) = bodies.next()? {
-        report.bodies += 1;
-        progress();
-        let has_summary = loop {
-            match summary.as_ref().map(|summary| summary.key.cmp(&body.key)) {
-                Some(Ordering::Less) => summary = summaries.next()?,
-                Some(Ordering::Equal) => break true,
-                Some(Ordering::Greater) | None => break false,
-            }
-        };
-        if has_summary {
-            continue;
-        }
-        let written_ms = time::parse_rfc3339(&body.last_modified).unwrap_or(0);
+    let mut lists = store.list(UNSETTLED, "");
+    while let Some(list) = lists.next_object()? {
+        let written_ms = time::parse_rfc3339(&list.last_modified).unwrap_or(0);
         if written_ms.saturating_add(grace_ms) > now_ms {
             report.young += 1;
             continue;
         }
-        emit_one(store, events, &body.key, &mut report)?;
+        report.lists += 1;
+        let Some(stems) = store.get(&list.key, MAX_LIST_BYTES)? else { continue };
+        for stem in String::from_utf8_lossy(&stems).lines() {
+            progress();
+            emit_one(store, events, stem, &mut report)?;
+        }
+        store.delete(&list.key)?;
     }
     Ok(report)
 }
@@ -98,27 +62,29 @@ fn emit_one(
     stem: &str,
     report: &mut OrphanReport,
 ) -> Result<(), ReconcileError> {
-    let key = format!("{RAW}{stem}");
+    let key = raw_key_of_stem(stem);
+    let Some(batch_id) = batch_in_stem(stem) else {
+        log::warn!("{stem:?} in a list is not the name of a batch");
+        report.foreign += 1;
+        return Ok(());
+    };
+    // The ingest may have died before it wrote the body.
     let Some(metadata) = store.head(&key)? else { return Ok(()) };
-    let event = batch_in_stem(stem)
-        .ok_or_else(|| "its name is not that of a batch".to_owned())
-        .and_then(|batch_id| {
-            BatchEvent::from_metadata(batch_id, |name| metadata.get(name)).map_err(|error| error.to_string())
-        })
-        .and_then(|(event, made_by)| match event.raw_key() == key {
-            true => Ok((event, made_by)),
-            false => Err("its metadata belongs to another batch".to_owned()),
-        });
-    match event {
-        Err(why) => {
-            log::warn!("{key} is not one of our objects: {why}");
+    report.bodies += 1;
+    match raw::event_of(store, &key, batch_id, &metadata) {
+        Err(ObjectError::Store(error)) => return Err(error.into()),
+        Err(ObjectError::Unusable(why)) => {
+            log::warn!("{why}");
             report.foreign += 1;
         }
-        Ok((_, MadeBy::Server)) => report.unanswered += 1,
+        // Nobody can send it again, and it was never acknowledged.
+        Ok((_, MadeBy::Server)) => {}
         Ok((event, MadeBy::Client)) => {
-            events.append(event.batch_id.as_str(), &event.encode())?;
-            log::info!("emitted the event of {key} again");
-            report.emitted += 1;
+            if store.head(&event.summary_key())?.is_none() {
+                events.append(event.batch_id.as_str(), &event.encode())?;
+                log::info!("emitted the event of {key} again");
+                report.emitted += 1;
+            }
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{RecordError, parse, text, to_json};
 use crate::batch::{Content, Encoding, Limits};
 use crate::cluster::names;
+use crate::cluster::span::MinuteSpan;
 use crate::model::{BatchId, CustomerId};
 
 /// A batch that was taken: where it is, and all that its summary depends on besides its bytes.
@@ -23,6 +24,10 @@ pub struct BatchEvent {
     pub body_bytes: u32,
     /// In milliseconds. Entries may be up to a day later.
     pub received_at_ms: u64,
+    /// The minutes that it has entries of.
+    pub minutes: MinuteSpan,
+    /// The name of the path rules that it is counted by, if there are any: see [`crate::cluster::texts`].
+    pub path_rules: Option<u128>,
     /// What it was checked against; of them only those are written that are settings.
     pub limits: Limits,
 }
@@ -45,6 +50,10 @@ struct WireEvent {
     body_bytes: u32,
     #[serde(with = "text")]
     received_at: u64,
+    #[serde(with = "text")]
+    minutes: MinuteSpan,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::optional")]
+    path_rules: Option<u128>,
     limits: WireLimits,
 }
 
@@ -61,6 +70,11 @@ impl BatchEvent {
         names::raw_key(&self.customer, &self.batch_id)
     }
 
+    /// The key of the object that holds its summary.
+    pub fn summary_key(&self) -> String {
+        names::summary_key(&self.customer, &self.batch_id, self.minutes)
+    }
+
     /// The value of its record.
     pub fn encode(&self) -> Vec<u8> {
         let Limits { max_entries, keep_query, .. } = self.limits;
@@ -75,14 +89,12 @@ impl BatchEvent {
             entries: self.entries,
             body_bytes: self.body_bytes,
             received_at: self.received_at_ms,
+            minutes: self.minutes,
+            path_rules: self.path_rules,
             limits: WireLimits { max_entries, keep_query },
         })
     }
 
-    /// Reads the value of a record.
-    ///
-    /// # Errors
-    /// See [`RecordError`].
     pub fn decode(value: &[u8]) -> Result<Self, RecordError> {
         let wire: WireEvent = parse(value)?;
         let WireLimits { max_entries, keep_query } = wire.limits;
@@ -97,6 +109,8 @@ impl BatchEvent {
             entries: wire.entries,
             body_bytes: wire.body_bytes,
             received_at_ms: wire.received_at,
+            minutes: wire.minutes,
+            path_rules: wire.path_rules,
             limits: Limits { max_entries, keep_query, ..Limits::default() },
         };
         if event.entries == 0 || event.body_bytes == 0 {

@@ -4,10 +4,14 @@ use super::text::{Text, field};
 use super::{BatchEvent, RecordError, SCHEMA_VERSION};
 use crate::batch::{Content, Limits};
 use crate::data_dir::{decode_name, encode_name};
-use crate::model::BatchId;
+use crate::model::{BatchId, CustomerId};
 
 /// The prefix of user metadata in HTTP headers.
 pub const METADATA_PREFIX: &str = "x-amz-meta-";
+
+/// Parameters of log lines up to this length stand in the metadata; longer ones are a text of their own. S3 takes 2 KB of
+/// metadata, and everything else has less than 1,000 bytes.
+const MAX_PARAMETER_BYTES: usize = 1_000;
 
 /// Who made a batch id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +23,33 @@ pub enum MadeBy {
 }
 
 impl BatchEvent {
-    /// The user metadata of the body's object: names without prefix, ascending.
-    pub fn metadata(&self, id_by: MadeBy) -> Vec<(&'static str, String)> {
+    /// The parameters of its log lines, if they are too long for metadata.
+    pub fn long_parameters(&self) -> Option<&str> {
+        self.content.parameters().filter(|parameters| parameters.len() > MAX_PARAMETER_BYTES)
+    }
+
+    /// Whose text, and of which name, has its parameters, if metadata has that in their place.
+    pub fn parameters_in<'a>(
+        metadata: impl Fn(&'static str) -> Option<&'a str>,
+    ) -> Result<Option<(CustomerId, u128)>, RecordError> {
+        let Some(name) = metadata("parameters-in") else { return Ok(None) };
+        let encoded = metadata("customer-id").ok_or(RecordError::Field("customer-id"))?;
+        Ok(Some((customer(encoded)?, field("parameters-in", name)?)))
+    }
+
+    /// The user metadata of the body's object: names without prefix, ascending. Long parameters are named by `parameters_in`.
+    pub fn metadata(&self, id_by: MadeBy, parameters_in: Option<u128>) -> Vec<(&'static str, String)> {
         let limits = &self.limits;
         let id_by = match id_by {
             MadeBy::Client => "client",
             MadeBy::Server => "server",
         };
+        let parameters = match (self.content.parameters(), parameters_in) {
+            (_, Some(name)) => Some(("parameters-in", name.write().into())),
+            (Some(parameters), None) => Some(("parameters", parameters.to_owned())),
+            (None, None) => None,
+        };
+        let path_rules = self.path_rules.map(|name| ("path-rules", name.write().into()));
         let mut metadata = vec![
             ("batch-id-by", id_by.to_owned()),
             ("body-bytes", self.body_bytes.to_string()),
@@ -35,19 +59,15 @@ impl BatchEvent {
             ("fingerprint", self.fingerprint.write().into()),
             ("format", self.content.name().to_owned()),
             ("limits", format!("max-entries={},keep-query={}", limits.max_entries, limits.keep_query)),
-            ("received-at", self.received_at_ms.write().into()),
-            ("schema-version", SCHEMA_VERSION.to_string()),
+            ("minutes", self.minutes.write().into()),
         ];
-        if let Some(parameters) = self.content.parameters() {
-            metadata.insert(metadata.len() - 2, ("parameters", parameters.to_owned()));
-        }
+        metadata.extend(parameters.into_iter().chain(path_rules));
+        metadata.push(("received-at", self.received_at_ms.write().into()));
+        metadata.push(("schema-version", SCHEMA_VERSION.to_string()));
         metadata
     }
 
     /// The event of an object, from its metadata (looked up by name without prefix) and the batch id in its key.
-    ///
-    /// # Errors
-    /// See [`RecordError`].
     pub fn from_metadata<'a>(
         batch_id: BatchId,
         metadata: impl Fn(&'static str) -> Option<&'a str>,
@@ -60,14 +80,13 @@ impl BatchEvent {
         if version != SCHEMA_VERSION {
             return Err(RecordError::Version(version));
         }
-        let customer_id = decode_name(value("customer-id")?).ok_or(RecordError::Field("customer-id"))?;
         let made_by = match metadata("batch-id-by") {
             None | Some("client") => MadeBy::Client,
             Some("server") => MadeBy::Server,
             Some(_) => return Err(RecordError::Field("batch-id-by")),
         };
         let event = Self {
-            customer: field("customer-id", &customer_id)?,
+            customer: customer(value("customer-id")?)?,
             batch_id,
             fingerprint: field("fingerprint", value("fingerprint")?)?,
             content: Content::named(value("format")?, metadata("parameters"))
@@ -76,10 +95,17 @@ impl BatchEvent {
             entries: number("entries")?,
             body_bytes: number("body-bytes")?,
             received_at_ms: field("received-at", value("received-at")?)?,
+            minutes: field("minutes", value("minutes")?)?,
+            path_rules: metadata("path-rules").map(|name| field("path-rules", name)).transpose()?,
             limits: limits(value("limits")?).ok_or(RecordError::Field("limits"))?,
         };
         Ok((event, made_by))
     }
+}
+
+fn customer(encoded: &str) -> Result<CustomerId, RecordError> {
+    let id = decode_name(encoded).ok_or(RecordError::Field("customer-id"))?;
+    field("customer-id", &id)
 }
 
 /// Reads the limits, which stand in one order.

@@ -123,10 +123,6 @@ impl SummaryObject {
         })
     }
 
-    /// Reads an object.
-    ///
-    /// # Errors
-    /// See [`RecordError`].
     pub fn decode(object: &[u8]) -> Result<Self, RecordError> {
         let head: SummaryHead = parse(object)?;
         let SummaryWindows { windows } = parse(object)?;
@@ -180,10 +176,6 @@ impl InsightEvent {
         with_last(&head, "window", |json| json.extend_from_slice(self.window.json().as_bytes()))
     }
 
-    /// Reads the value of a record.
-    ///
-    /// # Errors
-    /// See [`RecordError`].
     pub fn decode(value: &[u8]) -> Result<Self, RecordError> {
         let head: InsightHead = parse(value)?;
         let InsightWindow { window } = parse(value)?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::RecordError;
 use crate::batch::Encoding;
+use crate::cluster::span::MinuteSpan;
 use crate::model::{BatchId, CustomerId};
 use crate::time;
 
@@ -62,6 +63,20 @@ impl Text for u64 {
     }
 }
 
+/// `FIRST/LAST`, as windows start.
+impl Text for MinuteSpan {
+    fn write(&self) -> Cow<'_, str> {
+        format!("{}/{}", time::format_start(self.first), time::format_start(self.last)).into()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (first, last) = text.split_once('/')?;
+        let minute = |text| Some(time::minute_of(time::parse_rfc3339(text).ok()?));
+        let span = Self { first: minute(first)?, last: minute(last)? };
+        (span.first <= span.last && span.write() == text).then_some(span)
+    }
+}
+
 /// Words that serde knows already.
 macro_rules! words {
     ($($word:ty),*) => {$(
@@ -87,6 +102,27 @@ fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
 /// Reads a field of metadata.
 pub(super) fn field<T: Text>(name: &'static str, text: &str) -> Result<T, RecordError> {
     T::read(text).ok_or(RecordError::Field(name))
+}
+
+/// The same for a field that may be absent.
+pub(super) mod optional {
+    use super::{Deserializer, Serializer, Text};
+
+    pub(crate) fn serialize<T: Text, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => super::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, T: Text, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        super::deserialize(deserializer).map(Some)
+    }
 }
 
 pub(super) fn serialize<T: Text, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {

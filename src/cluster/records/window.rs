@@ -28,10 +28,6 @@ impl BatchWindow {
         Self { customer: customer.clone(), start, requests: u64::from(counts.requests()), json: json.into() }
     }
 
-    /// Reads the JSON of a window.
-    ///
-    /// # Errors
-    /// See [`RecordError`].
     pub(super) fn read(json: &str) -> Result<Self, RecordError> {
         let (customer, view) = file::decode_record(json, &Wanted::ALL)
             .map_err(|damaged| RecordError::Window(damaged.to_string()))?;
@@ -51,7 +47,6 @@ impl BatchWindow {
         view
     }
 
-    /// Its JSON.
     pub(super) fn json(&self) -> &str {
         &self.json
     }

@@ -13,11 +13,12 @@ use rdkafka::message::OwnedMessage;
 
 use super::summarizing::{SummarizeError, summarize};
 use crate::base::shutdown::{self, Joined};
+use crate::cluster::backoff;
 use crate::cluster::metrics::{DeadReason, WorkerMetrics};
 use crate::cluster::records::{BatchEvent, SummaryObject};
-use crate::cluster::retry::Backoff;
 use crate::cluster::s3::ObjectStore;
 use crate::cluster::shared_secret::SharedSecret;
+use crate::cluster::texts::RulesByName;
 
 /// Time for the object store to answer for one batch, with all tries, before the group is given up and read again. The
 /// batch is safe meanwhile, so this is longer than an ingest waits.
@@ -71,6 +72,7 @@ struct Job {
 struct CrewShared {
     store: Arc<ObjectStore>,
     secret: Arc<SharedSecret>,
+    rules: RulesByName,
     max_record_bytes: usize,
 }
 
@@ -82,9 +84,6 @@ pub struct SummarizeCrew {
 
 impl SummarizeCrew {
     /// Starts two threads for each core. An insight larger than `max_record_bytes` is not emitted.
-    ///
-    /// # Errors
-    /// What the operating system says.
     pub fn start(
         store: &Arc<ObjectStore>,
         secret: &Arc<SharedSecret>,
@@ -94,7 +93,7 @@ impl SummarizeCrew {
             std::thread::available_parallelism().map_or(2, std::num::NonZero::get) * THREADS_PER_CORE;
         let (jobs, queue): (Sender<Job>, Receiver<Job>) = bounded(threads);
         let (store, secret) = (Arc::clone(store), Arc::clone(secret));
-        let shared = Arc::new(CrewShared { store, secret, max_record_bytes });
+        let shared = Arc::new(CrewShared { store, secret, rules: RulesByName::default(), max_record_bytes });
         let start = |number: usize| {
             let (queue, shared) = (queue.clone(), Arc::clone(&shared));
             shutdown::spawn(&format!("summarize-{number}"), move || {
@@ -144,15 +143,15 @@ impl CrewShared {
                 return Some(RecordOutcome::Dead { reason, why: error.to_string() });
             }
         };
-        let mut backoff = Backoff::within(STORE_TIMEOUT);
+        let mut tries = backoff(Some(STORE_TIMEOUT));
         loop {
-            match summarize(&self.store, &self.secret, &event) {
+            match summarize(&self.store, &self.secret, &self.rules, &event) {
                 Ok((summary, repeated)) => return Some(self.encode(summary, repeated)),
                 Err(SummarizeError::Never { reason, why }) => {
                     return Some(RecordOutcome::Dead { reason, why });
                 }
                 Err(SummarizeError::Retry(error)) => {
-                    if stopping.load(Ordering::Relaxed) || !backoff.wait() {
+                    if stopping.load(Ordering::Relaxed) || !tries.wait() {
                         log::warn!("batch {} of {}: {error}", event.batch_id, event.customer);
                         return None;
                     }

@@ -21,10 +21,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use crew::SummarizeCrew;
 pub use session::SessionOptions;
 
+use super::backoff;
 use super::kafka::Kafka;
 use super::metrics::WorkerMetrics;
 use super::probe::Probe;
-use super::retry::Backoff;
 use crate::intake::{Health, Reason};
 use session::Session;
 
@@ -68,7 +68,7 @@ impl SummarizeWorker {
 
     /// Runs until it must stop.
     pub fn run(&self) {
-        let mut backoff = Backoff::endless();
+        let mut tries = backoff(None);
         while !self.must_stop.load(Ordering::Relaxed) {
             let began = crate::base::clock::monotonic();
             let ended = Session::begin(&self.kafka, &self.options)
@@ -78,9 +78,9 @@ impl SummarizeWorker {
             self.metrics.sessions_failed.inc();
             log::warn!("the session with Kafka failed and is started again: {error}");
             if began.elapsed() > self.options.timeout {
-                backoff = Backoff::endless();
+                tries = backoff(None);
             }
-            if self.must_stop.load(Ordering::Relaxed) || !backoff.wait() {
+            if self.must_stop.load(Ordering::Relaxed) || !tries.wait() {
                 return;
             }
         }

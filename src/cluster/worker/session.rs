@@ -75,9 +75,6 @@ pub(super) struct Session {
 
 impl Session {
     /// Joins the group. Whatever a dead process of this worker's name left open is aborted here.
-    ///
-    /// # Errors
-    /// What Kafka says.
     pub(super) fn begin(kafka: &Kafka, options: &SessionOptions) -> Result<Self, KafkaError> {
         let millis = |time: Duration| time.as_millis().to_string();
         let mut config = kafka.producer("summarize-worker");

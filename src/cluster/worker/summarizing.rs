@@ -1,20 +1,19 @@
 //! From an event to its insights: fetch the body, check it, summarize it, write the summary.
 //!
 //! The summary is written on condition that there is none yet; if there is one, its counts are used. So a batch keeps the
-//! counts it was first given, even when its event comes again after the table of agents changed.
+//! counts it was first given, even when its event comes again after the table of agents changed. Paths count by the rules that
+//! the event names: those of its customer when the batch was taken.
 
 use std::fmt;
 
-use crate::base::inflight::{Budget, Charge};
-use crate::batch::{self, DecodeError, Limits};
+use crate::batch::Limits;
 use crate::cluster::metrics::DeadReason;
-use crate::cluster::names;
+use crate::cluster::raw;
 use crate::cluster::records::{BatchEvent, SummaryObject};
-use crate::cluster::s3::{ObjectStore, Put, StoreError};
+use crate::cluster::s3::{ObjectError, ObjectStore, Put, StoreError};
 use crate::cluster::shared_secret::SharedSecret;
-
-/// Coding can make a body that does not compress larger, by less than this.
-const CODING_OVERHEAD_BYTES: u64 = 64 * 1024;
+use crate::cluster::span::MinuteSpan;
+use crate::cluster::texts::RulesByName;
 
 /// Why an event has no insights.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,19 +35,27 @@ impl From<StoreError> for SummarizeError {
     }
 }
 
+impl From<ObjectError> for SummarizeError {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Store(error) => error.into(),
+            ObjectError::Unusable(why) => never(DeadReason::Missing, why),
+        }
+    }
+}
+
 /// The summary of an event's batch, durable in the object store, and whether it was there before.
-///
-/// # Errors
-/// See [`SummarizeError`].
 pub(super) fn summarize(
     store: &ObjectStore,
     secret: &SharedSecret,
+    rules: &RulesByName,
     event: &BatchEvent,
 ) -> Result<(SummaryObject, bool), SummarizeError> {
     secret.prove(store)?;
     let body = fetch(store, event)?;
     let visitors = secret.visitors();
-    let limits = Limits { parallel_from_bytes: usize::MAX, visitors, ..event.limits.clone() };
+    let path_rules = event.path_rules.map(|name| rules.get(store, &event.customer, name)).transpose()?;
+    let limits = Limits { parallel_from_bytes: usize::MAX, visitors, path_rules, ..event.limits.clone() };
     let summarized = event.content.summarize(&body, &limits, event.received_at_ms).map_err(|error| {
         never(DeadReason::Refused, format!("the body is not what the ingest took: {error}"))
     })?;
@@ -58,7 +65,10 @@ pub(super) fn summarize(
         let why = format!("{} entries, not {}", summary.entries, event.entries);
         return Err(never(DeadReason::Refused, why));
     }
-    let key = names::summary_key(&event.customer, &event.batch_id);
+    if MinuteSpan::of(&summarized.summary) != event.minutes {
+        return Err(never(DeadReason::Refused, "its minutes are not those that the ingest found"));
+    }
+    let key = event.summary_key();
     match store.put_if_absent(&key, &summary.clone().encode(), &[])? {
         Put::Stored => Ok((summary, false)),
         Put::Exists => Ok((first_summary(store, &key, summary)?, true)),
@@ -88,9 +98,7 @@ fn first_summary(
 
 /// The decoded body, proven to be the one the event is about.
 fn fetch(store: &ObjectStore, event: &BatchEvent) -> Result<Vec<u8>, SummarizeError> {
-    let body_bytes = event.body_bytes as usize;
-    let limit_bytes = u64::from(event.body_bytes) + CODING_OVERHEAD_BYTES;
-    let raw = match store.get(&event.raw_key(), limit_bytes) {
+    let raw = match store.get(&event.raw_key(), raw::max_raw_bytes(event)) {
         Ok(Some(raw)) => raw,
         Ok(None) => {
             return Err(never(DeadReason::Missing, format!("there is no object {}", event.raw_key())));
@@ -98,20 +106,5 @@ fn fetch(store: &ObjectStore, event: &BatchEvent) -> Result<Vec<u8>, SummarizeEr
         Err(error @ StoreError::TooLarge { .. }) => return Err(never(DeadReason::Altered, error)),
         Err(error) => return Err(error.into()),
     };
-    // Memory is bounded by the group's bytes; decoding is bounded by the event's.
-    let mut charge = Charge::new(&Budget::new(usize::MAX));
-    let decoded = match batch::decode(event.encoding, &raw, body_bytes, &mut charge) {
-        Ok(decoded) => decoded,
-        Err(error @ (DecodeError::TooLarge { .. } | DecodeError::Undecodable { .. })) => {
-            return Err(never(DeadReason::Altered, error));
-        }
-        Err(DecodeError::Busy) => unreachable!("the budget has no end"),
-    };
-    if decoded.len() != body_bytes || event.content.fingerprint(&decoded) != event.fingerprint {
-        return Err(never(
-            DeadReason::Altered,
-            format!("{} is not the body that was taken", event.raw_key()),
-        ));
-    }
-    Ok(decoded.into_owned())
+    raw::decoded(event, raw).map_err(|why| never(DeadReason::Altered, why))
 }

@@ -6,61 +6,61 @@
 use std::sync::Arc;
 
 use super::{FormatError, MAX_FORMAT_FIELDS};
-use crate::entry::field::{Field, Unit};
-use crate::entry::template::{Class, FieldStep, Step};
+use crate::entry::field::{LogField, Unit};
+use crate::entry::template::{FieldStep, TemplateStep, TextClass};
 use crate::entry::time::strftime::Pattern;
 
 /// A directive without braces: letter, field, rank, class.
-const DIRECTIVES: [(char, Field, u8, Class); 29] = [
-    ('a', Field::Client, 0, Class::Text),
-    ('h', Field::Client, 1, Class::Text),
-    ('A', Field::Ignored, 0, Class::Text),
-    ('B', Field::Bytes, 0, Class::Number),
-    ('b', Field::Bytes, 0, Class::Number),
-    ('O', Field::Bytes, 1, Class::Number),
-    ('I', Field::Ignored, 0, Class::Number),
-    ('S', Field::Ignored, 0, Class::Number),
-    ('D', Field::Duration(Unit::Micros), 0, Class::Number),
-    ('T', Field::Duration(Unit::Seconds), 2, Class::Number),
-    ('f', Field::Ignored, 0, Class::Text),
-    ('F', Field::Ignored, 0, Class::Text),
-    ('H', Field::Ignored, 0, Class::Protocol),
-    ('k', Field::Ignored, 0, Class::Number),
-    ('l', Field::Ignored, 0, Class::Text),
-    ('L', Field::Ignored, 0, Class::Text),
-    ('m', Field::Method, 0, Class::Text),
-    ('p', Field::Ignored, 0, Class::Number),
-    ('P', Field::Ignored, 0, Class::Number),
-    ('q', Field::Query, 0, Class::Text),
-    ('r', Field::Request, 0, Class::Request),
-    ('R', Field::Ignored, 0, Class::Text),
-    ('s', Field::Status, 1, Class::Status),
-    ('t', Field::Time, 0, Class::Time),
-    ('u', Field::Ignored, 0, Class::Text),
-    ('U', Field::Target, 0, Class::Text),
-    ('v', Field::Host, 3, Class::Text),
-    ('V', Field::Host, 2, Class::Text),
-    ('X', Field::Ignored, 0, Class::Text),
+const DIRECTIVES: [(char, LogField, u8, TextClass); 29] = [
+    ('a', LogField::Client, 0, TextClass::Text),
+    ('h', LogField::Client, 1, TextClass::Text),
+    ('A', LogField::Ignored, 0, TextClass::Text),
+    ('B', LogField::Bytes, 0, TextClass::Number),
+    ('b', LogField::Bytes, 0, TextClass::Number),
+    ('O', LogField::Bytes, 1, TextClass::Number),
+    ('I', LogField::Ignored, 0, TextClass::Number),
+    ('S', LogField::Ignored, 0, TextClass::Number),
+    ('D', LogField::Duration(Unit::Micros), 0, TextClass::Number),
+    ('T', LogField::Duration(Unit::Seconds), 2, TextClass::Number),
+    ('f', LogField::Ignored, 0, TextClass::Text),
+    ('F', LogField::Ignored, 0, TextClass::Text),
+    ('H', LogField::Ignored, 0, TextClass::Protocol),
+    ('k', LogField::Ignored, 0, TextClass::Number),
+    ('l', LogField::Ignored, 0, TextClass::Text),
+    ('L', LogField::Ignored, 0, TextClass::Text),
+    ('m', LogField::Method, 0, TextClass::Text),
+    ('p', LogField::Ignored, 0, TextClass::Number),
+    ('P', LogField::Ignored, 0, TextClass::Number),
+    ('q', LogField::Query, 0, TextClass::Text),
+    ('r', LogField::Request, 0, TextClass::Request),
+    ('R', LogField::Ignored, 0, TextClass::Text),
+    ('s', LogField::Status, 1, TextClass::Status),
+    ('t', LogField::Time, 0, TextClass::Time),
+    ('u', LogField::Ignored, 0, TextClass::Text),
+    ('U', LogField::Target, 0, TextClass::Text),
+    ('v', LogField::Host, 3, TextClass::Text),
+    ('V', LogField::Host, 2, TextClass::Text),
+    ('X', LogField::Ignored, 0, TextClass::Text),
 ];
 
 /// Directives whose name in braces says nothing of the request.
 const NAMED: &str = "CeinophaPx";
 
 /// Request headers, in small letters: field and rank.
-const HEADERS: [(&str, Field, u8); 9] = [
-    ("user-agent", Field::Agent, 0),
-    ("referer", Field::Referrer, 0),
-    ("x-forwarded-host", Field::Host, 0),
-    ("host", Field::Host, 1),
-    ("cf-connecting-ip", Field::Forwarded, 0),
-    ("true-client-ip", Field::Forwarded, 1),
-    ("x-real-ip", Field::Forwarded, 2),
-    ("x-client-ip", Field::Forwarded, 2),
-    ("x-forwarded-for", Field::Forwarded, 3),
+const HEADERS: [(&str, LogField, u8); 9] = [
+    ("user-agent", LogField::Agent, 0),
+    ("referer", LogField::Referrer, 0),
+    ("x-forwarded-host", LogField::Host, 0),
+    ("host", LogField::Host, 1),
+    ("cf-connecting-ip", LogField::Forwarded, 0),
+    ("true-client-ip", LogField::Forwarded, 1),
+    ("x-real-ip", LogField::Forwarded, 2),
+    ("x-client-ip", LogField::Forwarded, 2),
+    ("x-forwarded-for", LogField::Forwarded, 3),
 ];
 
 /// One `%…` of a format string.
-struct Directive<'f> {
+struct ApacheDirective<'f> {
     /// What stands in braces.
     name: Option<&'f str>,
     letter: char,
@@ -71,7 +71,7 @@ struct Directive<'f> {
 }
 
 /// Compiles a format string.
-pub(super) fn steps(format: &str) -> Result<Vec<Step>, FormatError> {
+pub(super) fn steps(format: &str) -> Result<Vec<TemplateStep>, FormatError> {
     let mut steps = Vec::new();
     let mut fields = 0;
     let mut at = 0;
@@ -88,7 +88,7 @@ pub(super) fn steps(format: &str) -> Result<Vec<Step>, FormatError> {
             }
             // Path and query are one text: nothing but the whole tells where the query begins.
             '%' if rest.starts_with("%U%q") => {
-                steps.push(Step::Field(FieldStep::new(Field::Target, 0, Class::Text)));
+                steps.push(TemplateStep::Field(FieldStep::new(LogField::Target, 0, TextClass::Text)));
                 at += 4;
             }
             '%' => {
@@ -117,12 +117,12 @@ pub(super) fn steps(format: &str) -> Result<Vec<Step>, FormatError> {
     Ok(steps)
 }
 
-fn literal(text: &str) -> Step {
-    Step::Literal(text.as_bytes().into())
+fn literal(text: &str) -> TemplateStep {
+    TemplateStep::Literal(text.as_bytes().into())
 }
 
 /// Reads `%!400,501>{User-agent}i`.
-fn directive(text: &str) -> Result<Directive<'_>, FormatError> {
+fn directive(text: &str) -> Result<ApacheDirective<'_>, FormatError> {
     let is_modifier = |c: char| c == '!' || c == ',' || c == '<' || c == '>' || c.is_ascii_digit();
     let modifiers = &text[1..text[1..].find(|c| !is_modifier(c)).map_or(text.len(), |end| end + 1)];
     let mut at = 1 + modifiers.len();
@@ -136,7 +136,7 @@ fn directive(text: &str) -> Result<Directive<'_>, FormatError> {
     let letter = text[at..].get(trailer..).and_then(|rest| rest.chars().next());
     let letter = letter.ok_or_else(|| FormatError::new(0, "`%` without a directive"))?;
     let length = at + trailer + letter.len_utf8();
-    Ok(Directive {
+    Ok(ApacheDirective {
         name,
         letter: if trailer > 0 { 'n' } else { letter },
         is_final: modifiers.contains('>'),
@@ -144,16 +144,16 @@ fn directive(text: &str) -> Result<Directive<'_>, FormatError> {
     })
 }
 
-fn push(directive: &Directive<'_>, steps: &mut Vec<Step>) -> Result<(), FormatError> {
-    let field = |field, rank, class| Step::Field(FieldStep::new(field, rank, class));
+fn push(directive: &ApacheDirective<'_>, steps: &mut Vec<TemplateStep>) -> Result<(), FormatError> {
+    let field = |field, rank, class| TemplateStep::Field(FieldStep::new(field, rank, class));
     match (directive.letter, directive.name) {
         ('t', Some(pattern)) => {
             let pattern = Pattern::of_apache(pattern)
                 .map_err(|at| FormatError::new(at + 2, "a conversion that strftime does not have"))?;
-            steps.push(field(Field::TimePiece, 0, Class::Pattern(Arc::new(pattern))));
+            steps.push(field(LogField::TimePiece, 0, TextClass::Pattern(Arc::new(pattern))));
         }
         ('t', None) => {
-            steps.extend([literal("["), field(Field::Time, 0, Class::Time), literal("]")]);
+            steps.extend([literal("["), field(LogField::Time, 0, TextClass::Time), literal("]")]);
         }
         ('T', Some(unit)) => {
             let (unit, rank) = match unit {
@@ -162,17 +162,19 @@ fn push(directive: &Directive<'_>, steps: &mut Vec<Step>) -> Result<(), FormatEr
                 "s" => (Unit::Seconds, 2),
                 _ => return Err(FormatError::new(2, "the unit of %{unit}T is us, ms or s")),
             };
-            steps.push(field(Field::Duration(unit), rank, Class::Number));
+            steps.push(field(LogField::Duration(unit), rank, TextClass::Number));
         }
-        ('a' | 'h', Some("c")) => steps.push(field(Field::Client, 2, Class::Text)),
+        ('a' | 'h', Some("c")) => steps.push(field(LogField::Client, 2, TextClass::Text)),
         ('i', Some(name)) => {
             let name = name.to_ascii_lowercase();
             let known = HEADERS.iter().find(|(header, ..)| *header == name);
-            let (kind, rank) = known.map_or((Field::Ignored, 0), |(_, kind, rank)| (*kind, *rank));
-            steps.push(field(kind, rank, Class::Text));
+            let (kind, rank) = known.map_or((LogField::Ignored, 0), |(_, kind, rank)| (*kind, *rank));
+            steps.push(field(kind, rank, TextClass::Text));
         }
-        ('s', None) if directive.is_final => steps.push(field(Field::Status, 0, Class::Status)),
-        (letter, Some(_)) if NAMED.contains(letter) => steps.push(field(Field::Ignored, 0, Class::Text)),
+        ('s', None) if directive.is_final => steps.push(field(LogField::Status, 0, TextClass::Status)),
+        (letter, Some(_)) if NAMED.contains(letter) => {
+            steps.push(field(LogField::Ignored, 0, TextClass::Text))
+        }
         (letter, _) => {
             let known = DIRECTIVES.iter().find(|(known, ..)| *known == letter);
             let (_, kind, rank, class) =
@@ -183,7 +185,7 @@ fn push(directive: &Directive<'_>, steps: &mut Vec<Step>) -> Result<(), FormatEr
     Ok(())
 }
 
-/// The format string of a whole directive: `LogFormat "…" name`; `None` where it is none.
+/// The format string of a whole directive: `LogFormat "…" name`; `None` for any other text.
 pub(super) fn of_directive(text: &str) -> Option<&str> {
     let rest = text.trim();
     let rest = rest.strip_prefix("LogFormat").or_else(|| rest.strip_prefix("CustomLog"))?.trim_start();
@@ -196,13 +198,13 @@ pub(super) fn of_directive(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn fields(format: &str) -> Vec<Field> {
+    fn fields(format: &str) -> Vec<LogField> {
         let steps = steps(format).unwrap().into_iter();
         let fields = steps.filter_map(|step| match step {
-            Step::Field(step) => Some(step.field),
-            Step::Literal(_) => None,
+            TemplateStep::Field(step) => Some(step.field),
+            TemplateStep::Literal(_) => None,
         });
-        fields.filter(|field| *field != Field::Ignored).collect()
+        fields.filter(|field| *field != LogField::Ignored).collect()
     }
 
     #[test]
@@ -210,15 +212,15 @@ mod tests {
         for (format, want) in [
             (
                 "%h %l %u %t \"%r\" %>s %b",
-                &[Field::Client, Field::Time, Field::Request, Field::Status, Field::Bytes][..],
+                &[LogField::Client, LogField::Time, LogField::Request, LogField::Status, LogField::Bytes][..],
             ),
-            ("%400,501{User-agent}i %!200,304,302{Referer}i", &[Field::Agent, Field::Referrer]),
-            ("%{X-Forwarded-For}i %{Host}i %V", &[Field::Forwarded, Field::Host, Field::Host]),
-            ("%{ms}T %D", &[Field::Duration(Unit::Millis), Field::Duration(Unit::Micros)]),
-            ("%{%d/%b/%Y %T}t.%{msec_frac}t %{%z}t", &[Field::TimePiece; 3]),
-            ("%m %U%q %H", &[Field::Method, Field::Target]),
-            ("%{VARNAME}^ti %{x}^to %{UNIQUE_ID}e %{c}a %%", &[Field::Client]),
-            ("\\\"%r\\\"", &[Field::Request]),
+            ("%400,501{User-agent}i %!200,304,302{Referer}i", &[LogField::Agent, LogField::Referrer]),
+            ("%{X-Forwarded-For}i %{Host}i %V", &[LogField::Forwarded, LogField::Host, LogField::Host]),
+            ("%{ms}T %D", &[LogField::Duration(Unit::Millis), LogField::Duration(Unit::Micros)]),
+            ("%{%d/%b/%Y %T}t.%{msec_frac}t %{%z}t", &[LogField::TimePiece; 3]),
+            ("%m %U%q %H", &[LogField::Method, LogField::Target]),
+            ("%{VARNAME}^ti %{x}^to %{UNIQUE_ID}e %{c}a %%", &[LogField::Client]),
+            ("\\\"%r\\\"", &[LogField::Request]),
         ] {
             assert_eq!(fields(format), want, "{format}");
         }

@@ -4,28 +4,30 @@
 //! `escape=` the server was set to. Never: a nested array.
 
 use super::{FormatError, Syntax};
-use crate::entry::field::Field;
+use crate::entry::field::LogField;
 use crate::entry::json::Mapping;
-use crate::entry::template::{Class, FieldStep, Step};
+use crate::entry::template::{FieldStep, TemplateStep, TextClass};
 
 /// Compiles the string.
 pub(super) fn mapping(text: &str, syntax: Syntax) -> Result<Mapping, FormatError> {
     let mut names = Vec::new();
     for (name, value, at) in members(text) {
         let mut steps = syntax.steps(value).map_err(|error| error.behind(at))?;
-        steps.retain(|step| !matches!(step, Step::Literal(text) if matches!(&**text, b"[" | b"]" | b"\"")));
-        if let [Step::Field(FieldStep { field, rank, class, .. })] = &steps[..]
-            && *field != Field::Ignored
+        steps.retain(
+            |step| !matches!(step, TemplateStep::Literal(text) if matches!(&**text, b"[" | b"]" | b"\"")),
+        );
+        if let [TemplateStep::Field(FieldStep { field, rank, class, .. })] = &steps[..]
+            && *field != LogField::Ignored
         {
             // Under a name of its own a time may have any form.
-            let field = if matches!(class, Class::Pattern(_)) { Field::Time } else { *field };
+            let field = if matches!(class, TextClass::Pattern(_)) { LogField::Time } else { *field };
             names.push((name, field, *rank));
         }
     }
     Ok(Mapping::new(&names, false))
 }
 
-/// The values that are no objects: their path, their text, and where it begins.
+/// The values that are not objects: their path, their text, and where it begins.
 fn members(text: &str) -> Vec<(String, &str, usize)> {
     let bytes = text.as_bytes();
     let mut members = Vec::new();

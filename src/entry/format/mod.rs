@@ -13,10 +13,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::field::{Escape, Field, Unit};
+use super::field::{Escape, LogField, Unit};
 use super::json::{self, Mapping};
 use super::known;
-use super::template::{Step, Template};
+use super::template::{Template, TemplateStep};
 use super::w3c::Columns;
 
 /// Variables and directives of a format string at most.
@@ -101,7 +101,7 @@ impl fmt::Display for FormatError {
 impl std::error::Error for FormatError {}
 
 /// Other names that formats go by.
-const ALIASES: [(&str, &str); 12] = [
+const ALIASES: [(&str, &str); 23] = [
     ("ncsa", "combined"),
     ("nginx", "combined"),
     ("apache", "combined"),
@@ -114,6 +114,17 @@ const ALIASES: [(&str, &str); 12] = [
     ("nginx-ingress", "ingress-nginx"),
     ("npm", "nginx-proxy-manager"),
     ("openlitespeed", "litespeed"),
+    ("jetty", "combined"),
+    ("gunicorn", "combined"),
+    ("werkzeug", "common"),
+    ("django", "common"),
+    ("puma", "rack"),
+    ("sinatra", "rack"),
+    ("express", "morgan"),
+    ("forgejo", "gitea"),
+    ("payara", "glassfish"),
+    ("gcs", "cloud-storage"),
+    ("waf", "aws-waf"),
 ];
 /// Names of the W3C extended format.
 const W3C: [&str; 4] = ["w3c", "iis", "cloudfront", "netscaler"];
@@ -164,7 +175,7 @@ enum Syntax {
 }
 
 impl Syntax {
-    fn steps(self, text: &str) -> Result<Vec<Step>, FormatError> {
+    fn steps(self, text: &str) -> Result<Vec<TemplateStep>, FormatError> {
         match self {
             Self::Nginx => nginx::steps(text),
             Self::Apache => apache::steps(text),
@@ -184,16 +195,16 @@ fn described(text: &str, syntax: Syntax) -> Result<Kind, FormatError> {
 }
 
 /// A format must have a time and a request.
-fn says_enough(has: impl Fn(Field) -> bool) -> Result<(), FormatError> {
-    if !has(Field::Time) && !has(Field::TimePiece) {
+fn says_enough(has: impl Fn(LogField) -> bool) -> Result<(), FormatError> {
+    if !has(LogField::Time) && !has(LogField::TimePiece) {
         return Err(FormatError::new(
             0,
             "no time: $time_local, $time_iso8601 or $msec of nginx, %t of Apache",
         ));
     }
-    let has_target = has(Field::Target) || has(Field::Rewritten) || has(Field::HostTarget);
-    let has_parts = has(Field::Method) && has_target;
-    if !has(Field::Request) && !has_parts {
+    let has_target = has(LogField::Target) || has(LogField::Rewritten) || has(LogField::HostTarget);
+    let has_parts = has(LogField::Method) && has_target;
+    if !has(LogField::Request) && !has_parts {
         let reason = "no request: $request, or $request_method and $request_uri, of nginx, %r, or %m and %U, of Apache";
         return Err(FormatError::new(0, reason));
     }
@@ -234,22 +245,22 @@ pub(super) fn all_names() -> Vec<&'static str> {
 }
 
 /// The fields that `json:` gives names to.
-const NAMED_FIELDS: [(&str, Field); 15] = [
-    ("receivedAt", Field::Time),
-    ("method", Field::Method),
-    ("path", Field::Target),
-    ("request", Field::Request),
-    ("query", Field::Query),
-    ("userAgent", Field::Agent),
-    ("status", Field::Status),
-    ("responseBytes", Field::Bytes),
-    ("durationSeconds", Field::Duration(Unit::Seconds)),
-    ("durationMillis", Field::Duration(Unit::Millis)),
-    ("durationMicros", Field::Duration(Unit::Micros)),
-    ("durationNanos", Field::Duration(Unit::Nanos)),
-    ("host", Field::Host),
-    ("referrer", Field::Referrer),
-    ("clientIp", Field::Client),
+const NAMED_FIELDS: [(&str, LogField); 15] = [
+    ("receivedAt", LogField::Time),
+    ("method", LogField::Method),
+    ("path", LogField::Target),
+    ("request", LogField::Request),
+    ("query", LogField::Query),
+    ("userAgent", LogField::Agent),
+    ("status", LogField::Status),
+    ("responseBytes", LogField::Bytes),
+    ("durationSeconds", LogField::Duration(Unit::Seconds)),
+    ("durationMillis", LogField::Duration(Unit::Millis)),
+    ("durationMicros", LogField::Duration(Unit::Micros)),
+    ("durationNanos", LogField::Duration(Unit::Nanos)),
+    ("host", LogField::Host),
+    ("referrer", LogField::Referrer),
+    ("clientIp", LogField::Client),
 ];
 
 /// Reads `path=uri,userAgent=agent`.

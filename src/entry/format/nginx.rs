@@ -3,19 +3,22 @@
 //! Input: `$remote_addr - $remote_user [$time_local] "$request" …`. Output: the steps of a template. Never: a variable of
 //! nginx that is refused; one that is not known may hold anything.
 
+use std::sync::Arc;
+
 use super::{FormatError, MAX_FORMAT_FIELDS, variables};
-use crate::entry::field::Field;
-use crate::entry::template::{Class, FieldStep, Step};
+use crate::entry::field::LogField;
+use crate::entry::template::{FieldStep, TemplateStep, TextClass};
+use crate::entry::time::strftime::Pattern;
 
 /// A piece of a format string: text between variables, or a variable with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece<'f> {
+pub(super) enum FormatPiece<'f> {
     Text(&'f str),
     Variable { name: &'f str, at: usize },
 }
 
 /// Cuts a format string into its pieces.
-pub(super) fn pieces(format: &str) -> Result<Vec<Piece<'_>>, FormatError> {
+pub(super) fn pieces(format: &str) -> Result<Vec<FormatPiece<'_>>, FormatError> {
     let mut pieces = Vec::new();
     let (mut at, mut text_start) = (0, 0);
     while let Some(dollar) = memchr::memchr(b'$', &format.as_bytes()[at..]).map(|dollar| at + dollar) {
@@ -34,14 +37,14 @@ pub(super) fn pieces(format: &str) -> Result<Vec<Piece<'_>>, FormatError> {
         if name.is_empty() {
             return Err(FormatError::new(dollar, "`$` without the name of a variable"));
         }
-        pieces.push(Piece::Text(&format[text_start..dollar]));
-        pieces.push(Piece::Variable { name, at: dollar });
+        pieces.push(FormatPiece::Text(&format[text_start..dollar]));
+        pieces.push(FormatPiece::Variable { name, at: dollar });
         at = dollar + length;
         text_start = at;
     }
-    pieces.push(Piece::Text(&format[text_start..]));
-    pieces.retain(|piece| *piece != Piece::Text(""));
-    let fields = pieces.iter().filter(|piece| matches!(piece, Piece::Variable { .. })).count();
+    pieces.push(FormatPiece::Text(&format[text_start..]));
+    pieces.retain(|piece| *piece != FormatPiece::Text(""));
+    let fields = pieces.iter().filter(|piece| matches!(piece, FormatPiece::Variable { .. })).count();
     if fields > MAX_FORMAT_FIELDS {
         return Err(FormatError::new(0, "more than 60 variables"));
     }
@@ -49,19 +52,19 @@ pub(super) fn pieces(format: &str) -> Result<Vec<Piece<'_>>, FormatError> {
 }
 
 /// Compiles a format string that somebody wrote.
-pub(super) fn steps(format: &str) -> Result<Vec<Step>, FormatError> {
+pub(super) fn steps(format: &str) -> Result<Vec<TemplateStep>, FormatError> {
     let pieces = pieces(format)?;
     let mut steps = Vec::new();
     let mut rest = &pieces[..];
     while let Some((piece, after)) = rest.split_first() {
         if let Some((step, length)) = joined_target(rest) {
-            steps.push(Step::Field(step));
+            steps.push(TemplateStep::Field(step));
             rest = &rest[length..];
             continue;
         }
         steps.push(match piece {
-            Piece::Text(text) => Step::Literal(text.as_bytes().into()),
-            Piece::Variable { name, .. } => Step::Field(variables::of_nginx(name)),
+            FormatPiece::Text(text) => TemplateStep::Literal(text.as_bytes().into()),
+            FormatPiece::Variable { name, .. } => TemplateStep::Field(variables::of_nginx(name)),
         });
         rest = after;
     }
@@ -70,9 +73,9 @@ pub(super) fn steps(format: &str) -> Result<Vec<Step>, FormatError> {
 
 /// A target that several variables make up, as one field: `$scheme://$host$request_uri`, `$host$uri`, `$uri?$args`,
 /// `$uri$is_args$args`. Nothing but the whole tells where one of them ends.
-fn joined_target(pieces: &[Piece<'_>]) -> Option<(FieldStep, usize)> {
-    let is = |place: usize, names: &[&str]| matches!(pieces.get(place), Some(Piece::Variable { name, .. }) if names.contains(name));
-    let is_text = |place: usize, wanted: &str| pieces.get(place) == Some(&Piece::Text(wanted));
+fn joined_target(pieces: &[FormatPiece<'_>]) -> Option<(FieldStep, usize)> {
+    let is = |place: usize, names: &[&str]| matches!(pieces.get(place), Some(FormatPiece::Variable { name, .. }) if names.contains(name));
+    let is_text = |place: usize, wanted: &str| pieces.get(place) == Some(&FormatPiece::Text(wanted));
     let mut length = 0;
     let has_scheme = is(0, &["scheme"]) && is_text(1, "://");
     if has_scheme {
@@ -94,26 +97,32 @@ fn joined_target(pieces: &[Piece<'_>]) -> Option<(FieldStep, usize)> {
         }
     }
     let field = match (has_scheme, has_host, is_asked) {
-        (false, true, _) => Field::HostTarget,
-        (true, _, _) | (_, _, true) => Field::Target,
-        (false, false, false) => Field::Rewritten,
+        (false, true, _) => LogField::HostTarget,
+        (true, _, _) | (_, _, true) => LogField::Target,
+        (false, false, false) => LogField::Rewritten,
     };
-    (length > 1).then(|| (FieldStep::new(field, 0, Class::Text), length))
+    (length > 1).then(|| (FieldStep::new(field, 0, TextClass::Text), length))
 }
 
-/// Compiles a line of the table of known formats.
-pub(in crate::entry) fn known_steps(format: &str) -> Result<Vec<Step>, FormatError> {
+/// Compiles a line of the table of known formats. Beside variables it may have `${t:%Y/%m/%d %H:%M:%S}`, a time in the syntax of
+/// `strftime`.
+pub(in crate::entry) fn known_steps(format: &str) -> Result<Vec<TemplateStep>, FormatError> {
     let step = |piece| match piece {
-        Piece::Text(text) => Ok(Step::Literal(text.as_bytes().into())),
-        Piece::Variable { name, at } => {
-            let step = variables::of_known(name).ok_or_else(|| FormatError::new(at, "unknown variable"))?;
-            Ok(Step::Field(step))
+        FormatPiece::Text(text) => Ok(TemplateStep::Literal(text.as_bytes().into())),
+        FormatPiece::Variable { name, at } => {
+            let step = match name.strip_prefix("t:") {
+                Some(pattern) => Pattern::of_apache(pattern).ok().map(|pattern| {
+                    FieldStep::new(LogField::TimePiece, 0, TextClass::Pattern(Arc::new(pattern)))
+                }),
+                None => variables::of_known(name),
+            };
+            step.map(TemplateStep::Field).ok_or_else(|| FormatError::new(at, "unknown variable"))
         }
     };
     pieces(format)?.into_iter().map(step).collect()
 }
 
-/// The format string of a whole directive: `log_format main escape=json '…' '…';`; `None` where it is none.
+/// The format string of a whole directive: `log_format main escape=json '…' '…';`; `None` for any other text.
 pub(super) fn of_directive(text: &str) -> Option<String> {
     let rest = text.trim().strip_prefix("log_format")?;
     let rest = rest.strip_suffix(';').unwrap_or(rest);
@@ -150,15 +159,15 @@ mod tests {
     #[test]
     fn pieces_are_texts_and_variables_with_their_places() {
         let found = pieces("a$b-${c}d\"$e_1\"").unwrap();
-        let variable = |name, at| Piece::Variable { name, at };
+        let variable = |name, at| FormatPiece::Variable { name, at };
         let want = [
-            Piece::Text("a"),
+            FormatPiece::Text("a"),
             variable("b", 1),
-            Piece::Text("-"),
+            FormatPiece::Text("-"),
             variable("c", 4),
-            Piece::Text("d\""),
+            FormatPiece::Text("d\""),
             variable("e_1", 10),
-            Piece::Text("\""),
+            FormatPiece::Text("\""),
         ];
         assert_eq!(found, want);
         for (format, at) in [("a $", 2), ("ab ${c", 3), ("$-", 0)] {
@@ -181,14 +190,14 @@ mod tests {
     #[test]
     fn targets_of_several_variables_are_one_field() {
         for (format, field, steps_count) in [
-            ("$scheme://$host$request_uri $status", Field::Target, 3),
-            ("$host$request_uri|$status", Field::HostTarget, 3),
-            ("$uri$is_args$args $status", Field::Rewritten, 3),
-            ("$uri?$args", Field::Rewritten, 1),
-            ("$request_uri $status", Field::Target, 3),
+            ("$scheme://$host$request_uri $status", LogField::Target, 3),
+            ("$host$request_uri|$status", LogField::HostTarget, 3),
+            ("$uri$is_args$args $status", LogField::Rewritten, 3),
+            ("$uri?$args", LogField::Rewritten, 1),
+            ("$request_uri $status", LogField::Target, 3),
         ] {
             let steps = steps(format).unwrap();
-            let first = matches!(&steps[0], Step::Field(step) if step.field == field);
+            let first = matches!(&steps[0], TemplateStep::Field(step) if step.field == field);
             assert_eq!((first, steps.len()), (true, steps_count), "{format}: {steps:?}");
         }
     }

@@ -1,10 +1,11 @@
-//! JSON lines: values by their names, for the product that writes them.
+//! JSON lines, and logfmt: values by their names, for the product that writes them.
 //!
-//! Input: a message that begins with `{`. Output: its fields, and the product's rules; or the reason why it is none.
-//! [`names`] and [`products`] are the tables, [`scan`] reads the object, [`trie`] finds names. Never: an entry made from a
-//! name that no table has.
+//! Input: a message, and where its object or its first pair begins. Output: its fields, and the product's rules; or the reason
+//! why it is none. [`names`] and [`products`] are the tables, [`scan`] reads the object, [`pairs`] logfmt, [`trie`] finds names.
+//! Never: an entry made from a name that no table has.
 
 mod names;
+mod pairs;
 mod products;
 mod scan;
 mod trie;
@@ -13,14 +14,14 @@ use std::sync::LazyLock;
 
 pub(super) use products::Product;
 
-use self::scan::{Hit, Scanner};
+use self::scan::{FoundName, Scanner};
 use self::trie::Trie;
-use super::field::{Escape, Field, Found, Unit, Value};
+use super::field::{ByteSpan, Escape, Found, FoundValue, LogField, Unit};
 use super::skip::Skip;
 use super::{number, time};
 
 /// What a name means: its field and rank.
-type Meaning = (Field, u8);
+type Meaning = (LogField, u8);
 
 /// The tables, with names as numbers.
 struct Tables {
@@ -30,9 +31,11 @@ struct Tables {
     marks: Vec<Marks>,
 }
 
-/// A set of names.
+/// Enough for all names of the tables, a bit each.
+const NAME_WORDS: usize = 10;
+
 #[derive(Clone, Copy, Default)]
-struct NameSet([u64; 8]);
+struct NameSet([u64; NAME_WORDS]);
 
 impl NameSet {
     fn add(&mut self, name: usize) {
@@ -52,6 +55,8 @@ impl NameSet {
 struct Marks {
     all: NameSet,
     any: Option<NameSet>,
+    /// Its lines are envelopes, which only JSON is.
+    is_envelope: bool,
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
@@ -70,17 +75,17 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     }
     for base in names::DURATIONS {
         for (suffix, unit) in names::UNITS {
-            add(&mut trie, &format!("{base}{suffix}"), (Field::Duration(unit), 0));
+            add(&mut trie, &format!("{base}{suffix}"), (LogField::Duration(unit), 0));
         }
-        add(&mut trie, base, (Field::DurationWithUnit, 1));
+        add(&mut trie, base, (LogField::DurationWithUnit, 1));
     }
-    names::MARKS.iter().for_each(|name| add(&mut trie, name, (Field::Ignored, 0)));
+    names::MARKS.iter().for_each(|name| add(&mut trie, name, (LogField::Ignored, 0)));
     names::WRAPPERS.iter().for_each(|key| trie.add_wrapper(key));
-    // These are fields of ours alone, and of envelopes.
-    let is_special = |field| matches!(field, Field::Route | Field::Country | Field::Inner | Field::Stream);
+    // Only our own entries and Docker's envelopes have these fields.
+    let is_special = |field| matches!(field, LogField::Route | LogField::Country | LogField::Stream);
     let open: Vec<Meaning> = general
         .iter()
-        .map(|(field, rank)| if is_special(*field) { (Field::Ignored, 0) } else { (*field, *rank) })
+        .map(|(field, rank)| if is_special(*field) { (LogField::Ignored, 0) } else { (*field, *rank) })
         .collect();
     let mut set = |names: &[&str]| {
         let mut set = NameSet::default();
@@ -92,20 +97,22 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         .map(|product| Marks {
             all: set(product.all),
             any: (!product.any.is_empty()).then(|| set(product.any)),
+            is_envelope: product.fields.iter().any(|(_, field)| *field == LogField::Inner),
         })
         .collect();
     let meanings = products::PRODUCTS
         .iter()
         .map(|product| {
             let mut meanings =
-                if product.is_closed { vec![(Field::Ignored, 0); open.len()] } else { open.clone() };
-            for (name, field) in product.fields {
-                meanings[trie.add(name)] = (*field, 0);
+                if product.is_closed { vec![(LogField::Ignored, 0); open.len()] } else { open.clone() };
+            for (place, (name, field)) in product.fields.iter().enumerate() {
+                let same = product.fields[..place].iter().filter(|(_, other)| is_same(*other, *field));
+                meanings[trie.add(name)] = (*field, same.count() as u8);
             }
             meanings
         })
         .collect();
-    assert!(trie.len() == open.len() && trie.len() <= 512, "products name what the tables have");
+    assert!(trie.len() == open.len() && trie.len() <= 64 * NAME_WORDS, "products name what the tables have");
     Tables { trie, meanings, marks }
 });
 
@@ -120,7 +127,7 @@ pub(super) struct Mapping {
 
 impl Mapping {
     /// `is_open`: what is not named counts by its usual names.
-    pub(super) fn new(names: &[(String, Field, u8)], is_open: bool) -> Self {
+    pub(super) fn new(names: &[(String, LogField, u8)], is_open: bool) -> Self {
         let mut trie = Trie::new();
         let mut meanings = Vec::new();
         for (name, field, rank) in names {
@@ -132,7 +139,7 @@ impl Mapping {
     }
 
     /// Whether a name has this field.
-    pub(super) fn has(&self, wanted: impl Fn(Field) -> bool) -> bool {
+    pub(super) fn has(&self, wanted: impl Fn(LogField) -> bool) -> bool {
         self.meanings.iter().any(|(field, _)| wanted(*field))
     }
 }
@@ -145,7 +152,7 @@ pub(super) struct JsonReader {
 }
 
 impl JsonReader {
-    /// Reads the object that begins at `start` by the tables.
+    /// Reads the object or the pairs that begin at `start` by the tables.
     pub(super) fn read(
         &mut self,
         message: &[u8],
@@ -153,28 +160,33 @@ impl JsonReader {
         found: &mut Found,
     ) -> Result<&'static Product, Skip> {
         let tables = &*TABLES;
-        self.scanner.scan(&tables.trie, message, start)?;
+        let is_json = scan(&mut self.scanner, &tables.trie, message, start)?;
         let mut present = NameSet::default();
         self.scanner.hits.iter().for_each(|hit| present.add(hit.name));
         let is_it = |marks: &Marks| {
-            present.holds_all(&marks.all) && marks.any.as_ref().is_none_or(|any| present.holds_any(any))
+            present.holds_all(&marks.all)
+                && marks.any.as_ref().is_none_or(|any| present.holds_any(any))
+                && (is_json || !marks.is_envelope)
         };
         let place = tables.marks.iter().position(is_it).expect("the last product has no marks");
         let product = &products::PRODUCTS[place];
         for hit in &self.scanner.hits {
             let escape = if hit.is_string { Escape::Json } else { Escape::None };
             let meaning = tables.meanings[place][hit.name];
-            let escape = if meaning.0 == Field::Agent && hit.is_string { product.agent } else { escape };
-            offer(hit, meaning, escape, message, found);
+            let hit = if is_json { *hit } else { hit.word_of(message, meaning.0) };
+            let escape = if meaning.0 == LogField::Agent && hit.is_string { product.agent } else { escape };
+            offer(&hit, meaning, escape, message, found);
         }
-        let guard = found.get(Field::Guard).map(|guard| guard.span.of(message));
+        let guard = found.get(LogField::Guard).map(|guard| guard.span.of(message));
         if guard.is_some_and(|guard| !guard.starts_with(product.guard.as_bytes())) {
             return Err(Skip::NotAccessLog);
         }
-        Ok(product)
+        // The last two rows have no marks: JSON and logfmt.
+        let is_logfmt = !is_json && product.all.is_empty() && product.any.is_empty();
+        Ok(if is_logfmt { products::LOGFMT } else { product })
     }
 
-    /// Reads an object by names that somebody gave.
+    /// Reads an object, or pairs, by names that somebody gave.
     pub(super) fn read_mapped(
         &mut self,
         mapping: &Mapping,
@@ -182,13 +194,15 @@ impl JsonReader {
         start: usize,
         found: &mut Found,
     ) -> Result<&'static Product, Skip> {
-        self.mapped.scan(&mapping.trie, message, start)?;
+        let is_json = scan(&mut self.mapped, &mapping.trie, message, start)?;
         for hit in &self.mapped.hits {
+            let meaning = mapping.meanings[hit.name];
+            let hit = if is_json { *hit } else { hit.word_of(message, meaning.0) };
             let escape = if hit.is_string { Escape::Json } else { Escape::None };
-            offer(hit, mapping.meanings[hit.name], escape, message, found);
+            offer(&hit, meaning, escape, message, found);
         }
         if !mapping.is_open {
-            return Ok(products::PRODUCTS.last().expect("the table is not empty"));
+            return Ok(products::LOGFMT);
         }
         let mut usual = Found::default();
         let product = self.read(message, start, &mut usual)?;
@@ -198,19 +212,68 @@ impl JsonReader {
 }
 
 /// Fields that say the same: where one of a row is given a name, the others are not looked for.
-const ALIKE: [&[Field]; 3] = [
-    &[Field::Request, Field::Target, Field::Rewritten, Field::HostTarget],
-    &[Field::Time, Field::Date, Field::TimeOfDay],
-    &[Field::Client, Field::Forwarded],
+const ALIKE: [&[LogField]; 3] = [
+    &[LogField::Request, LogField::Target, LogField::Rewritten, LogField::HostTarget],
+    &[LogField::Time, LogField::Date, LogField::TimeOfDay],
+    &[LogField::Client, LogField::Forwarded],
 ];
 
 impl Mapping {
     /// Whether a field may not have its usual names, because it has a name here or one that says the same has.
-    fn rules_out(&self, field: Field) -> bool {
+    fn rules_out(&self, field: LogField) -> bool {
         let alike = ALIKE.iter().find(|row| row.contains(&field)).copied();
-        let is_same = |a: Field, b: Field| std::mem::discriminant(&a) == std::mem::discriminant(&b);
         self.has(|named| is_same(named, field) || alike.is_some_and(|row| row.contains(&named)))
     }
+}
+
+/// Whether two fields are the same but for their unit.
+fn is_same(a: LogField, b: LogField) -> bool {
+    std::mem::discriminant(&a) == std::mem::discriminant(&b)
+}
+
+/// Finds the values of an object or of pairs; returns whether it is an object.
+fn scan(scanner: &mut Scanner, trie: &Trie, message: &[u8], start: usize) -> Result<bool, Skip> {
+    let is_json = message[start] == b'{';
+    if is_json {
+        scanner.scan(trie, message, start)?;
+    } else {
+        pairs::scan(trie, message, start, &mut scanner.hits)?;
+    }
+    Ok(is_json)
+}
+
+impl FoundName {
+    /// The value without quotes that a pair has: a time or a user agent may hold blanks, all others end at the first.
+    fn word_of(self, message: &[u8], field: LogField) -> Self {
+        if self.is_string || matches!(field, LogField::Time | LogField::Agent) {
+            return self;
+        }
+        let text = self.span.of(message);
+        let start = self.span.start as usize;
+        let length = memchr::memchr(b' ', text).unwrap_or(text.len());
+        Self { span: ByteSpan::new(start, start + length), ..self }
+    }
+}
+
+/// The product that a line with a request in JSON or logfmt is of.
+pub(super) fn product_of(line: &[u8]) -> Option<&'static str> {
+    let start = line.len() - line.trim_ascii_start().len();
+    let start = if line.get(start) == Some(&b'{') { start } else { pairs_start(line)? };
+    let mut found = Found::default();
+    let product = JsonReader::default().read(line, start, &mut found).ok()?;
+    found.has_whole_request().then_some(product.name)
+}
+
+/// Where pairs begin: at the start of a message, or behind other words.
+pub(super) fn pairs_start(message: &[u8]) -> Option<usize> {
+    let start = message.len() - message.trim_ascii_start().len();
+    if begins_with_pair(&message[start..]) { Some(start) } else { pairs::behind_words(message) }
+}
+
+/// Whether a text begins with a name that `=` follows.
+#[inline]
+pub(super) fn begins_with_pair(text: &[u8]) -> bool {
+    text.first().is_some_and(|byte| !byte.is_ascii_digit()) && pairs::name_length(text).is_some()
 }
 
 /// What a column of that name means in W3C logs.
@@ -225,25 +288,25 @@ pub(super) fn product_names() -> impl Iterator<Item = &'static str> {
     products::PRODUCTS.iter().map(|product| product.name)
 }
 
-fn offer(hit: &Hit, (field, rank): Meaning, escape: Escape, message: &[u8], found: &mut Found) {
+fn offer(hit: &FoundName, (field, rank): Meaning, escape: Escape, message: &[u8], found: &mut Found) {
     let text = hit.span.of(message);
     let field = match field {
-        Field::Ignored => return,
-        Field::TimeOrSeconds if time::whole(text).is_some_and(|_| !is_small(text)) => Field::Time,
-        Field::TimeOrSeconds => Field::Duration(Unit::Seconds),
-        Field::DurationWithUnit if text.last().is_some_and(u8::is_ascii_alphabetic) => {
-            Field::Duration(Unit::Seconds)
+        LogField::Ignored => return,
+        LogField::TimeOrDuration(_) if time::whole(text).is_some_and(|_| !is_small(text)) => LogField::Time,
+        LogField::TimeOrDuration(unit) => LogField::Duration(unit),
+        LogField::DurationWithUnit if text.last().is_some_and(u8::is_ascii_alphabetic) => {
+            LogField::Duration(Unit::Seconds)
         }
-        Field::DurationWithUnit => return,
+        LogField::DurationWithUnit => return,
         field => field,
     };
     // Envelopes are proper JSON: what is in them is a string, or bytes.
     let is_inner = hit.is_bytes || (hit.is_string && !has_bare_quote(text));
-    if (field == Field::Inner && !is_inner) || (field != Field::Inner && hit.is_bytes) {
+    if (field == LogField::Inner && !is_inner) || (field != LogField::Inner && hit.is_bytes) {
         return;
     }
     let escape = if hit.is_bytes { Escape::Bytes } else { escape };
-    found.offer(field, Value { span: hit.span, rank, escape, unit: Unit::default() }, message);
+    found.offer(field, FoundValue { span: hit.span, rank, escape, unit: Unit::default() }, message);
 }
 
 fn has_bare_quote(text: &[u8]) -> bool {

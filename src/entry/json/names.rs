@@ -1,18 +1,18 @@
-//! What the fields of JSON access logs are called, and the columns of W3C logs.
+//! What the fields of JSON and logfmt access logs are called, and the columns of W3C logs.
 //!
 //! Input: a name, written in any way: letters and digits alone count, small or large, and a dot stands for nesting. Output: a
 //! field and its rank among the names of that field. Never: what an upstream said, or sizes and addresses of the server.
 
-use crate::entry::field::{Field, Unit};
+use crate::entry::field::{LogField, Unit};
 
 /// Names of a field, the one that counts most first; names with `|` between count alike.
-type Named = (Field, &'static [&'static str]);
+type Named = (LogField, &'static [&'static str]);
 
 /// All names. `request.…` is Caddy's, `proxy.…` Vercel's, `properties.…` Azure's, `httprequest.…` Google's, `req.…` and
 /// `res.…` pino's; `url.…`, `source.…`, `client.…` and `http.…` are those of ECS and OpenTelemetry.
-pub(super) const NAMES: [Named; 22] = [
+pub(super) const NAMES: [Named; 25] = [
     (
-        Field::Time,
+        LogField::Time,
         &[
             "receivedat",
             "timeiso8601",
@@ -28,13 +28,18 @@ pub(super) const NAMES: [Named; 22] = [
             "timelocal",
             "time",
             "eventtime|accesstime|requestreceivedtime",
+            "requesttimestamp|requestedat|eventtimestamp|logtime|logtimestamp|createdat|asctime",
+            "timestampms|timestampus|timestampns|epoch|epochms|unixtime|unixtimestamp",
         ],
     ),
-    (Field::TimeOrSeconds, &["requesttime"]),
-    (Field::Date, &["date"]),
-    (Field::Request, &["request", "requestline|httprequestline|requestfirstline", "requestedurl"]),
+    (LogField::TimeOrDuration(Unit::Seconds), &["requesttime"]),
+    (LogField::TimeOrDuration(Unit::Millis), &["timems"]),
+    (LogField::TimeOrDuration(Unit::Micros), &["timeus"]),
+    (LogField::TimeOrDuration(Unit::Nanos), &["timens"]),
+    (LogField::Date, &["date"]),
+    (LogField::Request, &["request", "requestline|httprequestline|requestfirstline", "requestedurl"]),
     (
-        Field::Method,
+        LogField::Method,
         &[
             "method",
             "requestmethod|httpmethod|clientrequestmethod|csmethod|reqmethod|requestverb|verb",
@@ -43,7 +48,7 @@ pub(super) const NAMES: [Named; 22] = [
         ],
     ),
     (
-        Field::Target,
+        LogField::Target,
         &[
             "xenvoyoriginalpath|xenvoyoriginpath",
             "requesturi|clientrequesturi|url.original|originaluri|originalurl|csuri",
@@ -55,26 +60,27 @@ pub(super) const NAMES: [Named; 22] = [
             "resourcepath",
         ],
     ),
-    (Field::Rewritten, &["uri|documenturi"]),
+    (LogField::Rewritten, &["uri|documenturi"]),
     (
-        Field::Query,
+        LogField::Query,
         &[
             "query|querystring|args|requestquery|csuriquery|querystr|rawquerystring",
             "url.query|httprequest.args|properties.requestquery|clientrequestquery",
         ],
     ),
     (
-        Field::Status,
+        LogField::Status,
         &[
             "status|edgeresponsestatus|downstreamstatus|scstatus",
             "responsestatus|responsecode|responsestatuscode|httpstatus|httpstatuscode|respstatus",
             "proxy.statuscode|response.status|response.statuscode|res.statuscode|httprequest.status",
             "http.response.statuscode|http.statuscode|http.status|properties.httpstatus|properties.httpstatuscode",
             "statuscode",
+            "httpcode|respcode",
         ],
     ),
     (
-        Field::Bytes,
+        LogField::Bytes,
         &[
             "responsebytes|edgeresponsebytes|downstreamcontentsize|scbytes",
             "bodybytessent|bodysent",
@@ -84,59 +90,101 @@ pub(super) const NAMES: [Named; 22] = [
             "response.size|response.bodysize|proxy.responsebytesize|httprequest.responsesize",
             "http.response.body.bytes|http.response.body.size|http.response.bytes|http.response.size",
             "http.responsecontentlength|properties.sentbytes|properties.responsebytes",
+            "byteswritten|writtenbytes|respbytes|responsecontentlength",
+            "response.bytes|response.bodybytes|response.contentlength|res.contentlength|res.size",
+            "response.headers.contentlength|res.headers.contentlength",
         ],
     ),
-    (Field::Duration(Unit::Nanos), &["event.duration"]),
-    (Field::Duration(Unit::Seconds), &["http.server.request.duration"]),
-    (Field::DurationWithUnit, &["httprequest.latency"]),
+    (LogField::Duration(Unit::Nanos), &["event.duration"]),
+    (LogField::Duration(Unit::Seconds), &["http.server.request.duration"]),
+    (LogField::DurationWithUnit, &["httprequest.latency", "latencyhuman|durationhuman|elapsedhuman"]),
     (
-        Field::Host,
+        LogField::Host,
         &[
             "xforwardedhost|xhostheader",
             "httphost|authority|requesthost|clientrequesthost|reqhost|hostheader|request.host|proxy.host",
-            "cshost|request.headers.host|req.headers.host|http.host|properties.originalhost",
-            "host|url.domain|properties.host|properties.hostname|vhost|virtualhost",
+            "cshost|request.headers.host|req.headers.host|headers.host|http.host|properties.originalhost|httprequest.headers.host",
+            "host|req.host|req.hostname|url.domain|properties.host|properties.hostname|vhost|virtualhost",
             "servername|domain|domainname|server.address|net.host.name",
         ],
     ),
     (
-        Field::Referrer,
+        LogField::Referrer,
         &[
             "referrer|referer|httpreferer|httpreferrer|requestreferer|requestreferrer|clientrequestreferer|csreferer",
-            "request.headers.referer|req.headers.referer|proxy.referer|httprequest.referer|properties.referer",
-            "http.request.referrer|http.referer|http.referrer|http.request.headers.referer|http.request.header.referer",
+            "request.headers.referer|req.headers.referer|headers.referer|proxy.referer|httprequest.referer|properties.referer",
+            "http.request.referrer|http.referer|http.referrer|httprequest.headers.referer|http.request.headers.referer|http.request.header.referer",
         ],
     ),
     (
-        Field::Agent,
+        LogField::Agent,
         &[
             "useragent|httpuseragent|requestuseragent|clientrequestuseragent|csuseragent|useragent.original",
-            "request.headers.useragent|req.headers.useragent|proxy.useragent|httprequest.useragent",
+            "request.headers.useragent|req.headers.useragent|headers.useragent|proxy.useragent|httprequest.useragent|httprequest.headers.useragent",
             "http.useragent|http.request.headers.useragent|http.request.header.useragent|properties.useragent",
             "agent|ua",
         ],
     ),
     (
-        Field::Client,
+        LogField::Client,
         &[
             "clientip|request.clientip|proxy.clientip|source.ip|client.ip|client.address|cip|cliip",
             "remoteaddr|remoteip|clienthost|request.remoteip|httprequest.remoteip|httprequest.clientip",
             "clientaddr|clientaddress|request.remoteaddr|req.remoteaddress|req.remoteaddr|req.ip",
-            "downstreamremoteaddress|sourceip|srcip|http.clientip|properties.clientip|realip|xrealip",
-            "ip|client|remotehost|source.address|net.peer.ip|net.sock.peer.addr|network.peer.address",
+            "remoteaddress|ipaddress|clientipaddress|requestip|userip|peerip|peeraddr|cfconnectingip|trueclientip",
+            "downstreamremoteaddress|sourceip|sourceipport|srcip|http.clientip|properties.clientip|realip|xrealip",
+            "ip|client|remote|remotehost|source.address|net.peer.ip|net.sock.peer.addr|network.peer.address",
             "downstreamdirectremoteaddress",
             "xforwardedfor|httpxforwardedfor|forwardedfor",
         ],
     ),
-    (Field::Route, &["route"]),
-    (Field::Country, &["country"]),
-    (Field::Inner, &["log", "message"]),
-    (Field::Stream, &["stream"]),
-    (Field::Guard, &["logger"]),
+    (LogField::Route, &["route"]),
+    (LogField::Country, &["country"]),
+    (
+        LogField::Inner,
+        &["log", "message", "event.original", "textpayload", "line", "msg", "event", "body", "raw"],
+    ),
+    (LogField::Stream, &["stream"]),
+    (LogField::Guard, &["logger"]),
 ];
 
 /// Names that only tell one product from another.
-pub(super) const MARKS: [&str; 24] = [
+pub(super) const MARKS: [&str; 59] = [
+    "terminatingruleid",
+    "responsecodesent",
+    "servicearn",
+    "data.lbstatuscode",
+    "data.backendaddr",
+    "data.requestprocessingtime",
+    "data.timestamp",
+    "data.request",
+    "data.sentbytes",
+    "data.host",
+    "data.useragent",
+    "data.clientaddr",
+    "data.forwardedforaddr",
+    "fwd",
+    "dyno",
+    "connect",
+    "service",
+    "latencytotal",
+    "latencyupstream",
+    "apisixlatency",
+    "siteid",
+    "shortmessage",
+    "code",
+    "httpversion",
+    "response",
+    "calleripaddress",
+    "properties.method",
+    "properties.url",
+    "properties.responsecode",
+    "properties.responsesize",
+    "processingns",
+    "totalns",
+    "client.addr",
+    "t",
+    "mt",
     "realtimetimestamp",
     "systemdunit",
     "bootid",
@@ -164,7 +212,7 @@ pub(super) const MARKS: [&str; 24] = [
 ];
 
 /// Names of durations that say no unit, and what is put behind them that does.
-pub(super) const DURATIONS: [&str; 10] = [
+pub(super) const DURATIONS: [&str; 14] = [
     "duration",
     "latency",
     "elapsed",
@@ -175,6 +223,10 @@ pub(super) const DURATIONS: [&str; 10] = [
     "requestduration",
     "timetaken",
     "totaltime",
+    "processingtime",
+    "reqduration",
+    "requestlatency",
+    "http.duration",
 ];
 pub(super) const UNITS: [(&str, Unit); 17] = [
     ("s", Unit::Seconds),
@@ -197,4 +249,4 @@ pub(super) const UNITS: [(&str, Unit); 17] = [
 ];
 
 /// Objects that only hold the others: what is in them counts as if it stood at the top.
-pub(super) const WRAPPERS: [&str; 4] = ["attributes", "jsonpayload", "fields", "logattributes"];
+pub(super) const WRAPPERS: [&str; 5] = ["attributes", "jsonpayload", "fields", "logattributes", "logcontent"];

@@ -4,7 +4,7 @@
 //! Input: the names in a line. Output: the first row whose marks are among them. Never: a guess at units; a number called
 //! `duration` is one only where its product is known.
 
-use crate::entry::field::{Escape, Field, Unit};
+use crate::entry::field::{Escape, LogField, Unit};
 
 /// A row of the table.
 pub(in crate::entry) struct Product {
@@ -14,14 +14,14 @@ pub(in crate::entry) struct Product {
     /// and one of these, if there are any.
     pub(super) any: &'static [&'static str],
     /// What some names mean here.
-    pub(super) fields: &'static [(&'static str, Field)],
+    pub(super) fields: &'static [(&'static str, LogField)],
     /// Nothing but `fields` counts.
     pub(super) is_closed: bool,
     /// Its times are UTC where they have no offset.
     pub(in crate::entry) is_utc: bool,
     /// Its method, where it logs none.
     pub(in crate::entry) method: Option<&'static str>,
-    /// What the field [`Field::Guard`] must begin with, if it is there.
+    /// What the field [`LogField::Guard`] must begin with, if it is there.
     pub(super) guard: &'static str,
     /// How user agents are escaped, within the escaping of JSON.
     pub(super) agent: Escape,
@@ -39,26 +39,26 @@ const PRODUCT: Product = Product {
     agent: Escape::Json,
 };
 
-const MILLIS: Field = Field::Duration(Unit::Millis);
-const SECONDS: Field = Field::Duration(Unit::Seconds);
+const MILLIS: LogField = LogField::Duration(Unit::Millis);
+const SECONDS: LogField = LogField::Duration(Unit::Seconds);
 
-pub(super) static PRODUCTS: [Product; 19] = [
+pub(super) static PRODUCTS: [Product; 34] = [
     Product {
         name: "entries",
         all: &["receivedat"],
         fields: &[
-            ("receivedat", Field::Time),
-            ("method", Field::Method),
-            ("path", Field::Target),
-            ("useragent", Field::Agent),
-            ("route", Field::Route),
-            ("status", Field::Status),
-            ("responsebytes", Field::Bytes),
+            ("receivedat", LogField::Time),
+            ("method", LogField::Method),
+            ("path", LogField::Target),
+            ("useragent", LogField::Agent),
+            ("route", LogField::Route),
+            ("status", LogField::Status),
+            ("responsebytes", LogField::Bytes),
             ("durationseconds", SECONDS),
-            ("host", Field::Host),
-            ("referrer", Field::Referrer),
-            ("clientip", Field::Client),
-            ("country", Field::Country),
+            ("host", LogField::Host),
+            ("referrer", LogField::Referrer),
+            ("clientip", LogField::Client),
+            ("country", LogField::Country),
         ],
         is_closed: true,
         ..PRODUCT
@@ -68,7 +68,7 @@ pub(super) static PRODUCTS: [Product; 19] = [
         name: "docker",
         all: &["log"],
         any: &["stream", "time"],
-        fields: &[("log", Field::Inner), ("stream", Field::Stream)],
+        fields: &[("log", LogField::Inner), ("stream", LogField::Stream), ("time", LogField::Time)],
         is_closed: true,
         ..PRODUCT
     },
@@ -77,7 +77,7 @@ pub(super) static PRODUCTS: [Product; 19] = [
         name: "journald",
         all: &["message"],
         any: &["realtimetimestamp", "systemdunit", "bootid"],
-        fields: &[("message", Field::Inner)],
+        fields: &[("message", LogField::Inner), ("realtimetimestamp", LogField::Time)],
         is_closed: true,
         ..PRODUCT
     },
@@ -87,6 +87,8 @@ pub(super) static PRODUCTS: [Product; 19] = [
         fields: &[("latencies.request", MILLIS)],
         ..PRODUCT
     },
+    // The http-logger of APISIX.
+    Product { name: "apisix", all: &["apisixlatency"], fields: &[("latency", MILLIS)], ..PRODUCT },
     Product {
         name: "caddy",
         all: &["request.method", "request.uri"],
@@ -98,7 +100,7 @@ pub(super) static PRODUCTS: [Product; 19] = [
     Product {
         name: "traefik",
         any: &["startutc", "downstreamstatus", "downstreamcontentsize"],
-        fields: &[("duration", Field::Duration(Unit::Nanos))],
+        fields: &[("duration", LogField::Duration(Unit::Nanos))],
         ..PRODUCT
     },
     Product {
@@ -112,11 +114,11 @@ pub(super) static PRODUCTS: [Product; 19] = [
             "xenvoyoriginalpath",
             "xenvoyoriginpath",
         ],
-        fields: &[("duration", MILLIS), ("xforwardedfor", Field::Forwarded)],
+        fields: &[("duration", MILLIS), ("xforwardedfor", LogField::Forwarded)],
         ..PRODUCT
     },
     // Tomcat's JsonAccessLogValve: `host` is the remote host.
-    Product { name: "tomcat", all: &["logicalusername"], fields: &[("host", Field::Client)], ..PRODUCT },
+    Product { name: "tomcat", all: &["logicalusername"], fields: &[("host", LogField::Client)], ..PRODUCT },
     Product {
         name: "logback-access",
         all: &["requesteduri", "elapsedtime"],
@@ -151,8 +153,119 @@ pub(super) static PRODUCTS: [Product; 19] = [
         fields: &[("properties.timetaken", SECONDS)],
         ..PRODUCT
     },
-    Product { name: "vercel", all: &["proxy.method"], ..PRODUCT },
+    // Azure's API Management.
+    Product {
+        name: "azure",
+        all: &["calleripaddress", "properties.responsecode"],
+        fields: &[
+            ("calleripaddress", LogField::Client),
+            ("properties.method", LogField::Method),
+            ("properties.url", LogField::Target),
+            ("properties.responsecode", LogField::Status),
+            ("properties.responsesize", LogField::Bytes),
+        ],
+        ..PRODUCT
+    },
+    Product {
+        name: "linkerd",
+        all: &["processingns", "totalns"],
+        fields: &[("totalns", LogField::Duration(Unit::Nanos)), ("client.addr", LogField::Client)],
+        ..PRODUCT
+    },
+    // ASP.NET Core's request logging by Serilog, in its compact format.
+    Product {
+        name: "serilog",
+        all: &["t", "mt", "elapsed"],
+        fields: &[("t", LogField::Time), ("elapsed", MILLIS)],
+        ..PRODUCT
+    },
+    // Vercel's log drains: `path` is that of the function that answered.
+    Product {
+        name: "vercel",
+        all: &["proxy.method", "proxy.path"],
+        fields: &[("path", LogField::Ignored)],
+        ..PRODUCT
+    },
+    // Netlify's traffic log drains: the URL has the host.
+    Product {
+        name: "netlify",
+        all: &["siteid", "url"],
+        fields: &[("path", LogField::Ignored), ("duration", MILLIS)],
+        ..PRODUCT
+    },
+    // What the apache2 and nginx parsers of Fluentd and Fluent Bit give.
+    Product {
+        name: "fluentd",
+        all: &["remote", "code"],
+        fields: &[("remote", LogField::Client), ("code", LogField::Status)],
+        ..PRODUCT
+    },
+    // Logstash's COMBINEDAPACHELOG before ECS: `host` is the machine that read the log.
+    Product {
+        name: "logstash",
+        all: &["verb", "httpversion"],
+        fields: &[("response", LogField::Status), ("host", LogField::Ignored)],
+        ..PRODUCT
+    },
+    // GELF: `host` is the machine that sends.
+    Product { name: "gelf", all: &["shortmessage"], fields: &[("host", LogField::Ignored)], ..PRODUCT },
     Product { name: "cloudflare", all: &["clientrequestmethod"], ..PRODUCT },
     Product { name: "google-cloud", all: &["httprequest.requestmethod"], ..PRODUCT },
+    // Heroku's router. The whole time is what it took to connect to the dyno and to serve the request.
+    Product {
+        name: "heroku",
+        all: &["fwd", "dyno", "service"],
+        fields: &[
+            ("fwd", LogField::Forwarded),
+            ("connect", LogField::DurationPart(Unit::Millis)),
+            ("service", LogField::DurationPart(Unit::Millis)),
+        ],
+        ..PRODUCT
+    },
+    // Grafana's request log; before version 10 it has no `duration`.
+    Product {
+        name: "grafana",
+        all: &["logger", "t", "timems"],
+        fields: &[("t", LogField::Time), ("duration", MILLIS), ("timems", MILLIS)],
+        ..PRODUCT
+    },
+    Product {
+        name: "aws-waf",
+        all: &["terminatingruleid", "httprequest.httpmethod"],
+        fields: &[("responsecodesent", LogField::Status)],
+        ..PRODUCT
+    },
+    Product {
+        name: "vpc-lattice",
+        all: &["servicearn", "sourceipport"],
+        fields: &[("duration", MILLIS)],
+        ..PRODUCT
+    },
+    // Oracle Cloud's load balancer, as its logging service wraps it.
+    Product {
+        name: "oci-load-balancer",
+        all: &["data.lbstatuscode", "data.backendaddr"],
+        fields: &[
+            ("data.timestamp", LogField::Time),
+            ("data.request", LogField::Request),
+            ("data.lbstatuscode", LogField::Status),
+            ("data.sentbytes", LogField::Bytes),
+            ("data.requestprocessingtime", SECONDS),
+            ("data.host", LogField::Host),
+            ("data.useragent", LogField::Agent),
+            ("data.clientaddr", LogField::Client),
+            ("data.forwardedforaddr", LogField::Forwarded),
+        ],
+        ..PRODUCT
+    },
+    Product {
+        name: "tyk",
+        all: &["latencytotal", "latencyupstream"],
+        fields: &[("latencytotal", MILLIS)],
+        ..PRODUCT
+    },
     Product { name: "json", ..PRODUCT },
+    Product { name: "logfmt", ..PRODUCT },
 ];
+
+pub(super) static LOGFMT: &Product = &PRODUCTS[PRODUCTS.len() - 1];

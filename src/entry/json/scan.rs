@@ -8,17 +8,17 @@
 
 use memchr::{memchr, memchr2};
 
-use super::trie::{Child, Node, ROOT, Trie};
-use crate::entry::field::Span;
+use super::trie::{Child, ROOT, Trie, TrieNode};
+use crate::entry::field::ByteSpan;
 use crate::entry::skip::Skip;
 
 /// A value under a known name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Hit {
+pub(super) struct FoundName {
     /// The number of its name.
     pub(super) name: usize,
     /// Its text, without quotes; of an array the first element's.
-    pub(super) span: Span,
+    pub(super) span: ByteSpan,
     /// It is a string: escaped, and never a number by itself.
     pub(super) is_string: bool,
     /// It is an array of numbers: the bytes of a text (`MESSAGE` of journald).
@@ -36,12 +36,12 @@ pub(super) struct Scanner {
     layout: Vec<Known>,
     /// Keys of this line so far.
     keys: usize,
-    pub(super) hits: Vec<Hit>,
+    pub(super) hits: Vec<FoundName>,
 }
 
 #[derive(Clone, Debug)]
 struct Known {
-    node: Node,
+    node: TrieNode,
     key: Box<[u8]>,
     child: Child,
 }
@@ -84,13 +84,18 @@ impl Scanner {
                     nodes[depth] = node;
                     at += 1;
                 }
+                (Some(b'['), Some(node)) => {
+                    let list = at;
+                    at = self.value(message, at, child.name())?;
+                    self.keep_named(trie, node, &message[..at], list);
+                }
                 _ => at = self.value(message, at, child.name())?,
             }
         }
     }
 
     #[inline]
-    fn child(&mut self, trie: &Trie, node: Node, key: &[u8]) -> Child {
+    fn child(&mut self, trie: &Trie, node: TrieNode, key: &[u8]) -> Child {
         let place = self.keys;
         self.keys += 1;
         if let Some(known) = self.layout.get(place)
@@ -123,7 +128,7 @@ impl Scanner {
             None => Err(Skip::CutOff),
             Some(b'"') => {
                 let end = string_end(message, at + 1, After::Value).ok_or(Skip::CutOff)?;
-                self.keep(name, Span::new(at + 1, end), true);
+                self.keep(name, ByteSpan::new(at + 1, end), true);
                 Ok(end + 1)
             }
             Some(b'{') => skip_nested(message, at),
@@ -140,7 +145,7 @@ impl Scanner {
                 let text = &message[at..at + length];
                 // `null` is no value at all; an empty one and `-` are values that say nothing.
                 if !matches!(text, b"null" | b"true" | b"false") {
-                    self.keep(name, Span::new(at, at + length), false);
+                    self.keep(name, ByteSpan::new(at, at + length), false);
                 }
                 Ok(end)
             }
@@ -148,9 +153,9 @@ impl Scanner {
     }
 
     #[inline]
-    fn keep(&mut self, name: Option<usize>, span: Span, is_string: bool) {
+    fn keep(&mut self, name: Option<usize>, span: ByteSpan, is_string: bool) {
         if let Some(name) = name {
-            self.hits.push(Hit { name, span, is_string, is_bytes: false });
+            self.hits.push(FoundName { name, span, is_string, is_bytes: false });
         }
     }
 
@@ -160,16 +165,47 @@ impl Scanner {
         match message[first] {
             b'"' => {
                 if let Some(close) = string_end(message, first + 1, After::Element) {
-                    self.keep(Some(name), Span::new(first + 1, close), true);
+                    self.keep(Some(name), ByteSpan::new(first + 1, close), true);
                 }
             }
             byte if byte.is_ascii_digit() => {
-                let span = Span::new(at + 1, end - 1);
-                self.hits.push(Hit { name, span, is_string: false, is_bytes: true });
+                let span = ByteSpan::new(at + 1, end - 1);
+                self.hits.push(FoundName { name, span, is_string: false, is_bytes: true });
             }
             _ => {}
         }
     }
+}
+
+/// What the objects of a list have in which each is a name with its value.
+const NAME: &[u8] = b"name";
+const VALUE: &[u8] = b"value";
+
+impl Scanner {
+    /// Keeps the values of a list like `[{"name":"Host","value":"example.com"}]` as if it were `{"Host":"example.com"}`.
+    fn keep_named(&mut self, trie: &Trie, node: TrieNode, message: &[u8], list: usize) {
+        let (mut name, mut at) = (None, list + 1);
+        while let Some(quote) = memchr(b'"', &message[at..]).map(|quote| at + quote) {
+            let Some((key, behind)) = string_at(message, quote) else { return };
+            let colon = skip_blanks(message, behind);
+            let value = skip_blanks(message, colon + 1);
+            let (Some(b':'), Some((text, end))) = (message.get(colon), string_at(message, value)) else {
+                return;
+            };
+            match key.of(message) {
+                NAME => name = trie.child(node, text.of(message)).name(),
+                VALUE => self.keep(name.take(), text, true),
+                _ => {}
+            }
+            at = end;
+        }
+    }
+}
+
+/// The text of a string that begins at `at`, and where what follows it begins.
+fn string_at(message: &[u8], at: usize) -> Option<(ByteSpan, usize)> {
+    let end = (message.get(at) == Some(&b'"')).then(|| plain_string_end(message, at + 1))??;
+    Some((ByteSpan::new(at + 1, end), end + 1))
 }
 
 fn skip_blanks(text: &[u8], mut at: usize) -> usize {
@@ -270,7 +306,7 @@ mod tests {
         trie.add_wrapper("attributes");
         let mut scanner = Scanner::default();
         let mut result = Err(Skip::NotJson);
-        // The second reading goes by what the first one learned.
+        // The second reading uses what the first one found.
         for _ in 0..2 {
             result = scanner.scan(&trie, message.as_bytes(), 0).map(|()| {
                 let hits = scanner.hits.iter();

@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 
 /// A place in the tree: the keys that lead to an object.
-pub(super) type Node = u16;
+pub(super) type TrieNode = u16;
 /// The top object.
-pub(super) const ROOT: Node = 0;
+pub(super) const ROOT: TrieNode = 0;
 const NONE: u16 = u16::MAX;
 
 /// What a key means at its place.
@@ -22,7 +22,7 @@ impl Child {
     const UNKNOWN: Self = Self { node: NONE, name: NONE };
 
     /// The place of the object below it, if something in it is of use.
-    pub(super) fn node(self) -> Option<Node> {
+    pub(super) fn node(self) -> Option<TrieNode> {
         (self.node != NONE).then_some(self.node)
     }
 
@@ -82,7 +82,7 @@ impl Trie {
     }
 
     /// What a key means below a place.
-    pub(super) fn child(&self, node: Node, key: &[u8]) -> Child {
+    pub(super) fn child(&self, node: TrieNode, key: &[u8]) -> Child {
         let mut space = [0; MAX_KEY_BYTES];
         let Some(normal) = normalize(key, &mut space) else { return Child::UNKNOWN };
         let mut child = Child { node, name: NONE };
@@ -96,7 +96,7 @@ impl Trie {
     }
 }
 
-/// Longer keys are none of ours.
+/// No known name is longer.
 const MAX_KEY_BYTES: usize = 64;
 
 /// Letters and digits of a key, small, and its dots between them.

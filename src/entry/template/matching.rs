@@ -19,8 +19,11 @@
 
 use memchr::{memchr, memchr2, memchr3, memmem};
 
-use super::{Class, FieldStep, MAX_STEPS, Step, Template};
-use crate::entry::field::{Field, Found, Span, Value};
+use super::shapes::{
+    four_decimals, has_nine_decimals, holds_time, is_balanced, number, priority, protocol, status, structured,
+};
+use super::{FieldStep, MAX_STEPS, Template, TemplateStep, TextClass};
+use crate::entry::field::{ByteSpan, Found, FoundValue, LogField};
 use crate::entry::request;
 use crate::entry::time::{self, Moment, Partial};
 
@@ -30,7 +33,7 @@ const MAX_REST_CHECKS: u32 = 16;
 /// Matches lines; keeps its memory between them.
 #[derive(Clone, Debug)]
 pub(in crate::entry) struct Matcher {
-    spans: Vec<Span>,
+    spans: Vec<ByteSpan>,
     moments: Vec<Option<Moment>>,
     /// The earliest start that failed, by step.
     failed: Vec<u32>,
@@ -61,7 +64,7 @@ struct Pass {
 impl Default for Matcher {
     fn default() -> Self {
         Self {
-            spans: vec![Span::default(); MAX_STEPS],
+            spans: vec![ByteSpan::default(); MAX_STEPS],
             moments: vec![None; MAX_STEPS],
             failed: vec![u32::MAX; MAX_STEPS],
             stack: Vec::with_capacity(MAX_STEPS),
@@ -92,7 +95,7 @@ impl Matcher {
         self.furthest = 0;
         let mut pass = Pass { wants_protocol: template.request_step.is_some(), heeds_escapes: true };
         loop {
-            if (Walk { matcher: self, steps: &template.steps, line, pass }).run() {
+            if (LineWalk { matcher: self, steps: &template.steps, line, pass }).run() {
                 return true;
             }
             let reached = |step: Option<usize>| step.is_some_and(|step| self.furthest >= step);
@@ -112,22 +115,19 @@ impl Matcher {
 
     fn offer(&self, template: &Template, line: &[u8], found: &mut Found) {
         for output in &template.outputs {
-            let value = Value { span: self.spans[output.step], ..output.value };
+            let value = FoundValue { span: self.spans[output.step], ..output.value };
             found.put(output.slot, value, line);
         }
         for place in &template.times {
-            let Step::Field(step) = &template.steps[*place] else { continue };
+            let TemplateStep::Field(step) = &template.steps[*place] else { continue };
             let span = self.spans[*place];
             match (&step.class, step.field) {
-                (Class::Pattern(pattern), _) => {
+                (TextClass::Pattern(pattern), _) => {
                     let mut piece = Partial::default();
                     pattern.read(span.of(line), &mut piece);
                     found.pieces = Some(found.pieces.unwrap_or_default().or(piece));
                 }
-                (Class::WallTime, _) => {
-                    found.pieces = time::wall_at_start(span.of(line)).map(|(piece, _)| piece);
-                }
-                (_, Field::DurationPart(unit)) => found.add_duration(span, unit, line),
+                (_, LogField::DurationPart(unit)) => found.add_duration(span, unit, line),
                 _ => {
                     if let Some(moment) = self.moments[*place]
                         && found.moment.is_none_or(|(rank, _)| step.rank < rank)
@@ -141,14 +141,14 @@ impl Matcher {
 }
 
 /// One walk of a line through the steps.
-struct Walk<'w> {
+struct LineWalk<'w> {
     matcher: &'w mut Matcher,
-    steps: &'w [Step],
+    steps: &'w [TemplateStep],
     line: &'w [u8],
     pass: Pass,
 }
 
-impl Walk<'_> {
+impl LineWalk<'_> {
     fn run(&mut self) -> bool {
         self.matcher.stack.clear();
         self.matcher.rest_checks = 0;
@@ -159,10 +159,10 @@ impl Walk<'_> {
             let next = match self.steps.get(place) {
                 None if at == self.line.len() => return true,
                 None => None,
-                Some(Step::Literal(text)) => {
+                Some(TemplateStep::Literal(text)) => {
                     stands_at(text, self.line, at).then(|| (place + 1, at + text.len()))
                 }
-                Some(Step::Field(step)) => self.enter(place, step, at),
+                Some(TemplateStep::Field(step)) => self.enter(place, step, at),
             };
             (place, at) = match next.or_else(|| self.try_again()) {
                 Some(next) => next,
@@ -177,7 +177,7 @@ impl Walk<'_> {
     fn enter(&mut self, place: usize, step: &FieldStep, at: usize) -> Option<(usize, usize)> {
         if step.is_quoted {
             if self.line.get(at) == Some(&b'-') && self.follows(place + 1, at + 1) {
-                self.matcher.spans[place] = Span::new(at, at + 1);
+                self.matcher.spans[place] = ByteSpan::new(at, at + 1);
                 return Some((place + 1, at + 1));
             }
             if self.line.get(at) != Some(&b'"') {
@@ -186,12 +186,12 @@ impl Walk<'_> {
             return self.open(Open { step: place, start: at + 1, from: at + 1 });
         }
         match step.class {
-            Class::Text | Class::Request | Class::Word => {
+            TextClass::Text | TextClass::Request | TextClass::Word => {
                 self.open(Open { step: place, start: at, from: at })
             }
             _ => {
                 let end = self.end(place, &step.class, at)?;
-                self.matcher.spans[place] = Span::new(at, end);
+                self.matcher.spans[place] = ByteSpan::new(at, end);
                 Some((place + 1, end))
             }
         }
@@ -211,7 +211,7 @@ impl Walk<'_> {
     /// Ends a text at its next end from `open.from`; what remains to be tried is put on the stack.
     #[inline]
     fn open(&mut self, open: Open) -> Option<(usize, usize)> {
-        let Some(Step::Field(step)) = self.steps.get(open.step) else { return None };
+        let Some(TemplateStep::Field(step)) = self.steps.get(open.step) else { return None };
         let start = open.start as u32;
         if start >= self.matcher.failed[open.step] {
             return None;
@@ -219,12 +219,12 @@ impl Walk<'_> {
         let end = if step.is_quoted { self.quoted_end(step, open) } else { self.bare_end(step, open) };
         let Some(end) = end else {
             // Words end at blanks: a later one has other ends.
-            if step.class != Class::Word {
+            if step.class != TextClass::Word {
                 self.matcher.failed[open.step] = start;
             }
             return None;
         };
-        self.matcher.spans[open.step] = Span::new(open.start, end);
+        self.matcher.spans[open.step] = ByteSpan::new(open.start, end);
         self.matcher.stack.push(Open { from: end + 1, ..open });
         Some((open.step + 1, end + usize::from(step.is_quoted)))
     }
@@ -237,7 +237,7 @@ impl Walk<'_> {
                 && self.follows(open.step + 1, quote + 1);
             match step.class {
                 // The first quote ends a word.
-                Class::Word => {
+                TextClass::Word => {
                     let word = &self.line[open.start..quote];
                     let is_word = from == open.start && !word.is_empty() && memchr(b' ', word).is_none();
                     return (is_end && is_word).then_some(quote);
@@ -253,10 +253,10 @@ impl Walk<'_> {
         loop {
             let end = match self.steps.get(open.step + 1) {
                 None => (from <= self.line.len()).then_some(self.line.len())?,
-                Some(Step::Literal(text)) if step.class == Class::Word => {
+                Some(TemplateStep::Literal(text)) if step.class == TextClass::Word => {
                     return self.word_end(text, open);
                 }
-                Some(Step::Literal(text)) => {
+                Some(TemplateStep::Literal(text)) => {
                     let last = text.len() - 1;
                     // The last byte of a literal is the rarer one: a bracket or a bar behind a blank.
                     let found = from + last + memchr(text[last], self.line.get(from + last..)?)?;
@@ -266,15 +266,15 @@ impl Walk<'_> {
                     }
                     found - last
                 }
-                Some(Step::Field(next)) if next.is_quoted => {
+                Some(TemplateStep::Field(next)) if next.is_quoted => {
                     from + memchr2(b'"', b'-', self.line.get(from..)?)?
                 }
-                Some(Step::Field(_)) => (from <= self.line.len()).then_some(from)?,
+                Some(TemplateStep::Field(_)) => (from <= self.line.len()).then_some(from)?,
             };
             if self.is_allowed(step, open.start, end) {
                 return Some(end);
             }
-            if step.class == Class::Word && end > open.start {
+            if step.class == TextClass::Word && end > open.start {
                 return None;
             }
             from = end + 1;
@@ -301,8 +301,8 @@ impl Walk<'_> {
     fn is_allowed(&self, step: &FieldStep, start: usize, end: usize) -> bool {
         let text = &self.line[start..end];
         match step.class {
-            Class::Request if self.pass.wants_protocol => request::has_protocol(text),
-            Class::Word => !text.is_empty() && memchr2(b' ', b'"', text).is_none(),
+            TextClass::Request if self.pass.wants_protocol => request::has_protocol(text),
+            TextClass::Word => !text.is_empty() && memchr2(b' ', b'"', text).is_none(),
             _ => true,
         }
     }
@@ -321,9 +321,9 @@ impl Walk<'_> {
         let rest = &self.line[at..];
         match self.steps.get(place) {
             None => rest.is_empty(),
-            Some(Step::Literal(text)) => stands_at(text, rest, 0),
-            Some(Step::Field(step)) => match step.class {
-                Class::More | Class::MoreWords => matches!(rest.first(), None | Some(b' ')),
+            Some(TemplateStep::Literal(text)) => stands_at(text, rest, 0),
+            Some(TemplateStep::Field(step)) => match step.class {
+                TextClass::More | TextClass::MoreWords => matches!(rest.first(), None | Some(b' ')),
                 _ => true,
             },
         }
@@ -331,47 +331,56 @@ impl Walk<'_> {
 
     /// The one end of a field whose text says itself where it ends.
     #[inline]
-    fn end(&mut self, place: usize, class: &Class, at: usize) -> Option<usize> {
+    fn end(&mut self, place: usize, class: &TextClass, at: usize) -> Option<usize> {
         let rest = &self.line[at..];
         let run = |is_in: fn(&u8) -> bool| at + rest.iter().take_while(|byte| is_in(byte)).count();
         match class {
-            Class::Number => number(rest).map(|length| at + length),
-            Class::Count => Some(run(u8::is_ascii_digit)).filter(|end| *end > at),
-            Class::Status => status(rest).map(|length| at + length),
-            Class::Time => self.moment(place, time::at_start(rest), at),
-            Class::UnixTime => self.moment(place, time::unix_at_start(rest), at),
-            Class::Protocol => Some(at + protocol(rest)),
-            Class::WallTime => time::wall_at_start(rest).map(|(_, length)| at + length),
-            Class::Pattern(pattern) => pattern.read(rest, &mut Partial::default()).map(|length| at + length),
-            Class::Between if rest.first() == Some(&b'"') => Some(at),
-            Class::Between => {
+            TextClass::Number => number(rest).map(|length| at + length),
+            TextClass::Count => Some(run(u8::is_ascii_digit)).filter(|end| *end > at),
+            TextClass::FourDecimals => four_decimals(rest).map(|length| at + length),
+            TextClass::Status => status(rest).map(|length| at + length),
+            TextClass::Time => self.moment(place, time::at_start(rest), at),
+            TextClass::DockerTime => {
+                self.moment(place, time::at_start(rest).filter(|_| has_nine_decimals(rest)), at)
+            }
+            TextClass::UnixTime => self.moment(place, time::unix_at_start(rest), at),
+            TextClass::Protocol => Some(at + protocol(rest)),
+            TextClass::WallTime => self.moment(place, time::wall_at_start(rest), at),
+            TextClass::Pattern(pattern) => {
+                pattern.read(rest, &mut Partial::default()).map(|length| at + length)
+            }
+            TextClass::Between if rest.first() == Some(&b'"') => Some(at),
+            TextClass::Between => {
                 let end = self.next_quote(at)?;
                 (!holds_time(&self.line[at..end])).then_some(end)
             }
-            Class::Hex(least) => Some(run(u8::is_ascii_hexdigit)).filter(|end| end - at >= *least),
-            Class::OneOf(words) => {
+            TextClass::Hex(least) => Some(run(u8::is_ascii_hexdigit)).filter(|end| end - at >= *least),
+            TextClass::OneOf(words) => {
                 let is_here = |word: &&&str| rest.starts_with(word.as_bytes());
                 words.iter().filter(is_here).map(|word| at + word.len()).max()
             }
-            Class::Blanks => Some(run(|byte| *byte == b' ')),
-            Class::Priority => Some(at + priority(rest)),
-            Class::SyslogTime => {
-                let end = time::bsd_at_start(rest).or_else(|| time::at_start(rest).map(|(_, end)| end));
-                end.map(|end| at + end)
+            TextClass::Blanks => Some(run(|byte| *byte == b' ')),
+            TextClass::Priority => Some(at + priority(rest)),
+            TextClass::SyslogTime => {
+                // Without a year it is no moment, and RFC 5424 has `-` where the sender has no clock.
+                self.matcher.moments[place] = None;
+                let is_nil = rest.first() == Some(&b'-');
+                let end = if is_nil { Some(1) } else { time::bsd_at_start(rest) };
+                end.map(|end| at + end).or_else(|| self.moment(place, time::at_start(rest), at))
             }
-            Class::Structured => structured(rest).map(|length| at + length),
-            Class::Rest => Some(self.line.len()),
-            Class::MoreWords => {
+            TextClass::Structured => structured(rest).map(|length| at + length),
+            TextClass::Rest => Some(self.line.len()),
+            TextClass::MoreWords => {
                 let fits = rest.is_empty() || (rest[0] == b' ' && memchr(b'"', rest).is_none());
                 fits.then_some(self.line.len())
             }
-            Class::More => {
+            TextClass::More => {
                 self.matcher.rest_checks += u32::from(!rest.is_empty());
                 let fits =
                     rest.is_empty() || (self.matcher.rest_checks <= MAX_REST_CHECKS && is_balanced(rest));
                 fits.then_some(self.line.len())
             }
-            Class::Text | Class::Request | Class::Word => None,
+            TextClass::Text | TextClass::Request | TextClass::Word => None,
         }
     }
 
@@ -397,102 +406,4 @@ impl Walk<'_> {
 fn stands_at(literal: &[u8], line: &[u8], at: usize) -> bool {
     let Some(here) = line.get(at..at + literal.len()) else { return false };
     here[0] == literal[0] && (literal.len() == 1 || here[1..] == literal[1..])
-}
-
-/// Length of `12`, `0.011`, `+164`, `-1` or `-` at the start of a text.
-#[inline]
-fn number(text: &[u8]) -> Option<usize> {
-    let sign = usize::from(matches!(text.first(), Some(b'-' | b'+')));
-    let digits = |at: usize| {
-        text.get(at..).map_or(0, |rest| rest.iter().take_while(|byte| byte.is_ascii_digit()).count())
-    };
-    let whole = sign + digits(sign);
-    if whole == sign {
-        return (text.first() == Some(&b'-')).then_some(1);
-    }
-    let decimals = if text.get(whole) == Some(&b'.') { digits(whole + 1) } else { 0 };
-    Some(if decimals > 0 { whole + 1 + decimals } else { whole })
-}
-
-#[inline]
-fn status(text: &[u8]) -> Option<usize> {
-    let digits = text.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
-    match text {
-        [b'-', b'1', ..] => Some(2),
-        [b'-', ..] => Some(1),
-        _ => (1..=3).contains(&digits).then_some(digits),
-    }
-}
-
-/// Whether a time stands anywhere in a text, in brackets or as a word.
-fn holds_time(text: &[u8]) -> bool {
-    let begins = |at: usize| at == 0 || matches!(text[at - 1], b' ' | b'[');
-    (0..text.len()).any(|at| text[at].is_ascii_digit() && begins(at) && time::at_start(&text[at..]).is_some())
-}
-
-/// Length of `HTTP/1.1`, `HTTP/2` or `-`; 0 for anything else.
-fn protocol(text: &[u8]) -> usize {
-    match text.strip_prefix(b"HTTP/") {
-        Some([b'0'..=b'9', b'.', b'0'..=b'9', ..]) => 8,
-        Some([b'0'..=b'9', ..]) => 6,
-        Some(_) => 0,
-        None => usize::from(text.first() == Some(&b'-')),
-    }
-}
-
-fn priority(text: &[u8]) -> usize {
-    let digits = text.iter().skip(1).take(4).take_while(|byte| byte.is_ascii_digit()).count();
-    let is_priority = text.first() == Some(&b'<') && digits > 0 && text.get(digits + 1) == Some(&b'>');
-    if is_priority { digits + 2 } else { 0 }
-}
-
-/// Length of `-`, or of `[id name="value \" \] \\"][…]`.
-fn structured(text: &[u8]) -> Option<usize> {
-    if text.first() == Some(&b'-') {
-        return Some(1);
-    }
-    let (mut at, mut is_quoted) = (0, false);
-    while text.get(at) == Some(&b'[') || at > 0 {
-        match text.get(at) {
-            None => return None,
-            Some(b'\\') if is_quoted => at += 1,
-            Some(b'"') => is_quoted = !is_quoted,
-            Some(b']') if !is_quoted && text.get(at + 1) != Some(&b'[') => return Some(at + 1),
-            Some(_) => {}
-        }
-        at += 1;
-    }
-    None
-}
-
-/// Whether every quote in what follows a line's known fields has its partner: one that opens behind a blank, `=` or a bracket,
-/// and one that closes before a blank, a bracket or the end.
-fn is_balanced(text: &[u8]) -> bool {
-    if text.first() != Some(&b' ') {
-        return false;
-    }
-    let mut at = 0;
-    while let Some(open) = memchr(b'"', &text[at..]).map(|quote| at + quote) {
-        if !matches!(text[open - 1], b' ' | b'=' | b'[' | b'(' | b'{' | b',' | b':' | b'/' | b'|') {
-            return false;
-        }
-        let Some(close) = closing(text, open + 1) else { return false };
-        at = close + 1;
-    }
-    true
-}
-
-fn closing(text: &[u8], start: usize) -> Option<usize> {
-    let mut at = start;
-    loop {
-        at += memchr2(b'"', b'\\', text.get(at..)?)?;
-        if text[at] == b'\\' {
-            at += 2;
-            continue;
-        }
-        if matches!(text.get(at + 1), None | Some(b' ' | b']' | b')' | b'}' | b',' | b';' | b'/' | b'|')) {
-            return Some(at);
-        }
-        return None;
-    }
 }

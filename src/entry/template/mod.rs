@@ -4,17 +4,18 @@
 //! Output: steps that [`matching`] walks, and what a line must begin and end with. Never: knowledge of one product.
 
 pub(super) mod matching;
+mod shapes;
 
 use std::sync::Arc;
 
 use memchr::memchr2;
 
-use super::field::{Escape, Field, Unit, Value};
+use super::field::{Escape, FoundValue, LogField, Unit};
 use super::time::strftime::Pattern;
 
 /// What a field's text may be: where it can end, if it begins here.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Class {
+pub(super) enum TextClass {
     /// Anything up to the literal behind it.
     Text,
     /// A request line: anything, but an end behind a protocol (` HTTP/1.1`) is looked for first.
@@ -27,17 +28,20 @@ pub(super) enum Class {
     Number,
     /// A number alone.
     Count,
+    /// A number with four decimals, as Rack writes seconds.
+    FourDecimals,
     /// One to three digits, or `-`, `-1`.
     Status,
     /// A time with a day, in the forms of lines.
     Time,
+    /// A time with nine decimals, as `docker logs --timestamps` puts it in front.
+    DockerTime,
     /// Seconds since 1970 with a fraction.
     UnixTime,
-    /// Caddy's `2006/01/02 15:04:05.000`.
+    /// Go's `2006/01/02 15:04:05.000`.
     WallTime,
     /// `HTTP/1.1`, `-` or nothing.
     Protocol,
-    /// A time by a pattern.
     Pattern(Arc<Pattern>),
     /// Hex digits, at least this many.
     Hex(usize),
@@ -47,7 +51,7 @@ pub(super) enum Class {
     Blanks,
     /// `<190>` of syslog, or nothing.
     Priority,
-    /// The envelope's time of syslog, in both its forms.
+    /// The envelope's time of syslog, in both its forms, or `-`.
     SyslogTime,
     /// Structured data of syslog: `-`, or elements in brackets.
     Structured,
@@ -61,7 +65,7 @@ pub(super) enum Class {
 
 /// One step through a line.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
+pub(super) enum TemplateStep {
     Literal(Box<[u8]>),
     Field(FieldStep),
 }
@@ -69,15 +73,15 @@ pub(super) enum Step {
 /// A field of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FieldStep {
-    pub(super) field: Field,
+    pub(super) field: LogField,
     pub(super) rank: u8,
-    pub(super) class: Class,
+    pub(super) class: TextClass,
     /// It stands in quotes; then `-` may stand alone for it.
     pub(super) is_quoted: bool,
 }
 
 impl FieldStep {
-    pub(super) fn new(field: Field, rank: u8, class: Class) -> Self {
+    pub(super) fn new(field: LogField, rank: u8, class: TextClass) -> Self {
         Self { field, rank, class, is_quoted: false }
     }
 }
@@ -85,7 +89,7 @@ impl FieldStep {
 /// A compiled line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Template {
-    steps: Vec<Step>,
+    steps: Vec<TemplateStep>,
     /// Bytes a line may begin and end with.
     first: ByteSet,
     last: ByteSet,
@@ -105,7 +109,7 @@ struct Output {
     step: usize,
     slot: usize,
     /// Its rank, escaping and unit; its place is not known yet.
-    value: Value,
+    value: FoundValue,
 }
 
 /// Fields of a template at most, so that a line's spans have a bounded place.
@@ -113,22 +117,25 @@ pub(super) const MAX_STEPS: usize = 128;
 
 impl Template {
     /// Puts steps together: neighbouring literals become one, and a field between two quotes a quoted one.
-    pub(super) fn new(steps: Vec<Step>, escape: Escape) -> Self {
+    pub(super) fn new(steps: Vec<TemplateStep>, escape: Escape) -> Self {
         let steps = join_literals(quote_fields(join_literals(steps)));
         assert!(steps.len() <= MAX_STEPS, "format strings are bounded");
         let first = steps.first().map_or(ByteSet::ALL, first_bytes);
         let last = steps.last().map_or(ByteSet::ALL, last_bytes);
-        let is_request = |step: &Step| matches!(step, Step::Field(FieldStep { class: Class::Request, .. }));
+        let is_request = |step: &TemplateStep| {
+            matches!(step, TemplateStep::Field(FieldStep { class: TextClass::Request, .. }))
+        };
         let request_step = steps.iter().position(is_request);
-        let is_quoted = |step: &Step| matches!(step, Step::Field(FieldStep { is_quoted: true, .. }));
+        let is_quoted =
+            |step: &TemplateStep| matches!(step, TemplateStep::Field(FieldStep { is_quoted: true, .. }));
         let quoted_step = steps.iter().position(is_quoted);
         let outputs =
             steps.iter().enumerate().filter_map(|(place, step)| output(place, step, escape)).collect();
         let is_time = |place: &usize| match &steps[*place] {
-            Step::Field(step) => {
-                matches!(step.field, Field::Time | Field::TimePiece | Field::DurationPart(_))
+            TemplateStep::Field(step) => {
+                matches!(step.field, LogField::Time | LogField::TimePiece | LogField::DurationPart(_))
             }
-            Step::Literal(_) => false,
+            TemplateStep::Literal(_) => false,
         };
         let times = (0..steps.len()).filter(is_time).collect();
         Self { steps, first, last, request_step, quoted_step, outputs, times }
@@ -148,15 +155,20 @@ impl Template {
         }
         let is_short = |length: usize, is: fn(&u8) -> bool| !line.iter().take(length).all(is);
         match self.steps.first() {
-            Some(Step::Field(FieldStep { class: Class::Time, .. })) => {
+            Some(TemplateStep::Field(FieldStep { class: TextClass::Time, .. })) => {
                 matches!(line, [_, _, b'/', ..] | [_, _, _, _, b'-', ..])
             }
-            Some(Step::Field(FieldStep { class: Class::UnixTime, .. })) => !is_short(9, u8::is_ascii_digit),
-            Some(Step::Field(FieldStep { class: Class::Hex(least), .. })) => {
+            Some(TemplateStep::Field(FieldStep { class: TextClass::WallTime, .. })) => {
+                matches!(line, [_, _, _, _, b'/', ..])
+            }
+            Some(TemplateStep::Field(FieldStep { class: TextClass::UnixTime, .. })) => {
+                !is_short(9, u8::is_ascii_digit)
+            }
+            Some(TemplateStep::Field(FieldStep { class: TextClass::Hex(least), .. })) => {
                 !is_short(*least, u8::is_ascii_hexdigit)
             }
-            Some(Step::Field(FieldStep { class: Class::Word, .. })) => match self.steps.get(1) {
-                Some(Step::Literal(text)) => {
+            Some(TemplateStep::Field(FieldStep { class: TextClass::Word, .. })) => match self.steps.get(1) {
+                Some(TemplateStep::Literal(text)) => {
                     memchr2(text[0], b' ', line).is_some_and(|found| line[found] == text[0])
                 }
                 _ => true,
@@ -171,30 +183,30 @@ impl Template {
     }
 
     /// Whether any of its fields is this.
-    pub(super) fn has(&self, wanted: impl Fn(Field) -> bool) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Field(step) if wanted(step.field)))
+    pub(super) fn has(&self, wanted: impl Fn(LogField) -> bool) -> bool {
+        self.steps.iter().any(|step| matches!(step, TemplateStep::Field(step) if wanted(step.field)))
     }
 }
 
 /// What is kept of a step; times and the parts of a duration are read at once.
-fn output(place: usize, step: &Step, escape: Escape) -> Option<Output> {
-    let Step::Field(step) = step else { return None };
-    if step.field == Field::Time {
+fn output(place: usize, step: &TemplateStep, escape: Escape) -> Option<Output> {
+    let TemplateStep::Field(step) = step else { return None };
+    if step.field == LogField::Time {
         return None;
     }
     // Addresses are never escaped, and zones begin with a percent sign.
-    let escape = if step.field == Field::Client { Escape::None } else { escape };
-    let unit = if let Field::Duration(unit) = step.field { unit } else { Unit::default() };
-    let value = Value { rank: step.rank, escape, unit, ..Value::default() };
+    let escape = if step.field == LogField::Client { Escape::None } else { escape };
+    let unit = if let LogField::Duration(unit) = step.field { unit } else { Unit::default() };
+    let value = FoundValue { rank: step.rank, escape, unit, ..FoundValue::default() };
     Some(Output { step: place, slot: step.field.slot()?, value })
 }
 
-fn join_literals(steps: Vec<Step>) -> Vec<Step> {
-    let mut joined: Vec<Step> = Vec::with_capacity(steps.len());
+fn join_literals(steps: Vec<TemplateStep>) -> Vec<TemplateStep> {
+    let mut joined: Vec<TemplateStep> = Vec::with_capacity(steps.len());
     for step in steps {
         match (joined.last_mut(), step) {
-            (_, Step::Literal(text)) if text.is_empty() => {}
-            (Some(Step::Literal(before)), Step::Literal(text)) => {
+            (_, TemplateStep::Literal(text)) if text.is_empty() => {}
+            (Some(TemplateStep::Literal(before)), TemplateStep::Literal(text)) => {
                 *before = [&before[..], &text[..]].concat().into();
             }
             (_, step) => joined.push(step),
@@ -204,13 +216,15 @@ fn join_literals(steps: Vec<Step>) -> Vec<Step> {
 }
 
 /// `"` + field + `"` becomes a quoted field.
-fn quote_fields(mut steps: Vec<Step>) -> Vec<Step> {
+fn quote_fields(mut steps: Vec<TemplateStep>) -> Vec<TemplateStep> {
     for at in 1..steps.len().saturating_sub(1) {
         let [before, field, after] = &mut steps[at - 1..=at + 1] else { continue };
-        let (Step::Literal(before), Step::Field(field), Step::Literal(after)) = (before, field, after) else {
+        let (TemplateStep::Literal(before), TemplateStep::Field(field), TemplateStep::Literal(after)) =
+            (before, field, after)
+        else {
             continue;
         };
-        let is_text = matches!(field.class, Class::Text | Class::Request | Class::Word);
+        let is_text = matches!(field.class, TextClass::Text | TextClass::Request | TextClass::Word);
         if is_text && before.last() == Some(&b'"') && after.first() == Some(&b'"') {
             *before = before[..before.len() - 1].into();
             *after = after[1..].into();
@@ -220,7 +234,6 @@ fn quote_fields(mut steps: Vec<Step>) -> Vec<Step> {
     steps
 }
 
-/// A set of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ByteSet([u64; 4]);
 
@@ -242,19 +255,24 @@ impl ByteSet {
     }
 }
 
-fn first_bytes(step: &Step) -> ByteSet {
+fn first_bytes(step: &TemplateStep) -> ByteSet {
     match step {
-        Step::Literal(text) => ByteSet::of(|byte| byte == text[0]),
-        Step::Field(field) if field.is_quoted => ByteSet::of(|byte| matches!(byte, b'"' | b'-')),
-        Step::Field(field) => match &field.class {
-            Class::Word => ByteSet::of(|byte| !matches!(byte, b' ' | b'"')),
-            Class::Number | Class::Status => ByteSet::of(is_number_byte),
-            Class::Count | Class::Time | Class::UnixTime | Class::WallTime => {
-                ByteSet::of(|byte| byte.is_ascii_digit())
+        TemplateStep::Literal(text) => ByteSet::of(|byte| byte == text[0]),
+        TemplateStep::Field(field) if field.is_quoted => ByteSet::of(|byte| matches!(byte, b'"' | b'-')),
+        TemplateStep::Field(field) => match &field.class {
+            TextClass::Word => ByteSet::of(|byte| !matches!(byte, b' ' | b'"')),
+            TextClass::Number | TextClass::Status => ByteSet::of(is_number_byte),
+            TextClass::Count
+            | TextClass::FourDecimals
+            | TextClass::Time
+            | TextClass::DockerTime
+            | TextClass::UnixTime
+            | TextClass::WallTime => ByteSet::of(|byte| byte.is_ascii_digit()),
+            TextClass::Hex(_) => ByteSet::of(|byte| byte.is_ascii_hexdigit()),
+            TextClass::OneOf(words) => {
+                ByteSet::of(|byte| words.iter().any(|word| word.as_bytes()[0] == byte))
             }
-            Class::Hex(_) => ByteSet::of(|byte| byte.is_ascii_hexdigit()),
-            Class::OneOf(words) => ByteSet::of(|byte| words.iter().any(|word| word.as_bytes()[0] == byte)),
-            Class::Priority => {
+            TextClass::Priority => {
                 ByteSet::of(|byte| byte == b'<' || byte.is_ascii_digit() || byte.is_ascii_uppercase())
             }
             _ => ByteSet::ALL,
@@ -262,13 +280,15 @@ fn first_bytes(step: &Step) -> ByteSet {
     }
 }
 
-fn last_bytes(step: &Step) -> ByteSet {
+fn last_bytes(step: &TemplateStep) -> ByteSet {
     match step {
-        Step::Literal(text) => ByteSet::of(|byte| byte == text[text.len() - 1]),
-        Step::Field(field) if field.is_quoted => ByteSet::of(|byte| matches!(byte, b'"' | b'-')),
-        Step::Field(field) => match field.class {
-            Class::Number | Class::Count | Class::Status => ByteSet::of(is_number_byte),
-            Class::Hex(_) => ByteSet::of(|byte| byte.is_ascii_hexdigit()),
+        TemplateStep::Literal(text) => ByteSet::of(|byte| byte == text[text.len() - 1]),
+        TemplateStep::Field(field) if field.is_quoted => ByteSet::of(|byte| matches!(byte, b'"' | b'-')),
+        TemplateStep::Field(field) => match field.class {
+            TextClass::Number | TextClass::Count | TextClass::FourDecimals | TextClass::Status => {
+                ByteSet::of(is_number_byte)
+            }
+            TextClass::Hex(_) => ByteSet::of(|byte| byte.is_ascii_hexdigit()),
             _ => ByteSet::ALL,
         },
     }

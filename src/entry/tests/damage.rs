@@ -1,14 +1,16 @@
-//! A damaged line costs itself alone: every line of every case, cut at every byte, and with every byte replaced by one that
-//! means something to some format.
+//! A damaged line costs itself alone: every line of every case and every example of a format, cut at every byte, and with every
+//! byte replaced by one that means something to some format.
 
-use super::cases::{Case, cases, text};
-use super::{Told, told};
-use crate::entry::Reader;
+use super::cases::{cases, text};
+use super::{Told, examples, in_utc, json_examples, told};
+use crate::entry::{Reader, ReaderOptions};
 
-/// Larger inputs hold the same few lines many times.
+/// Of larger inputs the lines up to here; they hold the same few lines many times.
 const MAX_INPUT_BYTES: usize = 10_000;
 /// Lines read behind a damaged one.
 const LINES_BEHIND: usize = 3;
+/// The line behind an example.
+const BEHIND: &str = r#"192.0.2.1 - - [28/Dec/2024:18:03:07 +0000] "GET /behind HTTP/1.1" 200 5 "-" "curl""#;
 const REPLACEMENTS: [u8; 5] = [b'"', b'[', b'{', 0, 0xFF];
 
 /// The entries of the lines from `place` on, where the line there is another one.
@@ -26,9 +28,9 @@ fn entries_behind(reader: &Reader, line: &[u8], behind: &[&[u8]]) -> Vec<String>
     entries
 }
 
-fn check(case: &Case, body: &[u8]) -> usize {
+fn check(name: &str, options: &ReaderOptions, body: &[u8]) -> usize {
     let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').collect();
-    let mut reader = Reader::new(case.options.clone());
+    let mut reader = Reader::new(options.clone());
     let mut damaged = 0;
     for (place, line) in lines.iter().enumerate() {
         let before = reader.clone();
@@ -51,7 +53,7 @@ fn check(case: &Case, body: &[u8]) -> usize {
                 let got = entries_behind(&before, &damage, behind);
                 // A docker line that lost its end is given with the line behind it.
                 let is_kept = want.iter().all(|entry| got.contains(entry));
-                assert!(is_kept, "{}: {}", case.name, String::from_utf8_lossy(&damage));
+                assert!(is_kept, "{name}: {}", String::from_utf8_lossy(&damage));
                 damaged += 1;
             }
         }
@@ -65,10 +67,16 @@ fn a_damaged_line_changes_no_other_line() {
     for case in cases() {
         for input in &case.inputs {
             let Ok(body) = text(input) else { continue };
-            if body.len() <= MAX_INPUT_BYTES {
-                damaged += check(&case, &body);
-            }
+            let whole = match body.get(..MAX_INPUT_BYTES) {
+                Some(start) => start.iter().rposition(|byte| *byte == b'\n').unwrap_or(0),
+                None => body.len(),
+            };
+            damaged += check(&case.name, &case.options, &body[..whole]);
         }
     }
-    assert!(damaged > 100_000, "only {damaged}");
+    for (format, line, _) in examples::EXAMPLES.iter().chain(json_examples::EXAMPLES) {
+        let body = format!("{line}\n{BEHIND}");
+        damaged += check(format, &in_utc(), body.as_bytes());
+    }
+    assert!(damaged > 200_000, "only {damaged}");
 }

@@ -7,7 +7,7 @@ use crate::base::clock;
 use crate::entry::{MAX_LINE_BYTES, ReaderOptions};
 
 /// What a line begins with, what is repeated, and what it ends with.
-const LINES: [(&str, &str, &str); 20] = [
+const LINES: [(&str, &str, &str); 34] = [
     ("", "\"", ""),
     ("", "\" ", ""),
     (NCSA, "\" x", ""),
@@ -27,6 +27,20 @@ const LINES: [(&str, &str, &str); 20] = [
     ("{\"a\":", "{\"a\":", ""),
     ("{\"a\":\"", "\",", ""),
     ("{\"time\":1,\"method\":\"GET\",\"path\":\"/\",\"duration\":\"", "1h", "\"}"),
+    ("", "a=b ", ""),
+    ("a=", "b ", "method=GET path=/ status=200"),
+    ("method=GET path=/ status=200 x=\"", "\\\" ", ""),
+    ("2024-02-29T18:03:07Z ", "2024-02-29T18:03:07Z [", " method=GET path=/ status=200"),
+    ("", "\x1B[1m", "x"),
+    ("", "\x1B[", "m"),
+    ("{\"httpRequest\":{\"headers\":[", "{\"name\":\"a\",\"value\":\"b\"},", "]}}"),
+    ("[GIN] 2026/01/02 - 15:04:05 | 200 | 1ms | ::1 | GET \"", "\" \"", ""),
+    ("HIT|200|1507167062421|412|390|192.0.2.1|", "a|", ""),
+    ("[pid: 1|app: 0|req: 1/1] ", "() {} [", "Wed Jan 14 11:44:29 2015] GET / => generated 1"),
+    ("2018-11-18T15:39:04.902Z|", "a|", ""),
+    ("[2024-02-29 18:03:07 +0000] - (sanic.access)[INFO][", "a][", ""),
+    ("[I 2024-02-29 18:03:07 App] 200 GET /a (", "a@", ""),
+    ("GET /", " 200 1 - 1 ms", "x"),
     ("", "1,", " - - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1"),
 ];
 const NCSA: &str = "192.0.2.1 - - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"";

@@ -1,10 +1,10 @@
-//! Examples of every JSON product, as its documentation or its source has them, and what is read of them.
+//! Examples of every product of JSON and logfmt, as its documentation or its source has them, and what is read of them.
 
-use super::entry_of;
-use crate::entry::{Outcome, Reader, ReaderOptions, json};
+use super::{entry_of, in_utc};
+use crate::entry::{LineOutcome, Reader, ReaderOptions, json};
 
 /// Product, line, entry.
-const EXAMPLES: &[(&str, &str, &str)] = &[
+pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     (
         "caddy",
         r#"{"level":"info","ts":"01/Jun/2024:10:00:00 +0000","logger":"http.log.access.log0","msg":"handled request","request":{"remote_ip":"192.0.2.1","client_ip":"192.0.2.1","proto":"HTTP/3.0","method":"GET","host":"example.com","uri":"/common","headers":{"User-Agent":["curl"]}},"duration":"1m2.5s","size":5,"status":200}"#,
@@ -54,6 +54,21 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         "kong",
         r#"{"latencies":{"request":515,"kong":58,"proxy":457},"service":{"host":"httpbin.org","path":"/anything"},"request":{"querystring":{},"size":138,"uri":"/log?x","url":"http://localhost:8000/log","headers":{"host":"localhost:9000","accept-encoding":"gzip","user-agent":"HTTPie/2.4.0"},"method":"GET"},"client_ip":"172.19.0.1","response":{"headers":{"server":"x"},"status":200,"size":827},"started_at":1614232642123}"#,
         r#"{"receivedAt":"2021-02-25T05:57:22.123Z","method":"GET","path":"/log","userAgent":"HTTPie/2.4.0","status":200,"responseBytes":827,"durationSeconds":0.515,"host":"localhost","clientIp":"172.19.0.1"}"#,
+    ),
+    (
+        "azure",
+        r#"{"time":"2024-05-06T07:08:09.123Z","category":"GatewayLogs","operationName":"Microsoft.ApiManagement/GatewayLogs","durationMs":58,"callerIpAddress":"192.0.2.1","properties":{"method":"GET","url":"https://api.example.com/echo?p=1","responseCode":200,"responseSize":345,"requestSize":100,"cache":"none"}}"#,
+        r#"{"receivedAt":"2024-05-06T07:08:09.123Z","method":"GET","path":"/echo","userAgent":"","status":200,"responseBytes":345,"durationSeconds":0.058,"host":"api.example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "linkerd",
+        r#"{"client.addr":"192.0.2.1:1234","client.id":"-","host":"web.example:80","method":"GET","processing_ns":"39826","request_bytes":"","response_bytes":"19","status":200,"timestamp":"2022-08-23T20:28:20.071809491Z","total_ns":"4384384","trace_id":"","uri":"http://web.example/api/list?x=1","user_agent":"Go-http-client/1.1","version":"HTTP/2.0"}"#,
+        r#"{"receivedAt":"2022-08-23T20:28:20.071809Z","method":"GET","path":"/api/list","userAgent":"Go-http-client/1.1","status":200,"responseBytes":19,"durationSeconds":0.004384,"host":"web.example","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "serilog",
+        r#"{"@t":"2024-03-21T05:46:40.1234567Z","@mt":"HTTP {RequestMethod} {RequestPath} responded {StatusCode} in {Elapsed:0.0000} ms","RequestMethod":"GET","RequestPath":"/sl","StatusCode":200,"Elapsed":12.3456,"SourceContext":"Serilog.AspNetCore.RequestLoggingMiddleware"}"#,
+        r#"{"receivedAt":"2024-03-21T05:46:40.123456Z","method":"GET","path":"/sl","userAgent":"","status":200,"durationSeconds":0.012346}"#,
     ),
     (
         "pino-http",
@@ -156,6 +171,31 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"{"receivedAt":"2024-02-29T00:00:02Z","method":"GET","path":"/v","userAgent":"curl","status":201,"host":"site.example.net","clientIp":"192.0.2.1"}"#,
     ),
     (
+        "netlify",
+        r#"{"timestamp":"2024-12-28T18:03:07.123Z","type":"traffic","site_id":"s","client_ip":"192.0.2.1","url":"https://www.example.com/x?y","path":"/x","method":"GET","user_agent":"curl","referrer":"https://example.org/","status_code":200,"response_size":2048,"duration":35}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.123Z","method":"GET","path":"/x","userAgent":"curl","status":200,"responseBytes":2048,"durationSeconds":0.035,"host":"www.example.com","referrer":"https://example.org/","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "apisix",
+        r#"{"client_ip":"192.0.2.1","start_time":1704507612177,"latency":102.98,"apisix_latency":2.98,"upstream_latency":100,"request":{"method":"GET","uri":"/ip?a=b","url":"http://192.0.2.9:9080/ip?a=b","size":194,"headers":{"host":"www.example.com","user-agent":"curl"}},"response":{"status":200,"size":477}}"#,
+        r#"{"receivedAt":"2024-01-06T02:20:12.177Z","method":"GET","path":"/ip","userAgent":"curl","status":200,"responseBytes":477,"durationSeconds":0.10298,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "fluentd",
+        r#"{"date":1735408987.0,"remote":"192.0.2.1","host":"-","user":"-","method":"GET","path":"/a?b","code":"200","size":"5","referer":"-","agent":"curl"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/a","userAgent":"curl","status":200,"responseBytes":5,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "logstash",
+        r#"{"clientip":"192.0.2.1","ident":"-","auth":"-","timestamp":"28/Dec/2024:18:03:07 +0000","verb":"GET","request":"/a?b","httpversion":"1.1","response":"200","bytes":"5","@timestamp":"2024-12-28T18:03:09.000Z","message":"x","host":"web1"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":200,"responseBytes":5,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "gelf",
+        r#"{"version":"1.1","host":"web1","short_message":"GET /a","timestamp":1735408987.123,"_request_method":"GET","_request_uri":"/a?b","_status":200,"_body_bytes_sent":5,"_remote_addr":"192.0.2.1","_http_user_agent":"curl","_request_time":0.1}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.123Z","method":"GET","path":"/a","userAgent":"curl","status":200,"responseBytes":5,"durationSeconds":0.1,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
         "entries",
         r#"{"receivedAt":"2024-12-28T18:03:07.5Z","method":"get","path":"/a?b","userAgent":"x","route":"/{id}","status":"201","responseBytes":12,"durationSeconds":0.5,"host":"Www.example.com:80","referrer":"https://www.example.org/","clientIp":"[2001:db8::1]:443","country":"de","request":"no","url":"/no","bytes":7}"#,
         r#"{"receivedAt":"2024-12-28T18:03:07.500Z","method":"GET","path":"/a","userAgent":"x","status":201,"responseBytes":12,"durationSeconds":0.5,"host":"www.example.com","referrer":"https://www.example.org/","clientIp":"2001:db8::1","route":"/{id}","country":"de"}"#,
@@ -170,22 +210,96 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"{"ClientAddr":"203.0.113.61:52460","ClientHost":"203.0.113.61","DownstreamContentSize":15,"DownstreamStatus":200,"Duration":10001425284,"OriginStatus":504,"RequestHost":"app.example.com","RequestMethod":"GET","RequestPath":"/check?id=1","StartLocal":"2024-09-12T12:29:21.773360214+02:00","StartUTC":"2024-09-12T10:29:21.773360214Z","request_Referer":"https://www.example.com/","request_User-Agent":"curl/8.6.0","time":"2024-09-12T10:29:31Z"}"#,
         r#"{"receivedAt":"2024-09-12T10:29:21.773360Z","method":"GET","path":"/check","userAgent":"curl/8.6.0","status":200,"responseBytes":15,"durationSeconds":10.001425,"host":"app.example.com","referrer":"https://www.example.com/","clientIp":"203.0.113.61"}"#,
     ),
+    (
+        "aws-waf",
+        r#"{"timestamp":1576280412771,"formatVersion":1,"webaclId":"arn:aws:wafv2:x","terminatingRuleId":"STMTest_SQLi_XSS","terminatingRuleType":"REGULAR","action":"BLOCK","terminatingRuleMatchDetails":[{"conditionType":"SQL_INJECTION","location":"HEADER","matchedData":["10","AND","1"]}],"httpSourceName":"-","httpSourceId":"-","ruleGroupList":[],"rateBasedRuleList":[],"nonTerminatingMatchingRules":[],"responseCodeSent":null,"httpRequest":{"clientIp":"192.0.2.1","country":"AU","headers":[{"name":"Host","value":"localhost:1989"},{"name":"user-agent","value":"curl/7.61.1 \"x\""},{"name":"Accept","value":"*/*"}],"uri":"/myUri","args":"a=b","httpVersion":"HTTP/1.1","httpMethod":"GET","requestId":"rid"},"labels":[{"name":"value"}]}"#,
+        r#"{"receivedAt":"2019-12-13T23:40:12.771Z","method":"GET","path":"/myUri","userAgent":"curl/7.61.1 \"x\"","host":"localhost","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "vpc-lattice",
+        r#"{"serviceNetworkArn":"arn:aws:vpc-lattice:x","resolvedUser":"Unknown","listenerType":"-","authDeniedReason":"null","listenerId":"-","sourceVpcArn":"arn:x","targetGroupArn":"arn:y","sourceIpPort":"192.0.2.1:80","targetIpPort":"10.0.0.1:80","responseFromTargetDuration":1,"requestToTargetDuration":1,"userAgent":"curl","serverNameIndication":"example.com","responseCode":200,"serviceArn":"arn:z","protocol":"HTTP/1.1","bytesReceived":42,"bytesSent":43,"duration":375,"startTime":"2023-07-28T20:48:45Z","hostHeader":"example.com","requestMethod":"GET","requestPath":"/billing"}"#,
+        r#"{"receivedAt":"2023-07-28T20:48:45Z","method":"GET","path":"/billing","userAgent":"curl","status":200,"responseBytes":43,"durationSeconds":0.375,"host":"example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "oci-load-balancer",
+        r#"{"datetime":1600116164000,"logContent":{"data":{"backendAddr":"192.168.0.34:8080","backendConnectTime":"0.001","backendProcessingTime":"0.002","backendStatusCode":"200","clientAddr":"192.0.2.1:7870","forwardedForAddr":"-","host":"a.com","lbStatusCode":"502","listenerName":"l","receivedBytes":"10","request":"GET http://a.com/x?y HTTP/1.1","requestProcessingTime":"0.003","sentBytes":"128","timestamp":"2020-09-14T20:42:44+00:00","userAgent":"curl"},"id":"x","source":"lb","specversion":"1.0","time":"2020-09-14T20:42:45Z","type":"com.oraclecloud.loadbalancer.access"}}"#,
+        r#"{"receivedAt":"2020-09-14T20:42:44Z","method":"GET","path":"/x","userAgent":"curl","status":502,"responseBytes":128,"durationSeconds":0.003,"host":"a.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "tyk",
+        r#"{"api_id":"b1a41c","api_name":"Example","client_ip":"192.0.2.1","host":"localhost:8080","latency_total":62,"latency_upstream":61,"method":"GET","path":"/anything?x","protocol":"HTTP/1.1","status":200,"time":"2025-01-08T09:55:22Z","upstream_addr":"httpbin.org:443","user_agent":"curl/8.1.2"}"#,
+        r#"{"receivedAt":"2025-01-08T09:55:22Z","method":"GET","path":"/anything","userAgent":"curl/8.1.2","status":200,"durationSeconds":0.062,"host":"localhost","clientIp":"192.0.2.1"}"#,
+    ),
+    // Fastify, which says the answer in a line of its own.
+    (
+        "json",
+        r#"{"level":30,"time":1531171074631,"pid":657,"hostname":"web1","reqId":"req-1","req":{"method":"GET","url":"/p?q","hostname":"localhost:3000","remoteAddress":"127.0.0.1","remotePort":64},"msg":"incoming request"}"#,
+        r#"{"receivedAt":"2018-07-09T21:17:54.631Z","method":"GET","path":"/p","userAgent":"","host":"localhost","clientIp":"127.0.0.1"}"#,
+    ),
+    (
+        "heroku",
+        r#"2012-10-11T03:47:20.123456+00:00 heroku[router]: at=info method=GET path="/a?b=\"c\"" host=myapp.herokuapp.com request_id=8601b555-6a83-4c12-8269-97c8e32cdb22 fwd="204.204.204.204,10.0.0.1" dyno=web.1 connect=1ms service=18ms status=200 bytes=13 protocol=https"#,
+        r#"{"receivedAt":"2012-10-11T03:47:20.123456Z","method":"GET","path":"/a","userAgent":"","status":200,"responseBytes":13,"durationSeconds":0.019,"host":"myapp.herokuapp.com","clientIp":"204.204.204.204"}"#,
+    ),
+    // As a drain sends it, and where there was no dyno.
+    (
+        "heroku",
+        r#"301 <158>1 2012-10-11T03:47:20+00:00 host heroku router - at=error code=H12 desc="Request timeout" method=GET path="/" host=myapp.herokuapp.com fwd="204.204.204.204" dyno= connect= service= status=503 bytes= protocol=https"#,
+        r#"{"receivedAt":"2012-10-11T03:47:20Z","method":"GET","path":"/","userAgent":"","status":503,"host":"myapp.herokuapp.com","clientIp":"204.204.204.204"}"#,
+    ),
+    (
+        "lograge",
+        "I, [2024-02-29T18:03:07.123456 #4711]  INFO -- : [3b1f0c2e] method=GET path=/jobs/833552.json format=json controller=JobsController  action=show status=200 duration=58.33 view=40.43 db=15.26",
+        r#"{"receivedAt":"2024-02-29T18:03:07.123456Z","method":"GET","path":"/jobs/833552.json","userAgent":"","status":200,"durationSeconds":0.05833}"#,
+    ),
+    // With a time and a user agent, around which it puts no quotes.
+    (
+        "lograge",
+        "method=GET path=/jobs format=*/* controller=JobsController action=index status=302 duration=58.33 time=2024-02-29 18:03:07 +0100 user_agent=Mozilla/5.0 (X11; Linux x86_64) ip=192.0.2.1",
+        r#"{"receivedAt":"2024-02-29T17:03:07Z","method":"GET","path":"/jobs","userAgent":"Mozilla/5.0 (X11; Linux x86_64)","status":302,"durationSeconds":0.05833,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "grafana",
+        r#"logger=context userId=1 orgId=1 uname=admin t=2023-01-05T12:12:02.342+01:00 level=info msg="Request Completed" method=GET path=/api/live/ws status=302 remote_addr=[::1] time_ms=2 duration=2.15ms size=29 referer="http://localhost:3000/a" handler=/api/live/ws"#,
+        r#"{"receivedAt":"2023-01-05T11:12:02.342Z","method":"GET","path":"/api/live/ws","userAgent":"","status":302,"responseBytes":29,"durationSeconds":0.00215,"referrer":"http://localhost:3000/a","clientIp":"::1"}"#,
+    ),
+    (
+        "grafana",
+        r#"t=2019-01-05T12:12:02+0100 lvl=info msg="Request Completed" logger=context userId=0 method=GET path=/ status=302 remote_addr=192.0.2.1 time_ms=3 size=29 referer="#,
+        r#"{"receivedAt":"2019-01-05T11:12:02Z","method":"GET","path":"/","userAgent":"","status":302,"responseBytes":29,"durationSeconds":0.003,"clientIp":"192.0.2.1"}"#,
+    ),
+    // Names of JSON as Traefik has them; a writer of Go.
+    (
+        "traefik",
+        r#"time="2024-09-12T10:29:31Z" level=info ClientHost=203.0.113.61 DownstreamContentSize=15 DownstreamStatus=200 Duration=10001425284 RequestHost=app.example.com RequestMethod=GET RequestPath="/check?id=1" StartUTC="2024-09-12T10:29:21.773360214Z" request_User-Agent="curl/8.6.0 (\"x\")""#,
+        r#"{"receivedAt":"2024-09-12T10:29:21.773360Z","method":"GET","path":"/check","userAgent":"curl/8.6.0 (\"x\")","status":200,"responseBytes":15,"durationSeconds":10.001425,"host":"app.example.com","clientIp":"203.0.113.61"}"#,
+    ),
+    (
+        "logfmt",
+        r#"ts=2020-04-28T11:20:13.123Z caller=logging.go:29 method=GET uri="/a b?c" status=200 took=1.5ms bytes=12 remote_addr=192.0.2.1:5432"#,
+        r#"{"receivedAt":"2020-04-28T11:20:13.123Z","method":"GET","path":"/a b","userAgent":"","status":200,"responseBytes":12,"durationSeconds":0.0015,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "logfmt",
+        r#"2020-04-28T11:20:13Z INFO http: request completed method=GET path=/a status=200 duration=1.5ms"#,
+        r#"{"receivedAt":"2020-04-28T11:20:13Z","method":"GET","path":"/a","userAgent":"","status":200,"durationSeconds":0.0015}"#,
+    ),
 ];
 
 #[test]
 fn examples_are_read_by_their_product() {
     for (product, line, want) in EXAMPLES {
         let want: serde_json::Value = serde_json::from_str(want).unwrap();
-        assert_eq!(entry_of(&ReaderOptions::default(), line), want, "{line}");
+        assert_eq!(entry_of(&in_utc(), line), want, "{line}");
         let mut read_by = "";
-        let mut reader = Reader::new(ReaderOptions::default());
+        let mut reader = Reader::new(in_utc());
         reader.line(line.as_bytes(), &mut |outcome| {
-            if let Outcome::Entry { format, .. } = outcome {
+            if let LineOutcome::Entry { format, .. } = outcome {
                 read_by = format;
             }
         });
         assert_eq!(read_by, *product, "{line}");
-        let named = ReaderOptions { format: product.parse().unwrap(), ..ReaderOptions::default() };
+        let named = ReaderOptions { format: product.parse().unwrap(), ..in_utc() };
         assert_eq!(entry_of(&named, line), want, "{product}: {line}");
     }
 }

@@ -6,10 +6,16 @@ mod examples;
 mod hostile;
 mod json_examples;
 mod regions;
+mod shippers;
 
 use serde_json::Value;
 
-use super::{Outcome, Reader, ReaderOptions, Skip, write_ndjson};
+use super::{LineOutcome, Reader, ReaderOptions, Skip, write_ndjson};
+
+/// Times without a zone are UTC.
+pub(super) fn in_utc() -> ReaderOptions {
+    ReaderOptions { timezone: Some("UTC".parse().unwrap()), ..ReaderOptions::default() }
+}
 
 /// What became of a line, as text: an entry, or a reason.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,15 +24,15 @@ pub(super) enum Told {
     Skipped(Skip),
 }
 
-pub(super) fn told(outcome: &Outcome<'_>) -> Told {
+pub(super) fn told(outcome: &LineOutcome<'_>) -> Told {
     match outcome {
-        Outcome::Entry { entry, .. } => {
+        LineOutcome::Entry { entry, .. } => {
             let mut line = Vec::new();
             write_ndjson(entry, &mut line);
             line.pop();
             Told::Entry(String::from_utf8(line).expect("entries are text"))
         }
-        Outcome::Skipped { reason, .. } => Told::Skipped(*reason),
+        LineOutcome::Skipped { reason, .. } => Told::Skipped(*reason),
     }
 }
 

@@ -187,6 +187,15 @@ pub(super) fn at_start(text: &[u8]) -> Option<(Moment, usize)> {
     Some((Moment { local_micros, offset }, end))
 }
 
+/// The first time that stands in a text, in brackets or as a word.
+pub(super) fn first_in(text: &[u8]) -> Option<Moment> {
+    let begins = |at: usize| at == 0 || matches!(text[at - 1], b' ' | b'[');
+    let mut places = (0..text.len()).filter(|at| text[*at].is_ascii_digit() && begins(*at));
+    places
+        .find_map(|at| at_start(&text[at..]).or_else(|| wall_at_start(&text[at..])))
+        .map(|(moment, _)| moment)
+}
+
 /// Seconds since 1970 with a fraction, at the start of a text (`$msec`); and where they end.
 pub(super) fn unix_at_start(text: &[u8]) -> Option<(Moment, usize)> {
     let end = text.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
@@ -217,22 +226,14 @@ pub(super) fn whole(text: &[u8]) -> Option<Moment> {
     OTHER_FORMS.iter().find_map(|form| strftime::whole(form, text))
 }
 
-/// Caddy's `2006/01/02 15:04:05.000` at the start of a text; and where it ends.
-pub(super) fn wall_at_start(text: &[u8]) -> Option<(Partial, usize)> {
-    if text.get(4) != Some(&b'/') || text.get(10) != Some(&b' ') {
-        return None;
-    }
-    let time = clock(text, 11)?;
+/// Go's `2006/01/02 15:04:05.000` at the start of a text; and where it ends.
+pub(super) fn wall_at_start(text: &[u8]) -> Option<(Moment, usize)> {
+    let [_, _, _, _, b'/', _, _, b'/', _, _, b' ', ..] = text else { return None };
+    let day = (four(text, 0)?, two(text, 5)?, two(text, 8)?);
+    let seconds = seconds_since_1970(day, clock(text, 11)?)?;
     let (micros, end) = fraction(text, 19);
-    let day = day(&text[..10])?;
-    let of_day = Partial {
-        hour: Some(time.hour),
-        minute: Some(time.minute),
-        second: Some(time.second),
-        micros: Some(micros),
-        ..Partial::default()
-    };
-    Some((day.or(of_day), end))
+    let local_micros = seconds * MICROS_PER_SECOND + i64::from(micros);
+    Some((Moment { local_micros, offset: None }, end))
 }
 
 /// What Go prints behind an offset (`+0000 UTC`), or nothing.

@@ -9,10 +9,10 @@ use crate::entry::number;
 
 /// A pattern, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::entry) struct Pattern(Vec<Item>);
+pub(in crate::entry) struct Pattern(Vec<PatternItem>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Item {
+enum PatternItem {
     Literal(u8),
     /// Any number of blanks.
     Blanks,
@@ -43,12 +43,12 @@ enum Part {
 }
 
 /// Apache's own names for parts of a time, beside strftime's conversions.
-const APACHE: [(&str, Item); 5] = [
-    ("sec", Item::Unix),
-    ("msec", Item::Unix),
-    ("usec", Item::Unix),
-    ("msec_frac", Item::Number(Part::Millis, 3)),
-    ("usec_frac", Item::Number(Part::Micros, 6)),
+const APACHE: [(&str, PatternItem); 5] = [
+    ("sec", PatternItem::Unix),
+    ("msec", PatternItem::Unix),
+    ("usec", PatternItem::Unix),
+    ("msec_frac", PatternItem::Number(Part::Millis, 3)),
+    ("usec_frac", PatternItem::Number(Part::Micros, 6)),
 ];
 
 impl Pattern {
@@ -71,7 +71,7 @@ impl Pattern {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             if byte != b'%' {
-                items.push(if byte == b' ' { Item::Blanks } else { Item::Literal(byte) });
+                items.push(if byte == b' ' { PatternItem::Blanks } else { PatternItem::Literal(byte) });
                 at += 1;
                 continue;
             }
@@ -90,7 +90,7 @@ impl Pattern {
 }
 
 /// Appends the items of one conversion.
-fn push(conversion: u8, items: &mut Vec<Item>) -> Option<()> {
+fn push(conversion: u8, items: &mut Vec<PatternItem>) -> Option<()> {
     let composed = match conversion {
         b'T' | b'X' => "%H:%M:%S",
         b'R' => "%H:%M",
@@ -105,45 +105,45 @@ fn push(conversion: u8, items: &mut Vec<Item>) -> Option<()> {
         return Some(());
     }
     items.push(match conversion {
-        b'Y' => Item::Number(Part::Year, 4),
-        b'y' => Item::Number(Part::YearOfCentury, 2),
-        b'm' => Item::Number(Part::Month, 2),
-        b'd' | b'e' => Item::Number(Part::Day, 2),
-        b'H' | b'I' | b'k' | b'l' => Item::Number(Part::Hour, 2),
-        b'M' => Item::Number(Part::Minute, 2),
-        b'S' => Item::Number(Part::Second, 2),
-        b'j' => Item::Number(Part::Other, 3),
-        b'U' | b'V' | b'W' | b'C' | b'g' => Item::Number(Part::Other, 2),
-        b'G' => Item::Number(Part::Other, 4),
-        b'u' | b'w' => Item::Number(Part::Other, 1),
-        b'b' | b'h' | b'B' => Item::MonthName,
-        b'a' | b'A' => Item::DayName,
-        b'p' | b'P' => Item::AmPm,
-        b'z' => Item::Offset,
-        b'Z' => Item::ZoneName,
-        b'f' => Item::Fraction,
-        b's' => Item::Unix,
-        b'n' | b't' => Item::Blanks,
-        b'%' => Item::Literal(b'%'),
+        b'Y' => PatternItem::Number(Part::Year, 4),
+        b'y' => PatternItem::Number(Part::YearOfCentury, 2),
+        b'm' => PatternItem::Number(Part::Month, 2),
+        b'd' | b'e' => PatternItem::Number(Part::Day, 2),
+        b'H' | b'I' | b'k' | b'l' => PatternItem::Number(Part::Hour, 2),
+        b'M' => PatternItem::Number(Part::Minute, 2),
+        b'S' => PatternItem::Number(Part::Second, 2),
+        b'j' => PatternItem::Number(Part::Other, 3),
+        b'U' | b'V' | b'W' | b'C' | b'g' => PatternItem::Number(Part::Other, 2),
+        b'G' => PatternItem::Number(Part::Other, 4),
+        b'u' | b'w' => PatternItem::Number(Part::Other, 1),
+        b'b' | b'h' | b'B' => PatternItem::MonthName,
+        b'a' | b'A' => PatternItem::DayName,
+        b'p' | b'P' => PatternItem::AmPm,
+        b'z' => PatternItem::Offset,
+        b'Z' => PatternItem::ZoneName,
+        b'f' => PatternItem::Fraction,
+        b's' => PatternItem::Unix,
+        b'n' | b't' => PatternItem::Blanks,
+        b'%' => PatternItem::Literal(b'%'),
         _ => return None,
     });
     Some(())
 }
 
-fn read_item(item: &Item, text: &[u8], at: usize, into: &mut Partial) -> Option<usize> {
+fn read_item(item: &PatternItem, text: &[u8], at: usize, into: &mut Partial) -> Option<usize> {
     let rest = text.get(at..)?;
     let letters = || rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
     match *item {
-        Item::Literal(byte) => (*rest.first()? == byte).then_some(at + 1),
-        Item::Blanks => Some(at + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()),
-        Item::Number(part, width) => read_number(part, width, rest, into).map(|read| at + read),
-        Item::MonthName => {
+        PatternItem::Literal(byte) => (*rest.first()? == byte).then_some(at + 1),
+        PatternItem::Blanks => Some(at + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()),
+        PatternItem::Number(part, width) => read_number(part, width, rest, into).map(|read| at + read),
+        PatternItem::MonthName => {
             let place = MONTHS.iter().position(|name| rest.starts_with(*name))?;
             into.month = Some(place as u32 + 1);
             Some(at + letters())
         }
-        Item::DayName => (letters() >= 3).then(|| at + letters()),
-        Item::AmPm => {
+        PatternItem::DayName => (letters() >= 3).then(|| at + letters()),
+        PatternItem::AmPm => {
             let is_pm = match rest.get(..2)? {
                 b"AM" | b"am" => false,
                 b"PM" | b"pm" => true,
@@ -152,24 +152,24 @@ fn read_item(item: &Item, text: &[u8], at: usize, into: &mut Partial) -> Option<
             into.is_pm = Some(is_pm);
             Some(at + 2)
         }
-        Item::Offset => {
+        PatternItem::Offset => {
             let (offset, end) = offset(text, at);
             into.offset = offset.or(into.offset);
             Some(end)
         }
-        Item::ZoneName => {
+        PatternItem::ZoneName => {
             let name = &rest[..letters()];
             if matches!(name, b"UTC" | b"GMT" | b"Z") {
                 into.offset = Some(0);
             }
             (!name.is_empty()).then_some(at + name.len())
         }
-        Item::Fraction => {
+        PatternItem::Fraction => {
             let (micros, end) = fraction(text, at);
             into.micros = Some(micros);
             Some(end)
         }
-        Item::Unix => {
+        PatternItem::Unix => {
             let end = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
             into.unix_micros = Some(i64::try_from(number::unix_micros(&rest[..end])?).ok()?);
             Some(at + end)

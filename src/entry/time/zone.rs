@@ -75,7 +75,7 @@ pub(in crate::entry) struct LocalTimes {
     last: Option<(i64, i64)>,
 }
 
-/// Why a time is no instant.
+/// Why a time is not an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::entry) enum NoInstant {
     /// It has no offset, and no zone was given.

@@ -34,7 +34,8 @@ function ask(target, params, { customer, signal, accept = 'application/json' } =
   if (customer) headers['x-customer-id'] = customer;
   if (key.get()) Object.assign(headers, { authorization: `Bearer ${key.get()}`, 'x-api-key': key.get() });
   const given = Object.entries(params).filter(([, value]) => value !== undefined);
-  const url = given.length ? `${target}?${new URLSearchParams(given)}` : target;
+  // The server takes a plus as it is; here each one stands for a blank.
+  const url = given.length ? `${target}?${String(new URLSearchParams(given)).replaceAll('+', '%20')}` : target;
   return inTurn(async () => {
     let answer;
     try {

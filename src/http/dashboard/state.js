@@ -59,8 +59,8 @@ const isLive = () => state.live && Boolean(state.range || state.to > Date.now())
 
 // ── The filter: terms of `where`, which the API describes ───────────────────────────────────────────────────────
 
-const term = (field, value) => `${field}=${String(value).replaceAll(',', '\\,')}`;
-const terms = () => state.where.match(/(?:\\,|[^,])+/g) || [];
+const term = (field, value) => `${field}=${String(value).replace(/[\\,]/g, '\\$&')}`;
+const terms = () => state.where.match(/(?:\\[\\,]|[^,])+/g) || [];
 function withTerms(added) {
   const kept = terms().filter((old) => !added.some((one) => one.split('=')[0] === old.split('=')[0]));
   return [...kept, ...added].join(',');

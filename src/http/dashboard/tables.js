@@ -5,19 +5,13 @@ const countryName = (code) => { try { return countries.of(code); } catch { retur
 
 // `terms`: the filter that a key stands for. `rest`: what the remaining requests are called.
 const DIMENSIONS = [
-  { id: 'path', title: 'Paths', wide: true, one: 'path', rows: 15, rest: 'other paths', terms: pathTerms },
+  { id: 'path', title: 'Paths', wide: true, one: 'path', rows: 15, rest: 'other paths', terms: (name) => [term('key', name)] },
   { id: 'userAgent', title: 'Clients', one: 'client', rows: 8, rest: 'other clients', terms: (name) => [term('family', name)] },
   { id: 'referrer', title: 'Referrers', one: 'referrer', rows: 8, rest: 'none, or others', terms: (name) => [term('referrer', name)] },
   { id: 'country', title: 'Countries', one: 'country', many: 'countries', rows: 8, rest: 'unknown, or others', label: countryName, terms: (name) => [term('country', name)] },
   { id: 'host', title: 'Hosts', wide: true, one: 'host', rows: 8, rest: 'none, or others', terms: (name) => [term('host', name)] },
 ];
 const ASKED = 100, ASKED_BEFORE = 500, ASKED_TO_FILTER = 10000;
-
-// A template, which has braces, is what the gateway sent as `route`.
-function pathTerms(name) {
-  const space = name.indexOf(' '), path = name.slice(space + 1);
-  return [term('method', name.slice(0, space)), term(/[{}]/.test(path) ? 'route' : 'path', path)];
-}
 
 const quantileOf = (name) => (row) => (row.duration ? row.duration[name] : undefined);
 // What a table can be sorted by. `of` gives a cell's number; a column without any is left out.

@@ -91,7 +91,7 @@ impl ChunkDecoder {
         mut written: usize,
         limit_bytes: usize,
     ) -> Result<Decoded, ChunkError> {
-        debug_assert!(written <= read);
+        assert!(written <= read);
         while read < buffer.len() && self.state != ChunkedState::Done {
             if self.state == ChunkedState::Data {
                 let available = buffer.len() - read;

@@ -8,7 +8,7 @@ use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
 
-use super::head::{BodyFraming, Framing, Refusal};
+use super::head::{BodyFraming, Framing, RefusedHead};
 use super::reader::{ByteSource, NoRequest, ReceivedHead, RequestReader};
 use super::slots::{Connection, Slots};
 use super::timed::{MAX_WRITE_BYTES, TimedStream};
@@ -75,10 +75,10 @@ enum AfterAnswer {
 }
 
 /// Answers what cannot reach the handler: a head that is malformed, too large or too late.
-fn refuse(socket: &mut TimedStream<'_>, refusal: Refusal, context: &ConnectionContext) -> AfterAnswer {
+fn refuse(socket: &mut TimedStream<'_>, refusal: RefusedHead, context: &ConnectionContext) -> AfterAnswer {
     let refusal = if context.slots.draining() {
         // The server stopped reading; the client did nothing wrong.
-        Refusal::new(503, "the server is stopping: try again")
+        RefusedHead::new(503, "the server is stopping: try again")
     } else {
         refusal
     };

@@ -1,6 +1,6 @@
 //! Request heads: where one ends, whether it is well formed, and how its body is framed.
 //!
-//! Input: bytes as they arrive. Output: a [`Head`] and a [`Framing`], or the [`Refusal`] to send. Stricter than httparse,
+//! Input: bytes as they arrive. Output: a [`Head`] and a [`Framing`], or the [`RefusedHead`] to send. Stricter than httparse,
 //! because requests can be smuggled between two servers that read one head differently. Never: I/O, or a decision that
 //! depends on how the bytes were cut into reads. `HeadScan` reads each byte once and in order, and the head is parsed when
 //! it is complete.
@@ -15,7 +15,7 @@ const MAX_HEADERS: usize = 100;
 
 /// An answer that the front end gives without asking the handler; the connection closes after it.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct RefusedHead {
     pub status: u16,
     /// For the client.
     pub description: String,
@@ -23,14 +23,14 @@ pub struct Refusal {
     pub head: Option<Box<Head>>,
 }
 
-impl Refusal {
+impl RefusedHead {
     pub(super) fn new(status: u16, description: impl Into<String>) -> Self {
         Self { status, description: description.into(), head: None }
     }
 }
 
-fn bad(description: &str) -> Refusal {
-    Refusal::new(400, description)
+fn bad(description: &str) -> RefusedHead {
+    RefusedHead::new(400, description)
 }
 
 /// The search for the end of a head.
@@ -60,21 +60,25 @@ enum HeadPlace {
 
 impl HeadScan {
     /// Reads the bytes that are new since the last call; the length of the head once it is complete.
-    pub(super) fn advance(&mut self, bytes: &[u8], limits: &FrontLimits) -> Result<Option<usize>, Refusal> {
+    pub(super) fn advance(
+        &mut self,
+        bytes: &[u8],
+        limits: &FrontLimits,
+    ) -> Result<Option<usize>, RefusedHead> {
         while let Some(&byte) = bytes.get(self.scanned) {
             self.scanned += 1;
             if self.step(byte, limits)? {
                 return Ok(Some(self.scanned));
             }
             if self.scanned >= limits.max_head_bytes {
-                return Err(Refusal::new(431, format!("head above {} bytes", limits.max_head_bytes)));
+                return Err(RefusedHead::new(431, format!("head above {} bytes", limits.max_head_bytes)));
             }
         }
         Ok(None)
     }
 
     /// `true` when this byte ends the head.
-    fn step(&mut self, byte: u8, limits: &FrontLimits) -> Result<bool, Refusal> {
+    fn step(&mut self, byte: u8, limits: &FrontLimits) -> Result<bool, RefusedHead> {
         match self.place {
             HeadPlace::Method if byte == b' ' && self.part_bytes > 0 => self.go(HeadPlace::Target),
             HeadPlace::Method if is_token_byte(byte) => self.part(MAX_METHOD_BYTES, 501, "method")?,
@@ -102,7 +106,7 @@ impl HeadScan {
             HeadPlace::LineStart => {
                 self.header_lines += 1;
                 if self.header_lines > MAX_HEADERS {
-                    return Err(Refusal::new(431, format!("more than {} headers", MAX_HEADERS)));
+                    return Err(RefusedHead::new(431, format!("more than {} headers", MAX_HEADERS)));
                 }
                 self.go(HeadPlace::Line);
             }
@@ -115,10 +119,10 @@ impl HeadScan {
         self.part_bytes = 0;
     }
 
-    fn part(&mut self, limit: usize, status: u16, what: &str) -> Result<(), Refusal> {
+    fn part(&mut self, limit: usize, status: u16, what: &str) -> Result<(), RefusedHead> {
         self.part_bytes += 1;
         if self.part_bytes > limit {
-            return Err(Refusal::new(status, format!("{what} above {limit} bytes")));
+            return Err(RefusedHead::new(status, format!("{what} above {limit} bytes")));
         }
         Ok(())
     }
@@ -148,7 +152,7 @@ pub struct Framing {
 }
 
 /// Parses a head that [`HeadScan`] has found complete. A refusal comes with the head where it was readable.
-pub(super) fn parse(bytes: &[u8]) -> Result<(Head, Framing), Refusal> {
+pub(super) fn parse(bytes: &[u8]) -> Result<(Head, Framing), RefusedHead> {
     let line_bytes = bytes.iter().position(|byte| *byte == b'\r').unwrap_or(bytes.len());
     let line = std::str::from_utf8(&bytes[..line_bytes]).unwrap_or_default();
     let mut parts = line.split(' ');
@@ -163,7 +167,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Head, Framing), Refusal> {
             headers
         }
         Ok(_) => return Err(bad("the head does not end where it should")),
-        Err(httparse::Error::TooManyHeaders) => return Err(Refusal::new(431, "too many headers")),
+        Err(httparse::Error::TooManyHeaders) => return Err(RefusedHead::new(431, "too many headers")),
         Err(error) => return Err(bad(&format!("malformed head: {error}"))),
     };
     let (path, query) = split_target(target).map_err(bad)?;
@@ -178,7 +182,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Head, Framing), Refusal> {
     };
     match framing(&head, http_1_1) {
         Ok(framing) => Ok((head, framing)),
-        Err(refusal) => Err(Refusal { head: Some(Box::new(head)), ..refusal }),
+        Err(refusal) => Err(RefusedHead { head: Some(Box::new(head)), ..refusal }),
     }
 }
 
@@ -189,18 +193,18 @@ fn text(value: &[u8]) -> String {
 
 /// Whether a version is 1.1 and not 1.0. A later minor version is read as 1.1, the highest that is spoken here
 /// (RFC 9110, section 2.5).
-fn is_http_1_1(version: &str) -> Result<bool, Refusal> {
+fn is_http_1_1(version: &str) -> Result<bool, RefusedHead> {
     match version.as_bytes() {
         b"HTTP/1.0" => Ok(false),
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(true),
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-            Err(Refusal::new(505, "this server speaks HTTP/1.0 and HTTP/1.1"))
+            Err(RefusedHead::new(505, "this server speaks HTTP/1.0 and HTTP/1.1"))
         }
         _ => Err(bad("the request line does not end with an HTTP version")),
     }
 }
 
-fn framing(head: &Head, http_1_1: bool) -> Result<Framing, Refusal> {
+fn framing(head: &Head, http_1_1: bool) -> Result<Framing, RefusedHead> {
     let body = match (one(head, "content-length")?, head.first("transfer-encoding").is_some()) {
         (Some(_), true) => return Err(bad("both content-length and transfer-encoding")),
         (Some(length), false) => BodyFraming::Length(content_length(length)?),
@@ -220,7 +224,7 @@ fn framing(head: &Head, http_1_1: bool) -> Result<Framing, Refusal> {
     let expect_continue =
         head.first("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
     if expects > 1 || (expects == 1 && !expect_continue) {
-        return Err(Refusal::new(417, "only expect: 100-continue is honoured"));
+        return Err(RefusedHead::new(417, "only expect: 100-continue is honoured"));
     }
     let wish = |word: &str| {
         head.all("connection")
@@ -233,7 +237,7 @@ fn framing(head: &Head, http_1_1: bool) -> Result<Framing, Refusal> {
 }
 
 /// The value of a header that may occur once.
-fn one<'a>(head: &'a Head, name: &'a str) -> Result<Option<&'a str>, Refusal> {
+fn one<'a>(head: &'a Head, name: &'a str) -> Result<Option<&'a str>, RefusedHead> {
     let mut values = head.all(name);
     let first = values.next();
     match values.next() {
@@ -242,7 +246,7 @@ fn one<'a>(head: &'a Head, name: &'a str) -> Result<Option<&'a str>, Refusal> {
     }
 }
 
-fn content_length(value: &str) -> Result<u64, Refusal> {
+fn content_length(value: &str) -> Result<u64, RefusedHead> {
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(bad("content-length is not a number"));
     }
@@ -251,7 +255,7 @@ fn content_length(value: &str) -> Result<u64, Refusal> {
 }
 
 /// Accepts `chunked` alone; any other coding is unknown here (RFC 9112, section 6.1).
-fn transfer_coding(head: &Head, http_1_1: bool) -> Result<(), Refusal> {
+fn transfer_coding(head: &Head, http_1_1: bool) -> Result<(), RefusedHead> {
     if !http_1_1 {
         return Err(bad("transfer-encoding in HTTP/1.0"));
     }
@@ -264,7 +268,7 @@ fn transfer_coding(head: &Head, http_1_1: bool) -> Result<(), Refusal> {
         return Err(bad("malformed transfer-encoding"));
     }
     if codings.iter().any(|coding| !coding.eq_ignore_ascii_case("chunked")) {
-        return Err(Refusal::new(501, "the only transfer coding known here is chunked"));
+        return Err(RefusedHead::new(501, "the only transfer coding known here is chunked"));
     }
     if codings.len() != 1 {
         return Err(bad("chunked more than once"));

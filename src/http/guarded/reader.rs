@@ -1,6 +1,6 @@
 //! One connection's incoming bytes: a single reusable buffer that heads and bodies are read into.
 //!
-//! Input: a [`ByteSource`] with deadlines. Output: heads and bodies, or why there is none. A body lies right behind its
+//! Input: a [`ByteSource`] with deadlines. Output: heads and bodies, or why there are none. A body lies right behind its
 //! head in the same buffer, is read by length or decoded in place, and is never copied; what a client sent ahead of time
 //! stays behind it for the next request. The buffer grows only with what is charged, and is small again before the
 //! connection waits. Never: a read past the end of a body of known length.
@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::chunked::{ChunkDecoder, ChunkError};
-use super::head::{self, BodyFraming, Framing, HeadScan, Refusal};
+use super::head::{self, BodyFraming, Framing, HeadScan, RefusedHead};
 use super::pace::Pace;
 use crate::base::clock::monotonic;
 use crate::base::inflight::{Charge, STEP_BYTES};
@@ -34,17 +34,11 @@ pub trait ByteSource {
     fn read(&mut self, into: &mut [u8], until: Instant) -> io::Result<usize>;
 
     /// The same for bytes of a body, which may be told to give way to other bodies: that is a timeout as well.
-    ///
-    /// # Errors
-    /// As for `read`.
     fn read_body(&mut self, into: &mut [u8], until: Instant) -> io::Result<usize> {
         self.read(into, until)
     }
 
     /// Sends `100 Continue`.
-    ///
-    /// # Errors
-    /// As for `read`.
     fn send_continue(&mut self) -> io::Result<()>;
 }
 
@@ -54,7 +48,7 @@ pub enum NoRequest {
     /// The client closed the connection or was silent for too long: close without an answer.
     Closed,
     /// Answer this and close.
-    Refused(Refusal),
+    Refused(RefusedHead),
 }
 
 #[derive(Debug)]
@@ -82,9 +76,6 @@ impl<'l> RequestReader<'l> {
 
     /// Reads until a head is complete. `idle_since` is when the connection began to wait; `begun` is called once,
     /// when the first byte has arrived.
-    ///
-    /// # Errors
-    /// See [`NoRequest`].
     pub fn head(
         &mut self,
         source: &mut dyn ByteSource,
@@ -111,7 +102,7 @@ impl<'l> RequestReader<'l> {
             let until =
                 first_byte.map_or(idle_since + limits.idle_timeout, |first| first + limits.head_timeout);
             let room = self.filled + FIRST_READ_BYTES.min(limits.max_head_bytes);
-            let refused = |status, text| Err(NoRequest::Refused(Refusal::new(status, text)));
+            let refused = |status, text| Err(NoRequest::Refused(RefusedHead::new(status, text)));
             match self.fill(room, until, |space| source.read(space, until)) {
                 Ok(1..) => {}
                 Ok(0) if first_byte.is_some() => {
@@ -143,9 +134,6 @@ impl<'l> RequestReader<'l> {
     }
 
     /// Reads the body of the request whose head was read last.
-    ///
-    /// # Errors
-    /// See [`BodyError`].
     pub fn body(
         &mut self,
         source: &mut dyn ByteSource,
@@ -185,7 +173,7 @@ impl<'l> RequestReader<'l> {
         let pace = Pace::of_body(self.limits);
         let end = self.head_bytes + body_bytes;
         // Address space for all of it, so that growing never moves the body. Memory is used, and was charged before, only
-        // where bytes arrive (`base::allocator` says why that holds for every body).
+        // where bytes arrive.
         self.bytes.reserve_exact(end.saturating_sub(self.bytes.len()));
         while self.filled < end {
             let have = self.filled - self.head_bytes;

@@ -35,7 +35,10 @@ impl Model {
             skipped: (lines.clone().count() - entries.len()) as u64,
         };
         if let Some(known) = self.batches.get(batch.key) {
-            return answer(if known == body { BatchFate::AlreadyCounted } else { BatchFate::OtherBatch });
+            let may_go_on =
+                batch.state.iter().any(|(name, value)| (*name, value.as_str()) == ("known", "beginning"));
+            let is_known = known == body || may_go_on && known.starts_with(body);
+            return answer(if is_known { BatchFate::AlreadyCounted } else { BatchFate::OtherBatch });
         }
         self.batches.insert(batch.key.to_owned(), body.to_vec());
         for line in &entries {
@@ -72,7 +75,7 @@ impl Post for Client<'_> {
     }
 }
 
-/// A line; every seventh is no entry, and so are whole stretches.
+/// A line; every seventh is not an entry, and so are whole stretches.
 fn line(number: usize) -> String {
     if number % 7 == 3 || (number / 40) % 5 == 2 {
         return format!("no entry {number}\n");
@@ -108,7 +111,7 @@ fn import(lines: usize, client: &mut Client<'_>) -> Result<(u64, u64), Died> {
     let (mut counted, mut already) = (0, 0);
     for region in regions(lines) {
         let mut progress = RegionProgress::default();
-        let walked = walk(&region, &mut progress, client)?;
+        let walked = walk(&region, true, &mut progress, client)?;
         assert_eq!((walked.conflict, progress.lines), (None, region.lines()));
         counted += walked.counted;
         already += walked.already;
@@ -121,7 +124,7 @@ fn follow(sizes: &[usize], client: &mut Client<'_>) -> Result<(), Died> {
     let mut progress = RegionProgress::default();
     for size in sizes {
         let region = regions(*size).remove(0);
-        let walked = walk(&region, &mut progress, client)?;
+        let walked = walk(&region, false, &mut progress, client)?;
         assert_eq!(walked.conflict, None);
     }
     Ok(())
@@ -166,15 +169,26 @@ fn another_file_that_begins_alike_is_a_conflict_and_counts_nothing_twice() {
     import(REGION_LINES, &mut alive(&mut model)).ok().unwrap();
     let other = text(9).into_iter().chain(line(1_000_000).into_bytes()).collect::<Vec<u8>>();
     let region = regions_of(&other).remove(0);
-    let walked = walk(&region, &mut RegionProgress::default(), &mut alive(&mut model)).ok().unwrap();
-    assert_eq!(walked, Walked { conflict: Some(0), ..Walked::default() });
+    let walked = walk(&region, true, &mut RegionProgress::default(), &mut alive(&mut model)).ok().unwrap();
+    let conflict = Some(Conflict { line: 0, lines: 10 });
+    assert_eq!(walked, Walked { conflict, ..Walked::default() });
     assert_each_once(&model, REGION_LINES);
     // With a name of its own it is another file.
     let mut splitter = splitter("other host");
     splitter.push(&other);
     let region = splitter.open(true);
-    let walked = walk(&region, &mut RegionProgress::default(), &mut alive(&mut model)).ok().unwrap();
+    let walked = walk(&region, true, &mut RegionProgress::default(), &mut alive(&mut model)).ok().unwrap();
     assert_eq!((walked.conflict, walked.counted, walked.skipped.total()), (None, 9, 1));
+}
+
+#[test]
+fn a_copy_with_other_lines_at_its_end_is_a_conflict() {
+    let mut model = Model::default();
+    import(600, &mut alive(&mut model)).ok().unwrap();
+    let other = [text(570), line(1_000_000).into_bytes()].concat();
+    let walked = walk(&regions_of(&other)[0], true, &mut RegionProgress::default(), &mut alive(&mut model));
+    assert_eq!(walked.ok().unwrap().conflict.map(|conflict| conflict.line), Some(520));
+    assert_each_once(&model, 600);
 }
 
 #[test]
@@ -189,7 +203,8 @@ fn a_block_too_large_for_a_batch_is_sent_in_smaller_ones() {
     let region = regions_of(text.as_bytes()).remove(0);
     let mut model = Model::default();
     for (counted, already) in [(4_096, 0), (0, 4_096)] {
-        let walked = walk(&region, &mut RegionProgress::default(), &mut alive(&mut model)).ok().unwrap();
+        let walked =
+            walk(&region, true, &mut RegionProgress::default(), &mut alive(&mut model)).ok().unwrap();
         assert_eq!(walked, Walked { counted, already, ..Walked::default() });
     }
     assert_eq!((model.posts, model.counts.len()), (16, REGION_LINES));
@@ -213,7 +228,7 @@ fn no_batch_holds_more_than_two_mebibytes_or_10_000_entries_however_long_lines_a
         let mut counted = 0;
         for region in &regions {
             let progress = &mut RegionProgress::default();
-            counted += walk(region, progress, &mut alive(&mut model)).ok().unwrap().counted;
+            counted += walk(region, true, progress, &mut alive(&mut model)).ok().unwrap().counted;
         }
         assert_eq!(counted, lines as u64, "{length}");
         most = (most.0.max(model.most.0), most.1.max(model.most.1));
@@ -254,6 +269,35 @@ proptest! {
     }
 
     #[test]
+    fn a_copy_cut_anywhere_is_known_and_counts_nothing(
+        lines in 1..2 * REGION_LINES,
+        cut in any::<prop::sample::Index>(),
+        more in 0..600_usize,
+    ) {
+        let mut model = Model::default();
+        let (counted, _) = import(lines, &mut alive(&mut model)).ok().unwrap();
+        let whole = text(lines);
+        let copy = &whole[..cut.index(whole.len())];
+        let mut already = 0;
+        for region in regions_of(copy) {
+            let mut progress = RegionProgress::default();
+            let walked = walk(&region, true, &mut progress, &mut alive(&mut model)).ok().unwrap();
+            prop_assert_eq!((walked.counted, walked.conflict), (0, None));
+            already += walked.already;
+            // Where the copy grows it goes on from what it remembers.
+            for grown in regions(lines + more).iter().filter(|grown| grown.start.offset == region.start.offset) {
+                walk(grown, true, &mut progress, &mut alive(&mut model)).ok().unwrap();
+            }
+        }
+        let complete = copy.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        let entries = complete.filter(|line| line.starts_with(b"{")).count() as u64;
+        prop_assert!((entries..=entries + 1).contains(&already));
+        prop_assert!(already <= counted);
+        prop_assert!(import(lines + more, &mut alive(&mut model)).is_ok());
+        assert_each_once(&model, lines + more);
+    }
+
+    #[test]
     fn two_importers_at_the_same_time_count_every_entry_once(
         (first, second) in (1..600_usize, 1..600_usize),
         turns in prop::collection::vec(0..6_usize, 1..40),
@@ -288,7 +332,7 @@ proptest! {
                 scope.spawn(move || {
                     let region = regions(lines).remove(0);
                     let progress = &mut RegionProgress::default();
-                    let walked = walk(&region, progress, &mut Turns { me, model, turn, state });
+                    let walked = walk(&region, true, progress, &mut Turns { me, model, turn, state });
                     // A file seen shorter than the other sees it may meet a larger block; then it counts nothing more.
                     assert!(walked.is_ok());
                     state.lock().unwrap().2[me] = true;

@@ -32,12 +32,10 @@ pub struct VerifyOptions {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyProblem {
-    /// The file.
     pub file: PathBuf,
     /// Where in it, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
-    /// What is wrong.
     pub what: String,
 }
 
@@ -53,9 +51,7 @@ pub struct VerifyReport {
     pub first_seq: u64,
     /// See `first_seq`.
     pub last_seq: u64,
-    /// The checkpoint.
     pub checkpoint: u64,
-    /// Window files.
     pub windows: u64,
     /// Requests counted in minute windows.
     pub requests: u64,
@@ -69,7 +65,6 @@ pub struct VerifyReport {
     pub proven_customers: u64,
     /// Worth knowing, but not wrong.
     pub notes: Vec<String>,
-    /// What is wrong.
     pub problems: Vec<VerifyProblem>,
 }
 

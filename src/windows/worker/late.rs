@@ -1,7 +1,8 @@
 //! Windows that retention or a deletion removed, and the late entries for them.
 //!
-//! Input: cutoffs and deletions of the ledger, later deletions, and insights. Output: how many requests came too late, by customer
-//! and size, as of a marker. Never: lets a window before its cutoff begin anew, or one from before a deletion go on.
+//! Input: cutoffs and deletions of the ledger, later deletions, and insights. Output: how many requests came too late, by
+//! customer and size, as of a marker. Never: lets a window before its cutoff begin anew, or one from before a deletion go
+//! on.
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Fatal, Resident, WindowKey, Worker};
 use crate::base::clock::UnixMs;
 use crate::data_dir::at;
-use crate::model::{CustomerId, Seq, WindowId, WindowSize};
+use crate::model::{CustomerId, PackId, Seq, WindowId, WindowSize};
 use crate::windows::file::Damaged;
 use crate::windows::rebuild::{LostWindow, rebuild};
 use crate::windows::shelf::{Shelf, StoredWindow};
@@ -69,6 +69,22 @@ impl Worker {
             self.due.push_back((now, key.clone()));
         }
         Ok(())
+    }
+
+    /// Whether a pack has this replayed record in its copy of the window, told by its index. A start of a copy replays days of
+    /// packed windows, and to load each would decode a part of its pack.
+    pub(super) fn is_packed(&mut self, key: &WindowKey, seq: Seq) -> Result<bool, Fatal> {
+        let Some(pack) = PackId::of(key.1) else { return Ok(false) };
+        let mut shelf = Shelf::new(&*self.disk, self.dir.customer(&key.0));
+        let packed_through =
+            shelf.packed_through(pack, key.1.start).map_err(|error| Fatal(error.to_string()))?;
+        // A window that is ahead of the journal is refused when it is loaded.
+        let is_packed = (seq..=self.journal_end).contains(&packed_through);
+        if is_packed {
+            self.through = self.through.max(seq);
+            self.unsynced.insert(key.0.clone());
+        }
+        Ok(is_packed)
     }
 
     /// Makes a window resident for a query that found its file damaged: what was lost is counted again from the

@@ -22,7 +22,7 @@ use self::packed::LastMerges;
 use super::fold::WindowLimits;
 use super::window::Window;
 use crate::base::clock::UnixMs;
-use crate::base::disk::{self, Disk};
+use crate::base::disk::{self, Disk, if_exists};
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::data_dir::{DataDir, at};
@@ -37,7 +37,6 @@ pub const RETRY_MS: u64 = 1_000;
 pub struct Routed {
     /// The record it belongs to.
     pub seq: Seq,
-    /// What to add where.
     pub insight: Insight,
     /// The memory its batch holds, given back with the last insight.
     pub charge: Option<Arc<Charge>>,
@@ -66,7 +65,6 @@ pub struct Fatal(pub String);
 /// The number of a checkpoint marker.
 pub type MarkerId = u64;
 
-/// Whose window it is, and which.
 pub(crate) type WindowKey = (CustomerId, WindowId);
 
 struct Resident {
@@ -168,6 +166,9 @@ impl Worker {
             return Ok(());
         }
         if !self.windows.contains_key(&key) {
+            if *seq <= self.journal_end && self.is_packed(&key, *seq)? {
+                return Ok(());
+            }
             self.load(&key, *seq, now)?;
         }
         let resident = self.windows.get_mut(&key).expect("the window was just made resident");
@@ -343,11 +344,8 @@ impl Worker {
         }
         for customer in &self.unsynced {
             let path = self.dir.customer(customer);
-            match self.disk.sync_dir(&path) {
-                // Found by replay without a file in it yet.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                synced => synced.map_err(at(&path))?,
-            }
+            // There is none where replay found the customer without a file yet.
+            if_exists(self.disk.sync_dir(&path)).map_err(at(&path))?;
         }
         self.disk.sync_dir(&self.dir.windows()).map_err(at(&self.dir.windows()))?;
         self.unsynced.clear();

@@ -84,10 +84,8 @@ impl Worker {
         Ok(removed)
     }
 
-    /// Removes a window's own file from before its customer's deletion. One that cannot be read is left for whoever needs it.
-    ///
-    /// # Errors
-    /// What the disk says.
+    /// Removes a window's own file from before its customer's deletion. One that cannot be read is left: it is judged
+    /// when it is next needed.
     pub fn remove_leftover(&self, customer: &CustomerId, window: WindowId) -> io::Result<()> {
         let shelf = Shelf::new(&*self.disk, self.dir.customer(customer));
         let Some(StoredWindow { path, content: Ok(bytes) }) = shelf.read_plain(window)? else {

@@ -1,17 +1,20 @@
-//! Clients that send batches to the cluster until each is acknowledged, wherever its ingest is, and then once to the single
-//! machine. How far they may go can be changed while they send.
+//! Clients that send batches to the cluster until each is acknowledged, by whichever ingest, some of them to both ingests at
+//! once, and then once to the single machine. How far they may go can be changed while they send.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use super::batches::Batch;
+use super::ingests::Ingests;
 use crate::support::client::Client;
 use crate::support::server::Server;
 
 const CLIENTS: usize = 16;
+/// Every so many batches one is sent to all ingests at once first.
+const AT_ONCE_EVERY: usize = 4;
 /// Longer than any component is gone.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -84,13 +87,13 @@ impl<'a> Load<'a> {
     /// Sends, with so many clients, while `disturb` runs. How often each batch was answered 202.
     pub(crate) fn run(
         self,
-        ingest: &RwLock<SocketAddr>,
+        ingests: &Ingests,
         single: &Server,
         disturb: impl FnOnce(&Self),
     ) -> HashMap<String, usize> {
         std::thread::scope(|scope| {
             for _ in 0..CLIENTS {
-                scope.spawn(|| self.send(ingest, single));
+                scope.spawn(|| self.send(ingests, single));
             }
             let _end = EndOnPanic(&self);
             disturb(&self);
@@ -98,13 +101,15 @@ impl<'a> Load<'a> {
         self.accepted.into_inner().unwrap()
     }
 
-    fn send(&self, ingest: &RwLock<SocketAddr>, single: &Server) {
+    fn send(&self, ingests: &Ingests, single: &Server) {
         let mut single = single.client();
         while let Some(number) = self.take() {
             let batch = (self.make)(number);
-            let Some(status) = self.until_acknowledged(ingest, &batch) else { return };
-            if status == 202 {
-                *self.accepted.lock().unwrap().entry(batch.key.clone()).or_insert(0) += 1;
+            if number.is_multiple_of(AT_ONCE_EVERY) {
+                self.send_at_once(ingests, &batch);
+            }
+            if self.until_acknowledged(ingests, &batch).is_none() {
+                return;
             }
             self.acknowledged.fetch_add(1, Ordering::SeqCst);
             let status = single.post(batch.customer, &batch.key, &batch.body).unwrap().status;
@@ -129,21 +134,41 @@ impl<'a> Load<'a> {
         }
     }
 
-    fn until_acknowledged(&self, ingest: &RwLock<SocketAddr>, batch: &Batch) -> Option<u16> {
+    /// The same batch under one key to all ingests at once.
+    fn send_at_once(&self, ingests: &Ingests, batch: &Batch) {
+        std::thread::scope(|scope| {
+            for ingest in ingests.all() {
+                scope.spawn(move || self.is_acknowledged(ingest, batch));
+            }
+        });
+    }
+
+    /// Sends until it is acknowledged; `None` where that cannot be any more.
+    fn until_acknowledged(&self, ingests: &Ingests, batch: &Batch) -> Option<()> {
         let began = Instant::now();
         while !self.hopeless.load(Ordering::SeqCst) {
-            let mut client = Client::new(*ingest.read().unwrap());
-            match client.post(batch.customer, &batch.key, &batch.body).map(|answer| answer.status) {
-                Ok(status @ (202 | 409)) => return Some(status),
-                Ok(503) | Err(_) => {
-                    self.refused.fetch_add(1, Ordering::SeqCst);
-                    assert!(began.elapsed() < PATIENCE, "{} is not acknowledged", batch.key);
-                    std::thread::sleep(Duration::from_millis(50));
-                }
-                Ok(other) => panic!("{} is answered {other}", batch.key),
+            if self.is_acknowledged(ingests.next(), batch) {
+                return Some(());
             }
+            assert!(began.elapsed() < PATIENCE, "{} is not acknowledged", batch.key);
+            std::thread::sleep(Duration::from_millis(50));
         }
         None
+    }
+
+    fn is_acknowledged(&self, ingest: SocketAddr, batch: &Batch) -> bool {
+        match Client::new(ingest).post(batch.customer, &batch.key, &batch.body).map(|answer| answer.status) {
+            Ok(202) => {
+                *self.accepted.lock().unwrap().entry(batch.key.clone()).or_insert(0) += 1;
+                true
+            }
+            Ok(409) => true,
+            Ok(503) | Err(_) => {
+                self.refused.fetch_add(1, Ordering::SeqCst);
+                false
+            }
+            Ok(other) => panic!("{} is answered {other}", batch.key),
+        }
     }
 }
 

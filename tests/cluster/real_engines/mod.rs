@@ -6,7 +6,9 @@
 
 mod batches;
 mod halfway;
+mod ingests;
 mod kills;
+mod lines;
 mod load;
 mod stored;
 
@@ -16,12 +18,14 @@ use std::sync::{Mutex, RwLock};
 use std::time::Duration;
 
 use batches::{Batch, CUSTOMERS, DAY_MS, MINUTE_MS, WEEK_DAYS, Week, one_entry};
+use ingests::Ingests;
 use load::Load;
 use log_analytics::base::disk::RealDisk;
 use log_analytics::batch::{Content, Encoding, Format, Limits};
 use log_analytics::cluster::names;
 use log_analytics::cluster::records::{BatchEvent, InsightEvent, MadeBy};
 use log_analytics::cluster::s3::{ObjectStore, Put, StoreOptions};
+use log_analytics::cluster::span::MinuteSpan;
 use log_analytics::metrics::Metrics;
 use log_analytics::model::{BatchId, CustomerId};
 use log_analytics::time;
@@ -35,6 +39,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::support::client::Client;
 use crate::support::engines::{Engines, Role, run_to_end, wait_for};
+use crate::support::questions::{QUESTIONS, TOP_QUESTIONS};
 use crate::support::scenario;
 use crate::support::server::{Server, program};
 
@@ -42,37 +47,11 @@ use crate::support::server::{Server, program};
 const WEEK_MS: u64 = 1_767_225_600_000;
 const QUERY: &[&str] = &["--tune", "max_query_time=30s"];
 const WORKER: &[&str] = &["--worker-id", "worker-1", "--tune", "session_timeout=6s"];
-/// The ingest that is there when engines are killed: clients are told soon.
-const INGEST: &[&str] = &["--tune", "store_timeout=3s", "--tune", "kafka_timeout=3s"];
-
-/// What is asked of both of windows: the first must be minutes.
-const QUESTIONS: [&str; 7] = [
-    "window=minute",
-    "window=hour&by=path,userAgent,host,referrer,country",
-    "window=day&by=host,country&top=3&classes=true",
-    "window=minute&by=path,referrer&top=2",
-    "window=day&by=",
-    "window=month&by=path,userAgent,host,referrer,country",
-    "window=all&by=path,country&top=2",
-];
-/// And of the biggest keys of a range.
-const TOP_QUESTIONS: [&str; 9] = [
-    "dimension=path",
-    "dimension=agent&by=robots",
-    "dimension=userAgent&by=people",
-    "dimension=path&by=clientErrors",
-    "dimension=path&by=responseBytes&prefix=GET",
-    "dimension=path&by=p95",
-    "dimension=host&status=404",
-    "dimension=referrer",
-    "dimension=country&by=robots",
-];
 
 /// The cluster, and one machine that is sent the same.
 struct Both {
     engines: Engines,
-    ingest: Mutex<Option<Role>>,
-    ingest_addr: RwLock<SocketAddr>,
+    ingests: Ingests,
     worker: Mutex<Option<Role>>,
     query: Mutex<Option<Role>>,
     query_addr: RwLock<SocketAddr>,
@@ -84,12 +63,11 @@ impl Both {
         // The same secret, so that visitors have the same hashes.
         let single = Server::start(dir, &[]);
         let engines = Engines::up(&dir.join("cluster"), dir.join("store/secret"));
-        let ingest = Role::start(&engines, "ingest", &[]);
+        let ingests = Ingests::start(&engines);
         let worker = Role::start(&engines, "summarize-worker", WORKER);
         let query = Role::start(&engines, "query", QUERY);
         Both {
-            ingest_addr: RwLock::new(ingest.addr),
-            ingest: Mutex::new(Some(ingest)),
+            ingests,
             worker: Mutex::new(Some(worker)),
             engines,
             query_addr: RwLock::new(query.addr),
@@ -101,7 +79,7 @@ impl Both {
     /// Sends batches to both; how often each was answered 202 by the cluster.
     fn deliver(&self, batches: &[Batch]) -> HashMap<String, usize> {
         let make = |number: usize| batches[number].clone();
-        Load::new(batches.len(), &make).run(&self.ingest_addr, &self.single, |_| ())
+        Load::new(batches.len(), &make).run(&self.ingests, &self.single, |_| ())
     }
 
     /// Sends a batch to both that the cluster has already.
@@ -112,7 +90,7 @@ impl Both {
     fn answers(addr: SocketAddr, customer: &str, from_ms: u64, to_ms: u64) -> Option<Vec<Value>> {
         let (from, to) = (time::format_rfc3339(from_ms), time::format_rfc3339(to_ms));
         let mut client = Client::new(addr);
-        let mut get = |target: String| {
+        let get = |client: &mut Client, target: String| {
             let answer = client.get(&target, &[("x-customer-id", customer)]).ok()?;
             (answer.status == 200).then(|| answer.json())
         };
@@ -121,7 +99,7 @@ impl Both {
             let mut next = String::new();
             loop {
                 let target = format!("/aggregates?from={from}&to={to}&limit=700&{question}{next}");
-                let mut page = get(target)?;
+                let mut page = get(&mut client, target)?;
                 // Which records a window has seen is counted differently.
                 for window in page["windows"].as_array_mut().unwrap() {
                     window.as_object_mut().unwrap().remove("appliedThrough");
@@ -135,7 +113,7 @@ impl Both {
             }
         }
         for question in TOP_QUESTIONS {
-            answers.push(get(format!("/aggregates/top?from={from}&to={to}&n=5&{question}"))?);
+            answers.push(get(&mut client, format!("/aggregates/top?from={from}&to={to}&n=5&{question}"))?);
         }
         Some(answers)
     }
@@ -211,7 +189,7 @@ fn the_cluster_answers_as_one_machine_does_whatever_is_killed_repeated_or_late()
     // Nothing that came later changed what was counted before.
     both.assert_same("scenario 001, again", &["acme"], WEEK_MS - 7 * DAY_MS, WEEK_MS);
     both.assert_same("all weeks, again", &CUSTOMERS, WEEK_MS, WEEK_MS + 40 * DAY_MS);
-    assert!(both.ingest.into_inner().unwrap().unwrap().stop(), "the ingest stops in peace");
+    assert!(both.ingests.stop(), "the ingests stop in peace");
     assert!(both.worker.into_inner().unwrap().unwrap().stop(), "the worker stops in peace");
     assert!(both.query.into_inner().unwrap().unwrap().stop(), "the query role stops in peace");
     let log = both.single.log();
@@ -257,7 +235,7 @@ fn scenario_001(both: &Both) {
         answers[0]["windows"].as_array().unwrap().iter().map(|window| &window["requests"]).collect();
     assert_eq!(requests, [16_000, 16_000, 16_000, 16_000]);
     // Another body under a known key.
-    let mut client = Client::new(*both.ingest_addr.read().unwrap());
+    let mut client = Client::new(both.ingests.next());
     assert_eq!(client.post("acme", &scenario::key(1), &scenario::body(2)).unwrap().status, 422);
 }
 
@@ -267,12 +245,13 @@ fn a_random_week(both: &Both, seed: u64) {
     both.deliver(&batches);
     both.assert_whole_week(&week);
     both.assert_same("a random week", &CUSTOMERS, week.from_ms, week.end_ms());
+    lines::assert_same("a random week", both, &CUSTOMERS, week.from_ms, week.end_ms());
 }
 
 fn everything_is_killed_once(both: &Both, seed: u64) {
     let week = Week { seed, name: "kills", from_ms: WEEK_MS + 7 * DAY_MS };
     let make = |number: usize| week.batch(number);
-    Load::endless(&make).run(&both.ingest_addr, &both.single, |load| {
+    let counted = Load::endless(&make).run(&both.ingests, &both.single, |load| {
         kills::everything_once(both, load);
         eprintln!(
             "{} batches while everything was killed, {} requests refused",
@@ -280,6 +259,7 @@ fn everything_is_killed_once(both: &Both, seed: u64) {
             load.refused()
         );
     });
+    assert!(counted.values().all(|times| *times == 1), "a batch is new once, wherever it is sent again");
     both.assert_whole_week(&week);
     both.assert_same("everything killed once", &CUSTOMERS, week.from_ms, week.end_ms());
 }
@@ -323,7 +303,8 @@ fn find_record(
 
 fn a_poisoned_record_is_stepped_over_and_kept(both: &Both) {
     let producer: BaseProducer = kafka(both).create().unwrap();
-    let missing = event_of(&one_entry("north", "never-stored", WEEK_MS + 14 * DAY_MS));
+    let at_ms = WEEK_MS + 14 * DAY_MS;
+    let missing = event_of(&one_entry("north", "never-stored", at_ms), at_ms);
     let records: [(&str, Vec<u8>); 2] = [("garbage", b"{not json".to_vec()), ("missing", missing.encode())];
     for partition in 0..4 {
         for (key, value) in &records {
@@ -332,7 +313,6 @@ fn a_poisoned_record_is_stepped_over_and_kept(both: &Both) {
         }
     }
     producer.flush(Duration::from_secs(30)).unwrap();
-    let at_ms = WEEK_MS + 14 * DAY_MS;
     let behind = one_entry("north", "behind-the-poison", at_ms);
     both.deliver(std::slice::from_ref(&behind));
     both.assert_same("behind poisoned records", &["north"], at_ms, at_ms + MINUTE_MS);
@@ -347,7 +327,7 @@ fn a_poisoned_record_is_stepped_over_and_kept(both: &Both) {
     eprintln!("poisoned records: stepped over and kept");
 }
 
-fn event_of(batch: &Batch) -> BatchEvent {
+fn event_of(batch: &Batch, at_ms: u64) -> BatchEvent {
     BatchEvent {
         customer: CustomerId::new(batch.customer).unwrap(),
         batch_id: BatchId::new(&batch.key).unwrap(),
@@ -357,6 +337,8 @@ fn event_of(batch: &Batch) -> BatchEvent {
         entries: 1,
         body_bytes: batch.body.len() as u32,
         received_at_ms: WEEK_MS + 20 * DAY_MS,
+        minutes: MinuteSpan { first: time::minute_of(at_ms), last: time::minute_of(at_ms) },
+        path_rules: None,
         limits: Limits::default(),
     }
 }
@@ -380,13 +362,18 @@ fn an_event_that_was_never_emitted_is_made_up_for(both: &Both) {
     let metrics = Metrics::new();
     let seconds = log_analytics::cluster::metrics::store_seconds(&metrics);
     let store = ObjectStore::new(&options, &*RealDisk::shared(), seconds).unwrap();
-    // What an ingest leaves that dies between its two steps.
+    // What an ingest leaves that dies between its two last steps.
     let orphan = one_entry("north", "orphan", at_ms);
-    let event = event_of(&orphan);
-    let key = names::raw_key(&event.customer, &event.batch_id);
-    let put = store.put_if_absent(&key, &orphan.body, &event.metadata(MadeBy::Client)).unwrap();
+    let event = event_of(&orphan, at_ms);
+    let key = event.raw_key();
+    let stem = names::stem(&event.customer, &event.batch_id);
+    store.put(&format!("{}left-by-a-dead-ingest", names::UNSETTLED), stem.as_bytes()).unwrap();
+    let put = store.put_if_absent(&key, &orphan.body, &event.metadata(MadeBy::Client, None)).unwrap();
     assert_eq!(put, Put::Stored);
-    assert_eq!(store.put_if_absent(&key, b"other", &event.metadata(MadeBy::Client)).unwrap(), Put::Exists);
+    assert_eq!(
+        store.put_if_absent(&key, b"other", &event.metadata(MadeBy::Client, None)).unwrap(),
+        Put::Exists
+    );
     let said = run_to_end(&both.engines, &["reconcile", "--tune", "reconcile_grace=1s"]);
     // The store's clock has seconds: a body may still be too young the first time.
     if !said.contains("1 without an event emitted again") {
@@ -396,6 +383,7 @@ fn an_event_that_was_never_emitted_is_made_up_for(both: &Both) {
     }
     assert_eq!(both.single.client().post("north", "orphan", &orphan.body).unwrap().status, 202);
     both.assert_same("an orphan made up for", &["north"], at_ms, at_ms + MINUTE_MS);
+    lines::assert_same("an orphan made up for", both, &["north"], at_ms, at_ms + MINUTE_MS);
     // Its client, which never had an answer, comes back.
     both.assert_known(&orphan);
 }
@@ -432,6 +420,7 @@ fn a_late_duplicate_counts_once_and_a_late_batch_after_reconcile(both: &Both) {
     let said = run_to_end(&both.engines, &["reconcile"]);
     assert!(said.contains("1 windows counted again"), "{said}");
     both.assert_same("a late batch after reconcile", &["north"], at_ms, later_ms + DAY_MS);
+    lines::assert_same("a late batch after reconcile", both, &["north"], at_ms, later_ms + DAY_MS);
     // A second run finds nothing.
     let said = run_to_end(&both.engines, &["reconcile"]);
     assert!(said.contains("late insights: 0 read"), "{said}");

@@ -1,18 +1,14 @@
 //! A cluster of real engines (`deploy/cluster`) and the roles of the real binary on top, each of which can be killed.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::client::Client;
-use super::server::program;
+pub use super::role::{Role, wait_for};
+use super::role::{Variables, run_to_end_with};
 
 /// Engines of one test, in a folder of their own. They end, and the folder goes, when this is dropped.
 pub struct Engines {
@@ -122,7 +118,7 @@ impl Engines {
     }
 
     /// What the roles are told, as variables.
-    pub fn variables(&self) -> Vec<(&'static str, String)> {
+    pub fn variables(&self) -> Variables {
         let of = |name: &str| self.endpoint(name).to_owned();
         vec![
             ("LOG_ANALYTICS_S3", format!("{}/{}", of("S3_ENDPOINT"), of("S3_BUCKET"))),
@@ -153,71 +149,14 @@ impl Drop for Engines {
     }
 }
 
-/// One role: a process that is killed when this is dropped.
-pub struct Role {
-    child: Child,
-    pub addr: SocketAddr,
-}
-
 impl Role {
-    /// Starts a role and waits until it answers.
+    /// Starts a role on these engines and waits until it answers.
     pub fn start(engines: &Engines, name: &str, flags: &[&str]) -> Role {
-        let log = engines.dir.join("log").join(format!("role-{name}.log"));
-        let log = File::options().create(true).append(true).open(log).unwrap();
-        let mut child = program()
-            .arg(name)
-            .args(flags)
-            .envs(engines.variables())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let addr = line.trim().rsplit("http://").next().and_then(|addr| addr.parse().ok());
-        let addr = addr.unwrap_or_else(|| panic!("{name} did not start: {line}"));
-        Role { child, addr }
-    }
-
-    /// Lets it do nothing any more.
-    pub fn pause(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
-    }
-
-    /// `kill -9`, at once.
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// SIGTERM; whether it ended in peace.
-    pub fn stop(mut self) -> bool {
-        kill_process(Pid::from_raw(self.child.id() as i32).unwrap(), Signal::TERM).unwrap();
-        self.child.wait().unwrap().success()
-    }
-}
-
-impl Drop for Role {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Role::start_with(&engines.variables(), &engines.dir.join("log"), name, flags)
     }
 }
 
 /// Runs a command of the program to its end; what it printed.
 pub fn run_to_end(engines: &Engines, args: &[&str]) -> String {
-    let output = program().args(args).envs(engines.variables()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{args:?}: {said}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Waits until `ready`, without depending on how long anything takes.
-pub fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !ready() {
-        assert!(Instant::now() < deadline, "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    run_to_end_with(&engines.variables(), args)
 }

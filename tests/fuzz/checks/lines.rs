@@ -1,12 +1,12 @@
 //! What must hold of the log reader for every input: it never panics, its entries are well-formed, and a log that is read in
 //! two regions gives what the whole gives. Called by the fuzzer and, on stable Rust, by `tests/suite/log_lines.rs`.
 
-use log_analytics::entry::{Format, LineSplitter, Outcome, Reader, ReaderOptions, write_ndjson};
+use log_analytics::entry::{Format, LineOutcome, LineSplitter, Reader, ReaderOptions, write_ndjson};
 
 /// What became of a line, in words.
-fn told(outcome: &Outcome<'_>) -> String {
+fn told(outcome: &LineOutcome<'_>) -> String {
     match outcome {
-        Outcome::Entry { entry, .. } => {
+        LineOutcome::Entry { entry, .. } => {
             assert!(!entry.method.is_empty() && !entry.method.bytes().any(|byte| byte.is_ascii_lowercase()));
             assert!(!entry.path.is_empty() && entry.status.is_none_or(|status| status <= 999));
             assert!(entry.host.is_none_or(|host| !host.bytes().any(|byte| byte.is_ascii_uppercase())));
@@ -14,7 +14,7 @@ fn told(outcome: &Outcome<'_>) -> String {
             write_ndjson(entry, &mut line);
             String::from_utf8(line).unwrap()
         }
-        Outcome::Skipped { reason, .. } => reason.to_string(),
+        LineOutcome::Skipped { reason, .. } => reason.to_string(),
     }
 }
 

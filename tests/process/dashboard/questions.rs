@@ -273,7 +273,7 @@ fn a_row_leads_to_its_timeline_and_its_lines() {
     browser.await_true("!location.hash.includes('where') && !document.body.classList.contains('loading')");
     click_row(&browser, "#path", "GET /checkout");
     browser.await_true(
-        "location.hash.includes('path%3D/checkout') && !document.body.classList.contains('loading')",
+        "location.hash.includes('key%3DGET+/checkout') && !document.body.classList.contains('loading')",
     );
     click_row(&browser, "#statuses", "503");
     let failed: Vec<_> = seen.iter().filter(|line| line.path == "/checkout" && line.status == 503).collect();
@@ -284,8 +284,52 @@ fn a_row_leads_to_its_timeline_and_its_lines() {
     assert!(lines.iter().all(|row| row[1] == "503" && row[3] == "/checkout"), "{lines:?}");
     browser.shoot("lines");
     // One after the other the conditions are taken away.
-    browser.click("#terms button:nth-child(3)");
+    browser.click("#terms button:nth-child(2)");
     browser.await_true("!location.hash.includes('status') && location.hash.includes('checkout')");
+    browser.assert_quiet();
+}
+
+#[test]
+#[ignore = "needs chromium: .ci/tools installs it"]
+fn a_row_that_path_rules_made_leads_to_its_lines() {
+    let temp = tempfile::tempdir().unwrap();
+    let customers = temp.path().join("customers.json");
+    let rules = json!({"customers": {"shop": {"pathRules": ["GET /users/{id}", "ids"]}}});
+    std::fs::write(&customers, rules.to_string()).unwrap();
+    let server = Server::start(temp.path(), &["--customers", customers.to_str().unwrap()]);
+    let paths = ["/users/7", "/users/me", "/users/7/posts", r"/odd\,{x}/9", "/"];
+    let mut entries: Vec<_> =
+        paths.iter().map(|path| super::entry(DEPLOYED_MS - MINUTE_MS, path, CHROME)).collect();
+    entries[2]["route"] = json!("/users/{id}/posts");
+    entries.iter_mut().for_each(|entry| entry["host"] = json!("shop.example"));
+    super::post(&mut server.client(), "shop", "one", &entries);
+    let browser = Browser::start(LIGHT);
+    open(&browser, &server, TWO_DAYS);
+    for (key, lines) in [
+        ("GET /users/{id}", &["/users/7", "/users/me"][..]),
+        ("GET /users/{id}/posts", &["/users/7/posts"]),
+        (r"GET /odd\,{x}/{id}", &[r"/odd\,{x}/9"]),
+        ("GET /", &["/"]),
+    ] {
+        click_row(&browser, "#path", key);
+        browser.await_true(
+            "location.hash.includes('where=key%3DGET+/') && !document.body.classList.contains('loading')",
+        );
+        browser.await_true(&format!("document.getElementById('total').textContent === '{}'", lines.len()));
+        browser.await_true(&format!(
+            "document.querySelectorAll('#lines-body tbody tr').length === {}",
+            lines.len()
+        ));
+        let mut shown: Vec<String> =
+            cells(&browser, "#lines-body").into_iter().map(|row| row[2].clone()).collect();
+        shown.sort();
+        assert_eq!(shown, lines, "{key}");
+        // The same row takes the filter away.
+        click_row(&browser, "#path", key);
+        browser
+            .await_true("!location.hash.includes('where') && !document.body.classList.contains('loading')");
+        browser.await_true("document.getElementById('total').textContent === '5'");
+    }
     browser.assert_quiet();
 }
 

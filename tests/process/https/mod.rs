@@ -19,8 +19,8 @@ fn file(name: &str) -> PathBuf {
 }
 
 /// Passes requests on to a server, each connection's until it ends.
-fn gateway(server: SocketAddr) -> SocketAddr {
-    let certificate = CertificateDer::from_pem_file(file("cert.pem")).unwrap();
+fn gateway(server: SocketAddr, certificate: &str) -> SocketAddr {
+    let certificate = CertificateDer::from_pem_file(file(certificate)).unwrap();
     let key = PrivateKeyDer::from_pem_file(file("key.pem")).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -74,7 +74,13 @@ fn run(address: SocketAddr, trusted: Option<&str>, args: &[&str]) -> Output {
 fn commands_reach_a_server_behind_tls_if_they_trust_its_certificate() {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &[]);
-    let gateway = gateway(server.addr);
+    let self_signed = run(gateway(server.addr, "self-signed.pem"), Some("self-signed.pem"), &["health"]);
+    let told = String::from_utf8_lossy(&self_signed.stderr).into_owned();
+    assert!(
+        self_signed.status.code() == Some(1) && told.contains("basicConstraints=critical,CA:FALSE"),
+        "{told}"
+    );
+    let gateway = gateway(server.addr, "cert.pem");
     let health = run(gateway, Some("ca.pem"), &["health"]);
     assert!(health.status.success(), "{}", String::from_utf8_lossy(&health.stderr));
     let untrusted = run(gateway, None, &["health"]);

@@ -182,8 +182,8 @@ fn follow(url: &str, log: &Path, interval: &str) -> Child {
 fn end(child: Child) -> String {
     kill_process(Pid::from_raw(child.id() as i32).unwrap(), Signal::TERM).unwrap();
     let output = child.wait_with_output().unwrap();
-    let says = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{says}{}", String::from_utf8_lossy(&output.stderr));
+    let says = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{says}");
     says
 }
 
@@ -323,6 +323,28 @@ fn other_options_and_files_that_begin_alike_are_conflicts_not_double_counts() {
     assert_eq!(entries(&server), 100);
     imported(&url(&server), &["--source", "b", text(&other)]);
     assert_eq!(entries(&server), 201);
+}
+
+#[test]
+fn logs_06_a_shorter_copy_of_an_imported_log_is_known() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let whole = lines(0, 5_000);
+    let copy = temp.path().join("copy.log");
+    fs::write(temp.path().join("whole.log"), &whole).unwrap();
+    imported(&url(&server), &[text(&temp.path().join("whole.log"))]);
+    // In the last region and in the first; at the end of a line and within one.
+    for cut in [whole.len() / 2, whole.len() - 40, lines(0, 4_500).len(), lines(0, 1).len()] {
+        fs::write(&copy, &whole[..cut]).unwrap();
+        let says = imported(&url(&server), &["--compress", "zstd", text(&copy)]);
+        assert!(says.contains(" 0 counted, "), "{cut}: {says}");
+    }
+    assert_eq!(entries(&server), 5_000);
+    // The copy is completed, and goes on.
+    let more = whole + &lines(5_000, 5_500);
+    fs::write(&copy, more).unwrap();
+    imported(&url(&server), &[text(&copy)]);
+    assert_each_once(server, temp.path(), 5_500);
 }
 
 #[test]

@@ -50,11 +50,15 @@ fn logs_03_rotation_loses_nothing_while_the_importer_is_down_and_by_copytruncate
     append(5_300, 5_400);
     fs::copy(&log, temp.path().join("access.log.3")).unwrap();
     OpenOptions::new().write(true).open(&log).unwrap().set_len(0).unwrap();
+    // The copy is being compressed.
+    let compressed = gzip(&fs::read_to_string(temp.path().join("access.log.3")).unwrap());
+    fs::write(temp.path().join("access.log.3.gz"), &compressed[..compressed.len() / 2]).unwrap();
     append(5_400, 5_450);
     kill_process(Pid::from_raw(follower.id() as i32).unwrap(), Signal::CONT).unwrap();
     eventually("the copy and the file", || entries(&server) == 5_450);
     let says = end(follower);
     assert!(says.contains("5450 lines") || says.contains("450 lines"), "{says}");
+    assert_eq!(says.matches("use create, not copytruncate").count(), 1, "{says}");
     assert_each_once(server, temp.path(), 5_450);
 }
 
@@ -81,8 +85,11 @@ fn logs_04_a_position_outlives_what_the_server_remembers() {
         (temp.path().join("state"), temp.path().join("access.log"), temp.path().join("other.log"));
     fs::write(&log, lines(0, 300)).unwrap();
     fs::write(&other, lines(300, 5_000)).unwrap();
-    for log in [&log, &other, &log] {
-        assert!(import_with_state(&url(&server), &state, &[text(log)]).status.success());
+    for (log, is_old) in [(&log, false), (&other, false), (&log, true)] {
+        let output = import_with_state(&url(&server), &state, &[text(log)]);
+        assert!(output.status.success());
+        let says = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(says.contains("nothing new since the last import"), is_old, "{says}");
     }
     assert_eq!(entries(&server), 5_000);
     let mut file = OpenOptions::new().append(true).open(&log).unwrap();
@@ -92,19 +99,146 @@ fn logs_04_a_position_outlives_what_the_server_remembers() {
 }
 
 #[test]
+fn logs_04_an_import_without_a_position_says_how_far_back_the_server_remembers() {
+    let temp = tempfile::tempdir().unwrap();
+    let log = temp.path().join("access.log");
+    let from_stdin = |server: &Server| {
+        let output = program()
+            .args(["import", "--customer", "acme", "--url", &url(server), "-"])
+            .stdin(fs::File::open(&log).unwrap())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let server = Server::start(temp.path(), &["--dedup-keys", "1"]);
+    for (from, says) in [(0, "remembers all that it counted"), (300, "remembers what it counted since 20")] {
+        fs::write(&log, lines(from, from + 5_000)).unwrap();
+        let told = from_stdin(&server);
+        assert!(told.contains("no position is kept") && told.contains(says), "{told}");
+    }
+    // A file has a position.
+    let output = import(&url(&server), &[text(&log)]);
+    assert!(!String::from_utf8(output.stderr).unwrap().contains("no position"));
+}
+
+#[test]
+fn a_slow_pipe_is_counted_while_it_goes_on() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let mut child = program()
+        .args(["import", "--customer", "acme", "--url", &url(&server), "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let mut written = 0;
+    for step in [1, 10, 1, 5_000, 3] {
+        pipe.write_all(lines(written, written + step).as_bytes()).unwrap();
+        written += step;
+        eventually("what the pipe gave", || entries(&server) == written as u64);
+    }
+    // A line without end counts at the end.
+    pipe.write_all(lines(written, written + 1).trim_end().as_bytes()).unwrap();
+    drop(pipe);
+    let output = child.wait_with_output().unwrap();
+    let says = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && says.contains(&format!("{} counted", written + 1)), "{says}");
+    assert_each_once(server, temp.path(), written + 1);
+}
+
+#[test]
+fn one_log_of_several_customers_counts_each_line_once_for_its_own() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let (state, log) = (temp.path().join("state"), temp.path().join("access.log"));
+    let line = |number: usize| {
+        let tenant = ["\"one\"", "\"Two:2\"", "\"no customer\"", "null"][number * number / 3 % 4];
+        match number % 11 {
+            5 => format!("no entry {number}\n"),
+            _ => format!(
+                "{{\"time\":\"2025-12-28T18:03:07Z\",\"method\":\"GET\",\"path\":\"/{number}\",\"status\":200,\"tenant\":{tenant}}}\n"
+            ),
+        }
+    };
+    let lines = |from: usize, to: usize| (from..to).map(line).collect::<String>();
+    let args = ["--customer-from", "tenant", text(&log)];
+    let mut written = 0;
+    for to in [1, 2, 9, 70, 600, 5_000, 9_000] {
+        let mut file = OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        file.write_all(lines(written, to).as_bytes()).unwrap();
+        written = to;
+        // With a position; then by one that knows nothing.
+        assert!(import_with_state(&url(&server), &state, &args).status.success());
+        let says = imported(&url(&server), &args);
+        let skipped = (0..to).filter(|number| number % 11 == 5).count();
+        assert!(
+            says.contains(&format!(": 0 counted, {} counted before, {skipped} skipped", to - skipped)),
+            "{says}"
+        );
+    }
+    assert!(server.stop().success());
+    let (mut all, mut requests) = (std::collections::BTreeSet::new(), 0);
+    for customer in ["one", "Two:2", "acme"] {
+        let folder = customer.replace(':', "%3A");
+        let day = window(temp.path(), &folder, "20251228Z").unwrap();
+        requests += day["requests"].as_u64().unwrap() as usize;
+        for (path, count) in day["requestsByPath"].as_object().unwrap() {
+            let number: usize = path.trim_start_matches("GET /").parse().unwrap();
+            let want = ["one", "Two:2", "acme", "acme"][number * number / 3 % 4];
+            assert_eq!((customer, count.as_u64()), (want, Some(1)), "{path}");
+            all.insert(number);
+        }
+    }
+    assert_eq!((all.len(), requests), ((0..9_000).filter(|number| number % 11 != 5).count(), all.len()));
+}
+
+#[test]
+fn virtual_hosts_may_be_customers_under_the_columns_of_a_header() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let log = temp.path().join("access.log");
+    let mut w3c = "#Fields: date time cs-method cs-uri-stem sc-status cs-host\n".to_owned();
+    for number in 0..5_000 {
+        w3c.push_str(&format!("2025-12-28 19:03:07 GET /a 200 {}.example.com\n", ["a", "b"][number % 2]));
+    }
+    w3c.push_str(
+        "#Fields: date time cs-uri-stem cs-method cs-host\n2025-12-28 19:03:07 /late GET b.example.com\n",
+    );
+    fs::write(&log, w3c).unwrap();
+    for counted in [5_001, 0] {
+        let says = imported(&url(&server), &["--customer-from", "host", text(&log)]);
+        assert!(says.contains(&format!(": {counted} counted")), "{says}");
+    }
+    // No name of a field.
+    assert_eq!(import(&url(&server), &["--customer-from", "a,b=c", text(&log)]).status.code(), Some(2));
+    assert!(server.stop().success());
+    let paths = |host: &str| window(temp.path(), host, "20251228Z").unwrap()["requestsByPath"].clone();
+    assert_eq!(paths("a.example.com"), serde_json::json!({ "GET /a": 2_500 }));
+    assert_eq!(paths("b.example.com"), serde_json::json!({ "GET /a": 2_500, "GET /late": 1 }));
+    assert_eq!(window(temp.path(), "acme", "20251228Z"), None);
+}
+
+#[test]
 fn logs_05_a_file_of_which_nothing_can_be_read_fails_and_shows_its_first_lines() {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &[]);
     let log = temp.path().join("access.log");
-    fs::write(&log, "192.0.2.1 - - [28/Foo/2025:18:03:07 +0000] \"GET / HTTP/1.1\" 200 5\n".repeat(20))
-        .unwrap();
-    let output = import(&url(&server), &[text(&log)]);
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(
-        told.contains("access.log:1: the time cannot be read") && told.contains("nothing was counted"),
-        "{told}"
-    );
+    let bad_time = r#"192.0.2.1 - - [28/Foo/2025:18:03:07 +0000] "GET / HTTP/1.1" 200 5"#;
+    let cut =
+        "http 2018-07-02T22:23:00.186641Z app/lb/5 192.0.2.1:2 10.0.0.1:80 0.000 0.001 0.000 200 200 34";
+    for (line, reason, hint) in [
+        (bad_time, "the time cannot be read", "nothing was counted; the first line is most like common"),
+        (cut, "not a line of an access log", "nothing was counted; the first line is most like alb"),
+    ] {
+        fs::write(&log, format!("{line}\n").repeat(20)).unwrap();
+        let output = import(&url(&server), &[text(&log)]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains(&format!("access.log:1: {reason}")) && told.contains(hint), "{told}");
+        assert_eq!(told.matches(&line[..40]).count(), 3, "{told}");
+    }
     assert_eq!(entries(&server), 0);
 }
 

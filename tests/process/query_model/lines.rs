@@ -11,7 +11,7 @@ use crate::support::client::{Answer, Client};
 /// Conditions, and the entries that meet them.
 type Choice = (&'static str, fn(&Entry) -> bool);
 
-const CHOICES: [Choice; 10] = [
+const CHOICES: [Choice; 12] = [
     ("status>=400", |entry| STATUSES[entry.status] >= 400),
     ("status=", |entry| entry.status == 0),
     ("path^=/p,class!=tool", |entry| entry.path > 2 && class(entry) != "tool"),
@@ -26,6 +26,10 @@ const CHOICES: [Choice; 10] = [
         entry.minute >= 5 && STATUSES[entry.status] != 200
     }),
     ("method=POST", |_| false),
+    ("key=GET /p5", |entry| entry.path == 5),
+    ("key^=get /p,key!=GET /p4,status!=404", |entry| {
+        entry.path > 2 && entry.path != 4 && STATUSES[entry.status] != 404
+    }),
 ];
 
 fn class(entry: &Entry) -> &'static str {

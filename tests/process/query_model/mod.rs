@@ -13,10 +13,11 @@ use log_analytics::batch::agent;
 use log_analytics::dimension::{DIMENSION_COUNT, DIMENSIONS, TEXT_COUNT};
 use log_analytics::time;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
+use crate::support::properties::cases;
 use crate::support::server::Server;
 use plain::{AGENTS, Entry, MINUTE_MS, PlainEntry, STATUSES, assert_same, counts, window, window_of};
 
@@ -236,7 +237,7 @@ fn every_answer_is_that_of_the_model() {
     let server = Server::start(temp.path(), &flags);
     let client = RefCell::new(server.client());
     let case = RefCell::new(0);
-    let mut runner = TestRunner::new(Config { cases: 32, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(cases(32));
     runner
         .run(&(batches(), queries()), |(batches, queries)| {
             let client = &mut *client.borrow_mut();

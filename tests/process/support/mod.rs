@@ -8,6 +8,8 @@ pub mod hostile;
 pub mod mounted_disk;
 #[path = "../../support/proc.rs"]
 pub mod proc;
+#[path = "../../support/properties.rs"]
+pub mod properties;
 #[path = "../../support/raw.rs"]
 pub mod raw;
 #[path = "../../support/rng.rs"]

@@ -147,7 +147,7 @@ fn see(item: &Value, limits: &Limits) -> Option<Seen> {
         Some(if path.is_empty() { "/".to_owned() } else { cut(path, MAX_PATH_BYTES) })
     };
     let received_at_ms = match item.get(Field::RECEIVED_AT.name())? {
-        Value::String(text) => text.parse::<Timestamp>().ok()?.as_millisecond() as f64,
+        Value::String(text) => nine_digits(text).parse::<Timestamp>().ok()?.as_millisecond() as f64,
         number => match number.as_f64()? {
             seconds if seconds < 1e11 => seconds * 1e3,
             millis if millis < 1e14 => millis,
@@ -196,6 +196,14 @@ fn see(item: &Value, limits: &Limits) -> Option<Seen> {
         visitor: client
             .map(|client| fixed_visitor_key().quick_hash64(&[&client[..], user_agent.as_bytes()].concat())),
     })
+}
+
+/// A time as jiff takes it: with no more than nine digits behind the point.
+fn nine_digits(time: &str) -> String {
+    let Some((whole, rest)) = time.split_once('.') else { return time.to_owned() };
+    let zone = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = &rest[..rest.len() - zone.len()];
+    format!("{whole}.{digits:.9}{zone}")
 }
 
 fn cut(text: &str, max_bytes: usize) -> String {

@@ -10,18 +10,17 @@ mod values;
 
 use bodies::{body, changed, limits};
 use independent::{independent, plain};
-use log_analytics::batch::{BatchError, Counter, Field, Format, Limits, reference, summarize};
+use log_analytics::batch::{
+    BatchError, Counter, Field, Filter, Finder, Format, Limits, reference, summarize,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use values::{ODD_VALUES, all_fields};
 
+use crate::support::properties::cases;
+
 /// 2025-12-28T18:03:00Z.
 const NOW_MS: u64 = 1_766_944_980_000;
-
-fn config() -> ProptestConfig {
-    // A failing seed is printed and then turned into a test; nothing is written beside the sources.
-    ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() }
-}
 
 /// Whether all ways give one answer, and whether that answer is right if it accepts.
 fn check(body: &[u8], format: Format, limits: &Limits) -> Result<(), TestCaseError> {
@@ -51,6 +50,52 @@ fn check(body: &[u8], format: Format, limits: &Limits) -> Result<(), TestCaseErr
     Ok(())
 }
 
+/// Whether what a filter chooses and what it does not are together the whole, and each line is judged as it is alone.
+fn check_chosen(body: &[u8], format: Format, limits: &Limits) -> Result<(), TestCaseError> {
+    let want = reference(body, format, limits, NOW_MS);
+    if let Err(BatchError::NoEntries | BatchError::TooManyMinutes { .. }) = want {
+        // A filter may choose nothing, or few minutes of many.
+        return Ok(());
+    }
+    const FIELDS: [&str; 9] = [
+        "status{}404",
+        "method{}GET",
+        "path{}/a",
+        "route{}",
+        "host{}",
+        "class{}bot",
+        "family{}curl",
+        "clientIp{}",
+        "key{}GET /a",
+    ];
+    // One for each body: there are many.
+    let condition = FIELDS[body.len() % FIELDS.len()];
+    let mut whole = Counter::new(limits, NOW_MS, 1 << 10);
+    for op in ["=", "!="] {
+        let filter = Filter::parse(&condition.replace("{}", op)).expect("the conditions are well formed");
+        let (mut chosen, mut finder) =
+            (Counter::new(limits, NOW_MS, 1 << 10), Finder::new(Some(&filter), limits));
+        let added = chosen.add_where(body, format, &mut finder);
+        prop_assert_eq!(added.as_ref().err(), want.as_ref().err(), "{}", String::from_utf8_lossy(body));
+        if added.is_err() {
+            continue;
+        }
+        prop_assert_eq!(whole.add_where(body, format, &mut finder), added);
+        if format == Format::Ndjson {
+            let mut alone = Counter::new(limits, NOW_MS, 1 << 10);
+            for line in body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+                let added = alone.add_where(line, format, &mut Finder::new(Some(&filter), limits));
+                prop_assert_eq!(added, Ok(0));
+            }
+            prop_assert_eq!(chosen.take(), alone.take(), "{}", String::from_utf8_lossy(body));
+        }
+    }
+    if let Ok(want) = want {
+        prop_assert_eq!(whole.take(), want, "{}", String::from_utf8_lossy(body));
+    }
+    Ok(())
+}
+
 /// Whether a body may hold what serde_json's values cannot: numbers that no float holds, halves of surrogate pairs, deep
 /// nesting.
 fn is_beyond_values(body: &[u8]) -> bool {
@@ -61,16 +106,18 @@ fn is_beyond_values(body: &[u8]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn all_ways_agree_on_generated_bodies((format, body) in body(), limits in limits()) {
         check(&body, format, &limits)?;
+        check_chosen(&body, format, &limits)?;
     }
 
     #[test]
     fn all_ways_agree_on_changed_bodies((format, body) in changed(), limits in limits()) {
         check(&body, format, &limits)?;
+        check_chosen(&body, format, &limits)?;
     }
 
     #[test]
@@ -89,6 +136,9 @@ const ITEM: &str = concat!(
     r#""userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"}"#
 );
 
+/// Bytes of each kind that a reader may tell apart.
+const OF_EACH_KIND: &[u8] = b"\"\\/\0\n\t\r {}[],:?#%@+-.019aeuxEZ_~\x7f\x80\xa0\xbf\xc3\xe2\xf0\xff";
+
 /// Checks a body of three items, the one in question between two usual ones, so that what was cached of the
 /// first is used and the third shows where the second was thought to end.
 fn check_item(item: &[u8]) {
@@ -103,21 +153,24 @@ fn check_item(item: &[u8]) {
 
 #[test]
 fn any_byte_anywhere_in_an_item_is_treated_alike() {
-    for place in 0..=ITEM.len() {
-        let (before, after) = ITEM.as_bytes().split_at(place);
-        check_item(before);
-        // The many bytes of the user agent are all alike.
-        let is_agent = (ITEM.len() - 100..ITEM.len() - 4).contains(&place);
-        for byte in (0..=u8::MAX).filter(|byte| !is_agent || b"\"\\\0 x,}\x7f\xc3".contains(byte)) {
-            check_item(&[before, &[byte], after].concat());
+    // On a thread of the pool that divided bodies are counted on: to go there for each body would take most of the time.
+    rayon::scope(|_| {
+        for place in 0..=ITEM.len() {
+            let (before, after) = ITEM.as_bytes().split_at(place);
+            check_item(before);
+            // Every byte at every sixteenth place: it is tried in words, numbers and between values.
+            let is_tried = |byte: &u8| OF_EACH_KIND.contains(byte) || usize::from(*byte) % 16 == place % 16;
+            for byte in (0..=u8::MAX).filter(is_tried) {
+                check_item(&[before, &[byte], after].concat());
+                if !after.is_empty() {
+                    check_item(&[before, &[byte], &after[1..]].concat());
+                }
+            }
             if !after.is_empty() {
-                check_item(&[before, &[byte], &after[1..]].concat());
+                check_item(&[before, &after[1..]].concat());
             }
         }
-        if !after.is_empty() {
-            check_item(&[before, &after[1..]].concat());
-        }
-    }
+    });
 }
 
 #[test]

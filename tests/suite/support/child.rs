@@ -10,6 +10,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 use tempfile::NamedTempFile;
 
 use super::front::TestFront;
+use crate::support::wait::eventually;
 
 /// Environment variable of a child: the server it must be.
 const ROLE: &str = "TINY_HTTP_LIMITS_ROLE";
@@ -45,6 +46,16 @@ impl Server {
 
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Stops it, and waits until all its threads stand still: the signal alone does not.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+        let tasks = format!("/proc/{}/task", self.pid());
+        let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap().contains(") T ")
+        };
+        eventually("it stands still", || std::fs::read_dir(&tasks).unwrap().all(is_stopped));
     }
 
     /// Waits for its end.

@@ -11,6 +11,8 @@ pub mod lines;
 pub mod model;
 #[path = "../../support/proc.rs"]
 pub mod proc;
+#[path = "../../support/properties.rs"]
+pub mod properties;
 #[path = "../../support/raw.rs"]
 pub mod raw;
 #[path = "../../support/rng.rs"]
@@ -19,6 +21,8 @@ pub mod rng;
 pub mod sim_disk;
 mod sim_disk_setup;
 pub mod stats;
+#[path = "../../support/test_names.rs"]
+pub mod test_names;
 #[path = "../../support/wait.rs"]
 pub mod wait;
 pub mod workloads;

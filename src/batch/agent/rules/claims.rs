@@ -6,10 +6,10 @@
 use super::super::Class;
 use super::super::address::{is_host, is_mail};
 use super::super::name;
-use super::super::scan::{Agent, Piece};
-use super::super::table::{self, Entry, RANK_BRAND};
+use super::super::scan::{Agent, AgentPiece};
+use super::super::table::{self, KnownAgent, RANK_BRAND};
 use super::super::words::{NameWords, has_bot_word, is_bare_bot_word};
-use super::{Found, is_locale, starts_with};
+use super::{NameFound, is_locale, starts_with};
 
 impl<'a> Agent<'a> {
     /// Whether it says `compatible` as bots do. Internet Explorer says it too.
@@ -34,7 +34,7 @@ impl<'a> Agent<'a> {
     }
 
     /// A product or a segment with a word like `bot`, `crawler` or `spider`.
-    pub(super) fn bot_word(&self) -> Option<Found<'a>> {
+    pub(super) fn bot_word(&self) -> Option<NameFound<'a>> {
         if !self.signs.bot {
             return None;
         }
@@ -52,7 +52,7 @@ impl<'a> Agent<'a> {
                 let whole =
                     name::product(&self.text[start..piece.end]).filter(|name| has_bot_word(name.as_bytes()));
                 let name = whole.or_else(|| name::product(&self.text[bot..piece.end]))?;
-                (!is_bare_bot_word(name)).then_some(Found::Taken(name))
+                (!is_bare_bot_word(name)).then_some(NameFound::Taken(name))
             },
         )
     }
@@ -84,9 +84,9 @@ impl<'a> Agent<'a> {
         })
     }
 
-    /// `compatible; Name/1.0`: the first segment after it that is no platform, if the table does not know it.
-    pub(super) fn after_compatible(&self) -> Option<Found<'a>> {
-        let is_browser = |entry: &Entry| matches!(entry.class, Class::Browser);
+    /// `compatible; Name/1.0`: the first segment after it that is not a platform, if the table does not know it.
+    pub(super) fn after_compatible(&self) -> Option<NameFound<'a>> {
+        let is_browser = |entry: &KnownAgent| matches!(entry.class, Class::Browser);
         if !self.signs.address && self.best_of(RANK_BRAND, |_, entry, _| is_browser(entry)).is_some() {
             return None;
         }
@@ -103,16 +103,17 @@ impl<'a> Agent<'a> {
     }
 
     /// `(compatible: Name 1.0)`.
-    fn glued_to_compatible(&self, piece: &Piece) -> Option<Found<'a>> {
+    fn glued_to_compatible(&self, piece: &AgentPiece) -> Option<NameFound<'a>> {
         let said = self.piece_text(piece)["compatible".len()..].trim_start_matches([':', ' ']);
         if piece.link.is_some() || table::find(said.as_bytes(), 0).is_some() {
             return None;
         }
-        name::product(said).map(Found::Signed)
+        name::product(said).map(NameFound::Signed)
     }
 
-    fn after_like_gecko(&self) -> Option<Found<'a>> {
-        let says = |piece: &Piece, word: &str| piece.comment > 0 && starts_with(self.piece_text(piece), word);
+    fn after_like_gecko(&self) -> Option<NameFound<'a>> {
+        let says =
+            |piece: &AgentPiece, word: &str| piece.comment > 0 && starts_with(self.piece_text(piece), word);
         let khtml = self.pieces.iter().position(|piece| says(piece, "KHTML"))?;
         let (first, rest) = self.pieces[khtml + 1..].split_first()?;
         let comment = self.pieces[khtml].comment;
@@ -120,19 +121,19 @@ impl<'a> Agent<'a> {
             .then(|| self.segment_name(rest.iter().take_while(|piece| piece.comment == comment)))?
     }
 
-    /// The name of the first piece that is no platform; none if the table knows it.
-    fn segment_name<'p>(&self, mut pieces: impl Iterator<Item = &'p Piece>) -> Option<Found<'a>> {
+    /// The name of the first piece that is not a platform; none if the table knows it.
+    fn segment_name<'p>(&self, mut pieces: impl Iterator<Item = &'p AgentPiece>) -> Option<NameFound<'a>> {
         let piece = pieces.find(|piece| !piece.noise)?;
         let text = self.piece_text(piece);
         let is_address = piece.link == Some(piece.start) && (text.contains(' ') || !is_mail(text.as_bytes()));
         if piece.hit.is_some() || is_address {
             return None;
         }
-        name::product(text).map(Found::Signed)
+        name::product(text).map(NameFound::Signed)
     }
 
     /// `(Name; +http://…)`, `(Name http://…)`, `Name (+http://…)`: who gives an address gives a name before it.
-    pub(super) fn before_link(&self) -> Option<Found<'a>> {
+    pub(super) fn before_link(&self) -> Option<NameFound<'a>> {
         let toolbars = self.signs.internet_explorer;
         for (index, piece) in self.pieces.iter().enumerate() {
             let text = self.piece_text(piece);
@@ -156,14 +157,14 @@ impl<'a> Agent<'a> {
                 })
             };
             if named.is_some() {
-                return named.map(Found::Signed);
+                return named.map(NameFound::Signed);
             }
         }
         None
     }
 
     /// A name where only programs sign that drive a browser of a desk: among its platform, or behind all its products.
-    pub(super) fn signature(&self) -> Option<Found<'a>> {
+    pub(super) fn signature(&self) -> Option<NameFound<'a>> {
         if self.signs.hand {
             return None;
         }
@@ -172,7 +173,7 @@ impl<'a> Agent<'a> {
         } else {
             self.in_place_of_the_platform()
         };
-        name.map(Found::Signed)
+        name.map(NameFound::Signed)
     }
 
     /// `Mozilla/5.0 (X11; Name; Linux x86_64) AppleWebKit/…`, `Mozilla/5.0 (Name; Windows NT 10.0; …) Gecko/…`.
@@ -210,7 +211,7 @@ impl<'a> Agent<'a> {
     }
 
     /// The name in a piece that is nothing but an unknown name without a version.
-    fn signed_by(&self, piece: &Piece) -> Option<&'a str> {
+    fn signed_by(&self, piece: &AgentPiece) -> Option<&'a str> {
         let text = self.piece_text(piece);
         let versioned = text.contains('/') && !is_host(text.as_bytes());
         if !piece.unknown() || piece.link.is_some() || versioned {

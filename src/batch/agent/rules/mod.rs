@@ -1,6 +1,6 @@
 //! The rules that choose one name for an agent, in their order.
 //!
-//! Input: an [`Agent`]. Output: the name it is counted under, as [`Found`]. Pure: equal agents get equal names, whatever was
+//! Input: an [`Agent`]. Output: the name it is counted under, as [`NameFound`]. Pure: equal agents get equal names, whatever was
 //! asked before. Never: a class, unless the table gives it with the name.
 
 mod claims;
@@ -10,15 +10,15 @@ use woothee::parser::Parser;
 
 use super::Class;
 use super::name;
-use super::scan::{Agent, Piece};
-use super::table::{Entry, RANK_BRAND, RANK_ENGINE, RANK_LIBRARY, RANK_NOISE, RANK_SURE};
+use super::scan::{Agent, AgentPiece};
+use super::table::{KnownAgent, RANK_BRAND, RANK_ENGINE, RANK_LIBRARY, RANK_NOISE, RANK_SURE};
 
 /// What woothee says when it knows nothing, or only the kind of client.
 const WOOTHEE_SAYS_NOTHING: [&str; 4] = ["UNKNOWN", "HTTP Library", "misc crawler", "RSSReader"];
 
 /// A name that a rule found.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Found<'a> {
+pub(super) enum NameFound<'a> {
     /// A family of the table.
     Known(&'static str, Class),
     /// A name as the agent writes it.
@@ -29,7 +29,7 @@ pub(super) enum Found<'a> {
 }
 
 /// The name of an agent; `None` if it says none.
-pub(super) fn name<'a>(agent: &Agent<'a>) -> Option<Found<'a>> {
+pub(super) fn name<'a>(agent: &Agent<'a>) -> Option<NameFound<'a>> {
     agent
         .own_name()
         .or_else(|| agent.best(RANK_SURE))
@@ -56,7 +56,7 @@ impl<'a> Agent<'a> {
     }
 
     /// The entry of the highest rank that is at least `floor`; the first of equals.
-    fn best(&self, floor: u8) -> Option<Found<'a>> {
+    fn best(&self, floor: u8) -> Option<NameFound<'a>> {
         let (entry, at) = self.best_of(floor, |_, _, _| true)?;
         self.named_by(entry, at)
     }
@@ -65,9 +65,9 @@ impl<'a> Agent<'a> {
     fn best_of(
         &self,
         floor: u8,
-        passes: impl Fn(&Piece, &Entry, usize) -> bool,
-    ) -> Option<(&'static Entry, usize)> {
-        let mut best: Option<(&'static Entry, usize)> = None;
+        passes: impl Fn(&AgentPiece, &KnownAgent, usize) -> bool,
+    ) -> Option<(&'static KnownAgent, usize)> {
+        let mut best: Option<(&'static KnownAgent, usize)> = None;
         for piece in &self.pieces {
             if let Some((entry, at)) = piece.hit
                 && entry.rank >= floor
@@ -80,10 +80,10 @@ impl<'a> Agent<'a> {
         best
     }
 
-    fn named_by(&self, entry: &'static Entry, at: usize) -> Option<Found<'a>> {
+    fn named_by(&self, entry: &'static KnownAgent, at: usize) -> Option<NameFound<'a>> {
         match entry.family {
-            Some(family) => Some(Found::Known(family, entry.class)),
-            None => name::product(&self.text[at..]).map(Found::Taken),
+            Some(family) => Some(NameFound::Known(family, entry.class)),
+            None => name::product(&self.text[at..]).map(NameFound::Taken),
         }
     }
 
@@ -93,9 +93,10 @@ impl<'a> Agent<'a> {
     }
 
     /// A product besides the engine's tokens: `Chrome/103 CitizenFX/1.0 Safari/537`, `Firefox/4.0 Name/4.0`.
-    fn extra_product(&self) -> Option<Found<'a>> {
-        let says =
-            |piece: &Piece, word: &str| piece.comment == 0 && starts_with(&self.text[piece.start..], word);
+    fn extra_product(&self) -> Option<NameFound<'a>> {
+        let says = |piece: &AgentPiece, word: &str| {
+            piece.comment == 0 && starts_with(&self.text[piece.start..], word)
+        };
         let firefox = self.pieces.iter().position(|piece| says(piece, "Firefox/"));
         let after = firefox.or_else(|| {
             self.pieces.iter().position(|piece| says(piece, "AppleWebKit") || says(piece, "Gecko/"))
@@ -113,12 +114,12 @@ impl<'a> Agent<'a> {
         })?;
         let end =
             if self.piece_text(&rest[at]).contains('/') { rest[at].end } else { self.run_end(rest, at) };
-        name::product(&self.text[rest[at].start..end]).map(Found::Taken)
+        name::product(&self.text[rest[at].start..end]).map(NameFound::Taken)
     }
 
     /// Where the unknown words that begin with piece `at` end: the next token the table knows, or the next comment, ends a
     /// name (`Ghost Inspector (63c8…)`).
-    fn run_end(&self, pieces: &[Piece], at: usize) -> usize {
+    fn run_end(&self, pieces: &[AgentPiece], at: usize) -> usize {
         pieces[at..]
             .iter()
             .take_while(|piece| piece.comment == 0 && piece.unknown() && piece.link.is_none())
@@ -127,7 +128,7 @@ impl<'a> Agent<'a> {
     }
 
     /// A browser that says nothing but its engine.
-    fn engine(&self) -> Option<Found<'a>> {
+    fn engine(&self) -> Option<NameFound<'a>> {
         let best = self
             .pieces
             .iter()
@@ -150,29 +151,29 @@ impl<'a> Agent<'a> {
     }
 
     /// `Mozilla/5.0 Name/1.0`, `Mozilla/5.0 (Name)`: nothing there but a name.
-    fn lone_product(&self) -> Option<Found<'a>> {
+    fn lone_product(&self) -> Option<NameFound<'a>> {
         let rest = self.pieces.get(1..)?;
-        let is_name = |piece: &&Piece| piece.comment == 0 && piece.unknown() && piece.link.is_none();
+        let is_name = |piece: &&AgentPiece| piece.comment == 0 && piece.unknown() && piece.link.is_none();
         if let Some(piece) = rest.iter().find(is_name) {
-            return name::product(&self.text[piece.start..]).map(Found::Taken);
+            return name::product(&self.text[piece.start..]).map(NameFound::Taken);
         }
         match rest {
-            [only] if only.unknown() => name::product(self.piece_text(only)).map(Found::Taken),
+            [only] if only.unknown() => name::product(self.piece_text(only)).map(NameFound::Taken),
             _ => None,
         }
     }
 
     /// What woothee knows: telephones, consoles, old browsers.
-    fn woothee(&self) -> Option<Found<'a>> {
+    fn woothee(&self) -> Option<NameFound<'a>> {
         let found = Parser::new().parse(self.text)?;
         if WOOTHEE_SAYS_NOTHING.contains(&found.name) {
             return None;
         }
-        Some(Found::Taken(if found.name == "Webview" { "Safari" } else { found.name }))
+        Some(NameFound::Taken(if found.name == "Webview" { "Safari" } else { found.name }))
     }
 
     /// `Mozilla/4.04 [en] (X11; I; IRIX 5.3 IP22)`: no product but the first, from before others claimed to be `compatible`.
-    fn netscape(&self) -> Option<Found<'a>> {
+    fn netscape(&self) -> Option<NameFound<'a>> {
         let version = self.text.strip_prefix("Mozilla/")?;
         let old = version.starts_with(['1', '2', '3', '4']);
         let alone = self.pieces.iter().skip(1).all(|piece| piece.comment > 0);
@@ -180,23 +181,23 @@ impl<'a> Agent<'a> {
     }
 
     /// The first name there is.
-    fn any_product(&self) -> Option<Found<'a>> {
-        let named = |piece: &&Piece| piece.link.is_none() && !piece.noise;
+    fn any_product(&self) -> Option<NameFound<'a>> {
+        let named = |piece: &&AgentPiece| piece.link.is_none() && !piece.noise;
         let piece = self
             .pieces
             .iter()
             .find(named)
             .or_else(|| self.pieces.iter().find(|piece| piece.link.is_none()))?;
-        name::product(self.piece_text(piece)).map(Found::Taken)
+        name::product(self.piece_text(piece)).map(NameFound::Taken)
     }
 }
 
 /// A family that the table gives a class.
-fn known(family: &'static str) -> Option<Found<'static>> {
-    Some(Found::Known(family, super::class_of(family)))
+fn known(family: &'static str) -> Option<NameFound<'static>> {
+    Some(NameFound::Known(family, super::class_of(family)))
 }
 
-fn starts_with(text: &str, start: &str) -> bool {
+pub(super) fn starts_with(text: &str, start: &str) -> bool {
     text.len() >= start.len() && text.as_bytes()[..start.len()].eq_ignore_ascii_case(start.as_bytes())
 }
 

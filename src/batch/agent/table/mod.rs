@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 use super::Class;
 
 /// The data. Its head describes the format.
-const DATA: &str = include_str!("../../../data/agents/families.tsv");
+const DATA: &str = include_str!("../../../../data/agents/families.tsv");
 
-/// A word that is no product: a platform, a locale, a switch.
+/// A word that is not a product: a platform, a locale, a switch.
 pub(super) const RANK_NOISE: u8 = 0;
 /// From here on: a device, named when its browser is not.
 pub(super) const RANK_DEVICE: u8 = 15;
@@ -31,11 +31,19 @@ const RANK_NAME_ONLY: u8 = 255;
 /// Letters, digits, and the rest: the classes of a byte in the index.
 const BYTE_CLASSES: usize = 37;
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(DATA));
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(DATA.lines()));
+
+#[cfg(not(test))]
+fn table() -> &'static Table {
+    &TABLE
+}
+
+#[cfg(test)]
+use held_out::table;
 
 /// What must follow a key for it to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum PatternEnd {
     Word,
     Slash,
     Anything,
@@ -43,13 +51,13 @@ enum End {
 
 /// One line of the table.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct KnownAgent {
     key: &'static str,
     only_first: bool,
-    end: End,
+    end: PatternEnd,
     /// The family; `None` takes the product as the agent writes it.
     pub(super) family: Option<&'static str>,
-    /// The class of the family; without meaning for a word that is no product.
+    /// The class of the family; without meaning for a word that is not a product.
     pub(super) class: Class,
     pub(super) rank: u8,
     /// What the word tells about who asks.
@@ -70,7 +78,7 @@ pub(super) enum Trait {
 }
 
 impl Trait {
-    /// Stands in the class column of a word that is no product.
+    /// Stands in the class column of a word that is not a product.
     fn from_name(name: &str) -> Option<Trait> {
         match name {
             "desk" => Some(Trait::Desk),
@@ -92,8 +100,8 @@ impl Trait {
     }
 }
 
-impl Entry {
-    fn parse(line: &'static str) -> Option<Entry> {
+impl KnownAgent {
+    fn parse(line: &'static str) -> Option<KnownAgent> {
         let mut fields = line.split('\t');
         let (key, family, class, rank) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
         let rank = rank.parse().ok()?;
@@ -110,14 +118,14 @@ impl Entry {
             None => (false, key),
         };
         let (end, key) = if let Some(start) = key.strip_suffix('*') {
-            (End::Anything, start)
+            (PatternEnd::Anything, start)
         } else if let Some(start) = key.strip_suffix('/') {
-            (End::Slash, start)
+            (PatternEnd::Slash, start)
         } else {
-            (End::Word, key)
+            (PatternEnd::Word, key)
         };
         let family = (family != "=").then_some(family);
-        (!key.is_empty()).then_some(Entry { key, only_first, end, family, class, rank, tells })
+        (!key.is_empty()).then_some(KnownAgent { key, only_first, end, family, class, rank, tells })
     }
 
     /// Whether it is the platform of which models of devices follow.
@@ -131,9 +139,9 @@ impl Entry {
             return false;
         }
         match self.end {
-            End::Anything => true,
-            End::Slash => text.get(stop) == Some(&b'/'),
-            End::Word => word_ends(&text[stop..]),
+            PatternEnd::Anything => true,
+            PatternEnd::Slash => text.get(stop) == Some(&b'/'),
+            PatternEnd::Word => word_ends(&text[stop..]),
         }
     }
 }
@@ -159,13 +167,13 @@ fn word_ends(rest: &[u8]) -> bool {
 /// An entry found, and how many bytes its key covers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hit {
-    pub(super) entry: &'static Entry,
+    pub(super) entry: &'static KnownAgent,
     pub(super) len: usize,
 }
 
 struct Table {
     /// Sorted by the classes of the first two bytes of the key, longer keys first.
-    entries: Vec<Entry>,
+    entries: Vec<KnownAgent>,
     /// The start of each key and the mask of its bytes, to pass over an entry without reading it.
     starts: Vec<(u64, u64)>,
     /// Where the entries of a pair of classes begin; one more at the end.
@@ -175,14 +183,13 @@ struct Table {
 }
 
 impl Table {
-    fn parse(data: &'static str) -> Table {
+    fn parse(lines: impl Iterator<Item = &'static str>) -> Table {
         let mut entries = Vec::new();
         let mut families = HashMap::new();
-        for line in data.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let Some(entry) = Entry::parse(line) else {
-                // The data is part of the program; a test reads every line.
-                debug_assert!(false, "data/agents/families.tsv: bad line {line:?}");
-                continue;
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            // The data is part of the program.
+            let Some(entry) = KnownAgent::parse(line) else {
+                panic!("data/agents/families.tsv: bad line {line:?}")
             };
             if entry.rank != RANK_NOISE
                 && let Some(family) = entry.family
@@ -231,7 +238,7 @@ fn bucket(text: &[u8], at: usize) -> usize {
 
 /// The longest entry that stands at `at`, where a word must start.
 pub(super) fn find(text: &[u8], at: usize) -> Option<Hit> {
-    let table = &*TABLE;
+    let table = table();
     let bucket = bucket(text, at);
     let range = usize::from(table.index[bucket])..usize::from(table.index[bucket + 1]);
     if range.is_empty() {
@@ -264,7 +271,7 @@ fn start_of(text: &[u8], at: usize) -> u64 {
 /// The table's own spelling and class of a family, if it knows it, as a family or as the key of one; case does not matter.
 pub(super) fn known_family(name: &str) -> Option<(&'static str, Class)> {
     // Names are at most 64 bytes, so this small allocation is all a look-up costs.
-    if let Some(known) = TABLE.families.get(&name.to_ascii_lowercase()) {
+    if let Some(known) = table().families.get(&name.to_ascii_lowercase()) {
         return Some(*known);
     }
     let hit =
@@ -279,6 +286,9 @@ pub(super) fn class_of_product(name: &str) -> Option<Class> {
 }
 
 #[cfg(test)]
+mod held_out;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -290,7 +300,7 @@ mod tests {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let entry = Entry::parse(line).unwrap_or_else(|| panic!("line {}: {line:?}", number + 1));
+            let entry = KnownAgent::parse(line).unwrap_or_else(|| panic!("line {}: {line:?}", number + 1));
             assert_eq!(line.split('\t').count(), 4, "line {}: four fields", number + 1);
             let key = line.split('\t').next().unwrap();
             assert!(keys.insert(key), "line {}: {key:?} twice", number + 1);

@@ -1,0 +1,168 @@
+//! Lines inside what log shippers and `journalctl` put around them, and JSON whose names no product has to itself.
+
+use serde_json::{Value, json};
+
+use super::{Told, entry_of, read};
+use crate::entry::{ReaderOptions, Skip};
+
+const LINE: &str = r#"192.0.2.1 - - [28/Dec/2024:18:03:07 +0000] "GET /a?b HTTP/1.1" 200 5 "-" "curl/8""#;
+
+fn entry(line: &str) -> Value {
+    entry_of(&ReaderOptions::default(), line)
+}
+
+#[test]
+fn the_line_inside_an_envelope_is_read_as_if_it_stood_alone() {
+    let want = entry(LINE);
+    assert_eq!(want["clientIp"], "192.0.2.1");
+    for envelope in [
+        // Filebeat, Vector, Fluent Bit, Promtail, CloudWatch, Google Cloud, Splunk, ECS.
+        r#"{"@timestamp":"2024-12-28T18:03:09Z","log":{"file":{"path":"/x"},"offset":1},"message":"%","agent":{"type":"filebeat"},"host":{"name":"w"}}"#,
+        r#"{"file":"/x","host":"w","message":"%","source_type":"file","timestamp":"2024-12-28T18:03:09Z"}"#,
+        r#"{"date":1735408989.1,"log":"%"}"#,
+        r#"{"line":"%","timestamp":"2024-12-28T18:03:09Z","labels":{"app":"x"}}"#,
+        r#"{"timestamp":1735408989000,"message":"%","ingestionTime":1735408990000,"logStreamName":"x"}"#,
+        r#"{"textPayload":"%","timestamp":"2024-12-28T18:03:09Z","resource":{"type":"k8s_container"}}"#,
+        r#"{"time":1735408989,"host":"w","sourcetype":"access_combined","event":"%"}"#,
+        r#"{"@timestamp":"2024-12-28T18:03:09Z","event":{"original":"%"}}"#,
+    ] {
+        let inner = LINE.replace('"', "\\\"");
+        assert_eq!(entry(&envelope.replace('%', &inner)), want, "{envelope}");
+    }
+    for before in [
+        "Dec 28 18:03:09 web1 nginx[1]: ",
+        "2024-12-28T18:03:09+0000 web1 nginx[1]: ",
+        "Sat 2024-12-28 18:03:09 UTC web1 nginx[1]: ",
+        "1735408989.123456 web1 nginx[1]: ",
+        "INFO:werkzeug:",
+        "2024-12-28T18:03:09.123456789Z ",
+        "2024-12-28T18:03:09.1Z ",
+        "web-1  | ",
+        "web-1  | 2024-12-28T18:03:09.123456789Z ",
+        "I, [2024-12-28T18:03:07.123456 #4711]  INFO -- : ",
+        "2024-12-28 18:03:09.123  INFO 1 --- [ctor-http-nio-2] reactor.netty.http.server.AccessLog      : ",
+        "2024-12-28T18:03:09.123+01:00  WARN 1 --- [demo] [nio-8080-exec-1] r.n.http.server.AccessLog : ",
+        "2024-12-28T18:03:09.123+0000 7f1c1c0f5700  1 beast: 0x7f1cd8c9f0e0: ",
+        "debug 2024-12-28T18:03:09.123+0000 7f1c1c0f5700  1 beast: 0x7f1cd8c9f0e0: ",
+        "131 <190>1 2024-12-28T18:03:09.123Z web1 nginx 1 - - ",
+    ] {
+        assert_eq!(entry(&format!("{before}{LINE}")), want, "{before}");
+    }
+}
+
+#[test]
+fn a_request_without_a_time_has_that_of_the_innermost_envelope() {
+    let inner = r#"method=GET path=/a status=200"#;
+    let want = json!({"receivedAt": "2024-12-28T18:03:09Z", "method": "GET", "path": "/a", "userAgent": "", "status": 200});
+    for envelope in [
+        "2024-12-28T18:03:09Z stdout F %",
+        "<190>1 2024-12-28T18:03:09Z web1 app 1 - - %",
+        "<190>1 2024-12-28T18:03:09Z web1 app 1 - %",
+        "2024-12-28T19:03:09+01:00 web1 app[1]: %",
+        "2024-12-28T23:59:59Z stdout F <190>1 2024-12-28T18:03:09Z web1 app 1 - - %",
+        "2024-12-28T18:03:09Z stdout F Dec 28 23:59:59 web1 app[1]: %",
+        "1735408989.000000 web1 app[1]: %",
+        "2024-12-28T18:03:09Z INFO request %",
+        "2024-12-28T18:03:09.000000000Z %",
+        "app-1    | 2024-12-28T18:03:09Z %",
+        r#"app-1  | {"method":"GET","path":"/a","status":200,"time":1735408989}"#,
+        r#"{"log":"%\n","stream":"stdout","time":"2024-12-28T18:03:09Z"}"#,
+        r#"{"MESSAGE":"%","__REALTIME_TIMESTAMP":"1735408989000000","_SYSTEMD_UNIT":"app.service"}"#,
+        r#"{"date":1735408989,"log":"%"}"#,
+        r#"{"log":"{\"method\":\"GET\",\"path\":\"/a\",\"status\":200}\n","stream":"stdout","time":"2024-12-28T18:03:09Z"}"#,
+    ] {
+        assert_eq!(entry(&envelope.replace('%', inner)), want, "{envelope}");
+    }
+    // Without a year it is no time; and a line alone has none.
+    assert_eq!(
+        read(&ReaderOptions::default(), b"2024-12-28T18:03:09Z started"),
+        [Told::Skipped(Skip::NotAccessLog)]
+    );
+    for envelope in ["Dec 28 18:03:09 web1 app[1]: %", "%"] {
+        let told = read(&ReaderOptions::default(), envelope.replace('%', inner).as_bytes());
+        assert_eq!(told, [Told::Skipped(Skip::NoTime)], "{envelope}");
+    }
+}
+
+#[test]
+fn the_colours_of_a_terminal_are_left_out() {
+    let plain = r#"192.0.2.1 - - [28/Dec/2024 18:03:07 +0000] "GET /a HTTP/1.1" 404 -"#;
+    let coloured = plain.replace("GET /a HTTP/1.1", "\x1b[1m\x1b[33mGET /a HTTP/1.1\x1b[0m");
+    assert_eq!(entry(&coloured), entry(plain));
+    // Other sequences stay, and colours alone are a blank line.
+    assert_eq!(entry(&plain.replace("/a", "/a\x1b[2Jb"))["path"], "/a\u{1b}[2Jb");
+    assert_eq!(read(&ReaderOptions::default(), b"\x1b[0m"), []);
+}
+
+#[test]
+fn pairs_that_are_not_of_an_access_log_are_none() {
+    for line in [
+        "ts=2024-12-28T18:03:07Z level=info msg=\"listening\" addr=:80",
+        "2024-12-28T18:03:07Z ERROR request failed method=GET path=/a err=timeout",
+        "ts=2024-12-28T18:03:07Z method=GET",
+    ] {
+        let told = read(&ReaderOptions::default(), line.as_bytes());
+        assert_eq!(told, [Told::Skipped(Skip::NotAccessLog)], "{line}");
+    }
+    // Only JSON is an envelope that divides lines.
+    let line = "time=2024-12-28T18:03:07Z log=access method=GET path=/a status=200";
+    assert_eq!(entry(line)["path"], "/a");
+    assert_eq!(entry("2024-12-28T18:03:07Z [tid=5] INFO method=GET path=/a status=200")["path"], "/a");
+    let told = read(&ReaderOptions::default(), br#"ts=2024-12-28T18:03:07Z method=GET path="/a"#);
+    assert_eq!(told, [Told::Skipped(Skip::CutOff)]);
+}
+
+#[test]
+fn a_message_beside_a_request_is_no_line() {
+    let line = r#"{"time":"2024-12-28T18:03:07Z","method":"GET","path":"/x","message":"%"}"#;
+    assert_eq!(entry(&line.replace('%', "GET /y"))["path"], "/x");
+    let told = read(&ReaderOptions::default(), br#"{"time":"2024-12-28T18:03:07Z","message":"started"}"#);
+    assert_eq!(told, [Told::Skipped(Skip::NotAccessLog)]);
+}
+
+#[test]
+fn fields_are_found_under_the_names_that_programs_give_them() {
+    let plain = json!({"receivedAt": "2024-12-28T18:03:07Z", "method": "GET", "path": "/a", "userAgent": ""});
+    for (more, field, want) in [
+        (r#""duration_ms":12.5"#, "durationSeconds", json!(0.0125)),
+        (r#""elapsed_us":1500"#, "durationSeconds", json!(0.0015)),
+        (r#""processing_time_ns":1500000"#, "durationSeconds", json!(0.0015)),
+        (r#""http":{"duration_ms":7}"#, "durationSeconds", json!(0.007)),
+        (r#""latency":"12µs""#, "durationSeconds", json!(0.000_012)),
+        (r#""latency":1500000,"latency_human":"1.5ms""#, "durationSeconds", json!(0.0015)),
+        (r#""res":{"statusCode":404,"headers":{"content-length":"9"}}"#, "responseBytes", json!(9)),
+        (r#""response":{"body_bytes":9}"#, "responseBytes", json!(9)),
+        (r#""written_bytes":9"#, "responseBytes", json!(9)),
+        (r#""remote_address":"192.0.2.1:80""#, "clientIp", json!("192.0.2.1")),
+        (r#""headers":{"user-agent":"curl"}"#, "userAgent", json!("curl")),
+        (r#""headers":{"Referer":"https://example.org/"}"#, "referrer", json!("https://example.org/")),
+    ] {
+        let line = format!(r#"{{"time":"2024-12-28T18:03:07Z","method":"GET","path":"/a",{more}}}"#);
+        let got = entry(&line);
+        assert_eq!(got[field], want, "{line}");
+        assert!(["method", "path", "receivedAt"].iter().all(|same| got[same] == plain[same]), "{line}");
+    }
+    for time in ["requested_at", "timestamp_ms", "epoch", "log_time"] {
+        let line = format!(r#"{{"{time}":1735408987,"method":"GET","path":"/a"}}"#);
+        assert_eq!(entry(&line), plain, "{line}");
+    }
+    // A field called `request` is the line, the method or the target.
+    for request in [
+        r#""request":"GET /a HTTP/1.1""#,
+        r#""request":"GET","path":"/a""#,
+        r#""request":"/a","method":"GET""#,
+        r#""verb":"get","request":"https:///a?b""#,
+    ] {
+        assert_eq!(entry(&format!(r#"{{"time":"2024-12-28T18:03:07Z",{request}}}"#)), plain, "{request}");
+    }
+}
+
+#[test]
+fn logs_06_an_error_of_caddy_is_no_request() {
+    let line = r#"{"level":"error","ts":1735408987.5,"logger":"%","msg":"dial tcp","request":{"remote_ip":"192.0.2.1","method":"GET","host":"localhost","uri":"/x","headers":{}},"duration":0.1,"status":502}"#;
+    for logger in ["http.log.error", "http.log.error.log0"] {
+        let told = read(&ReaderOptions::default(), line.replace('%', logger).as_bytes());
+        assert_eq!(told, [Told::Skipped(Skip::NotAccessLog)], "{logger}");
+    }
+    assert_eq!(entry(&line.replace('%', "http.log.access.log0"))["status"], 502);
+}

@@ -1,0 +1,174 @@
+//! Views of windows that questions wanted lately. A dashboard asks the same questions every few seconds, and of a past
+//! day nothing has changed since: what is wanted of it need not be read, checked and cut again.
+//!
+//! Input: what is wanted of a window, and the state that it is in now: in memory, or in a file. Output: the view, if it was made
+//! of that state before. Never: the view of a file or a window that changed since; more than `max_bytes`.
+
+use std::sync::{Arc, Mutex, Weak};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use super::view::{Wanted, WindowView};
+use super::window::Window;
+use crate::base::disk::FileStamp;
+use crate::base::sync::lock;
+use crate::model::{CustomerId, WindowId};
+
+/// One view takes at most this share of the cache.
+const LARGEST_SHARE: usize = 16;
+
+/// What a view was made for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ViewKey {
+    pub customer: CustomerId,
+    pub window: WindowId,
+    pub wanted: Wanted,
+}
+
+/// The state that a window was in.
+#[derive(Clone, Debug)]
+pub enum ViewedState {
+    /// In the file of this stamp.
+    File(FileStamp),
+    /// In memory. A window that is looked at is never changed: its owner goes on with another allocation.
+    Memory(Weak<Window>),
+}
+
+impl ViewedState {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => one == other,
+            (Self::Memory(one), Self::Memory(other)) => one.ptr_eq(other),
+            _ => false,
+        }
+    }
+}
+
+/// A view, and what it was made of.
+#[derive(Debug)]
+pub struct CachedView {
+    state: ViewedState,
+    pub view: WindowView<'static>,
+    /// How much was read for it.
+    pub read_bytes: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct ViewCache {
+    max_bytes: usize,
+    views: Mutex<Generations>,
+}
+
+type Views = HashMap<ViewKey, Arc<CachedView>, RandomState>;
+
+/// What was wanted since the last change of generations, and what before it: the older one is dropped whole.
+#[derive(Debug, Default)]
+struct Generations {
+    young: Views,
+    young_bytes: usize,
+    old: Views,
+}
+
+impl ViewCache {
+    /// An empty one.
+    pub fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, views: Mutex::default() }
+    }
+
+    /// The view that was made for this of a window in this state.
+    pub fn get(&self, key: &ViewKey, state: &ViewedState) -> Option<Arc<CachedView>> {
+        let mut views = lock(&self.views);
+        let found = match views.young.get(key) {
+            Some(found) => Arc::clone(found),
+            None => {
+                let found = views.old.remove(key)?;
+                self.insert_young(&mut views, key.clone(), Arc::clone(&found));
+                found
+            }
+        };
+        found.state.is(state).then_some(found)
+    }
+
+    /// Keeps a view of a window that was in this state before it was read, unless it would push out many others.
+    pub fn insert(&self, key: ViewKey, state: ViewedState, view: &WindowView<'_>, read_bytes: u64) {
+        if bytes_of(view) <= self.max_bytes / LARGEST_SHARE {
+            let cached = CachedView { state, view: view.clone().into_owned(), read_bytes };
+            self.insert_young(&mut lock(&self.views), key, Arc::new(cached));
+        }
+    }
+
+    fn insert_young(&self, views: &mut Generations, key: ViewKey, cached: Arc<CachedView>) {
+        let bytes = bytes_of(&cached.view);
+        if views.young_bytes + bytes > self.max_bytes / 2 {
+            views.old = std::mem::take(&mut views.young);
+            views.young_bytes = 0;
+        }
+        // One that is replaced is counted until the generation is dropped.
+        views.young_bytes += bytes;
+        views.young.insert(key, cached);
+    }
+}
+
+/// The memory that a view takes in the cache; a window that is gone keeps its place, without what it held, while it is known.
+fn bytes_of(view: &WindowView<'_>) -> usize {
+    size_of::<ViewKey>() + size_of::<CachedView>() + size_of::<Window>() + view.heap_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::disk::FileIdentity;
+    use crate::model::{WindowSize, WindowStart};
+
+    fn key(minute: u32) -> ViewKey {
+        let window = WindowId { size: WindowSize::Minute, start: WindowStart(minute) };
+        ViewKey { customer: CustomerId::new("a").unwrap(), window, wanted: Wanted::TOTALS }
+    }
+
+    fn stamp(changed: u64) -> ViewedState {
+        ViewedState::File(FileStamp {
+            identity: FileIdentity { device: 1, inode: 2, born: 3 },
+            bytes: 4,
+            changed_ns: changed,
+        })
+    }
+
+    #[test]
+    fn a_view_is_found_for_the_same_wants_of_the_same_file() {
+        let cache = ViewCache::new(1 << 20);
+        let mut view = WindowView::empty(key(7).window);
+        view.all.requests = 9;
+        cache.insert(key(7), stamp(1), &view, 100);
+        let found = cache.get(&key(7), &stamp(1)).unwrap();
+        assert_eq!((&found.view, found.read_bytes), (&view, 100));
+        assert!(cache.get(&key(8), &stamp(1)).is_none());
+        assert!(cache.get(&ViewKey { wanted: Wanted::ALL, ..key(7) }, &stamp(1)).is_none());
+        assert!(cache.get(&key(7), &stamp(2)).is_none(), "another file");
+        let mut window = Arc::new(Window::new(key(7).customer, key(7).window));
+        let in_memory = ViewedState::Memory(Arc::downgrade(&window));
+        assert!(cache.get(&key(7), &in_memory).is_none(), "no file");
+        cache.insert(key(7), in_memory.clone(), &view, 100);
+        assert!(cache.get(&key(7), &in_memory).is_some());
+        Arc::make_mut(&mut window);
+        assert!(cache.get(&key(7), &ViewedState::Memory(Arc::downgrade(&window))).is_none(), "changed");
+        // What is too large is not kept.
+        let small = ViewCache::new(1_000);
+        small.insert(key(7), stamp(1), &view, 100);
+        assert!(small.get(&key(7), &stamp(1)).is_none());
+    }
+
+    #[test]
+    fn what_is_wanted_again_and_again_stays_and_the_rest_goes() {
+        let cache = ViewCache::new(64 << 10);
+        for minute in 0..10_000 {
+            cache.insert(key(minute), stamp(1), &WindowView::empty(key(minute).window), 1);
+            assert!(cache.get(&key(0), &stamp(1)).is_some(), "{minute}");
+        }
+        assert!(cache.get(&key(1), &stamp(1)).is_none());
+        let views = lock(&cache.views);
+        let kept = views.young.len() + views.old.len();
+        assert!(kept * (size_of::<CachedView>() + size_of::<Window>()) <= 64 << 10 && kept > 10, "{kept}");
+    }
+}
