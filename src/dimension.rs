@@ -58,8 +58,9 @@ pub struct TextField {
     pub max_bytes: usize,
     /// Makes the key from the trimmed text; `None` if the text cannot be read as what the field should hold.
     pub key: fn(&str) -> Option<Cow<'_, str>>,
-    /// Whether the text says more than the key, so that entries are shown with the text.
-    pub shows_text: bool,
+    /// Whether the text is a URL and the key its host: what is behind `://` and the next slash decides on nothing, and entries
+    /// are shown with it.
+    pub is_url: bool,
     /// A key equal to that of this text (an index into [`TEXTS`]) counts as absent.
     pub unless_equal_to: Option<usize>,
 }
@@ -98,7 +99,7 @@ pub const DIMENSIONS: [Dimension; DIMENSION_COUNT] = [
             name: "host",
             max_bytes: 253,
             key: host_key,
-            shows_text: false,
+            is_url: false,
             unless_equal_to: None,
         }),
         max_keys: 2_000,
@@ -112,7 +113,7 @@ pub const DIMENSIONS: [Dimension; DIMENSION_COUNT] = [
             name: "referrer",
             max_bytes: 2_048,
             key: referrer_key,
-            shows_text: true,
+            is_url: true,
             unless_equal_to: Some(0),
         }),
         max_keys: 10_000,
@@ -126,7 +127,7 @@ pub const DIMENSIONS: [Dimension; DIMENSION_COUNT] = [
             name: "country",
             max_bytes: 2,
             key: country_key,
-            shows_text: false,
+            is_url: false,
             unless_equal_to: None,
         }),
         // More than there are pairs of letters.

@@ -8,7 +8,7 @@ use wide::u8x16;
 
 use super::rules::Rules;
 use super::scan::{part, plain_end};
-use crate::dimension::TEXT_COUNT;
+use crate::dimension::{TEXT_COUNT, TextField, text_field};
 use crate::model::WindowStart;
 use crate::time;
 
@@ -31,7 +31,10 @@ impl Caches {
         Self {
             times: TimeCache { forms: [0, 1, 2, 3, 4, 5, 6, 7].map(TimeForm::none), bytes: 0 },
             agents: TextCache::for_bytes(bytes),
-            texts: std::array::from_fn(|_| TextCache::for_bytes(bytes)),
+            texts: std::array::from_fn(|text| {
+                let TextField { is_url, max_bytes, .. } = text_field(text);
+                TextCache { url_bytes: is_url.then_some(*max_bytes), ..TextCache::for_bytes(bytes) }
+            }),
         }
     }
 }
@@ -141,6 +144,9 @@ pub(super) struct TextCache<const WINDOW: usize> {
     /// The binary logarithm of their number.
     guess_bits: u32,
     known: Vec<KnownText>,
+    /// Where texts are URLs of at most so many bytes, what they stand for follows from what is before their paths: that
+    /// alone is known.
+    url_bytes: Option<usize>,
 }
 
 /// A text that was met.
@@ -195,7 +201,7 @@ fn bits<const WINDOW: usize>(of_part: impl Fn(usize) -> u32) -> [u64; 2] {
 impl<const WINDOW: usize> TextCache<WINDOW> {
     fn for_bytes(bytes: usize) -> Self {
         let guess_bits = (bytes / 256).clamp(1 << MIN_GUESS_BITS, 1 << MAX_GUESS_BITS).ilog2();
-        Self { guesses: vec![0; 1 << guess_bits], guess_bits, known: Vec::new() }
+        Self { guesses: vec![0; 1 << guess_bits], guess_bits, known: Vec::new(), url_bytes: None }
     }
 
     /// The number of the string whose text begins at `pos`, and the position of its closing quote. What is not known is
@@ -216,6 +222,9 @@ impl<const WINDOW: usize> TextCache<WINDOW> {
                 0 => 64 + second.trailing_zeros(),
                 first => first.trailing_zeros(),
             } as usize;
+            if let Some(max_bytes) = self.url_bytes {
+                return self.url_number(bytes, pos, length, max_bytes, number_of);
+            }
             let place = (sample(window, length) >> (64 - self.guess_bits)) as usize;
             guess = Some(place);
             if let Some(known) = self.known.get((self.guesses[place] as usize).wrapping_sub(1))
@@ -238,6 +247,37 @@ impl<const WINDOW: usize> TextCache<WINDOW> {
         self.insert(bytes, pos, guess, number_of)
     }
 
+    /// As [`TextCache::number`], of a URL whose text ends after `length` bytes, or is longer than the window.
+    #[inline(always)]
+    fn url_number(
+        &mut self,
+        bytes: &[u8],
+        pos: usize,
+        length: usize,
+        max_bytes: usize,
+        number_of: impl FnOnce(&str) -> Option<u32>,
+    ) -> Option<(u32, usize)> {
+        let window: &[u8; WINDOW] = bytes.get(pos..)?.first_chunk()?;
+        let deciding = before_path(window).min(length);
+        if deciding == WINDOW {
+            return self.insert(bytes, pos, None, number_of);
+        }
+        let place = (sample(window, deciding) >> (64 - self.guess_bits)) as usize;
+        if let Some(known) = self.known.get((self.guesses[place] as usize).wrapping_sub(1))
+            && known.bytes == deciding
+            && known.begins(window)
+        {
+            let end = plain_end(bytes, pos + deciding);
+            if bytes.get(end) == Some(&b'"')
+                && end - pos <= max_bytes
+                && bytes[pos + deciding..end].is_ascii()
+            {
+                return Some((known.number, end));
+            }
+        }
+        self.insert(bytes, pos, Some(place), number_of)
+    }
+
     #[cold]
     fn insert(
         &mut self,
@@ -252,8 +292,9 @@ impl<const WINDOW: usize> TextCache<WINDOW> {
         }
         let text = &bytes[pos..end];
         let number = number_of(simdutf8::basic::from_utf8(text).ok()?)?;
-        if let Some(guess) = guess {
-            let known = KnownText::of(text, number, WINDOW);
+        let decides = if self.url_bytes.is_some() { url_before_path(text) } else { Some(text) };
+        if let (Some(guess), Some(decides)) = (guess, decides) {
+            let known = KnownText::of(decides, number, WINDOW);
             match self.guesses[guess] {
                 0 => {
                     self.known.push(known);
@@ -264,6 +305,23 @@ impl<const WINDOW: usize> TextCache<WINDOW> {
         }
         Some((number, end))
     }
+}
+
+/// Up to and with the third slash: what is before the path of a URL.
+#[inline(always)]
+fn before_path<const WINDOW: usize>(window: &[u8; WINDOW]) -> usize {
+    let [mut slashes, _] =
+        bits::<WINDOW>(|index| part(window, index).simd_eq(u8x16::splat(b'/')).to_bitmask());
+    slashes &= slashes.wrapping_sub(1);
+    slashes &= slashes.wrapping_sub(1);
+    if slashes == 0 { WINDOW } else { slashes.trailing_zeros() as usize + 1 }
+}
+
+/// The same of a text that may be longer; all of it where it has no third slash. `None` where it has one, but is no URL.
+fn url_before_path(text: &[u8]) -> Option<&[u8]> {
+    let Some(third) = memchr::memchr_iter(b'/', text).nth(2) else { return Some(text) };
+    let is_url = memchr::memchr(b':', text).is_some_and(|colon| text[colon..].starts_with(b"://"));
+    is_url.then_some(&text[..=third])
 }
 
 /// A mix, good in its upper bits, of some bytes of a text with this length or more (no more than a quote was looked
@@ -335,6 +393,47 @@ mod tests {
         }
         check::<64>();
         check::<128>();
+    }
+
+    #[test]
+    fn urls_are_known_by_what_is_before_their_path() {
+        let field = (0..TEXT_COUNT).map(text_field).find(|field| field.is_url).unwrap();
+        let (mut caches, mut asked, mut cases) = (Caches::for_bytes(1 << 16), 0, 0);
+        let cache = caches.texts.iter_mut().find(|cache| cache.url_bytes.is_some()).unwrap();
+        let long = "h".repeat(56);
+        let starts =
+            ["https://", "http://", "a/b://", "https:/", "x:y//", "", " https://", "//", "https:///"];
+        let hosts =
+            ["a.example", "b.example:80", "u@c.example", "", &long, &long[1..], "\u{e9}.example", "d"];
+        let ends =
+            ["", "/", "/x", "/x//y/", "?q=/", "/\u{e9}", "/\n", " ", "/ ", "//", "#/", &"/z".repeat(1_100)];
+        let mut keys = Vec::new();
+        for _ in 0..3 {
+            for text in starts.iter().flat_map(|start| hosts.map(|host| format!("{start}{host}"))) {
+                for text in ends.map(|end| format!("{text}{end}")) {
+                    let mut number_of = |text: &str| {
+                        let trimmed = text.trim();
+                        let key =
+                            (field.key)(trimmed).filter(|_| trimmed.len() <= field.max_bytes)?.into_owned();
+                        let place = keys.iter().position(|known| *known == key);
+                        Some(place.unwrap_or_else(|| {
+                            keys.push(key);
+                            keys.len() - 1
+                        }) as u32)
+                    };
+                    let is_plain = !text.contains('\n');
+                    let want = number_of(&text).filter(|_| is_plain).map(|number| (number, text.len()));
+                    let body = format!("{text}\",\"next\":\"/a/b/c\"{}", " ".repeat(100));
+                    let got = cache.number(body.as_bytes(), 0, |text| {
+                        asked += usize::from(want.is_some());
+                        number_of(text)
+                    });
+                    assert_eq!(got, want, "{text}");
+                    cases += usize::from(want.is_some());
+                }
+            }
+        }
+        assert!(asked < cases, "many are known: {asked} of {cases}");
     }
 
     #[test]

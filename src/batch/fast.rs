@@ -107,7 +107,7 @@ impl<'t, 'r> FastReader<'t, 'r> {
         };
         let end = self.layout.pass(self.bytes, start, |field, value| match field {
             Some(field) => values.read(field, value),
-            None => value_end::<LINE>(self.bytes, value),
+            None => other_end::<LINE>(self.bytes, value),
         })?;
         if values.has_texts {
             values.drop_equal_keys();
@@ -298,6 +298,23 @@ impl<'t> Values<'t, '_> {
         let end = plain_end(self.bytes, pos);
         Some((utf8(self.bytes.get(pos..end)?)?, end))
     }
+}
+
+/// The position behind the value of a field that is not counted. Most are strings and whole numbers without anything unusual.
+#[inline(always)]
+fn other_end<const LINE: bool>(bytes: &[u8], pos: usize) -> Option<usize> {
+    if bytes.get(pos) == Some(&b'"') {
+        let end = plain_end(bytes, pos + 1);
+        if bytes.get(end) == Some(&b'"') {
+            return Some(end + 1);
+        }
+    } else if let Some(word) = bytes.get(pos..).and_then(<[u8]>::first_chunk::<8>) {
+        let digits = digit_bytes(u64::from_le_bytes(*word));
+        if (1..8).contains(&digits) && word[0] != b'0' && matches!(word[digits], b',' | b'}') {
+            return Some(pos + digits);
+        }
+    }
+    value_end::<LINE>(bytes, pos)
 }
 
 fn utf8(bytes: &[u8]) -> Option<&str> {

@@ -146,7 +146,7 @@ impl Found<'_> {
         let route = text(Field::ROUTE).filter(|route| !rules::is_absent(route));
         let texts = std::array::from_fn(|place| {
             let key = entry.texts[place]?;
-            let sent = text(Field::of_text(place)).filter(|_| text_field(place).shows_text);
+            let sent = text(Field::of_text(place)).filter(|_| text_field(place).is_url);
             Some(sent.unwrap_or(key).to_owned())
         });
         Some(ReadEntry {

@@ -27,7 +27,7 @@ impl CustomerFinder {
             return Ok(Self { reader: reader.clone(), field: "host" });
         }
         // Read by itself, in the place of a text that is kept as it is logged.
-        let place = (0..TEXT_COUNT).map(text_field).find(|place| place.shows_text);
+        let place = (0..TEXT_COUNT).map(text_field).find(|place| place.is_url);
         let place = place.expect("one text is kept as it is logged").name;
         let format: Format = format!("json:{place}={field}").parse()?;
         Ok(Self { reader: ReaderOptions { format, ..reader.clone() }, field: place })

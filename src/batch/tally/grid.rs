@@ -79,6 +79,12 @@ impl<T: Copy + Default> Cells<T> {
         true
     }
 
+    /// The cell of a pair, if it is there.
+    #[inline(always)]
+    pub(super) fn look(&self, row: u32, id: u32) -> Option<&T> {
+        self.rows.get(row as usize)?.get(id as usize)
+    }
+
     /// The cells of a row, by number.
     pub(super) fn row(&self, row: u32) -> &[T] {
         self.rows.get(row as usize).map_or(&[], Vec::as_slice)

@@ -8,6 +8,8 @@ mod grid;
 mod ruled;
 mod sums;
 
+use std::hint::black_box;
+
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use wide::u8x16;
@@ -48,8 +50,6 @@ pub(super) struct Tally {
     pub(super) minutes: Vec<Minute>,
     pub(super) by: [KeyTally; DIMENSION_COUNT],
     visitor_key: Subkey,
-    /// What is hashed of a visitor; kept for its memory.
-    visitor: Vec<u8>,
     /// Short methods as they were sent, packed, and their numbers. A few occur in nearly all entries.
     known_methods: [(u64, u32); METHODS],
     rows: HashMap<WindowStart, u32, RandomState>,
@@ -78,6 +78,8 @@ pub(super) struct KeyTally {
 struct CountedAgent {
     family: u32,
     is_robot: bool,
+    /// What visitors are told apart by.
+    hash: u64,
 }
 
 /// An entry of which everything but the path is a number.
@@ -167,7 +169,6 @@ impl Tally {
             minutes: Vec::new(),
             by: Default::default(),
             visitor_key: limits.visitors,
-            visitor: Vec::new(),
             known_methods: [(0, 0); METHODS],
             rows: HashMap::default(),
             recent: [(NO_MINUTE, 0); RECENT],
@@ -250,8 +251,23 @@ impl Tally {
             }
             Some(ruled) => ruled.number_short(entries, &self.methods, &mut self.paths, &mut ids),
         }
+        self.fetch(entries, &ids);
         entries.iter().zip(ids).for_each(|(entry, path)| self.count_numbered(path, &entry.rest));
         self.entries += entries.len() as u32;
+    }
+
+    /// Brings the sums of paths into the cache, as [`Interner::intern_short`] does with the paths: of all entries at
+    /// once, where the processor would else wait for each.
+    #[inline(always)]
+    fn fetch(&self, entries: &[Pending], paths: &[u32; BLOCK]) {
+        let sums = &self.by[PATH].sums;
+        let mut sum = 0;
+        for (Pending { rest, .. }, path) in
+            entries.iter().zip(paths).filter(|(entry, _)| !entry.rest.sample.is_none())
+        {
+            sum ^= sums.touch(rest.row, *path);
+        }
+        black_box(sum);
     }
 
     /// Counts one entry, with any path.
@@ -290,7 +306,7 @@ impl Tally {
                 self.add_to_robots(row, sample);
             }
         } else {
-            self.add_visitor(entry);
+            self.add_visitor(entry, agent.hash);
         }
     }
 
@@ -303,22 +319,25 @@ impl Tally {
     }
 
     #[inline(always)]
-    fn add_visitor(&mut self, entry: &Numbered) {
+    fn add_visitor(&mut self, entry: &Numbered, agent: u64) {
         let hash = match entry.client {
             Client::Unknown => return,
-            Client::Ip(address) => self.visitor_hash(&address, entry.agent),
+            // As `visitor_hash`, without memory of its own.
+            Client::Ip(address) => {
+                let mut visitor = [0; 24];
+                visitor[..16].copy_from_slice(&address);
+                visitor[16..].copy_from_slice(&agent.to_le_bytes());
+                self.visitor_key.quick_hash64(&visitor)
+            }
             Client::Hashed(hash) => hash,
         };
         self.minutes[entry.row as usize].visitors.insert(hash);
     }
 
-    /// The hash of what tells visitors apart: address bytes or a name, and the user agent.
-    #[inline(always)]
-    pub(super) fn visitor_hash(&mut self, client: &[u8], user_agent: u32) -> u64 {
-        self.visitor.clear();
-        self.visitor.extend_from_slice(client);
-        self.visitor.extend_from_slice(self.agents.bytes(user_agent));
-        self.visitor_key.quick_hash64(&self.visitor)
+    /// The hash of what tells visitors apart: a name, and the hash of the user agent.
+    pub(super) fn visitor_hash(&mut self, name: &[u8], user_agent: u32) -> u64 {
+        let agent = self.counted_agent(user_agent).hash;
+        self.visitor_key.quick_hash64(&[name, &agent.to_le_bytes()].concat())
     }
 
     /// The family of an agent, and whether it is a robot.
@@ -333,12 +352,17 @@ impl Tally {
     /// Finds the families of all agents that are new.
     #[cold]
     fn classify_agents(&mut self, agent: u32) -> CountedAgent {
-        let Self { agents, counted_agents, families, .. } = self;
+        let Self { agents, counted_agents, families, visitor_key, .. } = self;
         agent::with_cache(|cache| {
             for new in counted_agents.len()..agents.len() {
                 let family = cache.get(agents.get(new as u32).0);
                 let is_robot = matches!(family.class(), Class::Bot | Class::Ai);
-                counted_agents.push(CountedAgent { family: families.intern(family.name(), 0), is_robot });
+                let hash = visitor_key.quick_hash64(agents.bytes(new as u32));
+                counted_agents.push(CountedAgent {
+                    family: families.intern(family.name(), 0),
+                    is_robot,
+                    hash,
+                });
             }
         });
         counted_agents[agent as usize]

@@ -223,6 +223,13 @@ impl SumGrid {
         *place - 1
     }
 
+    /// Something of what the next [`SumGrid::add`] of this pair needs.
+    #[inline(always)]
+    pub(super) fn touch(&self, row: u32, id: u32) -> u64 {
+        let place = self.places.look(row, id).map_or(0, |place| *place);
+        self.sums.get((place as usize).wrapping_sub(1)).map_or(0, |sums| sums.response_bytes)
+    }
+
     /// Adds the sums of another grid, given the row and the number that each pair has here.
     pub(super) fn merge(&mut self, other: &SumGrid, rows: &[u32], ids: &[u32]) {
         other.for_each(|row, id, theirs| {

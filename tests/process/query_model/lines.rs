@@ -67,7 +67,7 @@ fn line(entry: &Entry) -> Value {
             let field_text = text_field(field);
             let sent = text(field, *second);
             let key = (field_text.key)(&sent).unwrap().into_owned();
-            line[field_text.name] = json!(if field_text.shows_text { sent } else { key });
+            line[field_text.name] = json!(if field_text.is_url { sent } else { key });
         }
     }
     assert!(entry.texts.len() == TEXT_COUNT);

@@ -193,8 +193,10 @@ fn see(item: &Value, limits: &Limits) -> Option<Seen> {
         status: whole(Field::STATUS, 999.0).map(|status| status as u16),
         bytes: whole(Field::RESPONSE_BYTES, (1_u64 << 40) as f64).map(|bytes| bytes as u64),
         micros: micros.map(|seconds| (seconds * 1e6).round() as u64),
-        visitor: client
-            .map(|client| fixed_visitor_key().quick_hash64(&[&client[..], user_agent.as_bytes()].concat())),
+        visitor: client.map(|client| {
+            let agent = fixed_visitor_key().quick_hash64(user_agent.as_bytes());
+            fixed_visitor_key().quick_hash64(&[&client[..], &agent.to_le_bytes()].concat())
+        }),
     })
 }
 
