@@ -31,7 +31,7 @@ use super::span::MinuteSpan;
 use super::texts::SharedTexts;
 use super::unsettled::{Unsettled, UnsettledBatch};
 use crate::base::secret::Subkey;
-use crate::batch::{Encoding, Limits};
+use crate::batch::{Content, Encoding, Limits};
 use crate::entry::LineParameters;
 use crate::intake::{CheckedBatch, DeletionOutcome, Health, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
@@ -225,9 +225,26 @@ impl Intake for ClusterIntake {
         outcome
     }
 
-    /// Objects are not read on the way in.
-    fn begins_with(&self, _: &CustomerId, _: &BatchId, _: &LineParameters, _: &[u8]) -> bool {
-        false
+    fn begins_with(
+        &self,
+        customer: &CustomerId,
+        batch_id: &BatchId,
+        parameters: &LineParameters,
+        lines: &[u8],
+    ) -> bool {
+        match raw::batch_in(&self.store, &names::raw_key(customer, batch_id), batch_id.clone()) {
+            Ok(Some((event, body))) => {
+                event.content == Content::Lines(parameters.clone()) && body.starts_with(lines)
+            }
+            Ok(None) => false,
+            Err(error) => {
+                match error {
+                    ObjectError::Store(error) => log::warn!("batch {batch_id} of {customer}: {error}"),
+                    ObjectError::Unusable(why) => log::warn!("batch {batch_id} of {customer}: {why}"),
+                }
+                false
+            }
+        }
     }
 
     fn known(&self, customer: &CustomerId, batch_id: &BatchId, fingerprint: u128) -> Option<Outcome> {

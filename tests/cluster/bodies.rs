@@ -145,6 +145,18 @@ fn entries_and_where_are_answered_from_the_bucket_as_one_machine_does() {
         target = link.split_once('<').unwrap().1.split_once('>').unwrap().0.to_owned();
     }
     assert_eq!(paged, all);
+    // A shorter copy of what was counted, for those who ask.
+    let headers = [("x-customer-id", "acme"), ("idempotency-key", "lines"), ("content-type", "text/plain")];
+    for (target, bytes, status) in [
+        ("/logs?format=combined", 84, 422),
+        ("/logs?format=combined&known=beginning", 84, 409),
+        ("/logs?known=beginning", 84, 422),
+    ] {
+        for addr in [pair.single.addr, pair.ingest.addr] {
+            let answer = Client::new(addr).send("POST", target, &headers, Some(&lines[..bytes])).unwrap();
+            assert_eq!(answer.status, status, "{target}: {}", answer.text());
+        }
+    }
 }
 
 #[test]
