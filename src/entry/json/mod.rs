@@ -32,7 +32,7 @@ struct Tables {
 }
 
 /// Enough for all names of the tables, a bit each.
-const NAME_WORDS: usize = 10;
+const NAME_WORDS: usize = 12;
 
 #[derive(Clone, Copy, Default)]
 struct NameSet([u64; NAME_WORDS]);
@@ -174,7 +174,11 @@ impl JsonReader {
             let escape = if hit.is_string { Escape::Json } else { Escape::None };
             let meaning = tables.meanings[place][hit.name];
             let hit = if is_json { *hit } else { hit.word_of(message, meaning.0) };
-            let escape = if meaning.0 == LogField::Agent && hit.is_string { product.agent } else { escape };
+            let escape = match meaning.0 {
+                LogField::Agent if hit.is_string => product.agent,
+                LogField::Referrer if hit.is_string => product.referrer,
+                _ => escape,
+            };
             offer(&hit, meaning, escape, message, found);
         }
         let guard = found.get(LogField::Guard).map(|guard| guard.span.of(message));
@@ -268,6 +272,14 @@ pub(super) fn product_of(line: &[u8]) -> Option<&'static str> {
 pub(super) fn pairs_start(message: &[u8]) -> Option<usize> {
     let start = message.len() - message.trim_ascii_start().len();
     if begins_with_pair(&message[start..]) { Some(start) } else { pairs::behind_words(message) }
+}
+
+/// Where an object begins that the rest of a message is, behind other words.
+pub(super) fn object_start(message: &[u8]) -> Option<usize> {
+    let is_whole = message.trim_ascii_end().last() == Some(&b'}');
+    let start = memchr::memchr(b'{', message).filter(|_| is_whole)?;
+    let is_behind_word = start > 0 && matches!(message[start - 1], b' ' | b'\t' | b':');
+    (is_behind_word && message[start + 1..].trim_ascii_start().first() == Some(&b'"')).then_some(start)
 }
 
 /// Whether a text begins with a name that `=` follows.

@@ -135,11 +135,6 @@ pub(super) const ROWS: [FormatRow; 76] = [
     ),
     row(
         "jupyter",
-        "[$letter $time $text] $status $method $target (@$remote_addr) $elapsed$more_words",
-        Escape::None,
-    ),
-    row(
-        "jupyter",
         "[$letter $time $text] $status $method $target ($client) $elapsed$more_words",
         Escape::None,
     ),
@@ -319,6 +314,8 @@ pub(super) const ROWS: [FormatRow; 76] = [
     row("common", r#"[$time] $who_after_time"$request" $status $bytes$more"#, Escape::Backslash),
     row("common", r#"$who $time $between"$request" $status $bytes$more"#, Escape::Backslash),
     row("common", r#"$time $who_after_time"$request" $status $bytes$more"#, Escape::Backslash),
+    // uvicorn behind what people have Python's `logging` put in front.
+    row("uvicorn", r#"$time $text$client - "$method $target HTTP/$_" $status$rest"#, Escape::None),
     // Linkerd's format `apache` has no length.
     row("linkerd", r#"$client:$count $_ - [$time] "$request" $status"#, Escape::None),
     // php-fpm's default `access.format`: `%R - %u %t "%m %r%Q%q" %s`.

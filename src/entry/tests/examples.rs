@@ -271,6 +271,17 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"2024-02-29T18:03:07.123456789Z stdout F INFO:     192.0.2.1:51234 - "GET /items?q=1 HTTP/1.1" 404 Not Found"#,
         r#"{"receivedAt":"2024-02-29T18:03:07.123456Z","method":"GET","path":"/items","userAgent":"","status":404,"clientIp":"192.0.2.1"}"#,
     ),
+    // Of `kubectl logs --timestamps`, whose fractions end before their zeros; with a time of its own.
+    (
+        "uvicorn",
+        r#"2024-02-29T18:03:07.12345Z INFO:     192.0.2.1:51234 - "GET /items?q=1 HTTP/1.1" 404 Not Found"#,
+        r#"{"receivedAt":"2024-02-29T18:03:07.123450Z","method":"GET","path":"/items","userAgent":"","status":404,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "uvicorn",
+        r#"2024-02-29 18:03:07,123 - INFO - 192.0.2.1:51234 - "GET /items?q=1 HTTP/1.1" 200"#,
+        r#"{"receivedAt":"2024-02-29T18:03:07.123Z","method":"GET","path":"/items","userAgent":"","status":200,"clientIp":"192.0.2.1"}"#,
+    ),
     (
         "aspnet",
         "2024-02-29T18:03:07Z stdout F       Request finished HTTP/1.1 GET http://localhost:5000/a?b - 200 5 text/plain;+charset=utf-8 12.3456ms",

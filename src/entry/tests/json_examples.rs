@@ -20,6 +20,55 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"{"start_time":"2024-12-30T15:27:41.478Z","method":"POST","path":"/a?b","protocol":"HTTP/2","response_code":200,"response_flags":"-","bytes_received":3,"bytes_sent":44,"duration":12,"x_forwarded_for":"203.0.113.7,10.0.0.1","user_agent":"curl","authority":"App.example.net","downstream_remote_address":"10.0.0.2:123","upstream_service_time":"10","request_id":"x","upstream_host":"1.2.3.4:80"}"#,
         r#"{"receivedAt":"2024-12-30T15:27:41.478Z","method":"POST","path":"/a","userAgent":"curl","status":200,"responseBytes":44,"durationSeconds":0.012,"host":"app.example.net","clientIp":"203.0.113.7"}"#,
     ),
+    // Application Gateway v1.
+    (
+        "azure",
+        r#"{"resourceId":"/X","operationName":"ApplicationGatewayAccess","time":"2017-04-26T19:27:38Z","category":"ApplicationGatewayAccessLog","properties":{"instanceId":"ApplicationGatewayRole_IN_0","clientIP":"191.96.249.97","clientPort":46886,"httpMethod":"GET","requestUri":"/phpmyadmin/scripts/setup.php","requestQuery":"X-AzureApplicationGateway-CACHE-HIT=0&SERVER-STATUS=404","userAgent":"Mozilla/5.0+(compatible)","httpStatus":404,"httpVersion":"HTTP/1.0","receivedBytes":65,"sentBytes":553,"timeTaken":205,"sslEnabled":"off","host":"www.contoso.com","originalHost":"www.contoso.com"}}"#,
+        r#"{"receivedAt":"2017-04-26T19:27:38Z","method":"GET","path":"/phpmyadmin/scripts/setup.php","userAgent":"Mozilla/5.0 (compatible)","status":404,"responseBytes":553,"durationSeconds":0.205,"host":"www.contoso.com","clientIp":"191.96.249.97"}"#,
+    ),
+    // App Service puts what happened into a string.
+    (
+        "azure",
+        r#"{"time":"2020-01-08T11:06:40Z","category":"AppServiceHTTPLogs","properties":"{\"CsHost\":\"www.example.com\",\"CIp\":\"192.0.2.1\",\"SPort\":\"80\",\"CsUriStem\":\"/a\",\"CsUriQuery\":\"b=1\",\"CsMethod\":\"GET\",\"TimeTaken\":16,\"ScStatus\":\"200\",\"CsBytes\":\"944\",\"ScBytes\":\"2108\",\"UserAgent\":\"Mozilla/5.0+(X)\",\"CsUsername\":\"\",\"Referer\":\"\"}"}"#,
+        r#"{"receivedAt":"2020-01-08T11:06:40Z","method":"GET","path":"/a","userAgent":"Mozilla/5.0 (X)","status":200,"responseBytes":2108,"durationSeconds":0.016,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "fastly",
+        r#"{"timestamp":"2024-05-17T03:49:58","time_elapsed":1234,"is_tls":true,"client_ip":"192.0.2.126","geo_city":"x","geo_country_code":"DE","request":"GET","host":"www.example.com","url":"/a?b","request_referer":"https://example.org/","request_user_agent":"curl","cache_status":"HIT"}"#,
+        r#"{"receivedAt":"2024-05-17T03:49:58Z","method":"GET","path":"/a","userAgent":"curl","durationSeconds":0.001234,"host":"www.example.com","referrer":"https://example.org/","clientIp":"192.0.2.126"}"#,
+    ),
+    (
+        "fastly",
+        r#"{"service_id":"x","service_version":"1","time_start":"2024-05-17T03:49:58UTC","time_end":"2024-05-17T03:49:59UTC","time_elapsed":1234,"client_ip":"192.0.2.126","request":"POST","protocol":"HTTP/2","host":"www.example.com","origin_host":"o.example.com","url":"/a?b","request_user_agent":"curl","resp_status":"201","resp_bytes":"512"}"#,
+        r#"{"receivedAt":"2024-05-17T03:49:58Z","method":"POST","path":"/a","userAgent":"curl","status":201,"responseBytes":512,"durationSeconds":0.001234,"host":"www.example.com","clientIp":"192.0.2.126"}"#,
+    ),
+    // Fastly's format for Datadog.
+    (
+        "json",
+        r#"{"ddsource":"fastly","date":"2024-05-17T03:49:58UTC","time_start":"2024-05-17T03:49:58UTC","http":{"request_time_ms":12,"method":"GET","url":"/a?b","useragent":"curl","referer":"https://example.org/","protocol":"HTTP/2","status_code":"200"},"network":{"client":{"ip":"192.0.2.1"},"destination":{"ip":"10.0.0.1"},"bytes_written":"512","bytes_read":"0"},"host":"www.example.com","origin_host":"o.example.com"}"#,
+        r#"{"receivedAt":"2024-05-17T03:49:58Z","method":"GET","path":"/a","userAgent":"curl","status":200,"responseBytes":512,"durationSeconds":0.012,"host":"www.example.com","referrer":"https://example.org/","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "google-cloud",
+        r#"{"protoPayload":{"@type":"type.googleapis.com/google.appengine.logging.v1.RequestLog","appId":"s~x","ip":"192.0.2.1","startTime":"2024-01-17T22:51:20.460557Z","endTime":"2024-01-17T22:51:20.500Z","latency":"0.039443s","method":"GET","resource":"/app?name=val","httpVersion":"HTTP/1.1","status":200,"responseSize":"512","referrer":"https://e.org/","userAgent":"curl","host":"x.appspot.com"},"httpRequest":{"status":200},"resource":{"type":"gae_app"},"timestamp":"2024-01-17T22:51:21Z"}"#,
+        r#"{"receivedAt":"2024-01-17T22:51:20.460557Z","method":"GET","path":"/app","userAgent":"curl","status":200,"responseBytes":512,"durationSeconds":0.039443,"host":"x.appspot.com","referrer":"https://e.org/","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "vector",
+        r#"{"agent":"curl","client":"192.0.2.1","file":"/x","host":"web1","request":"GET /x?y HTTP/1.1","size":5,"source_type":"file","status":200,"timestamp":"2024-01-17T22:51:20Z"}"#,
+        r#"{"receivedAt":"2024-01-17T22:51:20Z","method":"GET","path":"/x","userAgent":"curl","status":200,"responseBytes":5,"clientIp":"192.0.2.1"}"#,
+    ),
+    // express-winston, and what Filebeat decoded.
+    (
+        "pino-http",
+        r#"{"level":"info","message":"HTTP GET /x","meta":{"req":{"url":"/x?y","headers":{"host":"a.example","user-agent":"curl"},"method":"GET","httpVersion":"1.1"},"res":{"statusCode":200},"responseTime":12},"timestamp":"2024-01-17T22:51:20Z"}"#,
+        r#"{"receivedAt":"2024-01-17T22:51:20Z","method":"GET","path":"/x","userAgent":"curl","status":200,"durationSeconds":0.012,"host":"a.example"}"#,
+    ),
+    (
+        "json",
+        r#"{"@timestamp":"2024-01-17T22:51:22.000Z","host":{"name":"web1"},"json":{"time_iso8601":"2024-01-17T22:51:20+00:00","request_method":"GET","request_uri":"/x?y","server_name":"_","remote_addr":"unix:","status":200},"message":""}"#,
+        r#"{"receivedAt":"2024-01-17T22:51:20Z","method":"GET","path":"/x","userAgent":"","status":200}"#,
+    ),
     (
         "google-cloud",
         r#"{"httpRequest":{"requestMethod":"GET","requestUrl":"https://www.example.com/g?x=1","requestSize":"100","status":200,"responseSize":"512","userAgent":"curl","remoteIp":"192.0.2.1","serverIp":"10.0.0.1","referer":"https://e.org/","latency":"0.134500s","protocol":"HTTP/2"},"insertId":"x","timestamp":"2024-01-17T22:51:20.460557Z","severity":"INFO","receiveTimestamp":"2024-01-17T22:51:21Z"}"#,
@@ -37,13 +86,18 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "azure",
-        r#"{"time":"2021-10-14T22:17:11+00:00","resourceId":"/SUBSCRIPTIONS/X","operationName":"ApplicationGatewayAccess","category":"ApplicationGatewayAccessLog","properties":{"instanceId":"appgw_1","clientIP":"192.0.2.1","clientPort":45057,"httpMethod":"GET","originalRequestUriWithArgs":"\/a?b","requestUri":"\/a","requestQuery":"b","userAgent":"curl","httpStatus":200,"httpVersion":"HTTP\/1.1","receivedBytes":184,"sentBytes":466,"timeTaken":0.034,"sslEnabled":"off","originalHost":"Www.example.com","host":"10.0.0.1"}}"#,
+        r#"{"time":"2021-10-14T22:17:11+00:00","resourceId":"/SUBSCRIPTIONS/X","operationName":"ApplicationGatewayAccess","category":"ApplicationGatewayAccessLog","properties":{"instanceId":"appgw_1","clientIP":"192.0.2.1","clientPort":45057,"httpMethod":"GET","originalRequestUriWithArgs":"\/a?b","requestUri":"\/index.html","requestQuery":"b","userAgent":"curl","httpStatus":200,"httpVersion":"HTTP\/1.1","receivedBytes":184,"sentBytes":466,"timeTaken":0.034,"sslEnabled":"off","originalHost":"Www.example.com","host":"10.0.0.1"}}"#,
         r#"{"receivedAt":"2021-10-14T22:17:11Z","method":"GET","path":"/a","userAgent":"curl","status":200,"responseBytes":466,"durationSeconds":0.034,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
     ),
     (
         "azure",
         r#"{"time":"2021-10-14T22:17:11.123Z","category":"FrontDoorAccessLog","properties":{"trackingReference":"x","httpMethod":"GET","httpVersion":"2.0","requestUri":"https://www.example.com:443/fd?x","hostName":"www.example.com","sni":"x","requestBytes":"1","responseBytes":"100","userAgent":"curl","clientIp":"192.0.2.1","clientPort":"1","timeTaken":"0.250","referer":"","httpStatusCode":"200"}}"#,
         r#"{"receivedAt":"2021-10-14T22:17:11.123Z","method":"GET","path":"/fd","userAgent":"curl","status":200,"responseBytes":100,"durationSeconds":0.25,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "akamai",
+        r#"{"version":1,"streamId":"1234","cp":"123456","reqId":"1239f220","reqTimeSec":"1573840000","bytes":"4995","cliIP":"128.147.28.68","statusCode":"206","proto":"HTTPS","reqHost":"test.hostname.net","reqMethod":"GET","reqPath":"path1/path2/file.ext","reqPort":"443","UA":"Mozilla%2F5.0+%28Macintosh%29","queryStr":"param=value","referer":"https%3A%2F%2Ftest.referrer.net%2Fen-US","xForwardedFor":"8.47.28.38"}"#,
+        r#"{"receivedAt":"2019-11-15T17:46:40Z","method":"GET","path":"/path1/path2/file.ext","userAgent":"Mozilla/5.0 (Macintosh)","status":206,"responseBytes":4995,"host":"test.hostname.net","referrer":"https://test.referrer.net/en-US","clientIp":"128.147.28.68"}"#,
     ),
     (
         "akamai",
@@ -83,7 +137,7 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     (
         "logback-access",
         r#"{"@timestamp":"2019-11-03T10:15:30.123+01:00","@version":"1","message":"192.0.2.1 - - [..] \"GET /x HTTP/1.1\" 200 5","method":"GET","protocol":"HTTP/1.1","status_code":200,"requested_url":"GET /x HTTP/1.1","requested_uri":"/x","remote_host":"192.0.2.1","content_length":5,"elapsed_time":12}"#,
-        r#"{"receivedAt":"2019-11-03T09:15:30.123Z","method":"GET","path":"/x","userAgent":"","status":200,"durationSeconds":0.012,"clientIp":"192.0.2.1"}"#,
+        r#"{"receivedAt":"2019-11-03T09:15:30.123Z","method":"GET","path":"/x","userAgent":"","status":200,"responseBytes":5,"durationSeconds":0.012,"clientIp":"192.0.2.1"}"#,
     ),
     (
         "lograge",
