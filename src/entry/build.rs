@@ -249,7 +249,11 @@ impl<'a> Draft<'_, 'a> {
         let text = self.text(target);
         let trimmed = text.trim_ascii();
         let start = text.len() - text.trim_ascii_start().len();
-        let target = target.part(start..start + trimmed.len());
+        // API Gateway's route key has the method in front.
+        let own = trimmed.strip_prefix(self.text(method)).and_then(|rest| rest.strip_prefix(' '));
+        let length = own.unwrap_or(trimmed).len();
+        let end = start + trimmed.len();
+        let target = target.part(end - length..end);
         let is_connect = self.text(method).eq_ignore_ascii_case("CONNECT");
         let text = self.text(target);
         let asked = match request::target(text, is_connect) {

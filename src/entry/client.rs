@@ -115,13 +115,13 @@ fn of_words(words: &[Range<usize>], text: &[u8]) -> Who {
     Who { client: client_at(0), host: None }
 }
 
-/// The client behind words that a logger put in front: the first address that an ident which is not known follows.
+/// The client behind words that a logger put in front: the address before the first ident which is not known. What follows
+/// that, a client may have chosen.
 fn behind_words(words: &[Range<usize>], text: &[u8]) -> Option<Range<usize>> {
-    let is_client = |pair: &&[Range<usize>]| {
-        let client = &text[pair[0].clone()];
-        &text[pair[1].clone()] == b"-" && is_address(&client[first_of_list(client)])
-    };
-    words.windows(2).find(is_client).map(|pair| pair[0].clone())
+    let ident = words.iter().position(|word| &text[word.clone()] == b"-")?;
+    let place = words[ident.checked_sub(1)?].clone();
+    let client = &text[place.clone()];
+    is_address(&client[first_of_list(client)]).then_some(place)
 }
 
 /// The address behind what `grep` puts in front of a line: the name of a file, its number, or both.
@@ -276,6 +276,11 @@ mod tests {
             ("[pod/web-1/nginx] 192.0.2.1 - -", Some("192.0.2.1"), None),
             ("[pod/web-1/nginx] 2024-12-28T18:03:07.1Z 192.0.2.1 - -", Some("192.0.2.1"), None),
             ("web-5d4 nginx 192.0.2.1 - -", Some("192.0.2.1"), None),
+            (
+                "www.example.com ns7.example.net - 9.9.9.9 - x",
+                Some("ns7.example.net"),
+                Some("www.example.com"),
+            ),
             ("Dec 28 18:03:07 web1 apache 2001:db8::1 - x", Some("2001:db8::1"), None),
             ("Sat Dec 28 18:03:07 2024 daemon.info uhttpd[123]: 192.0.2.1 - -", Some("192.0.2.1"), None),
             ("stream/name/abc 192.0.2.1 - -", Some("192.0.2.1"), None),

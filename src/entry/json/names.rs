@@ -29,7 +29,7 @@ pub(super) const NAMES: [Named; 26] = [
             "time",
             "eventtime|accesstime|requestreceivedtime",
             "requesttimestamp|requestedat|eventtimestamp|logtime|logtimestamp|createdat|asctime",
-            "timestampms|timestampus|timestampns|epoch|epochms|unixtime|unixtimestamp",
+            "timestampms|timestampus|timestampns|eventtimestampms|epoch|epochms|unixtime|unixtimestamp",
         ],
     ),
     (LogField::TimeOrDuration(Unit::Seconds), &["requesttime"]),
@@ -43,7 +43,8 @@ pub(super) const NAMES: [Named; 26] = [
         &[
             "method",
             "requestmethod|httpmethod|clientrequestmethod|csmethod|reqmethod|requestverb|verb",
-            "request.method|proxy.method|req.method|httprequest.requestmethod|httprequest.httpmethod",
+            "request.method|proxy.method|req.method|httprequest.requestmethod|httprequest.httpmethod|httprequest.method",
+            "event.request.method",
             "http.request.method|http.method|properties.httpmethod",
         ],
     ),
@@ -55,9 +56,10 @@ pub(super) const NAMES: [Named; 26] = [
             "path",
             "requesturl|requestpath|requesteduri|reqpath|requri|requrl|clientrequestpath|csuristem|csuripath|rawpath",
             "request.uri|request.url|request.path|req.url|proxy.path|httprequest.requesturl|httprequest.uri",
+            "httprequest.url|httprequest.path|event.request.url",
             "url|url.full|http.target|http.url|http.path|properties.requesturi|target",
             "url.path",
-            "resourcepath",
+            "resourcepath|routekey",
         ],
     ),
     (LogField::Rewritten, &["uri|documenturi"]),
@@ -76,7 +78,7 @@ pub(super) const NAMES: [Named; 26] = [
             "proxy.statuscode|response.status|response.statuscode|res.statuscode|httprequest.status",
             "http.response.statuscode|http.statuscode|http.status|properties.httpstatus|properties.httpstatuscode",
             "statuscode",
-            "httpcode|respcode",
+            "httpcode|respcode|returncode|httpresponse.status|event.response.status",
         ],
     ),
     (
@@ -92,12 +94,12 @@ pub(super) const NAMES: [Named; 26] = [
             "http.responsecontentlength|properties.sentbytes|properties.responsebytes",
             "byteswritten|writtenbytes|network.byteswritten|respbytes|responsecontentlength",
             "response.bytes|response.bodybytes|response.contentlength|res.contentlength|res.size",
-            "response.headers.contentlength|res.headers.contentlength",
+            "response.headers.contentlength|res.headers.contentlength|httpresponse.bytes",
         ],
     ),
     (LogField::Duration(Unit::Nanos), &["event.duration"]),
     (LogField::Duration(Unit::Seconds), &["http.server.request.duration"]),
-    (LogField::Duration(Unit::Millis), &["http.requesttimems"]),
+    (LogField::Duration(Unit::Millis), &["http.requesttimems", "httpresponse.elapsed"]),
     (LogField::DurationWithUnit, &["httprequest.latency", "latencyhuman|durationhuman|elapsedhuman"]),
     (
         LogField::Host,
@@ -161,7 +163,13 @@ pub(super) const NAMES: [Named; 26] = [
 ];
 
 /// Names that only tell one product from another.
-pub(super) const MARKS: [&str; 84] = [
+pub(super) const MARKS: [&str; 90] = [
+    "req",
+    "reqtime",
+    "reqtimemicrosec",
+    "uriparam",
+    "hitinfo",
+    "referdomain",
     "timeelapsed",
     "istls",
     "serviceid",

@@ -48,7 +48,7 @@ const PRODUCT: Product = Product {
 const MILLIS: LogField = LogField::Duration(Unit::Millis);
 const SECONDS: LogField = LogField::Duration(Unit::Seconds);
 
-pub(super) static PRODUCTS: [Product; 39] = [
+pub(super) static PRODUCTS: [Product; 41] = [
     Product {
         name: "entries",
         all: &["receivedat"],
@@ -337,10 +337,34 @@ pub(super) static PRODUCTS: [Product; 39] = [
         fields: &[("latencytotal", MILLIS)],
         ..PRODUCT
     },
+    // Alibaba's CDN in real time, and Huawei's, which calls the time what Alibaba calls the duration.
+    Product {
+        name: "alibaba-cdn",
+        all: &["uriparam", "hitinfo"],
+        fields: &[
+            ("requesttime", LogField::TimeOrDuration(Unit::Millis)),
+            ("responsetime", MILLIS),
+            ("uriparam", LogField::Query),
+            ("referdomain", LogField::Referrer),
+        ],
+        ..PRODUCT
+    },
     // What Vector and Splunk parsed: `host` is the machine that read the log.
     Product { name: "vector", all: &["sourcetype"], fields: &[("host", LogField::Ignored)], ..PRODUCT },
     Product { name: "json", ..PRODUCT },
     Product { name: "logfmt", ..PRODUCT },
+    // The recommended labels of LTSV: `host` is the client.
+    Product {
+        name: "ltsv",
+        fields: &[
+            ("host", LogField::Client),
+            ("vhost", LogField::Host),
+            ("req", LogField::Request),
+            ("reqtime", SECONDS),
+            ("reqtimemicrosec", LogField::Duration(Unit::Micros)),
+        ],
+        ..PRODUCT
+    },
 ];
 
-pub(super) static LOGFMT: &Product = &PRODUCTS[PRODUCTS.len() - 1];
+pub(super) static LOGFMT: &Product = &PRODUCTS[PRODUCTS.len() - 2];

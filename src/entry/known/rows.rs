@@ -140,7 +140,7 @@ pub(super) const ROWS: [FormatRow; 76] = [
     ),
     row(
         "sanic",
-        "[$time] - (sanic.access)[$level][$client]: $method $url $blanks$status $bytes",
+        "[$time] - (sanic.access)[$level][$client]: $method $url $blanks$status $bytes$more_words",
         Escape::None,
     ),
     // Actix's default, behind env_logger's head: `%a "%r" %s %b "%{Referer}i" "%{User-Agent}i" %T`.
@@ -207,10 +207,10 @@ pub(super) const ROWS: [FormatRow; 76] = [
         "$wall_time $text router: completed $method $target for $client, $status $text in $elapsed @ $rest",
         Escape::None,
     ),
-    // Synapse: its process says how long it took and how much it sent.
+    // Synapse (`http/site.py`): how long it took and how much it sent. `!` behind the status of a connection that was lost.
     row(
         "synapse",
-        r#"$time - synapse.access.$text - $client - $_ - {$text} Processed request: ${seconds}sec/$text ${bytes}B $status "$request" "$http_user_agent" [$text]"#,
+        r#"$time - synapse.access.$text - $client - $_ - {$text} Processed request: ${seconds}sec$text ${bytes}B $status$between"$request" "$http_user_agent" [$text]"#,
         Escape::None,
     ),
     row("uvicorn", r#"$level:$blanks$client - "$request" $status$rest"#, Escape::None),

@@ -265,6 +265,17 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"2024-02-29 18:03:07,123 - synapse.access.http.8008 - 473 - INFO - GET-123 - 192.0.2.1 - 8008 - {@user:hs} Processed request: 0.012sec/-0.000sec (0.004sec, 0.000sec) (0.001sec/0.003sec/3) 1234B 200 "GET /_matrix/client/versions HTTP/1.1" "Element/1.0 (x)" [0 dbevts]"#,
         r#"{"receivedAt":"2024-02-29T18:03:07.123Z","method":"GET","path":"/_matrix/client/versions","userAgent":"Element/1.0 (x)","status":200,"responseBytes":1234,"durationSeconds":0.012,"clientIp":"192.0.2.1"}"#,
     ),
+    // Of a lost connection, and of versions before 1.0.
+    (
+        "synapse",
+        r#"2024-02-29 18:03:07,123 - synapse.access.http.8008 - 643 - INFO - POST-3 - 192.0.2.1 - 8008 - {None} Processed request: 0.003sec/-0.001sec ru=(0.001sec, 0.000sec) db=(0.000sec/0.000sec/1) 64B 200! "POST /_matrix/client/v3/login?x HTTP/1.1" "curl/8.5.0" [0 dbevts]"#,
+        r#"{"receivedAt":"2024-02-29T18:03:07.123Z","method":"POST","path":"/_matrix/client/v3/login","userAgent":"curl/8.5.0","status":200,"responseBytes":64,"durationSeconds":0.003,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "synapse",
+        r#"2018-02-28 18:03:07,123 - synapse.access.http.8008 - 93 - INFO - GET-1 - 192.0.2.1 - 8008 - {None} Processed request: 0.003sec (0.001sec, 0.000sec) (0.000sec/0.000sec/1) 64B 200 "GET /a HTTP/1.1" "curl/7" [0 dbevts]"#,
+        r#"{"receivedAt":"2018-02-28T18:03:07.123Z","method":"GET","path":"/a","userAgent":"curl/7","status":200,"responseBytes":64,"durationSeconds":0.003,"clientIp":"192.0.2.1"}"#,
+    ),
     // Formats without a time, inside of CRI.
     (
         "uvicorn",

@@ -54,6 +54,33 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"{"receivedAt":"2024-01-17T22:51:20.460557Z","method":"GET","path":"/app","userAgent":"curl","status":200,"responseBytes":512,"durationSeconds":0.039443,"host":"x.appspot.com","referrer":"https://e.org/","clientIp":"192.0.2.1"}"#,
     ),
     (
+        "alibaba-cdn",
+        r#"{"unixtime":"1735408987","domain":"www.example.com","method":"GET","scheme":"https","uri":"/a.js","uri_param":"b=1","client_ip":"192.0.2.1","proxy_ip":"-","remote_ip":"192.0.2.2","refer_protocol":"https","refer_domain":"example.org","refer_uri":"/","request_size":"100","request_time":"14","response_size":"588","return_code":"200","body_bytes_sent":"500","hit_info":"HIT","user_agent":"curl","xforwordfor":"-"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/a.js","userAgent":"curl","status":200,"responseBytes":500,"durationSeconds":0.014,"host":"www.example.com","referrer":"example.org","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "alibaba-cdn",
+        r#"{"request_time":"1666604392000","domain":"www.example.com","method":"GET","scheme":"http","uri":"/BcimRg.txt","uri_param":"key=1","client_ip":"192.168.233.142","client_port":"51517","refer_protocol":"-","refer_domain":"-","response_time":"14","response_size":"588","http_code":"403","hit_info":"HIT","user_agent":"python-requests/2.21.0"}"#,
+        r#"{"receivedAt":"2022-10-24T09:39:52Z","method":"GET","path":"/BcimRg.txt","userAgent":"python-requests/2.21.0","status":403,"responseBytes":588,"durationSeconds":0.014,"host":"www.example.com","clientIp":"192.168.233.142"}"#,
+    ),
+    // API Gateway's example for HTTP APIs, whose route key is a method with a path.
+    (
+        "json",
+        r#"{"requestId":"x","ip":"192.0.2.1","requestTime":"28/Dec/2024:18:03:07 +0000","httpMethod":"GET","routeKey":"GET /pets/{id}","status":"200","protocol":"HTTP/1.1","responseLength":"5"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/pets/{id}","userAgent":"","status":200,"responseBytes":5,"clientIp":"192.0.2.1"}"#,
+    ),
+    // Chi's httplog, and trace events of Cloudflare's workers.
+    (
+        "json",
+        r#"{"time":"2024-12-28T18:03:07Z","level":"INFO","msg":"Response: 200 OK","httpRequest":{"url":"http://localhost:3333/a","method":"GET","path":"/a","remoteIP":"127.0.0.1:4444","proto":"HTTP/1.1"},"httpResponse":{"status":200,"bytes":5,"elapsed":0.2}}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":200,"responseBytes":5,"durationSeconds":0.0002,"host":"localhost","clientIp":"127.0.0.1"}"#,
+    ),
+    (
+        "json",
+        r#"{"EventTimestampMs":1735408987123,"EventType":"fetch","Event":{"Request":{"URL":"https://www.example.com/a?b","Method":"GET"},"Response":{"Status":200},"RayID":"x"},"Outcome":"ok","ScriptName":"x"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.123Z","method":"GET","path":"/a","userAgent":"","status":200,"host":"www.example.com"}"#,
+    ),
+    (
         "vector",
         r#"{"agent":"curl","client":"192.0.2.1","file":"/x","host":"web1","request":"GET /x?y HTTP/1.1","size":5,"source_type":"file","status":200,"timestamp":"2024-01-17T22:51:20Z"}"#,
         r#"{"receivedAt":"2024-01-17T22:51:20Z","method":"GET","path":"/x","userAgent":"curl","status":200,"responseBytes":5,"clientIp":"192.0.2.1"}"#,
@@ -321,6 +348,17 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         "grafana",
         r#"t=2019-01-05T12:12:02+0100 lvl=info msg="Request Completed" logger=context userId=0 method=GET path=/ status=302 remote_addr=192.0.2.1 time_ms=3 size=29 referer="#,
         r#"{"receivedAt":"2019-01-05T11:12:02Z","method":"GET","path":"/","userAgent":"","status":302,"responseBytes":29,"durationSeconds":0.003,"clientIp":"192.0.2.1"}"#,
+    ),
+    // ltsv.org's example of a combined line, and what nginx writes.
+    (
+        "ltsv",
+        "host:127.0.0.1\tident:-\tuser:frank\ttime:[10/Oct/2000:13:55:36 -0700]\treq:GET /apache_pb.gif HTTP/1.0\tstatus:200\tsize:2326\treferer:http://www.example.com/start.html\tua:Mozilla/4.08 [en] (Win98; I ;Nav)",
+        r#"{"receivedAt":"2000-10-10T20:55:36Z","method":"GET","path":"/apache_pb.gif","userAgent":"Mozilla/4.08 [en] (Win98; I ;Nav)","status":200,"responseBytes":2326,"referrer":"http://www.example.com/start.html","clientIp":"127.0.0.1"}"#,
+    ),
+    (
+        "ltsv",
+        "time:2024-12-28T18:03:07+00:00\thost:192.0.2.1\tforwardedfor:-\tmethod:POST\turi:/a?b=c\tstatus:201\tsize:5\treferer:-\tua:say \\x22hi: there\\x22\tvhost:www.example.com\treqtime:0.012\tapptime:0.010\tcache:-",
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"POST","path":"/a","userAgent":"say \"hi: there\"","status":201,"responseBytes":5,"durationSeconds":0.012,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
     ),
     // Names of JSON as Traefik has them; a writer of Go.
     (
