@@ -163,7 +163,9 @@ pub(super) const NAMES: [Named; 26] = [
 ];
 
 /// Names that only tell one product from another.
-pub(super) const MARKS: [&str; 90] = [
+pub(super) const MARKS: [&str; 92] = [
+    "rspsize",
+    "param",
     "req",
     "reqtime",
     "reqtimemicrosec",

@@ -48,7 +48,7 @@ const PRODUCT: Product = Product {
 const MILLIS: LogField = LogField::Duration(Unit::Millis);
 const SECONDS: LogField = LogField::Duration(Unit::Seconds);
 
-pub(super) static PRODUCTS: [Product; 41] = [
+pub(super) static PRODUCTS: [Product; 42] = [
     Product {
         name: "entries",
         all: &["receivedat"],
@@ -347,6 +347,13 @@ pub(super) static PRODUCTS: [Product; 41] = [
             ("uriparam", LogField::Query),
             ("referdomain", LogField::Referrer),
         ],
+        ..PRODUCT
+    },
+    // Tencent's CDN in real time.
+    Product {
+        name: "tencent-cdn",
+        all: &["rspsize", "httpcode", "requesttime"],
+        fields: &[("rspsize", LogField::Bytes), ("requesttime", MILLIS), ("param", LogField::Query)],
         ..PRODUCT
     },
     // What Vector and Splunk parsed: `host` is the machine that read the log.

@@ -21,7 +21,7 @@ const fn row(name: &'static str, line: &'static str, escape: Escape) -> FormatRo
     FormatRow { name, line, escape, method: None }
 }
 
-pub(super) const ROWS: [FormatRow; 76] = [
+pub(super) const ROWS: [FormatRow; 78] = [
     // The Elastic Load Balancing user guide, "Access log entries". What was added behind the protocol may grow.
     row(
         "alb",
@@ -316,6 +316,17 @@ pub(super) const ROWS: [FormatRow; 76] = [
     row("common", r#"$time $who_after_time"$request" $status $bytes$more"#, Escape::Backslash),
     // uvicorn behind what people have Python's `logging` put in front.
     row("uvicorn", r#"$time $text$client - "$method $target HTTP/$_" $status$rest"#, Escape::None),
+    // "IIS Log File Format" of the IIS reference: local time, milliseconds, what came in before what went out.
+    row(
+        "iis-native",
+        "$client, $text, ${t:%m/%d/%y}, ${t:%H:%M:%S}, $text, $text, $text, $millis, $number, $bytes, $status, $number, $method, $target, $rest",
+        Escape::None,
+    ),
+    row(
+        "iis-native",
+        "$client, $text, ${t:%m/%d/%Y}, ${t:%H:%M:%S}, $text, $text, $text, $millis, $number, $bytes, $status, $number, $method, $target, $rest",
+        Escape::None,
+    ),
     // Linkerd's format `apache` has no length.
     row("linkerd", r#"$client:$count $_ - [$time] "$request" $status"#, Escape::None),
     // php-fpm's default `access.format`: `%R - %u %t "%m %r%Q%q" %s`.

@@ -63,6 +63,11 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"{"request_time":"1666604392000","domain":"www.example.com","method":"GET","scheme":"http","uri":"/BcimRg.txt","uri_param":"key=1","client_ip":"192.168.233.142","client_port":"51517","refer_protocol":"-","refer_domain":"-","response_time":"14","response_size":"588","http_code":"403","hit_info":"HIT","user_agent":"python-requests/2.21.0"}"#,
         r#"{"receivedAt":"2022-10-24T09:39:52Z","method":"GET","path":"/BcimRg.txt","userAgent":"python-requests/2.21.0","status":403,"responseBytes":588,"durationSeconds":0.014,"host":"www.example.com","clientIp":"192.168.233.142"}"#,
     ),
+    (
+        "tencent-cdn",
+        r#"{"app_id":1,"client_ip":"192.0.2.1","file_size":512,"hit":"hit","host":"www.example.com","http_code":206,"isp":"x","method":"GET","param":"a=b","proto":"HTTP/1.1","prov":"y","referer":"-","request_range":"NULL","request_time":12,"request_port":"5555","rsp_size":588,"time":1735408987,"ua":"curl","url":"/a.js","uuid":"z","version":2}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/a.js","userAgent":"curl","status":206,"responseBytes":588,"durationSeconds":0.012,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
+    ),
     // API Gateway's example for HTTP APIs, whose route key is a method with a path.
     (
         "json",
