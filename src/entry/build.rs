@@ -72,8 +72,10 @@ impl Builder {
         let text = simdutf8::basic::from_utf8(message).ok();
         let has_backslash = memchr::memchr(b'\\', message).is_some();
         let mut draft = Draft { builder: self, message, text, has_backslash };
-        let received_at_micros = draft.received_at(found, rules)?;
+        // What is not a request needs no time.
+        let received_at = draft.received_at(found, rules);
         let requested = draft.requested(found, rules)?;
+        let received_at_micros = received_at?;
         let who = draft.who(found);
         let asked_host = requested.as_ref().and_then(|requested| requested.host);
         let host =

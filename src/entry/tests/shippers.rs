@@ -29,6 +29,8 @@ fn the_line_inside_an_envelope_is_read_as_if_it_stood_alone() {
         let inner = LINE.replace('"', "\\\"");
         assert_eq!(entry(&envelope.replace('%', &inner)), want, "{envelope}");
     }
+    // rsyslog's end of a line.
+    assert_eq!(entry(&format!("<190>Dec 28 18:03:09 web1 nginx: {LINE}#015#012")), want);
     for before in [
         "Dec 28 18:03:09 web1 nginx[1]: ",
         "2024-12-28T18:03:09+0000 web1 nginx[1]: ",
@@ -159,6 +161,9 @@ fn a_message_beside_a_request_is_no_line() {
     assert_eq!(entry(&line.replace('%', "GET /y"))["path"], "/x");
     let told = read(&ReaderOptions::default(), br#"{"time":"2024-12-28T18:03:07Z","message":"started"}"#);
     assert_eq!(told, [Told::Skipped(Skip::NotAccessLog)]);
+    // Nor does it matter then that there is no time.
+    let told = read(&ReaderOptions::default(), br#"{"index":{"_index":"x"}}"#);
+    assert_eq!(told, [Told::Skipped(Skip::NoRequest)]);
 }
 
 #[test]
