@@ -20,6 +20,8 @@ pub(super) struct EntryRules {
     pub(super) is_utc: bool,
     /// The method of a format that logs none.
     pub(super) method: Option<&'static str>,
+    /// Its paths lack their slash.
+    pub(super) lacks_slash: bool,
     pub(super) keep_query: bool,
 }
 
@@ -70,8 +72,10 @@ impl Builder {
         let text = simdutf8::basic::from_utf8(message).ok();
         let has_backslash = memchr::memchr(b'\\', message).is_some();
         let mut draft = Draft { builder: self, message, text, has_backslash };
-        let received_at_micros = draft.received_at(found, rules)?;
+        // What is not a request needs no time.
+        let received_at = draft.received_at(found, rules);
         let requested = draft.requested(found, rules)?;
+        let received_at_micros = received_at?;
         let who = draft.who(found);
         let asked_host = requested.as_ref().and_then(|requested| requested.host);
         let host =
@@ -247,9 +251,17 @@ impl<'a> Draft<'_, 'a> {
         let text = self.text(target);
         let trimmed = text.trim_ascii();
         let start = text.len() - text.trim_ascii_start().len();
-        let target = target.part(start..start + trimmed.len());
+        // API Gateway's route key has the method in front.
+        let own = trimmed.strip_prefix(self.text(method)).and_then(|rest| rest.strip_prefix(' '));
+        let length = own.unwrap_or(trimmed).len();
+        let end = start + trimmed.len();
+        let target = target.part(end - length..end);
         let is_connect = self.text(method).eq_ignore_ascii_case("CONNECT");
-        let asked = request::target(self.text(target), is_connect)?;
+        let text = self.text(target);
+        let asked = match request::target(text, is_connect) {
+            None if rules.lacks_slash && !text.is_empty() => request::RequestedTarget::without_slash(text),
+            asked => asked?,
+        };
         self.of_asked(method, target, asked, found, rules)
     }
 
@@ -328,7 +340,8 @@ impl<'a> Draft<'_, 'a> {
         }
         let client = self.field(found, LogField::Client).or(who)?;
         let bytes = self.bytes(client);
-        if bytes == b"-" || bytes.starts_with(b"unix:") {
+        // Of a socket there is no address; HAProxy names it without its path.
+        if bytes == b"-" || bytes == b"unix" || bytes.starts_with(b"unix:") {
             return None;
         }
         let part = client::address(bytes);
@@ -341,7 +354,8 @@ impl<'a> Draft<'_, 'a> {
         let bytes = self.bytes(host);
         let part = client::without_port(bytes);
         let name = std::str::from_utf8(&bytes[part.clone()]).ok()?;
-        if matches!(name, "" | "-") {
+        // nginx's name for a server without one is `_`.
+        if matches!(name, "" | "-" | "_") {
             return None;
         }
         if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {

@@ -24,11 +24,21 @@ pub(super) fn before_time(text: &[u8]) -> Who {
         && blank > 0
         && text[blank + 1..].starts_with(b"- ")
         && !text[blank + 3..].starts_with(b"- ")
-        && !matches!(text[blank - 1], b',' | b'Z' | b'|')
+        && !matches!(text[blank - 1], b',' | b'Z' | b'|' | b']')
+        && !has_name_before_colon(&text[..blank])
     {
         return Who { client: Some(0..blank), host: None };
     }
     of_words(&words(text), text)
+}
+
+/// Whether what stands before a colon cannot be of an address: then it may be the name of a file, or of a host with a port.
+#[inline]
+fn has_name_before_colon(word: &[u8]) -> bool {
+    let is_of_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b'[');
+    // Nearly all clients are addresses of IPv4, which this costs one comparison.
+    !word[0].is_ascii_digit()
+        && memchr(b':', word).is_some_and(|colon| !word[..colon].iter().all(is_of_address))
 }
 
 /// Reads what stands between the time and the request where nothing stands before the time; what it is may be anything.
@@ -44,11 +54,11 @@ pub(super) fn after_time(text: &[u8]) -> Who {
     if words.first().is_some_and(is_who) { of_words(&words, text) } else { Who::default() }
 }
 
-/// Words beyond these are part of a user's name.
-const MAX_WORDS: usize = 6;
+/// Words beyond these are part of a user's name. Loggers put up to seven before the client, such as a time and a program.
+const MAX_WORDS: usize = 10;
 
-/// The first words of a text; addresses with commas between are one. What `docker logs -t` (a time) and `docker compose logs`
-/// (a name with a bar) put in front is left out.
+/// The first words of a text; addresses with commas between are one. What `docker logs -t` (a time), `docker compose logs`
+/// (a name with a bar) and `kubectl logs --prefix` (a name in brackets) put in front is left out.
 fn words(text: &[u8]) -> Vec<Range<usize>> {
     let mut words: Vec<Range<usize>> = Vec::with_capacity(MAX_WORDS);
     let mut at = 0;
@@ -59,12 +69,17 @@ fn words(text: &[u8]) -> Vec<Range<usize>> {
         match words.last_mut() {
             Some(last) if text[last.end - 1] == b',' && !word.is_empty() => last.end = end,
             _ if word == b"|" => words.clear(),
-            _ if word.is_empty() || (is_first && is_time(word)) => {}
+            _ if word.is_empty() || (is_first && (is_time(word) || is_pod(word))) => {}
             _ => words.push(at..end),
         }
         at = end + 1;
     }
     words
+}
+
+/// Whether a word is what `kubectl logs --prefix` puts in front: `[pod/web-1/nginx]`.
+pub(super) fn is_pod(word: &[u8]) -> bool {
+    word.starts_with(b"[pod/") && word.ends_with(b"]")
 }
 
 fn is_time(word: &[u8]) -> bool {
@@ -77,7 +92,17 @@ fn of_words(words: &[Range<usize>], text: &[u8]) -> Who {
     let client_at = |place: usize| words.get(place).cloned();
     let vhost = Who { client: client_at(1), host: client_at(0) };
     if words.len() > 1 && is_address(&second[first_of_list(second)]) {
-        return vhost;
+        return Who { host: vhost.host.filter(|_| is_name(first)), ..vhost };
+    }
+    if second != b"-"
+        && !is_address(first)
+        && let Some(client) = behind_words(words, text)
+    {
+        return Who { client: Some(client), host: None };
+    }
+    if let Some(client) = behind_file_name(first) {
+        let start = words.first().map_or(0, |word| word.start);
+        return Who { client: Some(start + client.start..start + client.end), host: None };
     }
     // `host - - -`: a virtual host before a client that is not known.
     let is_unknown_client = second == b"-" && third == b"-" && words.len() > 3;
@@ -90,6 +115,30 @@ fn of_words(words: &[Range<usize>], text: &[u8]) -> Who {
         return Who { client: client_at(0), host: client_at(1) };
     }
     Who { client: client_at(0), host: None }
+}
+
+/// The client behind words that a logger put in front: the address before the first ident which is not known. What follows
+/// that, a client may have chosen.
+fn behind_words(words: &[Range<usize>], text: &[u8]) -> Option<Range<usize>> {
+    let ident = words.iter().position(|word| &text[word.clone()] == b"-")?;
+    let place = words[ident.checked_sub(1)?].clone();
+    let client = &text[place.clone()];
+    is_address(&client[first_of_list(client)]).then_some(place)
+}
+
+/// The address behind what `grep` puts in front of a line: the name of a file, its number, or both.
+fn behind_file_name(word: &[u8]) -> Option<Range<usize>> {
+    if is_address(word) || is_host(word) {
+        return None;
+    }
+    let starts = memchr::memchr_iter(b':', word).take(2).map(|colon| colon + 1);
+    starts.map(|start| start..word.len()).find(|part| is_address(&word[part.clone()]))
+}
+
+/// Whether a word can be the name of a host, which may have no dots, or its address.
+fn is_name(word: &[u8]) -> bool {
+    let name = &word[without_port(word)];
+    is_address(word) || name.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(byte))
 }
 
 /// `[www.example.org:443] [client 192.0.2.62]`.
@@ -226,6 +275,21 @@ mod tests {
             ),
             ("2024-12-28T18:03:07.1Z 192.0.2.1 - -", Some("192.0.2.1"), None),
             ("web-1  | 192.0.2.1 - -", Some("192.0.2.1"), None),
+            ("[pod/web-1/nginx] 192.0.2.1 - -", Some("192.0.2.1"), None),
+            ("[pod/web-1/nginx] 2024-12-28T18:03:07.1Z 192.0.2.1 - -", Some("192.0.2.1"), None),
+            ("web-5d4 nginx 192.0.2.1 - -", Some("192.0.2.1"), None),
+            (
+                "www.example.com ns7.example.net - 9.9.9.9 - x",
+                Some("ns7.example.net"),
+                Some("www.example.com"),
+            ),
+            ("Dec 28 18:03:07 web1 apache 2001:db8::1 - x", Some("2001:db8::1"), None),
+            ("Sat Dec 28 18:03:07 2024 daemon.info uhttpd[123]: 192.0.2.1 - -", Some("192.0.2.1"), None),
+            ("stream/name/abc 192.0.2.1 - -", Some("192.0.2.1"), None),
+            ("intranet 192.0.2.1 - -", Some("192.0.2.1"), Some("intranet")),
+            ("/var/log/access.log:192.0.2.1 - -", Some("192.0.2.1"), None),
+            ("access.log.1:12:192.0.2.1 - frank", Some("192.0.2.1"), None),
+            ("access.log:2001:db8::1 - -", Some("2001:db8::1"), None),
             ("192.0.2.1", Some("192.0.2.1"), None),
             ("", None, None),
         ] {

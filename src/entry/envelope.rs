@@ -13,7 +13,7 @@ use super::template::Template;
 use super::template::matching::Matcher;
 
 /// The envelopes, the most telling first. RFC 3164 leaves the host out where the sender is local.
-const ROWS: [&str; 18] = [
+const ROWS: [&str; 19] = [
     "$time $stream $completeness $inner",
     "$time $stream $completeness:$_ $inner",
     "$docker_time $inner",
@@ -24,6 +24,8 @@ const ROWS: [&str; 18] = [
     "$count <$count>$version $stamp $_ $_ $_ - $inner",
     "$weekday $_ $_ $_ $_ $_[$count]: $inner",
     "$unix_time $_ $_[$count]: $inner",
+    // Of `kubectl logs --timestamps` around Python's: a level is no program.
+    "$time $leveled",
     "$priority$stamp $_: $inner",
     "$priority$stamp $_ $_: $inner",
     "$_[$count]: $inner",
@@ -82,6 +84,7 @@ mod tests {
             ("<190>1 2024-02-10T06:00:01.123Z web1 nginx 811 - - the line", Some("the line")),
             (r#"<190>1 - - - - - [a@1 b="\] \" c"][d] the line"#, Some("the line")),
             ("haproxy[674]: the line: x", Some("the line: x")),
+            ("2024-12-28T18:03:09.4930Z INFO:     the line", Some("INFO:     the line")),
             ("83 <190>1 2024-02-10T06:00:01.123Z web1 nginx 811 - - the line", Some("the line")),
             ("1735408987.123456 web1 nginx[123]: the line", Some("the line")),
             ("Sat 2024-12-28 18:03:07 UTC web1 nginx[123]: the line", Some("the line")),

@@ -5,8 +5,11 @@
 
 use std::sync::Arc;
 
+use memchr::memmem;
+
 use super::build::{self, Builder, EntryRules};
 use super::carry::Carry;
+use super::client;
 use super::diagnose;
 use super::envelope;
 use super::field::{Found, FoundValue, LogField};
@@ -117,7 +120,7 @@ impl MessageReader {
         if let Some(format) = known::read(&mut self.matcher, message, &mut self.found) {
             return Ok(EntryRules { method: format.method, ..rules }.of(format.name));
         }
-        if let Some(reading) = self.pairs_behind_words(message) {
+        if let Some(reading) = self.named_behind_words(message) {
             return Ok(reading);
         }
         Err(if columns.is_some() {
@@ -127,22 +130,32 @@ impl MessageReader {
         })
     }
 
-    /// Reads logfmt behind what loggers put in front, such as a time and a level. An access log says the status; other messages
-    /// about requests do not.
-    fn pairs_behind_words(&mut self, message: &[u8]) -> Option<MessageReading> {
-        let start = json::pairs_start(message)?;
+    /// Reads JSON or logfmt behind what loggers put in front, such as a time, a level or the name of a file. An access log says
+    /// the status; other messages about requests do not.
+    fn named_behind_words(&mut self, message: &[u8]) -> Option<MessageReading> {
+        let start = json::object_start(message).or_else(|| json::pairs_start(message))?;
         self.found.clear();
         let product = self.json.read(message, start, &mut self.found).ok()?;
         if !self.found.has_whole_request() || self.found.get(LogField::Status).is_none() {
+            return None;
+        }
+        // What decides whether it is one of an access log may stand before it (Caddy's console).
+        let is_guarded = self.found.get(LogField::Guard).is_some() || product.guard.is_empty();
+        if !is_guarded && memmem::find(&message[..start], product.guard.as_bytes()).is_none() {
             return None;
         }
         self.found.stamp = time::first_in(&message[..start]).or(self.found.stamp);
         Some(self.by_product(product))
     }
 
-    /// Where a message begins behind what `kubectl logs --timestamps` (a time) and `docker compose logs` (a name with a bar) put
-    /// in front, and the time of that.
+    /// Where a message begins behind what `kubectl logs --timestamps` (a time) or `--prefix` (a name in brackets) and `docker
+    /// compose logs` (a name with a bar) put in front, and the time of that.
     pub(super) fn behind_prefix(&self, message: &[u8]) -> Option<(usize, Option<Moment>)> {
+        if let Some(blank) = memchr::memchr(b' ', &message[..message.len().min(MAX_NAME_BYTES)])
+            && client::is_pod(&message[..blank])
+        {
+            return Some((blank + 1, self.found.stamp));
+        }
         if let Some((moment, end)) = time::at_start(message) {
             return (message[10] == b'T' && message.get(end) == Some(&b' '))
                 .then_some((end + 1, Some(moment)));
@@ -215,7 +228,8 @@ impl MessageReader {
     }
 
     fn by_product(&self, product: &'static Product) -> MessageReading {
-        EntryRules { is_utc: product.is_utc, method: product.method, ..self.rules() }.of(product.name)
+        let Product { is_utc, method, lacks_slash, .. } = *product;
+        EntryRules { is_utc, method, lacks_slash, ..self.rules() }.of(product.name)
     }
 
     /// Gives the entry of what was found.

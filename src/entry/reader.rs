@@ -226,8 +226,10 @@ impl Reader {
         each: &mut impl FnMut(LineOutcome<'_>),
     ) -> Result<(), Skip> {
         let (depth, stamp) = (depth + 1, enclosed.stamp);
-        while !enclosed.is_part && inner.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
-            inner.pop();
+        while !enclosed.is_part
+            && let Some(end) = LINE_ENDS.iter().find(|end| inner.ends_with(end))
+        {
+            inner.truncate(inner.len() - end.len());
         }
         let mut parts = self.carry.take(stream);
         if enclosed.is_part {
@@ -315,6 +317,9 @@ impl Reader {
         }
     }
 }
+
+/// Ends of the line inside an envelope; rsyslog writes control characters as `#` with three octal digits.
+const LINE_ENDS: [&[u8]; 4] = [b"\n", b"\r", b"#012", b"#015"];
 
 const ESC: u8 = 0x1B;
 

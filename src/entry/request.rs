@@ -59,6 +59,13 @@ pub(super) struct RequestedTarget {
     pub(super) host: Option<Range<usize>>,
 }
 
+impl RequestedTarget {
+    /// A path that its log writes without the slash.
+    pub(super) fn without_slash(path: &str) -> Self {
+        Self { path: 0..path.len(), lacks_slash: true, host: None }
+    }
+}
+
 /// Reads a target: a path, `*`, an absolute URL, or the authority of a CONNECT; `None` for anything else.
 #[inline]
 pub(super) fn target(text: &str, is_connect: bool) -> Option<RequestedTarget> {

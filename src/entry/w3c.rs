@@ -67,7 +67,8 @@ impl Columns {
             if at > line.len() {
                 return false;
             }
-            let (span, end) = cell(line, at, separator);
+            let start = at;
+            let (span, end) = cell(line, start, separator);
             let is_last = place + 1 == self.columns.len();
             if is_last != (end >= line.len()) {
                 return false;
@@ -80,7 +81,13 @@ impl Columns {
                 }
                 field => field,
             };
-            let value = FoundValue { span, rank: column.rank, escape: column.escape, unit: Unit::default() };
+            // In quotes a blank may stand as it is.
+            let is_quoted = span.start as usize > start;
+            let escape = match column.escape {
+                Escape::Plus if is_quoted => Escape::Doubled,
+                escape => escape,
+            };
+            let value = FoundValue { span, rank: column.rank, escape, unit: Unit::default() };
             found.offer(field, value, line);
         }
         true
@@ -159,6 +166,19 @@ mod tests {
         assert_eq!(texts(header, "GET /a \"x y\"").unwrap()[2], text(LogField::Agent, "x y"));
         for line in ["GET /a", "GET /a x y", "", "GET /a x+y "] {
             assert_eq!(texts(header, line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_plus_is_a_blank_where_no_quotes_are() {
+        let columns = Columns::new("cs(User-Agent)", false).unwrap();
+        for (cell, want) in [("a+b", "a b"), (r#""a+b ""c"""#, r#"a+b "c""#), ("\"a b\"", "a b")] {
+            let mut found = Found::default();
+            assert!(columns.read(cell.as_bytes(), &mut found), "{cell}");
+            let value = found.get(LogField::Agent).unwrap();
+            let mut agent = Vec::new();
+            value.escape.undo(value.span.of(cell.as_bytes()), &mut agent);
+            assert_eq!(String::from_utf8_lossy(&agent), want, "{cell}");
         }
     }
 

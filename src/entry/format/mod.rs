@@ -159,7 +159,8 @@ fn kind(text: &str) -> Result<Kind, FormatError> {
     let is_variable =
         |at: usize| text[at + 1..].starts_with(|c: char| c == '_' || c == '{' || c.is_ascii_alphabetic());
     if text.match_indices('$').any(|(at, _)| is_variable(at)) {
-        return described(text, Syntax::Nginx);
+        // As it stands between the quotes of a configuration file.
+        return described(&nginx::unescaped(text), Syntax::Nginx);
     }
     if text.contains('%') {
         return described(text, Syntax::Apache);

@@ -135,21 +135,28 @@ pub(super) fn of_directive(text: &str) -> Option<String> {
             escaped = c == '\\' && !escaped;
             is_end
         })?;
-        let mut chars = rest[1..=end].chars();
-        while let Some(c) = chars.next() {
-            match c {
-                '\\' => match chars.next() {
-                    Some(c @ ('\'' | '"' | '\\')) => format.push(c),
-                    Some('t') => format.push('\t'),
-                    Some(c) => format.extend(['\\', c]),
-                    None => format.push('\\'),
-                },
-                c => format.push(c),
-            }
-        }
+        format.push_str(&unescaped(&rest[1..=end]));
         rest = rest[end + 2..].trim_start();
     }
     Some(format)
+}
+
+/// A text of nginx's configuration as nginx takes it.
+pub(super) fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some(c @ ('\'' | '"' | '\\')) => plain.push(c),
+                Some('t') => plain.push('\t'),
+                Some(c) => plain.extend(['\\', c]),
+                None => plain.push('\\'),
+            },
+            c => plain.push(c),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -185,6 +192,11 @@ mod tests {
             Some("{\"a\":\"$b\"}")
         );
         assert_eq!(of_directive("$remote_addr"), None);
+    }
+
+    #[test]
+    fn escapes_are_those_of_a_configuration_file() {
+        assert_eq!(unescaped(r#"$a\t\"$b\" \x\\"#), "$a\t\"$b\" \\x\\");
     }
 
     #[test]

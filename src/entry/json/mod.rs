@@ -32,7 +32,7 @@ struct Tables {
 }
 
 /// Enough for all names of the tables, a bit each.
-const NAME_WORDS: usize = 10;
+const NAME_WORDS: usize = 12;
 
 #[derive(Clone, Copy, Default)]
 struct NameSet([u64; NAME_WORDS]);
@@ -160,7 +160,8 @@ impl JsonReader {
         found: &mut Found,
     ) -> Result<&'static Product, Skip> {
         let tables = &*TABLES;
-        let is_json = scan(&mut self.scanner, &tables.trie, message, start)?;
+        let shape = scan(&mut self.scanner, &tables.trie, message, start)?;
+        let is_json = shape == Shape::Json;
         let mut present = NameSet::default();
         self.scanner.hits.iter().for_each(|hit| present.add(hit.name));
         let is_it = |marks: &Marks| {
@@ -168,21 +169,28 @@ impl JsonReader {
                 && marks.any.as_ref().is_none_or(|any| present.holds_any(any))
                 && (is_json || !marks.is_envelope)
         };
-        let place = tables.marks.iter().position(is_it).expect("the last product has no marks");
+        let place = match shape {
+            Shape::Labels => products::PRODUCTS.len() - 1,
+            _ => tables.marks.iter().position(is_it).expect("JSON has no marks"),
+        };
         let product = &products::PRODUCTS[place];
         for hit in &self.scanner.hits {
             let escape = if hit.is_string { Escape::Json } else { Escape::None };
             let meaning = tables.meanings[place][hit.name];
             let hit = if is_json { *hit } else { hit.word_of(message, meaning.0) };
-            let escape = if meaning.0 == LogField::Agent && hit.is_string { product.agent } else { escape };
+            let escape = match meaning.0 {
+                LogField::Agent if hit.is_string => product.agent,
+                LogField::Referrer if hit.is_string => product.referrer,
+                _ => escape,
+            };
             offer(&hit, meaning, escape, message, found);
         }
         let guard = found.get(LogField::Guard).map(|guard| guard.span.of(message));
         if guard.is_some_and(|guard| !guard.starts_with(product.guard.as_bytes())) {
             return Err(Skip::NotAccessLog);
         }
-        // The last two rows have no marks: JSON and logfmt.
-        let is_logfmt = !is_json && product.all.is_empty() && product.any.is_empty();
+        // The last three rows have no marks: JSON, logfmt and LTSV.
+        let is_logfmt = shape == Shape::Pairs && product.all.is_empty() && product.any.is_empty();
         Ok(if is_logfmt { products::LOGFMT } else { product })
     }
 
@@ -194,7 +202,7 @@ impl JsonReader {
         start: usize,
         found: &mut Found,
     ) -> Result<&'static Product, Skip> {
-        let is_json = scan(&mut self.mapped, &mapping.trie, message, start)?;
+        let is_json = scan(&mut self.mapped, &mapping.trie, message, start)? == Shape::Json;
         for hit in &self.mapped.hits {
             let meaning = mapping.meanings[hit.name];
             let hit = if is_json { *hit } else { hit.word_of(message, meaning.0) };
@@ -231,15 +239,28 @@ fn is_same(a: LogField, b: LogField) -> bool {
     std::mem::discriminant(&a) == std::mem::discriminant(&b)
 }
 
-/// Finds the values of an object or of pairs; returns whether it is an object.
-fn scan(scanner: &mut Scanner, trie: &Trie, message: &[u8], start: usize) -> Result<bool, Skip> {
-    let is_json = message[start] == b'{';
-    if is_json {
+/// How names and values are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Json,
+    /// logfmt.
+    Pairs,
+    /// LTSV.
+    Labels,
+}
+
+/// Finds the values of an object, of pairs or of labels.
+fn scan(scanner: &mut Scanner, trie: &Trie, message: &[u8], start: usize) -> Result<Shape, Skip> {
+    if message[start] == b'{' {
         scanner.scan(trie, message, start)?;
-    } else {
-        pairs::scan(trie, message, start, &mut scanner.hits)?;
+        return Ok(Shape::Json);
     }
-    Ok(is_json)
+    if pairs::begins_with_labels(&message[start..]) {
+        pairs::scan_labels(trie, message, start, &mut scanner.hits);
+        return Ok(Shape::Labels);
+    }
+    pairs::scan(trie, message, start, &mut scanner.hits)?;
+    Ok(Shape::Pairs)
 }
 
 impl FoundName {
@@ -270,17 +291,30 @@ pub(super) fn pairs_start(message: &[u8]) -> Option<usize> {
     if begins_with_pair(&message[start..]) { Some(start) } else { pairs::behind_words(message) }
 }
 
-/// Whether a text begins with a name that `=` follows.
+/// Where an object begins that the rest of a message is, behind other words.
+pub(super) fn object_start(message: &[u8]) -> Option<usize> {
+    let is_whole = message.trim_ascii_end().last() == Some(&b'}');
+    let start = memchr::memchr(b'{', message).filter(|_| is_whole)?;
+    let is_behind_word = start > 0 && matches!(message[start - 1], b' ' | b'\t' | b':');
+    (is_behind_word && message[start + 1..].trim_ascii_start().first() == Some(&b'"')).then_some(start)
+}
+
+/// Whether a text begins with a name that `=` follows, or with labels.
 #[inline]
 pub(super) fn begins_with_pair(text: &[u8]) -> bool {
-    text.first().is_some_and(|byte| !byte.is_ascii_digit()) && pairs::name_length(text).is_some()
+    text.first().is_some_and(|byte| !byte.is_ascii_digit())
+        && (pairs::name_length(text).is_some() || pairs::begins_with_labels(text))
 }
+
+/// The product whose names mean what [`names`] says.
+const GENERAL: &str = "json";
 
 /// What a column of that name means in W3C logs.
 pub(super) fn column(name: &str) -> Option<Meaning> {
     let tables = &*TABLES;
     let number = tables.trie.child(trie::ROOT, name.as_bytes()).name()?;
-    tables.meanings.last().map(|general| general[number])
+    let general = products::PRODUCTS.iter().position(|product| product.name == GENERAL)?;
+    Some(tables.meanings[general][number])
 }
 
 /// Names of the products.

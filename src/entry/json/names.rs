@@ -9,8 +9,8 @@ use crate::entry::field::{LogField, Unit};
 type Named = (LogField, &'static [&'static str]);
 
 /// All names. `request.…` is Caddy's, `proxy.…` Vercel's, `properties.…` Azure's, `httprequest.…` Google's, `req.…` and
-/// `res.…` pino's; `url.…`, `source.…`, `client.…` and `http.…` are those of ECS and OpenTelemetry.
-pub(super) const NAMES: [Named; 25] = [
+/// `res.…` pino's; `url.…`, `source.…`, `client.…` and `http.…` are those of ECS and OpenTelemetry, `network.…` Datadog's.
+pub(super) const NAMES: [Named; 26] = [
     (
         LogField::Time,
         &[
@@ -18,7 +18,7 @@ pub(super) const NAMES: [Named; 25] = [
             "timeiso8601",
             "startutc",
             "edgestarttimestamp",
-            "starttime|requeststarttime",
+            "starttime|requeststarttime|timestart",
             "startlocal",
             "startedat|requesttimeepoch|reqtimesec|timeunixnano",
             "ts|msec",
@@ -29,7 +29,7 @@ pub(super) const NAMES: [Named; 25] = [
             "time",
             "eventtime|accesstime|requestreceivedtime",
             "requesttimestamp|requestedat|eventtimestamp|logtime|logtimestamp|createdat|asctime",
-            "timestampms|timestampus|timestampns|epoch|epochms|unixtime|unixtimestamp",
+            "timestampms|timestampus|timestampns|eventtimestampms|epoch|epochms|unixtime|unixtimestamp",
         ],
     ),
     (LogField::TimeOrDuration(Unit::Seconds), &["requesttime"]),
@@ -43,7 +43,8 @@ pub(super) const NAMES: [Named; 25] = [
         &[
             "method",
             "requestmethod|httpmethod|clientrequestmethod|csmethod|reqmethod|requestverb|verb",
-            "request.method|proxy.method|req.method|httprequest.requestmethod|httprequest.httpmethod",
+            "request.method|proxy.method|req.method|httprequest.requestmethod|httprequest.httpmethod|httprequest.method",
+            "event.request.method",
             "http.request.method|http.method|properties.httpmethod",
         ],
     ),
@@ -53,11 +54,12 @@ pub(super) const NAMES: [Named; 25] = [
             "xenvoyoriginalpath|xenvoyoriginpath",
             "requesturi|clientrequesturi|url.original|originaluri|originalurl|csuri",
             "path",
-            "requesturl|requestpath|requesteduri|reqpath|clientrequestpath|csuristem|rawpath",
+            "requesturl|requestpath|requesteduri|reqpath|requri|requrl|clientrequestpath|csuristem|csuripath|rawpath",
             "request.uri|request.url|request.path|req.url|proxy.path|httprequest.requesturl|httprequest.uri",
+            "httprequest.url|httprequest.path|event.request.url",
             "url|url.full|http.target|http.url|http.path|properties.requesturi|target",
             "url.path",
-            "resourcepath",
+            "resourcepath|routekey",
         ],
     ),
     (LogField::Rewritten, &["uri|documenturi"]),
@@ -76,7 +78,7 @@ pub(super) const NAMES: [Named; 25] = [
             "proxy.statuscode|response.status|response.statuscode|res.statuscode|httprequest.status",
             "http.response.statuscode|http.statuscode|http.status|properties.httpstatus|properties.httpstatuscode",
             "statuscode",
-            "httpcode|respcode",
+            "httpcode|respcode|returncode|httpresponse.status|event.response.status",
         ],
     ),
     (
@@ -90,20 +92,21 @@ pub(super) const NAMES: [Named; 25] = [
             "response.size|response.bodysize|proxy.responsebytesize|httprequest.responsesize",
             "http.response.body.bytes|http.response.body.size|http.response.bytes|http.response.size",
             "http.responsecontentlength|properties.sentbytes|properties.responsebytes",
-            "byteswritten|writtenbytes|respbytes|responsecontentlength",
+            "byteswritten|writtenbytes|network.byteswritten|respbytes|responsecontentlength",
             "response.bytes|response.bodybytes|response.contentlength|res.contentlength|res.size",
-            "response.headers.contentlength|res.headers.contentlength",
+            "response.headers.contentlength|res.headers.contentlength|httpresponse.bytes",
         ],
     ),
     (LogField::Duration(Unit::Nanos), &["event.duration"]),
     (LogField::Duration(Unit::Seconds), &["http.server.request.duration"]),
+    (LogField::Duration(Unit::Millis), &["http.requesttimems", "httpresponse.elapsed"]),
     (LogField::DurationWithUnit, &["httprequest.latency", "latencyhuman|durationhuman|elapsedhuman"]),
     (
         LogField::Host,
         &[
             "xforwardedhost|xhostheader",
             "httphost|authority|requesthost|clientrequesthost|reqhost|hostheader|request.host|proxy.host",
-            "cshost|request.headers.host|req.headers.host|headers.host|http.host|properties.originalhost|httprequest.headers.host",
+            "cshost|request.headers.host|req.headers.host|requestheaders.host|headers.host|http.host|properties.originalhost|httprequest.headers.host",
             "host|req.host|req.hostname|url.domain|properties.host|properties.hostname|vhost|virtualhost",
             "servername|domain|domainname|server.address|net.host.name",
         ],
@@ -112,7 +115,7 @@ pub(super) const NAMES: [Named; 25] = [
         LogField::Referrer,
         &[
             "referrer|referer|httpreferer|httpreferrer|requestreferer|requestreferrer|clientrequestreferer|csreferer",
-            "request.headers.referer|req.headers.referer|headers.referer|proxy.referer|httprequest.referer|properties.referer",
+            "request.headers.referer|req.headers.referer|requestheaders.referer|headers.referer|proxy.referer|httprequest.referer|properties.referer",
             "http.request.referrer|http.referer|http.referrer|httprequest.headers.referer|http.request.headers.referer|http.request.header.referer",
         ],
     ),
@@ -120,7 +123,7 @@ pub(super) const NAMES: [Named; 25] = [
         LogField::Agent,
         &[
             "useragent|httpuseragent|requestuseragent|clientrequestuseragent|csuseragent|useragent.original",
-            "request.headers.useragent|req.headers.useragent|headers.useragent|proxy.useragent|httprequest.useragent|httprequest.headers.useragent",
+            "request.headers.useragent|req.headers.useragent|requestheaders.useragent|headers.useragent|proxy.useragent|httprequest.useragent|httprequest.headers.useragent",
             "http.useragent|http.request.headers.useragent|http.request.header.useragent|properties.useragent",
             "agent|ua",
         ],
@@ -130,7 +133,7 @@ pub(super) const NAMES: [Named; 25] = [
         &[
             "clientip|request.clientip|proxy.clientip|source.ip|client.ip|client.address|cip|cliip",
             "remoteaddr|remoteip|clienthost|request.remoteip|httprequest.remoteip|httprequest.clientip",
-            "clientaddr|clientaddress|request.remoteaddr|req.remoteaddress|req.remoteaddr|req.ip",
+            "clientaddr|clientaddress|network.client.ip|request.remoteaddr|req.remoteaddress|req.remoteaddr|req.ip",
             "remoteaddress|ipaddress|clientipaddress|requestip|userip|peerip|peeraddr|cfconnectingip|trueclientip",
             "downstreamremoteaddress|sourceip|sourceipport|srcip|http.clientip|properties.clientip|realip|xrealip",
             "ip|client|remote|remotehost|source.address|net.peer.ip|net.sock.peer.addr|network.peer.address",
@@ -142,14 +145,58 @@ pub(super) const NAMES: [Named; 25] = [
     (LogField::Country, &["country"]),
     (
         LogField::Inner,
-        &["log", "message", "event.original", "textpayload", "line", "msg", "event", "body", "raw"],
+        &[
+            "log",
+            "message",
+            "event.original",
+            "textpayload",
+            "line",
+            "msg",
+            "event",
+            "body",
+            "raw",
+            "properties",
+        ],
     ),
     (LogField::Stream, &["stream"]),
     (LogField::Guard, &["logger"]),
 ];
 
 /// Names that only tell one product from another.
-pub(super) const MARKS: [&str; 59] = [
+pub(super) const MARKS: [&str; 92] = [
+    "rspsize",
+    "param",
+    "req",
+    "reqtime",
+    "reqtimemicrosec",
+    "uriparam",
+    "hitinfo",
+    "referdomain",
+    "timeelapsed",
+    "istls",
+    "serviceid",
+    "geocity",
+    "geocountrycode",
+    "cachestatus",
+    "contentlength",
+    "sourcetype",
+    "sport",
+    "csusername",
+    "protopayload.method",
+    "protopayload.resource",
+    "protopayload.status",
+    "protopayload.responsesize",
+    "protopayload.useragent",
+    "protopayload.referrer",
+    "protopayload.host",
+    "protopayload.ip",
+    "protopayload.starttime",
+    "protopayload.latency",
+    "properties.originalrequesturiwithargs",
+    "properties.clientresponsetime",
+    "properties.wafevaluationtime",
+    "properties.sslcipher",
+    "properties.instanceid",
     "terminatingruleid",
     "responsecodesent",
     "servicearn",
@@ -248,5 +295,7 @@ pub(super) const UNITS: [(&str, Unit); 17] = [
     ("nanoseconds", Unit::Nanos),
 ];
 
-/// Objects that only hold the others: what is in them counts as if it stood at the top.
-pub(super) const WRAPPERS: [&str; 5] = ["attributes", "jsonpayload", "fields", "logattributes", "logcontent"];
+/// Objects that only hold the others: what is in them counts as if it stood at the top. `json` is Filebeat's, `meta`
+/// express-winston's.
+pub(super) const WRAPPERS: [&str; 7] =
+    ["attributes", "jsonpayload", "fields", "logattributes", "logcontent", "json", "meta"];

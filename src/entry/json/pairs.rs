@@ -1,4 +1,5 @@
-//! logfmt: names and values with `=` between them, `method=GET path="/a b" status=200`.
+//! logfmt: names and values with `=` between them, `method=GET path="/a b" status=200`; and LTSV, labels and values with `:`
+//! between them and tabs behind them.
 //!
 //! Input: a message, and where its first pair begins. Output: the values under known names, still escaped. Never: a quoted value
 //! read as pairs, or a second meaning for what JSON calls the same.
@@ -39,6 +40,30 @@ pub(super) fn scan(trie: &Trie, message: &[u8], start: usize, hits: &mut Vec<Fou
     Ok(())
 }
 
+/// Finds the values under the labels of `trie`.
+pub(super) fn scan_labels(trie: &Trie, message: &[u8], start: usize, hits: &mut Vec<FoundName>) {
+    hits.clear();
+    let mut at = start;
+    while at < message.len() {
+        let end = memchr(b'\t', &message[at..]).map_or(message.len(), |tab| at + tab);
+        let name = label_length(&message[at..end])
+            .and_then(|length| Some((trie.child(ROOT, &message[at..at + length]).name()?, at + length + 1)));
+        hits.extend(name.map(|(name, value)| FoundName {
+            name,
+            span: ByteSpan::new(value, end),
+            is_string: true,
+            is_bytes: false,
+        }));
+        at = end + 1;
+    }
+}
+
+/// Whether a text begins with two labels.
+pub(super) fn begins_with_labels(text: &[u8]) -> bool {
+    label_length(text).is_some()
+        && memchr(b'\t', text).is_some_and(|tab| label_length(&text[tab + 1..]).is_some())
+}
+
 /// Where pairs begin behind other words: at the first name that a blank stands before.
 pub(super) fn behind_words(message: &[u8]) -> Option<usize> {
     memchr(b'=', message)?;
@@ -48,10 +73,19 @@ pub(super) fn behind_words(message: &[u8]) -> Option<usize> {
 
 /// The length of a name that `=` follows.
 pub(super) fn name_length(text: &[u8]) -> Option<usize> {
+    name_before(b'=', text)
+}
+
+/// The length of a label, which `:` follows.
+fn label_length(text: &[u8]) -> Option<usize> {
+    name_before(b':', text)
+}
+
+fn name_before(end: u8, text: &[u8]) -> Option<usize> {
     let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.@/".contains(byte);
     let length = text.iter().take(MAX_NAME_BYTES + 1).take_while(|byte| is_in_name(byte)).count();
     let begins = text.first().is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'@'));
-    (begins && length <= MAX_NAME_BYTES && text.get(length) == Some(&b'=')).then_some(length)
+    (begins && length <= MAX_NAME_BYTES && text.get(length) == Some(&end)).then_some(length)
 }
 
 /// The quote that ends a string: not behind a backslash.

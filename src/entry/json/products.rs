@@ -22,9 +22,13 @@ pub(in crate::entry) struct Product {
     /// Its method, where it logs none.
     pub(in crate::entry) method: Option<&'static str>,
     /// What the field [`LogField::Guard`] must begin with, if it is there.
-    pub(super) guard: &'static str,
-    /// How user agents are escaped, within the escaping of JSON.
+    pub(in crate::entry) guard: &'static str,
+    /// How user agents are escaped, within the escaping of JSON,
     pub(super) agent: Escape,
+    /// and referrers.
+    pub(super) referrer: Escape,
+    /// Its paths lack their slash.
+    pub(in crate::entry) lacks_slash: bool,
 }
 
 const PRODUCT: Product = Product {
@@ -37,12 +41,14 @@ const PRODUCT: Product = Product {
     method: None,
     guard: "",
     agent: Escape::Json,
+    referrer: Escape::Json,
+    lacks_slash: false,
 };
 
 const MILLIS: LogField = LogField::Duration(Unit::Millis);
 const SECONDS: LogField = LogField::Duration(Unit::Seconds);
 
-pub(super) static PRODUCTS: [Product; 34] = [
+pub(super) static PRODUCTS: [Product; 42] = [
     Product {
         name: "entries",
         all: &["receivedat"],
@@ -122,7 +128,7 @@ pub(super) static PRODUCTS: [Product; 34] = [
     Product {
         name: "logback-access",
         all: &["requesteduri", "elapsedtime"],
-        fields: &[("elapsedtime", MILLIS)],
+        fields: &[("elapsedtime", MILLIS), ("contentlength", LogField::Bytes)],
         ..PRODUCT
     },
     Product {
@@ -135,7 +141,22 @@ pub(super) static PRODUCTS: [Product; 34] = [
     // Matomo's log_format for nginx has no method, and calls `$request_time`, which is seconds, milliseconds.
     Product { name: "matomo", all: &["generationtimemilli"], method: Some("GET"), ..PRODUCT },
     // Akamai's DataStream 2.
-    Product { name: "akamai", all: &["reqtimesec"], agent: Escape::Form, ..PRODUCT },
+    Product {
+        name: "akamai",
+        all: &["reqtimesec"],
+        agent: Escape::Form,
+        referrer: Escape::Form,
+        lacks_slash: true,
+        ..PRODUCT
+    },
+    // Azure's App Service, without its envelope.
+    Product {
+        name: "azure",
+        all: &["csmethod", "csuristem", "sport", "csusername"],
+        fields: &[("timetaken", MILLIS)],
+        agent: Escape::Plus,
+        ..PRODUCT
+    },
     // CloudFront's standard logging v2 as JSON.
     Product {
         name: "cloudfront",
@@ -149,8 +170,27 @@ pub(super) static PRODUCTS: [Product; 34] = [
     Product {
         name: "azure",
         all: &["properties.httpmethod", "properties.timetaken"],
-        any: &["properties.serverresponselatency", "properties.trackingreference", "properties.originalhost"],
-        fields: &[("properties.timetaken", SECONDS)],
+        any: &[
+            "properties.serverresponselatency",
+            "properties.trackingreference",
+            "properties.originalrequesturiwithargs",
+            "properties.clientresponsetime",
+            "properties.wafevaluationtime",
+            "properties.sslcipher",
+        ],
+        // What was asked for, and what it was rewritten to.
+        fields: &[
+            ("properties.timetaken", SECONDS),
+            ("properties.originalrequesturiwithargs", LogField::Target),
+            ("properties.requesturi", LogField::Target),
+        ],
+        ..PRODUCT
+    },
+    Product {
+        name: "azure",
+        all: &["properties.httpmethod", "properties.timetaken", "properties.instanceid"],
+        fields: &[("properties.timetaken", MILLIS)],
+        agent: Escape::Plus,
         ..PRODUCT
     },
     // Azure's API Management.
@@ -210,7 +250,40 @@ pub(super) static PRODUCTS: [Product; 34] = [
     // GELF: `host` is the machine that sends.
     Product { name: "gelf", all: &["shortmessage"], fields: &[("host", LogField::Ignored)], ..PRODUCT },
     Product { name: "cloudflare", all: &["clientrequestmethod"], ..PRODUCT },
-    Product { name: "google-cloud", all: &["httprequest.requestmethod"], ..PRODUCT },
+    Product {
+        name: "google-cloud",
+        all: &["httprequest.requestmethod"],
+        fields: &[("httprequest.remoteip", LogField::Client)],
+        ..PRODUCT
+    },
+    // App Engine's request log.
+    Product {
+        name: "google-cloud",
+        all: &["protopayload.method", "protopayload.resource"],
+        fields: &[
+            ("protopayload.starttime", LogField::Time),
+            ("protopayload.method", LogField::Method),
+            ("protopayload.resource", LogField::Target),
+            ("protopayload.status", LogField::Status),
+            ("protopayload.responsesize", LogField::Bytes),
+            ("protopayload.latency", LogField::DurationWithUnit),
+            ("protopayload.host", LogField::Host),
+            ("protopayload.referrer", LogField::Referrer),
+            ("protopayload.useragent", LogField::Agent),
+            ("protopayload.ip", LogField::Client),
+        ],
+        is_closed: true,
+        ..PRODUCT
+    },
+    // Fastly's examples of formats: microseconds, and times that are UTC whether they say so or not.
+    Product {
+        name: "fastly",
+        all: &["timeelapsed"],
+        any: &["istls", "serviceid", "geocity", "geocountrycode", "cachestatus"],
+        fields: &[("timeelapsed", LogField::Duration(Unit::Micros))],
+        is_utc: true,
+        ..PRODUCT
+    },
     // Heroku's router. The whole time is what it took to connect to the dyno and to serve the request.
     Product {
         name: "heroku",
@@ -264,8 +337,41 @@ pub(super) static PRODUCTS: [Product; 34] = [
         fields: &[("latencytotal", MILLIS)],
         ..PRODUCT
     },
+    // Alibaba's CDN in real time, and Huawei's, which calls the time what Alibaba calls the duration.
+    Product {
+        name: "alibaba-cdn",
+        all: &["uriparam", "hitinfo"],
+        fields: &[
+            ("requesttime", LogField::TimeOrDuration(Unit::Millis)),
+            ("responsetime", MILLIS),
+            ("uriparam", LogField::Query),
+            ("referdomain", LogField::Referrer),
+        ],
+        ..PRODUCT
+    },
+    // Tencent's CDN in real time.
+    Product {
+        name: "tencent-cdn",
+        all: &["rspsize", "httpcode", "requesttime"],
+        fields: &[("rspsize", LogField::Bytes), ("requesttime", MILLIS), ("param", LogField::Query)],
+        ..PRODUCT
+    },
+    // What Vector and Splunk parsed: `host` is the machine that read the log.
+    Product { name: "vector", all: &["sourcetype"], fields: &[("host", LogField::Ignored)], ..PRODUCT },
     Product { name: "json", ..PRODUCT },
     Product { name: "logfmt", ..PRODUCT },
+    // The recommended labels of LTSV: `host` is the client.
+    Product {
+        name: "ltsv",
+        fields: &[
+            ("host", LogField::Client),
+            ("vhost", LogField::Host),
+            ("req", LogField::Request),
+            ("reqtime", SECONDS),
+            ("reqtimemicrosec", LogField::Duration(Unit::Micros)),
+        ],
+        ..PRODUCT
+    },
 ];
 
-pub(super) static LOGFMT: &Product = &PRODUCTS[PRODUCTS.len() - 1];
+pub(super) static LOGFMT: &Product = &PRODUCTS[PRODUCTS.len() - 2];

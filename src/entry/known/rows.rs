@@ -21,7 +21,7 @@ const fn row(name: &'static str, line: &'static str, escape: Escape) -> FormatRo
     FormatRow { name, line, escape, method: None }
 }
 
-pub(super) const ROWS: [FormatRow; 76] = [
+pub(super) const ROWS: [FormatRow; 78] = [
     // The Elastic Load Balancing user guide, "Access log entries". What was added behind the protocol may grow.
     row(
         "alb",
@@ -135,17 +135,12 @@ pub(super) const ROWS: [FormatRow; 76] = [
     ),
     row(
         "jupyter",
-        "[$letter $time $text] $status $method $target (@$remote_addr) $elapsed$more_words",
-        Escape::None,
-    ),
-    row(
-        "jupyter",
         "[$letter $time $text] $status $method $target ($client) $elapsed$more_words",
         Escape::None,
     ),
     row(
         "sanic",
-        "[$time] - (sanic.access)[$level][$client]: $method $url $blanks$status $bytes",
+        "[$time] - (sanic.access)[$level][$client]: $method $url $blanks$status $bytes$more_words",
         Escape::None,
     ),
     // Actix's default, behind env_logger's head: `%a "%r" %s %b "%{Referer}i" "%{User-Agent}i" %T`.
@@ -212,10 +207,10 @@ pub(super) const ROWS: [FormatRow; 76] = [
         "$wall_time $text router: completed $method $target for $client, $status $text in $elapsed @ $rest",
         Escape::None,
     ),
-    // Synapse: its process says how long it took and how much it sent.
+    // Synapse (`http/site.py`): how long it took and how much it sent. `!` behind the status of a connection that was lost.
     row(
         "synapse",
-        r#"$time - synapse.access.$text - $client - $_ - {$text} Processed request: ${seconds}sec/$text ${bytes}B $status "$request" "$http_user_agent" [$text]"#,
+        r#"$time - synapse.access.$text - $client - $_ - {$text} Processed request: ${seconds}sec$text ${bytes}B $status$between"$request" "$http_user_agent" [$text]"#,
         Escape::None,
     ),
     row("uvicorn", r#"$level:$blanks$client - "$request" $status$rest"#, Escape::None),
@@ -319,6 +314,19 @@ pub(super) const ROWS: [FormatRow; 76] = [
     row("common", r#"[$time] $who_after_time"$request" $status $bytes$more"#, Escape::Backslash),
     row("common", r#"$who $time $between"$request" $status $bytes$more"#, Escape::Backslash),
     row("common", r#"$time $who_after_time"$request" $status $bytes$more"#, Escape::Backslash),
+    // uvicorn behind what people have Python's `logging` put in front.
+    row("uvicorn", r#"$time $text$client - "$method $target HTTP/$_" $status$rest"#, Escape::None),
+    // "IIS Log File Format" of the IIS reference: local time, milliseconds, what came in before what went out.
+    row(
+        "iis-native",
+        "$client, $text, ${t:%m/%d/%y}, ${t:%H:%M:%S}, $text, $text, $text, $millis, $number, $bytes, $status, $number, $method, $target, $rest",
+        Escape::None,
+    ),
+    row(
+        "iis-native",
+        "$client, $text, ${t:%m/%d/%Y}, ${t:%H:%M:%S}, $text, $text, $text, $millis, $number, $bytes, $status, $number, $method, $target, $rest",
+        Escape::None,
+    ),
     // Linkerd's format `apache` has no length.
     row("linkerd", r#"$client:$count $_ - [$time] "$request" $status"#, Escape::None),
     // php-fpm's default `access.format`: `%R - %u %t "%m %r%Q%q" %s`.

@@ -370,6 +370,12 @@ impl LineWalk<'_> {
             }
             TextClass::Structured => structured(rest).map(|length| at + length),
             TextClass::Rest => Some(self.line.len()),
+            TextClass::RestBehind(words) => {
+                let follows = |word: &&str| {
+                    rest.strip_prefix(word.as_bytes()).is_some_and(|rest| rest.first() == Some(&b':'))
+                };
+                words.iter().any(follows).then_some(self.line.len())
+            }
             TextClass::MoreWords => {
                 let fits = rest.is_empty() || (rest[0] == b' ' && memchr(b'"', rest).is_none());
                 fits.then_some(self.line.len())

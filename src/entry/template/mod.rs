@@ -57,6 +57,8 @@ pub(super) enum TextClass {
     Structured,
     /// The rest of the line, whatever it is.
     Rest,
+    /// The rest of the line, which begins with one of these and a colon.
+    RestBehind(&'static [&'static str]),
     /// The rest of the line: nothing, or words and quoted texts behind a blank, every quote with its partner.
     More,
     /// The rest of the line: nothing, or words without quotes behind a blank.

@@ -265,11 +265,43 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"2024-02-29 18:03:07,123 - synapse.access.http.8008 - 473 - INFO - GET-123 - 192.0.2.1 - 8008 - {@user:hs} Processed request: 0.012sec/-0.000sec (0.004sec, 0.000sec) (0.001sec/0.003sec/3) 1234B 200 "GET /_matrix/client/versions HTTP/1.1" "Element/1.0 (x)" [0 dbevts]"#,
         r#"{"receivedAt":"2024-02-29T18:03:07.123Z","method":"GET","path":"/_matrix/client/versions","userAgent":"Element/1.0 (x)","status":200,"responseBytes":1234,"durationSeconds":0.012,"clientIp":"192.0.2.1"}"#,
     ),
+    (
+        "iis-native",
+        "192.168.114.201, -, 03/20/01, 7:55:20, W3SVC2, SALES1, 172.21.13.45, 4502, 163, 3223, 200, 0, GET, /DeptLogo.gif, -,",
+        r#"{"receivedAt":"2001-03-20T07:55:20Z","method":"GET","path":"/DeptLogo.gif","userAgent":"","status":200,"responseBytes":3223,"durationSeconds":4.502,"clientIp":"192.168.114.201"}"#,
+    ),
+    (
+        "iis-native",
+        "192.0.2.1, CORP\\bob, 12/28/2024, 18:03:07, W3SVC1, WEB1, 192.0.2.9, 0, 163, 0, 304, 0, HEAD, /a,b, x=1, y,",
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"HEAD","path":"/a,b","userAgent":"","status":304,"responseBytes":0,"durationSeconds":0,"clientIp":"192.0.2.1"}"#,
+    ),
+    // Of a lost connection, and of versions before 1.0.
+    (
+        "synapse",
+        r#"2024-02-29 18:03:07,123 - synapse.access.http.8008 - 643 - INFO - POST-3 - 192.0.2.1 - 8008 - {None} Processed request: 0.003sec/-0.001sec ru=(0.001sec, 0.000sec) db=(0.000sec/0.000sec/1) 64B 200! "POST /_matrix/client/v3/login?x HTTP/1.1" "curl/8.5.0" [0 dbevts]"#,
+        r#"{"receivedAt":"2024-02-29T18:03:07.123Z","method":"POST","path":"/_matrix/client/v3/login","userAgent":"curl/8.5.0","status":200,"responseBytes":64,"durationSeconds":0.003,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "synapse",
+        r#"2018-02-28 18:03:07,123 - synapse.access.http.8008 - 93 - INFO - GET-1 - 192.0.2.1 - 8008 - {None} Processed request: 0.003sec (0.001sec, 0.000sec) (0.000sec/0.000sec/1) 64B 200 "GET /a HTTP/1.1" "curl/7" [0 dbevts]"#,
+        r#"{"receivedAt":"2018-02-28T18:03:07.123Z","method":"GET","path":"/a","userAgent":"curl/7","status":200,"responseBytes":64,"durationSeconds":0.003,"clientIp":"192.0.2.1"}"#,
+    ),
     // Formats without a time, inside of CRI.
     (
         "uvicorn",
         r#"2024-02-29T18:03:07.123456789Z stdout F INFO:     192.0.2.1:51234 - "GET /items?q=1 HTTP/1.1" 404 Not Found"#,
         r#"{"receivedAt":"2024-02-29T18:03:07.123456Z","method":"GET","path":"/items","userAgent":"","status":404,"clientIp":"192.0.2.1"}"#,
+    ),
+    // Of `kubectl logs --timestamps`, whose fractions end before their zeros; with a time of its own.
+    (
+        "uvicorn",
+        r#"2024-02-29T18:03:07.12345Z INFO:     192.0.2.1:51234 - "GET /items?q=1 HTTP/1.1" 404 Not Found"#,
+        r#"{"receivedAt":"2024-02-29T18:03:07.123450Z","method":"GET","path":"/items","userAgent":"","status":404,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "uvicorn",
+        r#"2024-02-29 18:03:07,123 - INFO - 192.0.2.1:51234 - "GET /items?q=1 HTTP/1.1" 200"#,
+        r#"{"receivedAt":"2024-02-29T18:03:07.123Z","method":"GET","path":"/items","userAgent":"","status":200,"clientIp":"192.0.2.1"}"#,
     ),
     (
         "aspnet",

@@ -7,7 +7,7 @@ use crate::base::clock;
 use crate::entry::{MAX_LINE_BYTES, ReaderOptions};
 
 /// What a line begins with, what is repeated, and what it ends with.
-const LINES: [(&str, &str, &str); 34] = [
+const LINES: [(&str, &str, &str); 39] = [
     ("", "\"", ""),
     ("", "\" ", ""),
     (NCSA, "\" x", ""),
@@ -41,6 +41,11 @@ const LINES: [(&str, &str, &str); 34] = [
     ("[2024-02-29 18:03:07 +0000] - (sanic.access)[INFO][", "a][", ""),
     ("[I 2024-02-29 18:03:07 App] 200 GET /a (", "a@", ""),
     ("GET /", " 200 1 - 1 ms", "x"),
+    ("2024-02-29 18:03:07 ", "a - \"", " - \"GET / HTTP/1.1\""),
+    ("", "{\"", "}"),
+    ("", "a 1.2.3.4 ", " - - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1"),
+    ("a:b\t", "a:b\t", "method:GET\turi:/"),
+    ("", "a:", "192.0.2.1 - - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1"),
     ("", "1,", " - - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1"),
 ];
 const NCSA: &str = "192.0.2.1 - - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"";

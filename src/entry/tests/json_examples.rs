@@ -20,6 +20,87 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"{"start_time":"2024-12-30T15:27:41.478Z","method":"POST","path":"/a?b","protocol":"HTTP/2","response_code":200,"response_flags":"-","bytes_received":3,"bytes_sent":44,"duration":12,"x_forwarded_for":"203.0.113.7,10.0.0.1","user_agent":"curl","authority":"App.example.net","downstream_remote_address":"10.0.0.2:123","upstream_service_time":"10","request_id":"x","upstream_host":"1.2.3.4:80"}"#,
         r#"{"receivedAt":"2024-12-30T15:27:41.478Z","method":"POST","path":"/a","userAgent":"curl","status":200,"responseBytes":44,"durationSeconds":0.012,"host":"app.example.net","clientIp":"203.0.113.7"}"#,
     ),
+    // Application Gateway v1.
+    (
+        "azure",
+        r#"{"resourceId":"/X","operationName":"ApplicationGatewayAccess","time":"2017-04-26T19:27:38Z","category":"ApplicationGatewayAccessLog","properties":{"instanceId":"ApplicationGatewayRole_IN_0","clientIP":"191.96.249.97","clientPort":46886,"httpMethod":"GET","requestUri":"/phpmyadmin/scripts/setup.php","requestQuery":"X-AzureApplicationGateway-CACHE-HIT=0&SERVER-STATUS=404","userAgent":"Mozilla/5.0+(compatible)","httpStatus":404,"httpVersion":"HTTP/1.0","receivedBytes":65,"sentBytes":553,"timeTaken":205,"sslEnabled":"off","host":"www.contoso.com","originalHost":"www.contoso.com"}}"#,
+        r#"{"receivedAt":"2017-04-26T19:27:38Z","method":"GET","path":"/phpmyadmin/scripts/setup.php","userAgent":"Mozilla/5.0 (compatible)","status":404,"responseBytes":553,"durationSeconds":0.205,"host":"www.contoso.com","clientIp":"191.96.249.97"}"#,
+    ),
+    // App Service puts what happened into a string.
+    (
+        "azure",
+        r#"{"time":"2020-01-08T11:06:40Z","category":"AppServiceHTTPLogs","properties":"{\"CsHost\":\"www.example.com\",\"CIp\":\"192.0.2.1\",\"SPort\":\"80\",\"CsUriStem\":\"/a\",\"CsUriQuery\":\"b=1\",\"CsMethod\":\"GET\",\"TimeTaken\":16,\"ScStatus\":\"200\",\"CsBytes\":\"944\",\"ScBytes\":\"2108\",\"UserAgent\":\"Mozilla/5.0+(X)\",\"CsUsername\":\"\",\"Referer\":\"\"}"}"#,
+        r#"{"receivedAt":"2020-01-08T11:06:40Z","method":"GET","path":"/a","userAgent":"Mozilla/5.0 (X)","status":200,"responseBytes":2108,"durationSeconds":0.016,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "fastly",
+        r#"{"timestamp":"2024-05-17T03:49:58","time_elapsed":1234,"is_tls":true,"client_ip":"192.0.2.126","geo_city":"x","geo_country_code":"DE","request":"GET","host":"www.example.com","url":"/a?b","request_referer":"https://example.org/","request_user_agent":"curl","cache_status":"HIT"}"#,
+        r#"{"receivedAt":"2024-05-17T03:49:58Z","method":"GET","path":"/a","userAgent":"curl","durationSeconds":0.001234,"host":"www.example.com","referrer":"https://example.org/","clientIp":"192.0.2.126"}"#,
+    ),
+    (
+        "fastly",
+        r#"{"service_id":"x","service_version":"1","time_start":"2024-05-17T03:49:58UTC","time_end":"2024-05-17T03:49:59UTC","time_elapsed":1234,"client_ip":"192.0.2.126","request":"POST","protocol":"HTTP/2","host":"www.example.com","origin_host":"o.example.com","url":"/a?b","request_user_agent":"curl","resp_status":"201","resp_bytes":"512"}"#,
+        r#"{"receivedAt":"2024-05-17T03:49:58Z","method":"POST","path":"/a","userAgent":"curl","status":201,"responseBytes":512,"durationSeconds":0.001234,"host":"www.example.com","clientIp":"192.0.2.126"}"#,
+    ),
+    // Fastly's format for Datadog.
+    (
+        "json",
+        r#"{"ddsource":"fastly","date":"2024-05-17T03:49:58UTC","time_start":"2024-05-17T03:49:58UTC","http":{"request_time_ms":12,"method":"GET","url":"/a?b","useragent":"curl","referer":"https://example.org/","protocol":"HTTP/2","status_code":"200"},"network":{"client":{"ip":"192.0.2.1"},"destination":{"ip":"10.0.0.1"},"bytes_written":"512","bytes_read":"0"},"host":"www.example.com","origin_host":"o.example.com"}"#,
+        r#"{"receivedAt":"2024-05-17T03:49:58Z","method":"GET","path":"/a","userAgent":"curl","status":200,"responseBytes":512,"durationSeconds":0.012,"host":"www.example.com","referrer":"https://example.org/","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "google-cloud",
+        r#"{"protoPayload":{"@type":"type.googleapis.com/google.appengine.logging.v1.RequestLog","appId":"s~x","ip":"192.0.2.1","startTime":"2024-01-17T22:51:20.460557Z","endTime":"2024-01-17T22:51:20.500Z","latency":"0.039443s","method":"GET","resource":"/app?name=val","httpVersion":"HTTP/1.1","status":200,"responseSize":"512","referrer":"https://e.org/","userAgent":"curl","host":"x.appspot.com"},"httpRequest":{"status":200},"resource":{"type":"gae_app"},"timestamp":"2024-01-17T22:51:21Z"}"#,
+        r#"{"receivedAt":"2024-01-17T22:51:20.460557Z","method":"GET","path":"/app","userAgent":"curl","status":200,"responseBytes":512,"durationSeconds":0.039443,"host":"x.appspot.com","referrer":"https://e.org/","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "alibaba-cdn",
+        r#"{"unixtime":"1735408987","domain":"www.example.com","method":"GET","scheme":"https","uri":"/a.js","uri_param":"b=1","client_ip":"192.0.2.1","proxy_ip":"-","remote_ip":"192.0.2.2","refer_protocol":"https","refer_domain":"example.org","refer_uri":"/","request_size":"100","request_time":"14","response_size":"588","return_code":"200","body_bytes_sent":"500","hit_info":"HIT","user_agent":"curl","xforwordfor":"-"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/a.js","userAgent":"curl","status":200,"responseBytes":500,"durationSeconds":0.014,"host":"www.example.com","referrer":"example.org","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "alibaba-cdn",
+        r#"{"request_time":"1666604392000","domain":"www.example.com","method":"GET","scheme":"http","uri":"/BcimRg.txt","uri_param":"key=1","client_ip":"192.168.233.142","client_port":"51517","refer_protocol":"-","refer_domain":"-","response_time":"14","response_size":"588","http_code":"403","hit_info":"HIT","user_agent":"python-requests/2.21.0"}"#,
+        r#"{"receivedAt":"2022-10-24T09:39:52Z","method":"GET","path":"/BcimRg.txt","userAgent":"python-requests/2.21.0","status":403,"responseBytes":588,"durationSeconds":0.014,"host":"www.example.com","clientIp":"192.168.233.142"}"#,
+    ),
+    (
+        "tencent-cdn",
+        r#"{"app_id":1,"client_ip":"192.0.2.1","file_size":512,"hit":"hit","host":"www.example.com","http_code":206,"isp":"x","method":"GET","param":"a=b","proto":"HTTP/1.1","prov":"y","referer":"-","request_range":"NULL","request_time":12,"request_port":"5555","rsp_size":588,"time":1735408987,"ua":"curl","url":"/a.js","uuid":"z","version":2}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/a.js","userAgent":"curl","status":206,"responseBytes":588,"durationSeconds":0.012,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    // API Gateway's example for HTTP APIs, whose route key is a method with a path.
+    (
+        "json",
+        r#"{"requestId":"x","ip":"192.0.2.1","requestTime":"28/Dec/2024:18:03:07 +0000","httpMethod":"GET","routeKey":"GET /pets/{id}","status":"200","protocol":"HTTP/1.1","responseLength":"5"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/pets/{id}","userAgent":"","status":200,"responseBytes":5,"clientIp":"192.0.2.1"}"#,
+    ),
+    // Chi's httplog, and trace events of Cloudflare's workers.
+    (
+        "json",
+        r#"{"time":"2024-12-28T18:03:07Z","level":"INFO","msg":"Response: 200 OK","httpRequest":{"url":"http://localhost:3333/a","method":"GET","path":"/a","remoteIP":"127.0.0.1:4444","proto":"HTTP/1.1"},"httpResponse":{"status":200,"bytes":5,"elapsed":0.2}}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":200,"responseBytes":5,"durationSeconds":0.0002,"host":"localhost","clientIp":"127.0.0.1"}"#,
+    ),
+    (
+        "json",
+        r#"{"EventTimestampMs":1735408987123,"EventType":"fetch","Event":{"Request":{"URL":"https://www.example.com/a?b","Method":"GET"},"Response":{"Status":200},"RayID":"x"},"Outcome":"ok","ScriptName":"x"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.123Z","method":"GET","path":"/a","userAgent":"","status":200,"host":"www.example.com"}"#,
+    ),
+    (
+        "vector",
+        r#"{"agent":"curl","client":"192.0.2.1","file":"/x","host":"web1","request":"GET /x?y HTTP/1.1","size":5,"source_type":"file","status":200,"timestamp":"2024-01-17T22:51:20Z"}"#,
+        r#"{"receivedAt":"2024-01-17T22:51:20Z","method":"GET","path":"/x","userAgent":"curl","status":200,"responseBytes":5,"clientIp":"192.0.2.1"}"#,
+    ),
+    // express-winston, and what Filebeat decoded.
+    (
+        "pino-http",
+        r#"{"level":"info","message":"HTTP GET /x","meta":{"req":{"url":"/x?y","headers":{"host":"a.example","user-agent":"curl"},"method":"GET","httpVersion":"1.1"},"res":{"statusCode":200},"responseTime":12},"timestamp":"2024-01-17T22:51:20Z"}"#,
+        r#"{"receivedAt":"2024-01-17T22:51:20Z","method":"GET","path":"/x","userAgent":"curl","status":200,"durationSeconds":0.012,"host":"a.example"}"#,
+    ),
+    (
+        "json",
+        r#"{"@timestamp":"2024-01-17T22:51:22.000Z","host":{"name":"web1"},"json":{"time_iso8601":"2024-01-17T22:51:20+00:00","request_method":"GET","request_uri":"/x?y","server_name":"_","remote_addr":"unix:","status":200},"message":""}"#,
+        r#"{"receivedAt":"2024-01-17T22:51:20Z","method":"GET","path":"/x","userAgent":"","status":200}"#,
+    ),
     (
         "google-cloud",
         r#"{"httpRequest":{"requestMethod":"GET","requestUrl":"https://www.example.com/g?x=1","requestSize":"100","status":200,"responseSize":"512","userAgent":"curl","remoteIp":"192.0.2.1","serverIp":"10.0.0.1","referer":"https://e.org/","latency":"0.134500s","protocol":"HTTP/2"},"insertId":"x","timestamp":"2024-01-17T22:51:20.460557Z","severity":"INFO","receiveTimestamp":"2024-01-17T22:51:21Z"}"#,
@@ -37,13 +118,18 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "azure",
-        r#"{"time":"2021-10-14T22:17:11+00:00","resourceId":"/SUBSCRIPTIONS/X","operationName":"ApplicationGatewayAccess","category":"ApplicationGatewayAccessLog","properties":{"instanceId":"appgw_1","clientIP":"192.0.2.1","clientPort":45057,"httpMethod":"GET","originalRequestUriWithArgs":"\/a?b","requestUri":"\/a","requestQuery":"b","userAgent":"curl","httpStatus":200,"httpVersion":"HTTP\/1.1","receivedBytes":184,"sentBytes":466,"timeTaken":0.034,"sslEnabled":"off","originalHost":"Www.example.com","host":"10.0.0.1"}}"#,
+        r#"{"time":"2021-10-14T22:17:11+00:00","resourceId":"/SUBSCRIPTIONS/X","operationName":"ApplicationGatewayAccess","category":"ApplicationGatewayAccessLog","properties":{"instanceId":"appgw_1","clientIP":"192.0.2.1","clientPort":45057,"httpMethod":"GET","originalRequestUriWithArgs":"\/a?b","requestUri":"\/index.html","requestQuery":"b","userAgent":"curl","httpStatus":200,"httpVersion":"HTTP\/1.1","receivedBytes":184,"sentBytes":466,"timeTaken":0.034,"sslEnabled":"off","originalHost":"Www.example.com","host":"10.0.0.1"}}"#,
         r#"{"receivedAt":"2021-10-14T22:17:11Z","method":"GET","path":"/a","userAgent":"curl","status":200,"responseBytes":466,"durationSeconds":0.034,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
     ),
     (
         "azure",
         r#"{"time":"2021-10-14T22:17:11.123Z","category":"FrontDoorAccessLog","properties":{"trackingReference":"x","httpMethod":"GET","httpVersion":"2.0","requestUri":"https://www.example.com:443/fd?x","hostName":"www.example.com","sni":"x","requestBytes":"1","responseBytes":"100","userAgent":"curl","clientIp":"192.0.2.1","clientPort":"1","timeTaken":"0.250","referer":"","httpStatusCode":"200"}}"#,
         r#"{"receivedAt":"2021-10-14T22:17:11.123Z","method":"GET","path":"/fd","userAgent":"curl","status":200,"responseBytes":100,"durationSeconds":0.25,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "akamai",
+        r#"{"version":1,"streamId":"1234","cp":"123456","reqId":"1239f220","reqTimeSec":"1573840000","bytes":"4995","cliIP":"128.147.28.68","statusCode":"206","proto":"HTTPS","reqHost":"test.hostname.net","reqMethod":"GET","reqPath":"path1/path2/file.ext","reqPort":"443","UA":"Mozilla%2F5.0+%28Macintosh%29","queryStr":"param=value","referer":"https%3A%2F%2Ftest.referrer.net%2Fen-US","xForwardedFor":"8.47.28.38"}"#,
+        r#"{"receivedAt":"2019-11-15T17:46:40Z","method":"GET","path":"/path1/path2/file.ext","userAgent":"Mozilla/5.0 (Macintosh)","status":206,"responseBytes":4995,"host":"test.hostname.net","referrer":"https://test.referrer.net/en-US","clientIp":"128.147.28.68"}"#,
     ),
     (
         "akamai",
@@ -83,7 +169,7 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     (
         "logback-access",
         r#"{"@timestamp":"2019-11-03T10:15:30.123+01:00","@version":"1","message":"192.0.2.1 - - [..] \"GET /x HTTP/1.1\" 200 5","method":"GET","protocol":"HTTP/1.1","status_code":200,"requested_url":"GET /x HTTP/1.1","requested_uri":"/x","remote_host":"192.0.2.1","content_length":5,"elapsed_time":12}"#,
-        r#"{"receivedAt":"2019-11-03T09:15:30.123Z","method":"GET","path":"/x","userAgent":"","status":200,"durationSeconds":0.012,"clientIp":"192.0.2.1"}"#,
+        r#"{"receivedAt":"2019-11-03T09:15:30.123Z","method":"GET","path":"/x","userAgent":"","status":200,"responseBytes":5,"durationSeconds":0.012,"clientIp":"192.0.2.1"}"#,
     ),
     (
         "lograge",
@@ -267,6 +353,17 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         "grafana",
         r#"t=2019-01-05T12:12:02+0100 lvl=info msg="Request Completed" logger=context userId=0 method=GET path=/ status=302 remote_addr=192.0.2.1 time_ms=3 size=29 referer="#,
         r#"{"receivedAt":"2019-01-05T11:12:02Z","method":"GET","path":"/","userAgent":"","status":302,"responseBytes":29,"durationSeconds":0.003,"clientIp":"192.0.2.1"}"#,
+    ),
+    // ltsv.org's example of a combined line, and what nginx writes.
+    (
+        "ltsv",
+        "host:127.0.0.1\tident:-\tuser:frank\ttime:[10/Oct/2000:13:55:36 -0700]\treq:GET /apache_pb.gif HTTP/1.0\tstatus:200\tsize:2326\treferer:http://www.example.com/start.html\tua:Mozilla/4.08 [en] (Win98; I ;Nav)",
+        r#"{"receivedAt":"2000-10-10T20:55:36Z","method":"GET","path":"/apache_pb.gif","userAgent":"Mozilla/4.08 [en] (Win98; I ;Nav)","status":200,"responseBytes":2326,"referrer":"http://www.example.com/start.html","clientIp":"127.0.0.1"}"#,
+    ),
+    (
+        "ltsv",
+        "time:2024-12-28T18:03:07+00:00\thost:192.0.2.1\tforwardedfor:-\tmethod:POST\turi:/a?b=c\tstatus:201\tsize:5\treferer:-\tua:say \\x22hi: there\\x22\tvhost:www.example.com\treqtime:0.012\tapptime:0.010\tcache:-",
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"POST","path":"/a","userAgent":"say \"hi: there\"","status":201,"responseBytes":5,"durationSeconds":0.012,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
     ),
     // Names of JSON as Traefik has them; a writer of Go.
     (

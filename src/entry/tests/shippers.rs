@@ -29,6 +29,8 @@ fn the_line_inside_an_envelope_is_read_as_if_it_stood_alone() {
         let inner = LINE.replace('"', "\\\"");
         assert_eq!(entry(&envelope.replace('%', &inner)), want, "{envelope}");
     }
+    // rsyslog's end of a line.
+    assert_eq!(entry(&format!("<190>Dec 28 18:03:09 web1 nginx: {LINE}#015#012")), want);
     for before in [
         "Dec 28 18:03:09 web1 nginx[1]: ",
         "2024-12-28T18:03:09+0000 web1 nginx[1]: ",
@@ -45,9 +47,50 @@ fn the_line_inside_an_envelope_is_read_as_if_it_stood_alone() {
         "2024-12-28T18:03:09.123+0000 7f1c1c0f5700  1 beast: 0x7f1cd8c9f0e0: ",
         "debug 2024-12-28T18:03:09.123+0000 7f1c1c0f5700  1 beast: 0x7f1cd8c9f0e0: ",
         "131 <190>1 2024-12-28T18:03:09.123Z web1 nginx 1 - - ",
+        // kubectl, stern, rsyslog and logd without a colon behind the program, `aws logs tail`, pm2, grep.
+        "[pod/web-1/nginx] ",
+        "[pod/web-1/nginx] 2024-12-28T18:03:09.1Z ",
+        "web-5d4 nginx ",
+        "Dec 28 18:03:09 web1 apache-access ",
+        "Sat Dec 28 18:03:09 2024 daemon.info uhttpd[123]: ",
+        "2024-12-28T18:03:08.123000+00:00 stream/name/abc ",
+        "2024-12-28 18:03:09: ",
+        "/var/log/nginx/access.log.1:",
+        "access.log:12:",
     ] {
         assert_eq!(entry(&format!("{before}{LINE}")), want, "{before}");
     }
+}
+
+#[test]
+fn an_object_behind_other_words_is_read_as_if_it_stood_alone() {
+    let object = r#"{"remote":"192.0.2.1","method":"GET","path":"/a?b","code":"200","agent":"x {y} z"}"#;
+    let want = entry(&object.replace("\"method\"", "\"time\":1735408989,\"method\""));
+    assert_eq!((&want["path"], &want["userAgent"]), (&json!("/a"), &json!("x {y} z")));
+    for before in [
+        // Fluentd's file and standard output, rsyslog's mark of JSON, a logger, kubectl, grep.
+        "2024-12-28T18:03:09+00:00\tnginx.access\t",
+        "2024-12-28 18:03:09.000000000 +0000 nginx.access: ",
+        "<190>1 2024-12-28T18:03:09Z web1 nginx 1 - - @cee: ",
+        "2024-12-28T18:03:09Z INFO access: ",
+        "[pod/web-1/nginx] 2024-12-28T18:03:09Z ",
+        "2024-12-28T18:03:09Z stdout F access.log:",
+    ] {
+        assert_eq!(entry(&format!("{before}{object}")), want, "{before}");
+    }
+    for other in [
+        r#"2024-12-28T18:03:09Z ERROR upstream failed {"method":"GET","path":"/a"}"#,
+        r#"2024-12-28T18:03:09Z INFO cannot parse {"method":"GET","path":"/a","status":200} at 7"#,
+        r#"2024-12-28T18:03:09Z INFO started {}"#,
+    ] {
+        let told = read(&ReaderOptions::default(), other.as_bytes());
+        assert_eq!(told, [Told::Skipped(Skip::NotAccessLog)], "{other}");
+    }
+    // Caddy's console says before the object which log it is of.
+    let console = "2024-12-28T18:03:09Z\terror\t%\thandled\t{\"request\":{\"method\":\"GET\",\"uri\":\"/a\"},\"status\":502}";
+    assert_eq!(entry(&console.replace('%', "http.log.access.log0"))["status"], 502);
+    let told = read(&ReaderOptions::default(), console.replace('%', "http.log.error").as_bytes());
+    assert_eq!(told, [Told::Skipped(Skip::NotAccessLog)]);
 }
 
 #[test]
@@ -118,6 +161,9 @@ fn a_message_beside_a_request_is_no_line() {
     assert_eq!(entry(&line.replace('%', "GET /y"))["path"], "/x");
     let told = read(&ReaderOptions::default(), br#"{"time":"2024-12-28T18:03:07Z","message":"started"}"#);
     assert_eq!(told, [Told::Skipped(Skip::NotAccessLog)]);
+    // Nor does it matter then that there is no time.
+    let told = read(&ReaderOptions::default(), br#"{"index":{"_index":"x"}}"#);
+    assert_eq!(told, [Told::Skipped(Skip::NoRequest)]);
 }
 
 #[test]
