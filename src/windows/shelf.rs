@@ -50,15 +50,15 @@ pub struct ShelfList {
 }
 
 /// A pack that was looked for.
-struct OpenPack {
-    id: PackId,
+pub struct OpenPack {
+    path: PathBuf,
     /// Which file that was; `None` where there was none.
     identity: Option<FileIdentity>,
     /// `None` where there is no such pack, or its index is damaged.
     pack: Option<Pack>,
 }
 
-/// See the module. Keeps the pack that was read last.
+/// See the module. Keeps the pack that was opened last.
 pub struct Shelf<'a> {
     disk: &'a dyn Disk,
     customer_dir: PathBuf,
@@ -69,6 +69,17 @@ impl<'a> Shelf<'a> {
     /// The windows in a customer's directory.
     pub fn new(disk: &'a dyn Disk, customer_dir: PathBuf) -> Self {
         Self { disk, customer_dir, open: None }
+    }
+
+    /// The windows in a customer's directory. What another shelf had open last is used again if it is still the same file.
+    pub fn new_with(disk: &'a dyn Disk, customer_dir: PathBuf, last_open: Option<OpenPack>) -> Self {
+        Self { disk, customer_dir, open: last_open }
+    }
+
+    /// The pack that was opened last. Its file stays open, so that no other file can have its identity meanwhile, and its space
+    /// on the disk stays taken.
+    pub fn into_last_open(self) -> Option<OpenPack> {
+        self.open.filter(|open| open.pack.is_some())
     }
 
     /// Everything in the directory.
@@ -160,7 +171,11 @@ impl<'a> Shelf<'a> {
             None => Err(Damaged::PackIndex),
             Some(pack) => {
                 let Some(window) = pack.find(start) else { return Ok(None) };
-                pack.line(window).map(<[u8]>::to_vec).ok_or(Damaged::Checksum)
+                match pack.line(window) {
+                    Ok(line) => line.map(<[u8]>::to_vec).ok_or(Damaged::Checksum),
+                    Err(error) if disk::is_unreadable(&error) => Err(Damaged::Content(error.to_string())),
+                    Err(error) => return Err(at(&path)(error)),
+                }
             }
         };
         Ok(Some(StoredWindow { path, content }))
@@ -181,19 +196,81 @@ impl<'a> Shelf<'a> {
     /// The pack of a day as it is now.
     fn open(&mut self, id: PackId) -> io::Result<&mut OpenPack> {
         let path = self.customer_dir.join(pack_file_name(id));
+        // Asked before it is opened: if it is replaced in between, the next look finds another identity, and opens it again.
         let identity = disk::if_exists(self.disk.identity(&path)).map_err(at(&path))?;
         // A pack is never written over, only replaced.
-        if self.open.as_ref().is_none_or(|open| open.id != id || open.identity != identity) {
-            let pack = match identity {
+        let is_open = |open: &OpenPack| open.path == path && open.identity == identity;
+        if !self.open.as_ref().is_some_and(is_open) {
+            self.open = None;
+            let file = match identity {
                 None => None,
-                Some(_) => match self.disk.read(&path) {
-                    Ok(bytes) => Pack::parse(id.day, bytes),
-                    Err(error) if disk::is_unreadable(&error) => None,
-                    Err(error) => return Err(at(&path)(error)),
-                },
+                Some(_) => disk::if_exists(self.disk.open(&path)).map_err(at(&path))?,
             };
-            self.open = Some(OpenPack { id, identity, pack });
+            // It was removed in between, or was never there.
+            let identity = identity.filter(|_| file.is_some());
+            let pack = match file.map(|file| Pack::open(id.day, file)) {
+                None => None,
+                Some(Ok(pack)) => pack,
+                Some(Err(error)) if disk::is_unreadable(&error) => None,
+                Some(Err(error)) => return Err(at(&path)(error)),
+            };
+            self.open = Some(OpenPack { path, identity, pack });
         }
         Ok(self.open.as_mut().expect("it was just set"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::base::disk::RealDisk;
+    use crate::model::WindowSize;
+    use crate::windows::pack::PackWriter;
+
+    const DAY: PackId = PackId { size: WindowSize::Hour, day: WindowStart(29_448_000) };
+
+    fn put_pack(customer_dir: &Path, through: Seq) {
+        let mut writer = PackWriter::new(DAY.day);
+        let mut bytes = writer.push(DAY.day, through, format!("as of {through}\n").as_bytes()).unwrap();
+        bytes.append(&mut writer.finish().unwrap());
+        let path = customer_dir.join(pack_file_name(DAY));
+        disk::replace_file(&RealDisk, &customer_dir.join("temp"), &path, &[&bytes]).unwrap();
+    }
+
+    #[test]
+    fn a_pack_that_stays_open_is_used_while_it_is_the_file_of_its_name() {
+        let temp = tempfile::tempdir().unwrap();
+        let dirs = ["acme", "other"].map(|name| temp.path().join(name));
+        for dir in &dirs {
+            RealDisk.create_dir(dir).unwrap();
+        }
+        let mut last_open = None;
+        let mut look = |dir: &Path| {
+            let mut shelf = Shelf::new_with(&RealDisk, dir.to_owned(), last_open.take());
+            let through = shelf.packed_through(DAY, DAY.day).unwrap();
+            let stored = shelf.read_packed(DAY, DAY.day).unwrap();
+            last_open = shelf.into_last_open();
+            (through, stored.map(|stored| String::from_utf8(stored.content.unwrap()).unwrap()))
+        };
+        let as_of = |through: u64| (Seq(through), Some(format!("as of {through}\n")));
+        let nothing = (Seq::ZERO, None);
+        // Replaced again and again, so that numbers of files are given anew.
+        for through in 1..40 {
+            put_pack(&dirs[0], Seq(through));
+            assert_eq!(look(&dirs[0]), as_of(through));
+            assert_eq!(look(&dirs[0]), as_of(through));
+        }
+        // Nobody cuts a pack. It shows that neither the index nor the frame is read again.
+        RealDisk.open(&dirs[0].join(pack_file_name(DAY))).unwrap().set_len(0).unwrap();
+        assert_eq!(look(&dirs[0]), as_of(39));
+        assert_eq!(look(&dirs[1]), nothing);
+        put_pack(&dirs[0], Seq(40));
+        put_pack(&dirs[1], Seq(50));
+        assert_eq!(look(&dirs[0]), as_of(40));
+        assert_eq!(look(&dirs[1]), as_of(50));
+        RealDisk.remove(&dirs[1].join(pack_file_name(DAY))).unwrap();
+        assert_eq!(look(&dirs[1]), nothing);
     }
 }
