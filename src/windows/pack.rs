@@ -221,6 +221,11 @@ impl Pack {
         let lines = self.decoded.as_ref().map(|(_, lines)| &lines[..]);
         Ok(lines.and_then(|lines| lines.get(window.offset..window.offset + window.bytes)))
     }
+
+    /// Forgets the frame that was decoded last if it is one long line: a window may take megabytes.
+    pub fn forget_long_line(&mut self) {
+        self.decoded.take_if(|(_, lines)| lines.len() > FRAME_BYTES);
+    }
 }
 
 /// So many bytes; `None` where the file ends before.
@@ -324,6 +329,12 @@ mod tests {
         let expected = places.map(|(offset, bytes)| (offset as u64, bytes));
         assert_eq!(reads.lock().unwrap()[..2], expected);
         assert_eq!(reads.lock().unwrap()[2..], [(frame.offset, frame.stored_bytes)]);
+        pack.forget_long_line();
+        assert!(pack.decoded.is_some());
+        let long = pack.find(WindowStart(DAY.0 + 77 * 7)).unwrap();
+        pack.line(long).unwrap().unwrap();
+        pack.forget_long_line();
+        assert!(pack.decoded.is_none());
     }
 
     #[test]

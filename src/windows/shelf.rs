@@ -51,6 +51,7 @@ pub struct ShelfList {
 
 /// A pack that was looked for.
 pub struct OpenPack {
+    id: PackId,
     path: PathBuf,
     /// Which file that was; `None` where there was none.
     identity: Option<FileIdentity>,
@@ -73,13 +74,16 @@ impl<'a> Shelf<'a> {
 
     /// The windows in a customer's directory. What another shelf had open last is used again if it is still the same file.
     pub fn new_with(disk: &'a dyn Disk, customer_dir: PathBuf, last_open: Option<OpenPack>) -> Self {
-        Self { disk, customer_dir, open: last_open }
+        let open = last_open.filter(|open| open.path.parent() == Some(&*customer_dir));
+        Self { disk, customer_dir, open }
     }
 
     /// The pack that was opened last. Its file stays open, so that no other file can have its identity meanwhile, and its space
     /// on the disk stays taken.
     pub fn into_last_open(self) -> Option<OpenPack> {
-        self.open.filter(|open| open.pack.is_some())
+        let mut open = self.open?;
+        open.pack.as_mut()?.forget_long_line();
+        Some(open)
     }
 
     /// Everything in the directory.
@@ -164,21 +168,20 @@ impl<'a> Shelf<'a> {
 
     /// The copy of a window in the pack of its day; `None` where that has none.
     pub fn read_packed(&mut self, id: PackId, start: WindowStart) -> io::Result<Option<StoredWindow>> {
-        let path = self.customer_dir.join(pack_file_name(id));
-        let open = self.open(id)?;
-        let content = match &mut open.pack {
-            None if open.identity.is_none() => return Ok(None),
+        let OpenPack { path, identity, pack, .. } = self.open(id)?;
+        let content = match pack {
+            None if identity.is_none() => return Ok(None),
             None => Err(Damaged::PackIndex),
             Some(pack) => {
                 let Some(window) = pack.find(start) else { return Ok(None) };
                 match pack.line(window) {
                     Ok(line) => line.map(<[u8]>::to_vec).ok_or(Damaged::Checksum),
                     Err(error) if disk::is_unreadable(&error) => Err(Damaged::Content(error.to_string())),
-                    Err(error) => return Err(at(&path)(error)),
+                    Err(error) => return Err(at(path)(error)),
                 }
             }
         };
-        Ok(Some(StoredWindow { path, content }))
+        Ok(Some(StoredWindow { path: path.clone(), content }))
     }
 
     /// The last record in the packed copy of a window; zero where there is none.
@@ -195,28 +198,32 @@ impl<'a> Shelf<'a> {
 
     /// The pack of a day as it is now.
     fn open(&mut self, id: PackId) -> io::Result<&mut OpenPack> {
-        let path = self.customer_dir.join(pack_file_name(id));
+        // Called for every window of a day: its path is made once.
+        let mut open = self.open.take().filter(|open| open.id == id).unwrap_or_else(|| OpenPack {
+            id,
+            path: self.customer_dir.join(pack_file_name(id)),
+            identity: None,
+            pack: None,
+        });
         // Asked before it is opened: if it is replaced in between, the next look finds another identity, and opens it again.
-        let identity = disk::if_exists(self.disk.identity(&path)).map_err(at(&path))?;
+        let identity =
+            disk::if_exists(self.disk.identity(&open.path)).map_err(|error| at(&open.path)(error))?;
         // A pack is never written over, only replaced.
-        let is_open = |open: &OpenPack| open.path == path && open.identity == identity;
-        if !self.open.as_ref().is_some_and(is_open) {
-            self.open = None;
-            let file = match identity {
-                None => None,
-                Some(_) => disk::if_exists(self.disk.open(&path)).map_err(at(&path))?,
-            };
-            // It was removed in between, or was never there.
-            let identity = identity.filter(|_| file.is_some());
-            let pack = match file.map(|file| Pack::open(id.day, file)) {
-                None => None,
-                Some(Ok(pack)) => pack,
-                Some(Err(error)) if disk::is_unreadable(&error) => None,
-                Some(Err(error)) => return Err(at(&path)(error)),
-            };
-            self.open = Some(OpenPack { path, identity, pack });
+        if open.identity != identity {
+            (open.identity, open.pack) = (None, None);
+            if identity.is_some()
+                && let Some(file) =
+                    disk::if_exists(self.disk.open(&open.path)).map_err(|error| at(&open.path)(error))?
+            {
+                open.identity = identity;
+                open.pack = match Pack::open(id.day, file) {
+                    Ok(pack) => pack,
+                    Err(error) if disk::is_unreadable(&error) => None,
+                    Err(error) => return Err(at(&open.path)(error)),
+                };
+            }
         }
-        Ok(self.open.as_mut().expect("it was just set"))
+        Ok(self.open.insert(open))
     }
 }
 
