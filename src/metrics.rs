@@ -199,6 +199,7 @@ metrics! {
         resident_windows: IntCounter(&[("source", "memory")]) = "query_windows_read_total", "Windows that queries read";
         file_windows: IntCounter(&[("source", "file")]) = "query_windows_read_total", "Windows that queries read";
         cached_windows: IntCounter(&[("source", "cache")]) = "query_windows_read_total", "Windows that queries read";
+        cache_bytes: CountGauge = "query_cache_bytes", "Bytes of what queries wanted of windows lately, kept for the next";
         file_bytes: IntCounter = "query_bytes_read_total", "Bytes of window files that queries read";
         seconds: HistogramVec(&["path"], LATENCY_BUCKETS) = "query_seconds", "Seconds that a query ran";
         refused: IntCounterVec(&["reason"]) = "query_refused_total", "Queries without an answer";

@@ -11,10 +11,12 @@
 //! by its own path. Never: a file is taken in part.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -30,7 +32,7 @@ pub struct CustomerSettings {
     #[serde(default, deserialize_with = "rate")]
     pub entries_per_second: Option<u64>,
     /// For how many days its windows are kept; `None` as the server's flag says.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "retain_days")]
     pub retain_days: Option<CustomerRetainDays>,
     /// What its paths count under; `None` for no rules.
     #[serde(default, deserialize_with = "path_rules")]
@@ -57,7 +59,7 @@ impl CustomerRetainDays {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AllCustomerSettings {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     default: CustomerSettings,
     #[serde(default, deserialize_with = "customers")]
     customers: SettingsByCustomer,
@@ -84,7 +86,8 @@ impl AllCustomerSettings {
     /// # Errors
     /// What is wrong, with its line.
     pub fn parse(bytes: &[u8]) -> Result<Self, CustomersFileError> {
-        let mut settings: Self = serde_json::from_slice(bytes).map_err(CustomersFileError)?;
+        let Object(mut settings) =
+            serde_json::from_slice::<Object<Self>>(bytes).map_err(CustomersFileError)?;
         let Self { default, customers } = &mut settings;
         for customer in customers.values_mut() {
             customer.entries_per_second = customer.entries_per_second.or(default.entries_per_second);
@@ -103,6 +106,37 @@ impl AllCustomerSettings {
     pub fn customer_count(&self) -> usize {
         self.customers.len()
     }
+}
+
+/// What is written as an object, and not as an array of its values: serde takes either, and `[]` for nothing set at all.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Object::deserialize(deserializer).map(|Object(value)| value)
+}
+
+fn retain_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CustomerRetainDays>, D::Error> {
+    object(deserializer).map(Some)
 }
 
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
@@ -135,7 +169,7 @@ fn customers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SettingsByCus
                 let customer = CustomerId::new(&id).ok_or_else(|| {
                     A::Error::custom(format!("customer {id:?}: an id is 1 to 128 visible ASCII characters"))
                 })?;
-                if customers.insert(customer, map.next_value()?).is_some() {
+                if customers.insert(customer, map.next_value::<Object<_>>()?.0).is_some() {
                     return Err(A::Error::custom(format!("customer {id:?} stands there twice")));
                 }
             }
@@ -188,6 +222,12 @@ mod tests {
             ("{\"default\":{\n\"entriesPersecond\":1}}", "unknown field"),
             ("{\"default\":{}\n", "EOF"),
             ("\n7", "invalid type"),
+            ("[]", "expected an object"),
+            ("{\"default\":\n[10]}", "expected an object"),
+            ("{\"default\":{\"retainDays\":[30,400,0]}}", "expected an object"),
+            ("{\"default\":{\"retainDays\":null}}", "expected an object"),
+            ("{\"customers\":{\"a\":[10]}}", "expected an object"),
+            ("{\"customers\":[]}", "an object of customers"),
         ] {
             let error = AllCustomerSettings::parse(file.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(reason) && error.contains(" at line "), "{file}: {error}");

@@ -24,6 +24,7 @@ impl Health for Engine {
             let label = number.to_string();
             self.shared.metrics.queue_depth.with_label_values(&[&label]).set(worker.len() as u64);
         }
+        self.shared.metrics.queries.cache_bytes.set(self.shared.views.bytes() as u64);
         self.shared.metrics.latched.set(u64::from(self.shared.latch.is_closed()));
         if let Ok(free) = self.shared.disk.free_space(self.shared.dir.root()) {
             self.shared.metrics.disk_free_bytes.set(free.bytes);

@@ -99,7 +99,10 @@ impl Engine {
             if let Some(window) = window.filter(|id| id.size == *size && range.contains(&id.start)) {
                 starts.insert(window.start);
             }
-            packs.extend(pack_in_file_name(name).filter(|pack| pack.size == *size));
+            packs.extend(pack_in_file_name(name).filter(|pack| {
+                let end = pack.day.0.saturating_add(WindowSize::Day.minutes());
+                pack.size == *size && pack.day < range.end && range.start.0 < end
+            }));
         });
         listed.map_err(|error| QueryError::Unreadable(format!("{}: {error}", dir.display())))?;
         in_time?;

@@ -4,7 +4,7 @@
 //! [parent module](super). Never: a customer that depends on anything but the line and the options.
 
 use super::region::Region;
-use super::walk::{Post, RegionProgress, View, Walked, walk_view};
+use super::walk::{Post, RegionProgress, View, Walked, finished_lines, walk_view};
 use crate::dimension::{TEXT_COUNT, text_field};
 use crate::entry::{Format, FormatError, LineOutcome, Reader, ReaderOptions};
 use crate::model::CustomerId;
@@ -119,19 +119,22 @@ pub(super) fn walk_customers<P: Post>(
 ) -> Result<Walked, P::Error> {
     let divided = by.divide(region);
     let from = progress.lines.min(region.lines());
-    let (mut all, mut reached) = (Walked::default(), region.lines());
+    let lines = finished_lines(region);
+    let (mut all, mut reached, mut cut_bytes) = (Walked::default(), region.lines(), 0);
     let named = (0..divided.customers.len()).map(Owner::Named);
     for owner in named.chain([Owner::Default]) {
-        let lines = CustomerLines { divided: &divided, owner };
-        let view = View { region, is_last_look, customer: Some(lines) };
-        let mut own = RegionProgress { lines: from, last_block: view.last_entry(from) };
+        let customer = Some(CustomerLines { divided: &divided, owner });
+        let view = View { region, lines, is_last_look, customer };
+        let mut own =
+            RegionProgress { lines: from, last_block: view.last_entry(from), cut_bytes: progress.cut_bytes };
         let Walked { counted, already, skipped, conflict } = walk_view(view, &mut own, post)?;
         all.counted += counted;
         all.already += already;
         all.skipped.merge(skipped);
         all.conflict = all.conflict.or(conflict);
         reached = reached.min(own.lines);
+        cut_bytes = own.cut_bytes;
     }
-    *progress = RegionProgress { lines: reached, last_block: None };
+    *progress = RegionProgress { lines: reached, last_block: None, cut_bytes };
     Ok(all)
 }

@@ -16,7 +16,8 @@
 //! *Lines* are numbered; the parts of a line that a container runtime divided are one. A *region* is
 //! [`region::REGION_LINES`] = 4,096 = 8⁴ lines (or fewer, where they are long; where it ends follows from its bytes). A
 //! *block* of level `l` is 8ˡ lines of a region, starting at a multiple of 8ˡ. Blocks nest: two of them are apart, or one
-//! holds the other. A batch is the lines of one block from its first entry on.
+//! holds the other. A batch is the lines of one block from its first entry on. A last line that has no end yet and is no entry
+//! so far is in no block: it may be in the middle of being written, and is read again when there is more of it.
 //!
 //! *Its key* names that first entry `e`: a 128-bit hash of `--source`, of all bytes before `e`'s line and of that
 //! line itself. So all blocks that begin with `e` (lines without entry before it count for nothing) have one key, and at
@@ -60,8 +61,8 @@
 //!
 //! Without a position, what the server forgets can be counted again: its deduplication horizon is the metric
 //! `log_analytics_dedup_horizon_timestamp_seconds`. An import with other options (`--keep-query`, `--customer-from`) makes other
-//! batches:
-//! it is told as a conflict.
+//! batches: it is told as a conflict. A last line without end that is an entry already counts as it is, once the file was left
+//! alone for two seconds.
 
 pub mod customers;
 pub mod follow;

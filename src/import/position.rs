@@ -53,6 +53,9 @@ pub(super) struct ImportPosition {
     /// How far that region is imported.
     region_lines: usize,
     last_block: Option<usize>,
+    /// Bytes of the line without end behind those lines that was told of.
+    #[serde(default)]
+    cut_bytes: usize,
     /// Bytes of the file (decoded) that are imported.
     imported_bytes: u64,
 }
@@ -105,7 +108,8 @@ impl ImportPosition {
         let reader = Reader::resume(options.clone(), state).ok()?;
         let chain = Chain::from_hex(&self.chain)?;
         let start = RegionStart { offset: self.offset, line: self.line, chain, reader };
-        Some((start, RegionProgress { lines: self.region_lines, last_block: self.last_block }))
+        let Self { region_lines: lines, last_block, cut_bytes, .. } = *self;
+        Some((start, RegionProgress { lines, last_block, cut_bytes }))
     }
 }
 
@@ -253,6 +257,7 @@ impl Tracker {
             state: start.reader.state().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             region_lines: progress.lines,
             last_block: progress.last_block,
+            cut_bytes: progress.cut_bytes,
             imported_bytes: *imported_bytes,
         }
     }

@@ -69,6 +69,8 @@ pub struct RegionProgress {
     pub lines: usize,
     /// The first line of the block that was sent last.
     pub last_block: Option<usize>,
+    /// Bytes of the line behind them that has no end yet and is no entry so far, if it was told of.
+    pub cut_bytes: usize,
 }
 
 /// What became of a region's lines.
@@ -98,16 +100,14 @@ pub struct Conflict {
 #[derive(Clone, Copy)]
 pub(super) struct View<'r> {
     pub(super) region: &'r Region,
+    /// See [`finished_lines`].
+    pub(super) lines: usize,
     /// The region will not get more lines while this import runs.
     pub(super) is_last_look: bool,
     pub(super) customer: Option<CustomerLines<'r>>,
 }
 
 impl<'r> View<'r> {
-    fn lines(self) -> usize {
-        self.region.lines()
-    }
-
     /// Whose the lines are, where they say so.
     fn customer(self) -> Option<&'r CustomerId> {
         self.customer.and_then(CustomerLines::id)
@@ -155,7 +155,8 @@ pub fn walk<P: Post>(
     progress: &mut RegionProgress,
     post: &mut P,
 ) -> Result<Walked, P::Error> {
-    walk_view(View { region, is_last_look, customer: None }, progress, post)
+    let lines = finished_lines(region);
+    walk_view(View { region, lines, is_last_look, customer: None }, progress, post)
 }
 
 /// As [`walk`], of the lines of a view.
@@ -170,20 +171,22 @@ pub(super) fn walk_view<P: Post>(
     // A file may have lost the line without end that was imported last.
     progress.lines = progress.lines.min(region.lines());
     pass_over(&mut reader, region.slice(0, progress.lines));
-    while progress.lines < region.lines() {
+    while progress.lines < view.lines {
         let first = first_entry(view, progress.lines, &reader, &mut walked.skipped);
-        pass_over(&mut reader, region.slice(progress.lines, first));
-        progress.lines = first;
-        if first == region.lines() {
+        if first > progress.lines {
+            pass_over(&mut reader, region.slice(progress.lines, first));
+            (progress.lines, progress.cut_bytes) = (first, 0);
+        }
+        if first == view.lines {
             break;
         }
         let Some((end, answer)) = settle(view, first, progress.last_block, &reader.state(), post)? else {
             // No progress is made in either case: the block is found again once the file has all of it.
             if let Some(answer) = beginning(view, first, reader.state(), post)? {
                 walked.already += answer.entries;
-                tally(view, first, region.lines(), &reader, &mut walked.skipped);
+                tally(view, first, view.lines, &reader, &mut walked.skipped);
             } else {
-                let lines = (first..region.lines()).filter(|line| view.has(*line)).count();
+                let lines = (first..view.lines).filter(|line| view.has(*line)).count();
                 walked.conflict = Some(Conflict { line: first, lines });
             }
             break;
@@ -196,9 +199,35 @@ pub(super) fn walk_view<P: Post>(
             tally(view, first, end, &reader, &mut walked.skipped);
         }
         pass_over(&mut reader, region.slice(first, end));
-        *progress = RegionProgress { lines: end, last_block: Some(first) };
+        *progress = RegionProgress { lines: end, last_block: Some(first), cut_bytes: 0 };
+    }
+    if progress.lines <= view.lines && view.lines < region.lines() && walked.conflict.is_none() {
+        // It is told of as it is, once, and read again when there is more of it.
+        let cut = region.slice(view.lines, region.lines());
+        if progress.cut_bytes != cut.len() {
+            pass_over(&mut reader, region.slice(progress.lines, view.lines));
+            tally(view, view.lines, region.lines(), &reader, &mut walked.skipped);
+            progress.cut_bytes = cut.len();
+        }
     }
     Ok(walked)
+}
+
+/// The logical lines of a region, without a last one that has no end yet and is no entry so far. A program may be in the middle of
+/// writing it: in a block it would be skipped, and never be counted once it is whole.
+pub(super) fn finished_lines(region: &Region) -> usize {
+    let Some(last) = region.lines().checked_sub(1).filter(|_| region.next.is_none()) else {
+        return region.lines();
+    };
+    let text = region.slice(last, last + 1);
+    let mut reader = region.start.reader.clone();
+    pass_over(&mut reader, region.slice(0, last));
+    let mut is_entry = false;
+    let mut each = |outcome: LineOutcome<'_>| is_entry |= matches!(outcome, LineOutcome::Entry { .. });
+    reader.body(text, &mut each);
+    let has_end = text.ends_with(b"\n") && !reader.is_within_line();
+    reader.finish(&mut each);
+    if has_end || is_entry { region.lines() } else { last }
 }
 
 /// Has the reader take note of lines without reading more of them than it must.
@@ -213,7 +242,7 @@ fn first_entry(view: View<'_>, from: usize, reader: &Reader, skipped: &mut SkipT
     let region = view.region;
     let mut reader = reader.clone();
     let mut number = region.number(from);
-    for line in from..region.lines() {
+    for line in from..view.lines {
         let mut is_entry = false;
         let mut found = SkipTally::default();
         let mut each = |outcome: LineOutcome<'_>| match outcome {
@@ -234,7 +263,7 @@ fn first_entry(view: View<'_>, from: usize, reader: &Reader, skipped: &mut SkipT
         skipped.merge(found);
         number += memchr::memchr_iter(b'\n', text).count() as u64;
     }
-    region.lines()
+    view.lines
 }
 
 /// Tallies what the server skipped of the lines from `from` up to `to`.
@@ -276,7 +305,7 @@ fn settle<P: Post>(
     post: &mut P,
 ) -> Result<Option<(usize, PostAnswer)>, P::Error> {
     let region = view.region;
-    let lines = view.lines();
+    let lines = view.lines;
     let key = view.key(first);
     let mut tried_bytes = usize::MAX;
     for level in (0..=TOP_LEVEL).rev() {
@@ -313,7 +342,7 @@ fn beginning<P: Post>(
     mut state: Vec<(&'static str, String)>,
     post: &mut P,
 ) -> Result<Option<PostAnswer>, P::Error> {
-    let body = view.slice(first, view.lines());
+    let body = view.slice(first, view.lines);
     let lines = without_end(&body);
     if !view.is_last_look || view.region.next.is_some() || lines.len() > MAX_BODY_BYTES {
         return Ok(None);

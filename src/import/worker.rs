@@ -50,7 +50,7 @@ impl<'i> ImportWorker<'i> {
     /// Imports what is left of a region. `None` where the import is over.
     pub(super) fn region(&mut self, task: &mut Task) -> Option<()> {
         let import = self.import;
-        let from = task.progress.lines;
+        let from = task.progress;
         let walked = match &import.options.customers {
             None => walk(&task.region, task.is_last_look, &mut task.progress, &mut self.sender),
             Some(by) => {
@@ -60,7 +60,7 @@ impl<'i> ImportWorker<'i> {
         let walked = match walked {
             Ok(walked) => walked,
             Err(why) => {
-                let at = format!("{}: a batch from line {} on", task.input, task.region.number(from));
+                let at = format!("{}: a batch from line {} on", task.input, task.region.number(from.lines));
                 import.fail(ImportFailure::Undelivered { at, why });
                 return None;
             }
@@ -89,7 +89,7 @@ impl Task {
 
 impl Import {
     /// Adds up what became of a region. `None` where the import is over.
-    fn take(&self, task: &Task, walked: Walked, from: usize) -> Option<()> {
+    fn take(&self, task: &Task, walked: Walked, from: RegionProgress) -> Option<()> {
         let Walked { counted, already, skipped, conflict } = walked;
         let first = skipped.first().map(|(reason, line)| shown(&task.input, reason, line.number, &line.text));
         let mut totals = lock(&self.totals);
@@ -98,9 +98,11 @@ impl Import {
                 (self.tell)(&shown(&task.input, reason, line.number, &line.text), before);
             }
         }
-        // All of them, though a copy that ends within a block makes no progress at its end.
-        let end = if conflict.is_none() { task.region.lines() } else { task.progress.lines };
-        totals.lines += (end - from) as u64;
+        // All of them, though a copy that ends within a block makes no progress at its end. A line without end that was told of
+        // before is not told of again.
+        let is_whole = conflict.is_none() && (from.cut_bytes == 0 || from != task.progress);
+        let end = if is_whole { task.region.lines() } else { task.progress.lines };
+        totals.lines += (end - from.lines.min(end)) as u64;
         totals.counted += counted;
         totals.already += already;
         totals.skipped.merge(skipped);

@@ -50,15 +50,16 @@ pub struct ShelfList {
 }
 
 /// A pack that was looked for.
-struct OpenPack {
+pub struct OpenPack {
     id: PackId,
+    path: PathBuf,
     /// Which file that was; `None` where there was none.
     identity: Option<FileIdentity>,
     /// `None` where there is no such pack, or its index is damaged.
     pack: Option<Pack>,
 }
 
-/// See the module. Keeps the pack that was read last.
+/// See the module. Keeps the pack that was opened last.
 pub struct Shelf<'a> {
     disk: &'a dyn Disk,
     customer_dir: PathBuf,
@@ -69,6 +70,20 @@ impl<'a> Shelf<'a> {
     /// The windows in a customer's directory.
     pub fn new(disk: &'a dyn Disk, customer_dir: PathBuf) -> Self {
         Self { disk, customer_dir, open: None }
+    }
+
+    /// The windows in a customer's directory. What another shelf had open last is used again if it is still the same file.
+    pub fn new_with(disk: &'a dyn Disk, customer_dir: PathBuf, last_open: Option<OpenPack>) -> Self {
+        let open = last_open.filter(|open| open.path.parent() == Some(&*customer_dir));
+        Self { disk, customer_dir, open }
+    }
+
+    /// The pack that was opened last. Its file stays open, so that no other file can have its identity meanwhile, and its space
+    /// on the disk stays taken.
+    pub fn into_last_open(self) -> Option<OpenPack> {
+        let mut open = self.open?;
+        open.pack.as_mut()?.forget_long_line();
+        Some(open)
     }
 
     /// Everything in the directory.
@@ -153,17 +168,20 @@ impl<'a> Shelf<'a> {
 
     /// The copy of a window in the pack of its day; `None` where that has none.
     pub fn read_packed(&mut self, id: PackId, start: WindowStart) -> io::Result<Option<StoredWindow>> {
-        let path = self.customer_dir.join(pack_file_name(id));
-        let open = self.open(id)?;
-        let content = match &mut open.pack {
-            None if open.identity.is_none() => return Ok(None),
+        let OpenPack { path, identity, pack, .. } = self.open(id)?;
+        let content = match pack {
+            None if identity.is_none() => return Ok(None),
             None => Err(Damaged::PackIndex),
             Some(pack) => {
                 let Some(window) = pack.find(start) else { return Ok(None) };
-                pack.line(window).map(<[u8]>::to_vec).ok_or(Damaged::Checksum)
+                match pack.line(window) {
+                    Ok(line) => line.map(<[u8]>::to_vec).ok_or(Damaged::Checksum),
+                    Err(error) if disk::is_unreadable(&error) => Err(Damaged::Content(error.to_string())),
+                    Err(error) => return Err(at(path)(error)),
+                }
             }
         };
-        Ok(Some(StoredWindow { path, content }))
+        Ok(Some(StoredWindow { path: path.clone(), content }))
     }
 
     /// The last record in the packed copy of a window; zero where there is none.
@@ -180,20 +198,86 @@ impl<'a> Shelf<'a> {
 
     /// The pack of a day as it is now.
     fn open(&mut self, id: PackId) -> io::Result<&mut OpenPack> {
-        let path = self.customer_dir.join(pack_file_name(id));
-        let identity = disk::if_exists(self.disk.identity(&path)).map_err(at(&path))?;
+        // Called for every window of a day: its path is made once.
+        let mut open = self.open.take().filter(|open| open.id == id).unwrap_or_else(|| OpenPack {
+            id,
+            path: self.customer_dir.join(pack_file_name(id)),
+            identity: None,
+            pack: None,
+        });
+        // Asked before it is opened: if it is replaced in between, the next look finds another identity, and opens it again.
+        let identity =
+            disk::if_exists(self.disk.identity(&open.path)).map_err(|error| at(&open.path)(error))?;
         // A pack is never written over, only replaced.
-        if self.open.as_ref().is_none_or(|open| open.id != id || open.identity != identity) {
-            let pack = match identity {
-                None => None,
-                Some(_) => match self.disk.read(&path) {
-                    Ok(bytes) => Pack::parse(id.day, bytes),
+        if open.identity != identity {
+            (open.identity, open.pack) = (None, None);
+            if identity.is_some()
+                && let Some(file) =
+                    disk::if_exists(self.disk.open(&open.path)).map_err(|error| at(&open.path)(error))?
+            {
+                open.identity = identity;
+                open.pack = match Pack::open(id.day, file) {
+                    Ok(pack) => pack,
                     Err(error) if disk::is_unreadable(&error) => None,
-                    Err(error) => return Err(at(&path)(error)),
-                },
-            };
-            self.open = Some(OpenPack { id, identity, pack });
+                    Err(error) => return Err(at(&open.path)(error)),
+                };
+            }
         }
-        Ok(self.open.as_mut().expect("it was just set"))
+        Ok(self.open.insert(open))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::base::disk::RealDisk;
+    use crate::model::WindowSize;
+    use crate::windows::pack::PackWriter;
+
+    const DAY: PackId = PackId { size: WindowSize::Hour, day: WindowStart(29_448_000) };
+
+    fn put_pack(customer_dir: &Path, through: Seq) {
+        let mut writer = PackWriter::new(DAY.day);
+        let mut bytes = writer.push(DAY.day, through, format!("as of {through}\n").as_bytes()).unwrap();
+        bytes.append(&mut writer.finish().unwrap());
+        let path = customer_dir.join(pack_file_name(DAY));
+        disk::replace_file(&RealDisk, &customer_dir.join("temp"), &path, &[&bytes]).unwrap();
+    }
+
+    #[test]
+    fn a_pack_that_stays_open_is_used_while_it_is_the_file_of_its_name() {
+        let temp = tempfile::tempdir().unwrap();
+        let dirs = ["acme", "other"].map(|name| temp.path().join(name));
+        for dir in &dirs {
+            RealDisk.create_dir(dir).unwrap();
+        }
+        let mut last_open = None;
+        let mut look = |dir: &Path| {
+            let mut shelf = Shelf::new_with(&RealDisk, dir.to_owned(), last_open.take());
+            let through = shelf.packed_through(DAY, DAY.day).unwrap();
+            let stored = shelf.read_packed(DAY, DAY.day).unwrap();
+            last_open = shelf.into_last_open();
+            (through, stored.map(|stored| String::from_utf8(stored.content.unwrap()).unwrap()))
+        };
+        let as_of = |through: u64| (Seq(through), Some(format!("as of {through}\n")));
+        let nothing = (Seq::ZERO, None);
+        // Replaced again and again, so that numbers of files are given anew.
+        for through in 1..40 {
+            put_pack(&dirs[0], Seq(through));
+            assert_eq!(look(&dirs[0]), as_of(through));
+            assert_eq!(look(&dirs[0]), as_of(through));
+        }
+        // Nobody cuts a pack. It shows that neither the index nor the frame is read again.
+        RealDisk.open(&dirs[0].join(pack_file_name(DAY))).unwrap().set_len(0).unwrap();
+        assert_eq!(look(&dirs[0]), as_of(39));
+        assert_eq!(look(&dirs[1]), nothing);
+        put_pack(&dirs[0], Seq(40));
+        put_pack(&dirs[1], Seq(50));
+        assert_eq!(look(&dirs[0]), as_of(40));
+        assert_eq!(look(&dirs[1]), as_of(50));
+        RealDisk.remove(&dirs[1].join(pack_file_name(DAY))).unwrap();
+        assert_eq!(look(&dirs[1]), nothing);
     }
 }

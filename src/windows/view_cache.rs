@@ -69,6 +69,7 @@ struct Generations {
     young: Views,
     young_bytes: usize,
     old: Views,
+    old_bytes: usize,
 }
 
 impl ViewCache {
@@ -84,6 +85,7 @@ impl ViewCache {
             Some(found) => Arc::clone(found),
             None => {
                 let found = views.old.remove(key)?;
+                views.old_bytes = views.old_bytes.saturating_sub(bytes_of(&found.view));
                 self.insert_young(&mut views, key.clone(), Arc::clone(&found));
                 found
             }
@@ -99,11 +101,17 @@ impl ViewCache {
         }
     }
 
+    /// The memory that it takes, roughly.
+    pub fn bytes(&self) -> usize {
+        let views = lock(&self.views);
+        views.young_bytes + views.old_bytes
+    }
+
     fn insert_young(&self, views: &mut Generations, key: ViewKey, cached: Arc<CachedView>) {
         let bytes = bytes_of(&cached.view);
         if views.young_bytes + bytes > self.max_bytes / 2 {
             views.old = std::mem::take(&mut views.young);
-            views.young_bytes = 0;
+            views.old_bytes = std::mem::take(&mut views.young_bytes);
         }
         // One that is replaced is counted until the generation is dropped.
         views.young_bytes += bytes;
@@ -165,7 +173,9 @@ mod tests {
         for minute in 0..10_000 {
             cache.insert(key(minute), stamp(1), &WindowView::empty(key(minute).window), 1);
             assert!(cache.get(&key(0), &stamp(1)).is_some(), "{minute}");
+            assert!(cache.bytes() <= 64 << 10, "{minute}");
         }
+        assert!(cache.bytes() > 32 << 10);
         assert!(cache.get(&key(1), &stamp(1)).is_none());
         let views = lock(&cache.views);
         let kept = views.young.len() + views.old.len();

@@ -166,3 +166,33 @@ fn what_the_journal_no_longer_knows_makes_a_damaged_window_incomplete() {
     let (clean, report) = verify(temp.path());
     assert!(!clean && report["incompleteWindows"] == 1, "{report}");
 }
+
+#[test]
+fn hours_and_days_that_are_not_the_sum_of_their_parts_are_named_of_every_customer() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let mut client = server.client();
+    for (customer, requests) in [("first", 1), ("last", 2), ("middle", 3)] {
+        for number in 0..requests {
+            assert_eq!(client.post(customer, &format!("k{number}"), &body("/")).unwrap().status, 202);
+        }
+    }
+    assert!(server.stop().success());
+    assert_verified(temp.path());
+    for customer in ["first", "middle"] {
+        let windows = temp.path().join("store/aggregate-results").join(customer);
+        fs::remove_file(windows.join("20251228T18Z.json")).unwrap();
+    }
+    let (_, report) = verify(temp.path());
+    let problems = report["problems"].as_array().unwrap().iter();
+    let said: Vec<&str> = problems.map(|problem| problem["what"].as_str().unwrap()).collect();
+    for expected in [
+        "the hour 2025-12-28T18:00:00Z of first counts 0 requests, its minutes 1",
+        "the day 2025-12-28T00:00:00Z of first counts 1 requests, its hours 0",
+        "the hour 2025-12-28T18:00:00Z of middle counts 0 requests, its minutes 3",
+        "the day 2025-12-28T00:00:00Z of middle counts 3 requests, its hours 0",
+    ] {
+        assert!(said.contains(&expected), "{expected}: {said:#?}");
+    }
+    assert!(!said.iter().any(|what| what.contains("of last ")), "{said:#?}");
+}

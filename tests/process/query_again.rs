@@ -62,6 +62,7 @@ fn what_is_asked_again_is_the_same_until_a_file_changes() {
         told.push(expected);
     }
     assert_ne!(told[0], told[1]);
+    assert!(server.metric("log_analytics_query_cache_bytes") > 1_000.0);
     for entry in fs::read_dir(temp.path().join("store/aggregate-results/a")).unwrap() {
         let path = entry.unwrap().path();
         let mut bytes = fs::read(&path).unwrap();

@@ -164,6 +164,27 @@ fn a_region_followed_line_by_line_is_found_again_at_a_bounded_price() {
 }
 
 #[test]
+fn a_line_that_was_not_whole_is_counted_once_it_is() {
+    for lines in [1, 8, 9, 64, 65, 401] {
+        let whole = text(lines);
+        for (cut, keeps_position) in (1..=line(lines - 1).len()).flat_map(|cut| [(cut, true), (cut, false)]) {
+            let (mut model, mut progress) = (Model::default(), RegionProgress::default());
+            let begun = regions_of(&whole[..whole.len() - cut]).remove(0);
+            walk(&begun, true, &mut progress, &mut alive(&mut model)).ok().unwrap();
+            let again = walk(&begun, true, &mut progress, &mut alive(&mut model)).ok().unwrap();
+            assert_eq!((again.counted, again.already, again.skipped.total()), (0, 0, 0), "{lines} {cut}");
+            if !keeps_position {
+                progress = RegionProgress::default();
+            }
+            let finished = regions_of(&whole).remove(0);
+            let walked = walk(&finished, true, &mut progress, &mut alive(&mut model)).ok().unwrap();
+            assert_eq!(walked.conflict, None, "{lines} {cut}");
+            assert_each_once(&model, lines);
+        }
+    }
+}
+
+#[test]
 fn another_file_that_begins_alike_is_a_conflict_and_counts_nothing_twice() {
     let mut model = Model::default();
     import(REGION_LINES, &mut alive(&mut model)).ok().unwrap();

@@ -4,6 +4,7 @@
 
 use std::io;
 
+use super::touched::TouchedWindows;
 use super::{KnownJournal, VerifyProgress, VerifyReport};
 use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
@@ -30,8 +31,15 @@ pub(super) fn check(
     report.checkpoint = stored.checkpoint.0;
     let total = JournalFiles::list(disk, dir)?.bytes();
     let deletions = stored.ledger.deletions();
-    let mut known =
-        KnownJournal { after: Seq::ZERO, since_ms: 0, end: Seq::ZERO, stored, deletions, is_readable: true };
+    let mut known = KnownJournal {
+        after: Seq::ZERO,
+        since_ms: 0,
+        end: Seq::ZERO,
+        stored,
+        deletions,
+        touched: TouchedWindows::default(),
+        is_readable: true,
+    };
     let mut reader = JournalReader::open(disk, dir)?;
     while let Some(mut segment) = reader.next_segment()? {
         if report.segments == 0 {
@@ -70,6 +78,7 @@ fn check_beginning(segment: &JournalSegment, known: &mut KnownJournal, report: &
     known.after = Seq(first.0 - 1);
     known.end = known.after;
     known.since_ms = 0;
+    known.touched.forget_all();
 }
 
 fn check_records(
@@ -82,9 +91,12 @@ fn check_records(
     let mut done = 0;
     while let Some(found) = segment.next_record()? {
         let header = found.record.header;
-        if let Err(why) = summary::decode(found.record.summary()) {
-            report.problem(&path, Some(found.offset), why.to_string());
-            known.is_readable = false;
+        match summary::decode(found.record.summary()) {
+            Ok(summary) => known.touched.touch(&found.customer, &summary),
+            Err(why) => {
+                report.problem(&path, Some(found.offset), why.to_string());
+                known.is_readable = false;
+            }
         }
         if known.end == known.after {
             known.since_ms = header.received_at_ms;
@@ -92,6 +104,7 @@ fn check_records(
         known.end = header.seq;
         if header.is_deletion {
             known.deletions.add(&found.customer, header.seq);
+            known.touched.forget(&found.customer);
         }
         report.records += 1;
         done += u64::from(header.record_bytes);

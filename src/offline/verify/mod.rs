@@ -1,17 +1,21 @@
 //! Checking a stopped server's data directory: is every record whole, is every window whole, and do they agree?
 //!
-//! Input: a locked data directory. Output: a [`VerifyReport`]. Never: changes anything. Windows are counted again from the
-//! journal as far as it reaches, in as many passes as memory needs, and each customer's sums are compared with the ledger.
+//! Input: a locked data directory. Output: a [`VerifyReport`]. Never: changes anything, or remembers windows that the journal does
+//! not touch. Windows are read customer by customer, counted again from the journal as far as it reaches, in as many passes as memory
+//! needs, and each customer's sums are compared with the ledger.
 
 mod journal;
 mod recount;
+mod sizes;
 mod sums;
+mod touched;
 mod windows;
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use self::touched::TouchedWindows;
 use crate::base::disk::Disk;
 use crate::data_dir::DataDir;
 use crate::journal::deletions::Deletions;
@@ -97,13 +101,13 @@ pub fn verify(
     dir.read_secret(disk)?;
     refuse_wrong_secret(disk, dir)?;
     let mut report = VerifyReport::default();
-    let known = journal::check(disk, dir, &mut report, progress)?;
-    let found = windows::check(disk, dir, &known, &mut report)?;
+    let mut known = journal::check(disk, dir, &mut report, progress)?;
+    let mut found = windows::check(disk, dir, &mut known, &mut report)?;
     if known.is_readable {
-        let unmerged = recount::check(disk, dir, options, &known, &found, &mut report, progress)?;
-        sums::check(dir, &known, &found, &unmerged, &mut report);
+        let unmerged = recount::check(disk, dir, options, &known, &mut report, progress)?;
+        sums::check(dir, &known, found.sums, &unmerged, &mut report);
         if unmerged.is_empty() {
-            windows::check_sizes_agree(&found, &known.stored.ledger.cutoffs(), &mut report);
+            report.problems.append(&mut found.disagreements);
         }
     }
     Ok(report)
@@ -121,6 +125,8 @@ struct KnownJournal {
     stored: StoredState,
     /// The deletions of the ledger and of all records.
     deletions: Deletions,
+    /// The windows of the records after `after`, and what is stored of each.
+    touched: TouchedWindows,
     /// Whether every segment could be read to its end.
     is_readable: bool,
 }

@@ -5,10 +5,10 @@
 //! Never: more keys in memory than the files hold. A window that folded keys is counted by the keys its file names and the
 //! rest; there a true count may be above the one shown, by no more than `folded`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
-use super::windows::FoundWindows;
+use super::touched::TouchedWindow;
 use super::{KnownJournal, VerifyOptions, VerifyProgress, VerifyReport};
 use crate::base::disk::Disk;
 use crate::batch::insights;
@@ -34,8 +34,10 @@ const MEMORY_PER_FILE_BYTE: u64 = 4;
 /// What a replay would add.
 #[derive(Default)]
 pub(super) struct Unmerged {
-    /// Requests that windows lack, by window.
-    pub(super) requests: BTreeMap<WindowKey, u64>,
+    /// How many windows lack records.
+    windows: usize,
+    /// The requests that they lack, by customer and window size.
+    pub(super) requests: HashMap<CustomerId, [u64; 3]>,
     /// What records after the ledger count.
     pub(super) counted: CountedSince,
     /// Late entries in them for windows before their cutoff.
@@ -45,7 +47,7 @@ pub(super) struct Unmerged {
 impl Unmerged {
     /// Whether every window is written.
     pub(super) fn is_empty(&self) -> bool {
-        self.requests.is_empty()
+        self.windows == 0
     }
 }
 
@@ -54,15 +56,14 @@ pub(super) fn check(
     dir: &DataDir,
     options: &VerifyOptions,
     known: &KnownJournal,
-    found: &FoundWindows,
     report: &mut VerifyReport,
     progress: VerifyProgress<'_>,
 ) -> io::Result<Unmerged> {
-    let memory: u64 = found.values().map(|window| window.bytes * MEMORY_PER_FILE_BYTE).sum();
+    let memory = known.touched.bytes.saturating_mul(MEMORY_PER_FILE_BYTE);
     let passes =
         usize::try_from(memory / options.recount_bytes.max(1)).unwrap_or(usize::MAX).clamp(0, 4096) + 1;
     let mut recount =
-        Recount { dir, known, found, cutoffs: known.stored.ledger.cutoffs(), unmerged: Unmerged::default() };
+        Recount { dir, known, cutoffs: known.stored.ledger.cutoffs(), unmerged: Unmerged::default() };
     for pass in 0..passes {
         let (counted, unwritten) = recount.count(disk, (pass, passes), progress)?;
         compare(disk, dir, options, known, &counted, report)?;
@@ -75,7 +76,7 @@ pub(super) fn check(
         report.notes.push(format!(
             "this directory is a copy: its next start replays {} records, which add to {} windows",
             known.end.0 - known.after.0,
-            recount.unmerged.requests.len()
+            recount.unmerged.windows
         ));
     }
     Ok(recount.unmerged)
@@ -85,7 +86,6 @@ pub(super) fn check(
 struct Recount<'a> {
     dir: &'a DataDir,
     known: &'a KnownJournal,
-    found: &'a FoundWindows,
     cutoffs: Cutoffs,
     unmerged: Unmerged,
 }
@@ -99,12 +99,13 @@ impl Recount<'_> {
         (pass, passes): (usize, usize),
         progress: VerifyProgress<'_>,
     ) -> io::Result<(HashMap<WindowKey, Window>, BTreeMap<WindowKey, Seq>)> {
-        let Self { dir, known, found, cutoffs, unmerged } = self;
+        let Self { dir, known, cutoffs, unmerged } = self;
         let stored = &known.stored;
         // In a copy windows may be older than the checkpoint: the next start replays what they lack.
         let covered = if stored.unproven.is_some() { Seq::ZERO } else { stored.checkpoint };
         let mut counted: HashMap<WindowKey, Window> = HashMap::new();
         let mut unwritten: BTreeMap<WindowKey, Seq> = BTreeMap::new();
+        let mut lacking: HashSet<WindowKey> = HashSet::new();
         let mut done = 0;
         Replay { after: known.after, through: known.end }.visit(disk, dir, |record| {
             let (header, customer) = (record.record.header, &record.customer);
@@ -132,10 +133,9 @@ impl Recount<'_> {
                     }
                     continue;
                 }
+                let TouchedWindow { applied_through, is_folded } =
+                    known.touched.stored(customer, insight.window);
                 let key = (customer.clone(), insight.window);
-                let (applied_through, is_folded) = found
-                    .get(&key)
-                    .map_or((Seq::ZERO, false), |window| (window.applied_through, window.is_folded));
                 if seq <= applied_through {
                     let window =
                         counted.entry(key).or_insert_with_key(|key| uncounted(disk, dir, key, is_folded));
@@ -143,12 +143,15 @@ impl Recount<'_> {
                 } else if seq <= covered {
                     unwritten.insert(key, seq);
                 } else {
-                    *unmerged.requests.entry(key).or_default() += requests;
+                    unmerged.requests.entry(customer.clone()).or_default()[key.1.size as usize] += requests;
+                    lacking.insert(key);
                 }
             }
             Ok(true)
         })?;
         progress(done, 0);
+        // Each pass has windows of its own.
+        unmerged.windows += lacking.len();
         Ok((counted, unwritten))
     }
 }

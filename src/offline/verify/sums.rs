@@ -1,17 +1,17 @@
 //! The sums' part of a check: what each customer's windows hold, beside what was counted.
 //!
-//! Input: the windows that were found, and what a replay would add to them. Output: problems. Never: reads a file.
+//! Input: the sums of the windows that were found, and what a replay would add to them. Output: problems. Never: reads a file.
 
 use super::recount::Unmerged;
-use super::windows::FoundWindows;
 use super::{KnownJournal, VerifyReport};
 use crate::data_dir::DataDir;
+use crate::model::WindowSize;
 use crate::windows::proof::WindowSums;
 
 pub(super) fn check(
     dir: &DataDir,
     known: &KnownJournal,
-    found: &FoundWindows,
+    mut sums: WindowSums,
     unmerged: &Unmerged,
     report: &mut VerifyReport,
 ) {
@@ -29,12 +29,10 @@ pub(super) fn check(
     let mut ledger = stored.ledger.clone();
     ledger.add(known.end, &unmerged.counted);
     ledger.add_expired(&unmerged.expired);
-    let mut sums = WindowSums::default();
-    for ((customer, id), window) in found {
-        sums.add(customer, id.size, window.requests(), window.incomplete);
-    }
-    for ((customer, id), requests) in &unmerged.requests {
-        sums.add(customer, id.size, *requests, false);
+    for (customer, by_size) in &unmerged.requests {
+        for size in WindowSize::ALL {
+            sums.add(customer, size, by_size[size as usize], false);
+        }
     }
     let unequal = sums.unequal(&ledger);
     let mut wrong: Vec<_> = unequal.iter().map(|sum| &sum.customer).collect();

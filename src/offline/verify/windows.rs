@@ -1,58 +1,42 @@
 //! The windows' part of a check: every file's form, checksum, name and sums, and whether the sizes agree.
 //!
-//! Input: the window files. Output: what is wrong with them, in the report, and what the recount needs to know of each.
-//! Never: a change.
+//! Input: the window files. Output: what is wrong with them, in the report; each customer's sums; what the recount needs to know
+//! of the windows that the journal touches. Never: a change, or memory that grows with the windows of all customers.
 
-use std::collections::BTreeMap;
 use std::io;
 
-use super::{KnownJournal, VerifyReport};
+use super::sizes::CustomerSizes;
+use super::touched::TouchedWindow;
+use super::{KnownJournal, VerifyProblem, VerifyReport};
 use crate::base::disk::Disk;
 use crate::data_dir::{DataDir, customer_dir_name};
-use crate::journal::ledger::Cutoffs;
-use crate::measures::saturating_sum;
-use crate::model::{CustomerId, Seq, WindowId, WindowSize};
+use crate::model::WindowSize;
 use crate::time;
 use crate::windows::file::Damaged;
+use crate::windows::proof::WindowSums;
 use crate::windows::scan::{OnShelf, visit_shelves};
 use crate::windows::shelf::StoredWindow;
 use crate::windows::window::Window;
 
-/// What is remembered of one window file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FoundWindow {
-    pub(super) applied_through: Seq,
-    pub(super) sums: [u64; SUMS.len()],
-    pub(super) bytes: u64,
-    pub(super) incomplete: bool,
-    pub(super) is_folded: bool,
-}
-
-/// What the finer windows must sum to, as a person calls it.
-const SUMS: [&str; 4] = ["requests", "requests of robots", "bytes", "microseconds"];
-
-pub(super) type FoundWindows = BTreeMap<(CustomerId, WindowId), FoundWindow>;
-
-impl FoundWindow {
-    pub(super) fn requests(&self) -> u64 {
-        self.sums[0]
-    }
-}
-
-fn sums(window: &Window) -> [u64; SUMS.len()] {
-    let measures = &window.all().measures;
-    [window.requests(), window.robots().requests, measures.response_bytes, measures.duration_micros]
+/// What the windows hold, in what can be remembered of any number of them.
+#[derive(Default)]
+pub(super) struct FoundWindows {
+    pub(super) sums: WindowSums,
+    /// Hours and days that are not the sum of their parts. Wrong only where everything is written: hours and days are written
+    /// at checkpoints.
+    pub(super) disagreements: Vec<VerifyProblem>,
 }
 
 pub(super) fn check(
     disk: &dyn Disk,
     dir: &DataDir,
-    known: &KnownJournal,
+    known: &mut KnownJournal,
     report: &mut VerifyReport,
 ) -> io::Result<FoundWindows> {
     let end = known.end.max(known.stored.known_through());
     let cutoffs = known.stored.ledger.cutoffs();
-    let mut found = FoundWindows::new();
+    let mut found = FoundWindows::default();
+    let mut sizes: Option<CustomerSizes> = None;
     visit_shelves::<io::Error>(disk, dir, |on_shelf| {
         let (customer_name, id, StoredWindow { path, content }) = match on_shelf {
             OnShelf::Window { customer_name, id, stored } => (customer_name, id, stored),
@@ -109,58 +93,20 @@ pub(super) fn check(
         if id.size == WindowSize::Minute {
             report.requests += window.requests();
         }
-        let entry = FoundWindow {
-            applied_through: window.applied_through(),
-            sums: sums(&window),
-            bytes: bytes.len() as u64,
-            incomplete: window.is_incomplete(),
-            is_folded: window.folded().iter().any(|folded| *folded > 0),
-        };
-        found.insert((window.customer().clone(), id), entry);
+        let customer = window.customer();
+        found.sums.add(customer, id.size, window.requests(), window.is_incomplete());
+        let is_folded = window.folded().iter().any(|folded| *folded > 0);
+        let stored = TouchedWindow { applied_through: window.applied_through(), is_folded };
+        known.touched.store(customer, id, stored, bytes.len() as u64);
+        // Windows come customer by customer.
+        if let Some(before) = sizes.take_if(|sizes| sizes.customer() != customer) {
+            found.disagreements.append(&mut before.disagreements(dir, &cutoffs));
+        }
+        sizes.get_or_insert_with(|| CustomerSizes::new(customer.clone())).add(&window);
         Ok(())
     })?;
-    Ok(found)
-}
-
-/// Holds every hour against its minutes and every day against its hours. Only where everything is written: hours and
-/// days are written at checkpoints.
-pub(super) fn check_sizes_agree(found: &FoundWindows, cutoffs: &Cutoffs, report: &mut VerifyReport) {
-    for (fine, coarse) in [(WindowSize::Minute, WindowSize::Hour), (WindowSize::Hour, WindowSize::Day)] {
-        let mut parts: BTreeMap<(CustomerId, WindowId), [u64; SUMS.len()]> = BTreeMap::new();
-        for ((customer, id), window) in found.iter().filter(|((_, id), _)| id.size == fine) {
-            let coarse = WindowId { size: coarse, start: id.start.floor(coarse) };
-            let sums = parts.entry((customer.clone(), coarse)).or_default();
-            sums.iter_mut().zip(window.sums).for_each(|(sum, part)| *sum = saturating_sum(*sum, part));
-        }
-        for ((customer, id), _) in found.iter().filter(|((_, id), _)| id.size == coarse) {
-            parts.entry((customer.clone(), *id)).or_default();
-        }
-        for ((customer, id), parts) in parts {
-            // Cutoffs are days: before one there is no fine window, or no coarse one, or neither.
-            let excluded = |size| cutoffs.excludes(&customer, WindowId { size, start: id.start });
-            if excluded(fine) || excluded(coarse) {
-                continue;
-            }
-            let window = found.get(&(customer.clone(), id));
-            let whole = window.map_or([0; SUMS.len()], |window| window.sums);
-            if window.is_some_and(|window| window.incomplete) {
-                continue;
-            }
-            if let Some(wrong) = (0..SUMS.len()).find(|sum| whole[*sum] != parts[*sum]) {
-                let start = time::format_start(id.start);
-                report.problems.push(super::VerifyProblem {
-                    file: std::path::PathBuf::from(customer.as_str()),
-                    offset: None,
-                    what: format!(
-                        "the {} {start} of {customer} counts {} {}, its {}s {}",
-                        coarse.as_str(),
-                        whole[wrong],
-                        SUMS[wrong],
-                        fine.as_str(),
-                        parts[wrong]
-                    ),
-                });
-            }
-        }
+    if let Some(last) = sizes {
+        found.disagreements.append(&mut last.disagreements(dir, &cutoffs));
     }
+    Ok(found)
 }

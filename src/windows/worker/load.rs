@@ -18,7 +18,9 @@ impl Worker {
     /// Makes a window resident: from its file, rebuilt from the journal where that is damaged, else empty.
     pub(super) fn load(&mut self, key: &WindowKey, seq: Seq, now: UnixMs) -> Result<(), Fatal> {
         let fail = |error: io::Error| Fatal(error.to_string());
-        let stored = Shelf::new(&*self.disk, self.dir.customer(&key.0)).read(key.1).map_err(fail)?;
+        let mut shelf = Shelf::new_with(&*self.disk, self.dir.customer(&key.0), self.last_pack.take());
+        let stored = shelf.read(key.1).map_err(fail)?;
+        self.last_pack = shelf.into_last_open();
         let path =
             stored.as_ref().map_or_else(|| self.dir.window(&key.0, key.1), |stored| stored.path.clone());
         let mut dirty = false;
@@ -75,9 +77,10 @@ impl Worker {
     /// packed windows, and to load each would decode a part of its pack.
     pub(super) fn is_packed(&mut self, key: &WindowKey, seq: Seq) -> Result<bool, Fatal> {
         let Some(pack) = PackId::of(key.1) else { return Ok(false) };
-        let mut shelf = Shelf::new(&*self.disk, self.dir.customer(&key.0));
+        let mut shelf = Shelf::new_with(&*self.disk, self.dir.customer(&key.0), self.last_pack.take());
         let packed_through =
             shelf.packed_through(pack, key.1.start).map_err(|error| Fatal(error.to_string()))?;
+        self.last_pack = shelf.into_last_open();
         // A window that is ahead of the journal is refused when it is loaded.
         let is_packed = (seq..=self.journal_end).contains(&packed_through);
         if is_packed {

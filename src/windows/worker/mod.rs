@@ -20,6 +20,7 @@ use hashbrown::HashMap;
 use self::late::LateEntries;
 use self::packed::LastMerges;
 use super::fold::WindowLimits;
+use super::shelf::OpenPack;
 use super::window::Window;
 use crate::base::clock::UnixMs;
 use crate::base::disk::{self, Disk, if_exists};
@@ -113,6 +114,8 @@ pub struct Worker {
     through: Seq,
     late: LateEntries,
     last_merges: LastMerges,
+    /// The pack that a window was looked for in last: what comes late or is replayed comes day by day.
+    last_pack: Option<OpenPack>,
 }
 
 impl Worker {
@@ -146,6 +149,7 @@ impl Worker {
             through: Seq::ZERO,
             late: LateEntries::default(),
             last_merges: LastMerges::default(),
+            last_pack: None,
         }
     }
 
@@ -250,6 +254,8 @@ impl Worker {
     /// Takes a checkpoint marker: everything before it in the channel is merged.
     pub fn mark(&mut self, id: MarkerId) {
         assert!(self.marker.is_none(), "one marker is outstanding at a time");
+        // A pack that was replaced or removed takes space on the disk while it is open.
+        self.last_pack = None;
         let dirty = self.windows.iter().filter(|(_, resident)| resident.dirty);
         let mut unwritten: Vec<WindowKey> = dirty.map(|(key, _)| key.clone()).collect();
         // By customer and time, so that a directory is written in one go and a simulated run can be repeated.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -263,4 +264,34 @@ fn formats_zones_and_headers_travel_with_the_lines() {
     assert!(server.stop().success());
     let hour = window(temp.path(), "acme", "20251228T18Z").unwrap();
     assert_eq!(hour["requestsByPath"], serde_json::json!({ "GET /b": 1 }));
+}
+
+#[test]
+fn a_last_line_that_is_being_written_is_left_until_it_is_whole() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let (log, state) = (temp.path().join("access.log"), temp.path().join("state"));
+    let whole = lines(0, 12);
+    // A writer that flushes whenever its buffer is full stops in the middle of a line.
+    fs::write(&log, &whole[..whole.len() - 10]).unwrap();
+    let import = |state: &Path| {
+        String::from_utf8(import_with_state(&url(&server), state, &[text(&log)]).stdout).unwrap()
+    };
+    let says = import(&state);
+    assert!(
+        says.contains("12 lines read") && says.contains("11 counted, 0 counted before, 1 skipped"),
+        "{says}"
+    );
+    let says = import(&state);
+    assert!(says.contains("0 lines read") && says.contains("0 counted before, 0 skipped"), "{says}");
+    fs::write(&log, whole + &lines(12, 13)).unwrap();
+    let says = import(&state);
+    assert!(
+        says.contains("2 lines read") && says.contains("2 counted, 0 counted before, 0 skipped"),
+        "{says}"
+    );
+    // Nor does a new state directory make more of it, or less.
+    let says = import(&temp.path().join("other"));
+    assert!(says.contains("0 counted, 13 counted before, 0 skipped"), "{says}");
+    assert_eq!(entries(&server), 13);
 }
