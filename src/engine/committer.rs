@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::waiting::OutcomeSender;
-use super::{EngineOptions, EngineShared, Marked, ToCommitter, ToWorker};
+use super::{EngineShared, Marked, ToCommitter, ToWorker};
 use crate::journal::committer::{Committer, Deletion, Position, Submission};
 use crate::model::Insight;
 use crate::outcome::{DeletionOutcome, Outcome, Reason};
@@ -24,27 +24,9 @@ pub(super) struct CommitterThread {
     /// Tells the checkpointer that enough journal was written; full where it was told already.
     poke: Sender<()>,
     shared: Arc<EngineShared>,
-    /// Batches that came and are in no group yet.
-    pending: Vec<PendingBatch>,
-    /// How many batches came.
-    arrived: u64,
     /// The group being gathered and who waits for it; kept to keep their memory.
     group: Vec<Submission>,
     waiters: Vec<OutcomeSender>,
-}
-
-struct PendingBatch {
-    /// Its number among those that came.
-    arrival: u64,
-    submission: Submission,
-    answer: OutcomeSender,
-}
-
-impl PendingBatch {
-    /// Its arrival and its size.
-    fn place(&self) -> (u64, usize) {
-        (self.arrival, self.submission.draft.bytes().len())
-    }
 }
 
 impl CommitterThread {
@@ -55,26 +37,27 @@ impl CommitterThread {
         poke: Sender<()>,
         shared: Arc<EngineShared>,
     ) -> Self {
-        Self {
-            committer,
-            messages,
-            to_workers,
-            poke,
-            shared,
-            pending: Vec::new(),
-            arrived: 0,
-            group: Vec::new(),
-            waiters: Vec::new(),
-        }
+        Self { committer, messages, to_workers, poke, shared, group: Vec::new(), waiters: Vec::new() }
     }
 
     /// Runs until told to stop, or until all senders are gone.
     pub(super) fn run(mut self) {
         self.report();
-        while let Some(message) = self.next() {
-            match message {
-                ToCommitter::Commit { .. } => unreachable!("a batch is no message of its own here"),
-                ToCommitter::Mark { id, cutoffs, answer } => {
+        while let Ok(message) = self.messages.recv() {
+            let mut next = Some(message);
+            let mut group_bytes = 0;
+            // Everything that arrived while the last group was synced makes the next one.
+            while let Some(ToCommitter::Commit { submission, answer }) = next {
+                group_bytes += submission.draft.bytes().len();
+                self.group.push(submission);
+                self.waiters.push(answer);
+                let full = self.group.len() >= self.shared.options.max_group_batches
+                    || group_bytes >= self.shared.options.max_group_bytes;
+                next = if full { None } else { self.messages.try_recv().ok() };
+            }
+            self.commit();
+            match next {
+                Some(ToCommitter::Mark { id, cutoffs, answer }) => {
                     let marked = Marked {
                         position: self.committer.position(),
                         counted: self.committer.take_counted(),
@@ -84,11 +67,12 @@ impl CommitterThread {
                     }
                     let _ = answer.send(marked);
                 }
-                ToCommitter::AskKnown { customer, key, answer } => {
+                Some(ToCommitter::AskKnown { customer, key, answer }) => {
                     let _ = answer.send(self.committer.known(&customer, key));
                 }
-                ToCommitter::Delete { deletion, answer } => self.delete(deletion, &answer),
-                ToCommitter::Stop => break,
+                Some(ToCommitter::Delete { deletion, answer }) => self.delete(deletion, &answer),
+                Some(ToCommitter::Stop) => break,
+                Some(ToCommitter::Commit { .. }) | None => {}
             }
         }
         for message in self.messages.try_iter() {
@@ -101,45 +85,10 @@ impl CommitterThread {
         }
     }
 
-    /// Commits batches until there is something else to do, and every batch that came before it is committed. `None` where all
-    /// senders are gone.
-    fn next(&mut self) -> Option<ToCommitter> {
-        let mut next = None;
-        loop {
-            // Everything that arrived while the last group was synced.
-            while next.is_none() {
-                let received = match self.pending.is_empty() {
-                    true => Some(self.messages.recv().ok()?),
-                    false => self.messages.try_recv().ok(),
-                };
-                match received {
-                    Some(ToCommitter::Commit { submission, answer }) => {
-                        self.arrived += 1;
-                        self.pending.push(PendingBatch { arrival: self.arrived, submission, answer });
-                    }
-                    None => break,
-                    other => next = other,
-                }
-            }
-            if self.pending.is_empty() {
-                return next;
-            }
-            self.gather();
-            self.commit();
-        }
-    }
-
-    /// Moves the next group out of what is pending.
-    fn gather(&mut self) {
-        let EngineOptions { max_group_batches, max_group_bytes, .. } = self.shared.options;
-        let count = next_group(&mut self.pending, PendingBatch::place, max_group_batches, max_group_bytes);
-        for PendingBatch { submission, answer, .. } in self.pending.drain(..count) {
-            self.group.push(submission);
-            self.waiters.push(answer);
-        }
-    }
-
     fn commit(&mut self) {
+        if self.group.is_empty() {
+            return;
+        }
         let outcomes = self.committer.commit(&mut self.group, self.shared.pressure());
         let mut routes: Vec<Vec<Routed>> = self.to_workers.iter().map(|_| Vec::new()).collect();
         let mut insights = 0;
@@ -207,60 +156,8 @@ impl CommitterThread {
     }
 }
 
-/// Puts what is pending in the order in which it is to be committed, and says how many the next group takes: the oldest, so
-/// that none waits for ever, and then the smallest, so that small ones do not wait for large ones that came before them.
-/// `place` gives the arrival and the bytes of each; a group ends with the one that reaches `max_bytes`.
-fn next_group<T>(
-    pending: &mut [T],
-    place: impl Fn(&T) -> (u64, usize),
-    max_count: usize,
-    max_bytes: usize,
-) -> usize {
-    let oldest = pending.iter().map(|one| place(one).0).min();
-    pending.sort_unstable_by_key(|one| {
-        let (arrival, bytes) = place(one);
-        (Some(arrival) != oldest, bytes, arrival)
-    });
-    let (mut count, mut group_bytes) = (0, 0);
-    while count < pending.len().min(max_count) && group_bytes < max_bytes {
-        group_bytes += place(&pending[count]).1;
-        count += 1;
-    }
-    count
-}
-
 /// The memory that a batch's insights take until the last is merged.
 fn insight_bytes(insights: &[Insight]) -> usize {
     let keys = insights.first().map_or(0, |insight| insight.keys.bytes());
     keys + insights.iter().map(|insight| size_of::<Routed>() + insight.counts.bytes()).sum::<usize>()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_takes_the_oldest_and_then_the_smallest() {
-        let mut pending = vec![(3, 10), (1, 70), (2, 50), (4, 10), (5, 90), (6, 20)];
-        let mut group = |max_count, max_bytes| {
-            let count = next_group(&mut pending, |one| *one, max_count, max_bytes);
-            pending.drain(..count).collect::<Vec<_>>()
-        };
-        assert_eq!(group(9, 90), [(1, 70), (3, 10), (4, 10)]);
-        assert_eq!(group(2, 1_000), [(2, 50), (6, 20)]);
-        assert_eq!(group(9, 1), [(5, 90)]);
-        assert_eq!(group(9, 1), []);
-    }
-
-    #[test]
-    fn none_waits_for_ever_however_many_smaller_ones_come() {
-        let mut pending = vec![(0, 1_000)];
-        let mut taken = Vec::new();
-        for arrival in 1..50 {
-            pending.push((arrival, 10));
-            let count = next_group(&mut pending, |one| *one, 9, 5);
-            taken.extend(pending.drain(..count).map(|one| one.0));
-        }
-        assert_eq!(taken, (0..49).collect::<Vec<u64>>());
-    }
 }

@@ -66,9 +66,8 @@ use crate::windows::worker::{MarkerId, Routed, Worker, WorkerLimits};
 pub const QUEUE_LENGTH: usize = 1_024;
 /// Batches written and synced together: as many as may wait while the group before is synced.
 pub const MAX_GROUP_BATCHES: usize = 1_024;
-/// Bytes written and synced together (the last batch may go beyond): a batch waits for the group before it, and a disk that
-/// writes 100 MB/s and syncs in 10 ms still spends most of its time writing.
-pub const MAX_GROUP_BYTES: usize = 2 << 20;
+/// Bytes written and synced together (one batch may be larger): a slow disk still answers within a second.
+pub const MAX_GROUP_BYTES: usize = 16 << 20;
 /// Time between checkpoints: hour and day files are as old as that, and a restart replays no more than that.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// Journal bytes between checkpoints: about a second of replay.
