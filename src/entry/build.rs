@@ -345,8 +345,11 @@ impl<'a> Draft<'_, 'a> {
             return None;
         }
         let part = client::address(bytes);
-        let is_text = !part.is_empty() && std::str::from_utf8(&bytes[part.clone()]).is_ok();
-        is_text.then(|| client.part(part))
+        if part.is_empty() {
+            return None;
+        }
+        let client = client.part(part);
+        (!self.text(client).is_empty()).then_some(client)
     }
 
     /// A host in lower case, without its port.

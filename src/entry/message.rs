@@ -168,12 +168,12 @@ impl MessageReader {
 
     /// Reads a message by the format that was given; `None` where none was.
     pub(super) fn given(&mut self, carry: &Carry, message: &[u8]) -> Option<Result<MessageReading, Skip>> {
+        if let Kind::Auto = *self.options.format.kind {
+            return None;
+        }
         let kind = Arc::clone(&self.options.format.kind);
         self.found.clear();
-        match &*kind {
-            Kind::Auto => None,
-            kind => Some(self.by_kind(kind, carry, message)),
-        }
+        Some(self.by_kind(&kind, carry, message))
     }
 
     fn by_kind(&mut self, kind: &Kind, carry: &Carry, message: &[u8]) -> Result<MessageReading, Skip> {

@@ -41,7 +41,11 @@ pub(in crate::entry) struct Matcher {
     rest_checks: u32,
     /// A place, and the first quote from there on; [`usize::MAX`] where there is none.
     next_quote: (usize, usize),
+    /// The furthest step that was come to.
     furthest: usize,
+    /// One more than the last step whose text was begun: a text in quotes, or a request.
+    begun: usize,
+    times: time::LastTime,
 }
 
 /// A text whose other ends are still to be tried.
@@ -71,6 +75,8 @@ impl Default for Matcher {
             rest_checks: 0,
             next_quote: (1, 0),
             furthest: 0,
+            begun: 0,
+            times: time::LastTime::default(),
         }
     }
 }
@@ -92,19 +98,20 @@ impl Matcher {
     }
 
     fn fits(&mut self, template: &Template, line: &[u8]) -> bool {
-        self.furthest = 0;
+        (self.furthest, self.begun) = (0, 0);
         let mut pass = Pass { wants_protocol: template.request_step.is_some(), heeds_escapes: true };
         loop {
             if (LineWalk { matcher: self, steps: &template.steps, line, pass }).run() {
                 return true;
             }
-            let reached = |step: Option<usize>| step.is_some_and(|step| self.furthest >= step);
+            // Other ends help only where a text was begun that could have them.
+            let has_begun = |step: Option<usize>| step.is_some_and(|step| self.begun > step);
             pass = match pass {
-                Pass { wants_protocol: true, .. } if reached(template.request_step) => {
+                Pass { wants_protocol: true, .. } if has_begun(template.request_step) => {
                     Pass { wants_protocol: false, ..pass }
                 }
                 Pass { heeds_escapes: true, .. }
-                    if reached(template.quoted_step) && memmem::find(line, b"\\\"").is_some() =>
+                    if has_begun(template.quoted_step) && memmem::find(line, b"\\\"").is_some() =>
                 {
                     Pass { wants_protocol: template.request_step.is_some(), heeds_escapes: false }
                 }
@@ -156,61 +163,68 @@ impl LineWalk<'_> {
         self.matcher.failed[..self.steps.len()].fill(u32::MAX);
         let (mut place, mut at) = (0, 0);
         loop {
-            let next = match self.steps.get(place) {
+            let end = match self.steps.get(place) {
                 None if at == self.line.len() => return true,
                 None => None,
                 Some(TemplateStep::Literal(text)) => {
-                    stands_at(text, self.line, at).then(|| (place + 1, at + text.len()))
+                    stands_at(text, self.line, at).then_some(at + text.len())
                 }
                 Some(TemplateStep::Field(step)) => self.enter(place, step, at),
             };
-            (place, at) = match next.or_else(|| self.try_again()) {
-                Some(next) => next,
-                None => return false,
-            };
+            match end {
+                Some(end) => (place, at) = (place + 1, end),
+                None => match self.try_again() {
+                    Some(next) => (place, at) = next,
+                    None => return false,
+                },
+            }
             self.matcher.furthest = self.matcher.furthest.max(place);
         }
     }
 
-    /// Reads a field that begins at `at`; returns the next step and where it begins.
+    /// Reads a field that begins at `at`; returns where the next step begins.
     #[inline]
-    fn enter(&mut self, place: usize, step: &FieldStep, at: usize) -> Option<(usize, usize)> {
+    fn enter(&mut self, place: usize, step: &FieldStep, at: usize) -> Option<usize> {
         if step.is_quoted {
             if self.line.get(at) == Some(&b'-') && self.follows(place + 1, at + 1) {
                 self.matcher.spans[place] = ByteSpan::new(at, at + 1);
-                return Some((place + 1, at + 1));
+                return Some(at + 1);
             }
             if self.line.get(at) != Some(&b'"') {
                 return None;
             }
+            self.matcher.begun = self.matcher.begun.max(place + 1);
             return self.open(Open { step: place, start: at + 1, from: at + 1 });
         }
         match step.class {
             TextClass::Text | TextClass::Request | TextClass::Word => {
+                if matches!(step.class, TextClass::Request) {
+                    self.matcher.begun = self.matcher.begun.max(place + 1);
+                }
                 self.open(Open { step: place, start: at, from: at })
             }
             _ => {
                 let end = self.end(place, &step.class, at)?;
                 self.matcher.spans[place] = ByteSpan::new(at, end);
-                Some((place + 1, end))
+                Some(end)
             }
         }
     }
 
-    /// Ends the last open text at its next end.
+    /// Ends the last open text at its next end; returns the next step and where it begins.
     fn try_again(&mut self) -> Option<(usize, usize)> {
         while let Some(open) = self.matcher.stack.pop() {
-            let next = self.open(open);
-            if next.is_some() {
-                return next;
+            if let Some(end) = self.open(open) {
+                return Some((open.step + 1, end));
             }
         }
         None
     }
 
-    /// Ends a text at its next end from `open.from`; what remains to be tried is put on the stack.
+    /// Ends a text at its next end from `open.from`; what remains to be tried is put on the stack. Returns where the next step
+    /// begins.
     #[inline]
-    fn open(&mut self, open: Open) -> Option<(usize, usize)> {
+    fn open(&mut self, open: Open) -> Option<usize> {
         let Some(TemplateStep::Field(step)) = self.steps.get(open.step) else { return None };
         let start = open.start as u32;
         if start >= self.matcher.failed[open.step] {
@@ -219,14 +233,14 @@ impl LineWalk<'_> {
         let end = if step.is_quoted { self.quoted_end(step, open) } else { self.bare_end(step, open) };
         let Some(end) = end else {
             // Words end at blanks: a later one has other ends.
-            if step.class != TextClass::Word {
+            if !matches!(step.class, TextClass::Word) {
                 self.matcher.failed[open.step] = start;
             }
             return None;
         };
         self.matcher.spans[open.step] = ByteSpan::new(open.start, end);
         self.matcher.stack.push(Open { from: end + 1, ..open });
-        Some((open.step + 1, end + usize::from(step.is_quoted)))
+        Some(end + usize::from(step.is_quoted))
     }
 
     fn quoted_end(&self, step: &FieldStep, open: Open) -> Option<usize> {
@@ -253,7 +267,7 @@ impl LineWalk<'_> {
         loop {
             let end = match self.steps.get(open.step + 1) {
                 None => (from <= self.line.len()).then_some(self.line.len())?,
-                Some(TemplateStep::Literal(text)) if step.class == TextClass::Word => {
+                Some(TemplateStep::Literal(text)) if matches!(step.class, TextClass::Word) => {
                     return self.word_end(text, open);
                 }
                 Some(TemplateStep::Literal(text)) => {
@@ -274,7 +288,7 @@ impl LineWalk<'_> {
             if self.is_allowed(step, open.start, end) {
                 return Some(end);
             }
-            if step.class == TextClass::Word && end > open.start {
+            if matches!(step.class, TextClass::Word) && end > open.start {
                 return None;
             }
             from = end + 1;
@@ -339,7 +353,10 @@ impl LineWalk<'_> {
             TextClass::Count => Some(run(u8::is_ascii_digit)).filter(|end| *end > at),
             TextClass::FourDecimals => four_decimals(rest).map(|length| at + length),
             TextClass::Status => status(rest).map(|length| at + length),
-            TextClass::Time => self.moment(place, time::at_start(rest), at),
+            TextClass::Time => {
+                let read = self.matcher.times.at_start(rest);
+                self.moment(place, read, at)
+            }
             TextClass::DockerTime => {
                 self.moment(place, time::at_start(rest).filter(|_| has_nine_decimals(rest)), at)
             }
@@ -411,5 +428,10 @@ impl LineWalk<'_> {
 #[inline]
 fn stands_at(literal: &[u8], line: &[u8], at: usize) -> bool {
     let Some(here) = line.get(at..at + literal.len()) else { return false };
-    here[0] == literal[0] && (literal.len() == 1 || here[1..] == literal[1..])
+    here[0] == literal[0]
+        && match literal.len() {
+            1 => true,
+            2 => here[1] == literal[1],
+            _ => here[1..] == literal[1..],
+        }
 }

@@ -187,6 +187,39 @@ pub(super) fn at_start(text: &[u8]) -> Option<(Moment, usize)> {
     Some((Moment { local_micros, offset }, end))
 }
 
+/// Reads what [`at_start`] reads, and remembers the last time of the commonest form, `10/Oct/2000:13:55:36 -0700`: it stands in
+/// the next lines too, and several formats look for it in the same line.
+#[derive(Clone, Debug)]
+pub(super) struct LastTime {
+    text: [u8; NCSA_BYTES],
+    moment: Moment,
+}
+
+/// Of a time with its offset; what stands behind it cannot be part of it.
+const NCSA_BYTES: usize = 26;
+
+impl Default for LastTime {
+    fn default() -> Self {
+        // No time has such a text.
+        Self { text: [0; NCSA_BYTES], moment: Moment::utc(0) }
+    }
+}
+
+impl LastTime {
+    #[inline]
+    pub(super) fn at_start(&mut self, text: &[u8]) -> Option<(Moment, usize)> {
+        let beginning = text.first_chunk::<NCSA_BYTES>();
+        if beginning == Some(&self.text) {
+            return Some((self.moment, NCSA_BYTES));
+        }
+        let (moment, end) = at_start(text)?;
+        if let Some(beginning) = beginning.filter(|text| end == NCSA_BYTES && text[20] == b' ') {
+            (self.text, self.moment) = (*beginning, moment);
+        }
+        Some((moment, end))
+    }
+}
+
 /// The first time that stands in a text, in brackets or as a word.
 pub(super) fn first_in(text: &[u8]) -> Option<Moment> {
     let begins = |at: usize| at == 0 || matches!(text[at - 1], b' ' | b'[');
@@ -310,6 +343,32 @@ mod tests {
             text.truncate(text.len() - 1);
         }
         text
+    }
+
+    #[test]
+    fn a_time_that_is_remembered_is_the_one_that_is_read() {
+        let times = [
+            "10/Oct/2000:13:55:36 -0700",
+            "10/Oct/2000:13:55:36 -0730",
+            "10/Oct/2000:13:55:36 +07:30",
+            "10/Oct/2000:13:55:36.123 -0700",
+            "10/Oct/2000:13:55:36 UTC",
+            "10/Oct/2000:13:55:36",
+            "2000-10-10T13:55:36.12+0200",
+            "2000-10-10 13:55:36 +0200",
+            "2000-10-10 13:55:36.1+02",
+            "10/Oct/2000:13:55:61 -0700",
+        ];
+        let mut last = LastTime::default();
+        for time in times.iter().flat_map(|time| [*time; 2]) {
+            for behind in ["", "]", "0", ":00", ".5", " +0100", "0000000", " GMT"] {
+                let text = format!("{time}{behind}");
+                for end in 0..=text.len() {
+                    let text = &text.as_bytes()[..end];
+                    assert_eq!(last.at_start(text), at_start(text), "{time}{behind} cut at {end}");
+                }
+            }
+        }
     }
 
     #[test]
