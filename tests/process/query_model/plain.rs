@@ -242,9 +242,19 @@ pub fn assert_same(found: &Value, expected: &Value, what: &str) {
                 let micros: Vec<u64> = all.iter().map(|micros| micros.as_u64().unwrap()).collect();
                 assert_durations(value, &micros, what);
             }
+            ("visitors", None) => assert_visitors(value, expected, what),
             _ => assert_same(value, expected, what),
         }
     }
+}
+
+/// A few visitors are counted one by one, but for two that share one of 4,096 registers: the server's secret, which is another
+/// in each run, decides which do.
+#[track_caller]
+fn assert_visitors(found: &Value, expected: &Value, what: &str) {
+    let (found, expected) = (found.as_u64().unwrap(), expected.as_u64().unwrap());
+    let fewest = if expected < 2 { expected } else { expected - 1 - expected / 20 };
+    assert!((fewest..=expected + expected / 20).contains(&found), "{what}: {found} visitors of {expected}");
 }
 
 #[track_caller]
