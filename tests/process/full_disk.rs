@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::support::server::Server;
 use crate::support::stored::{assert_verified, window};
+use crate::support::wait::eventually;
 
 /// A tmpfs of this size, unmounted when dropped.
 struct SmallDisk {
@@ -70,7 +71,8 @@ fn below_min_free_bytes_batches_are_refused_until_space_returns() {
     assert_eq!(client.post("acme", "before", &body("/before", 1)).unwrap().status, 409);
 
     fs::remove_file(ballast).unwrap();
-    assert_eq!(client.get("/readyz", &[]).unwrap().status, 200);
+    // A process that another test has just forked may hold the file until it is another program.
+    eventually("the space is back", || client.get("/readyz", &[]).unwrap().status == 200);
     assert_eq!(client.post("acme", "full", &body("/full", 1)).unwrap().status, 202);
     assert!(server.stop().success());
     assert_eq!(window(disk.path(), "acme", "20251228T1803Z").unwrap()["requests"], 2);
@@ -116,8 +118,8 @@ fn a_write_that_runs_out_of_space_is_cut_back_and_service_goes_on() {
     fs::remove_file(ballast).unwrap();
     // No restart: what was refused is taken now, under the same keys.
     for number in &refused {
-        let answer = client.post("acme", &format!("k{number}"), &noise(*number)).unwrap();
-        assert_eq!(answer.status, 202, "{}", answer.text());
+        let (key, body) = (format!("k{number}"), noise(*number));
+        eventually("a batch is taken again", || client.post("acme", &key, &body).unwrap().status == 202);
         accepted += 1;
     }
     assert_eq!(accepted, 8);
