@@ -6,7 +6,6 @@
 use crate::base::inflight::Charge;
 use crate::base::secret::Subkey;
 use crate::batch::{Content, Encoding, Limits};
-use crate::entry::LineParameters;
 use crate::model::{BatchId, CustomerId, Summary};
 pub use crate::outcome::{DeletionOutcome, Outcome, Reason};
 
@@ -53,13 +52,8 @@ pub trait Intake: Health {
 
     /// Whether the batch that was counted under this name begins with these lines, of which the last may be cut, and
     /// was read by the same parameters. `false` also where its body is not kept.
-    fn begins_with(
-        &self,
-        customer: &CustomerId,
-        batch_id: &BatchId,
-        parameters: &LineParameters,
-        lines: &[u8],
-    ) -> bool;
+    fn begins_with(&self, customer: &CustomerId, batch_id: &BatchId, content: &Content, lines: &[u8])
+    -> bool;
 
     /// Deletes everything of a customer that was counted before; returns when no query sees it any more.
     fn delete(&self, customer: &CustomerId) -> DeletionOutcome;

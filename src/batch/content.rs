@@ -60,6 +60,11 @@ impl Content {
         }
     }
 
+    /// Whether a body of this content begins with these bytes of another.
+    pub fn begins_with(&self, body: &[u8], other: &Content, bytes: &[u8]) -> bool {
+        self == other && body.starts_with(bytes)
+    }
+
     /// Reduces a decoded body to its summary, as [`super::summarize`] does for JSON. Of log lines there may be no entry.
     ///
     /// # Errors

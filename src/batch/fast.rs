@@ -18,7 +18,7 @@ use super::json::{Place, raw_entry, read_object, value_end};
 use super::layout::Layout;
 use super::number::Number;
 use super::rules::{self, Optional, Rules};
-use super::scan::{plain_end, short_plain, short_target};
+use super::scan::{digit_bytes, plain_end, short_plain, short_target};
 use super::tally::{Client, NO_KEY, Numbered, Pending, Tally};
 use super::walk::ItemReader;
 use crate::dimension::TEXT_COUNT;
@@ -107,10 +107,10 @@ impl<'t, 'r> FastReader<'t, 'r> {
         };
         let end = self.layout.pass(self.bytes, start, |field, value| match field {
             Some(field) => values.read(field, value),
-            None => other_end::<LINE>(self.bytes, value),
+            None => value_end::<LINE>(self.bytes, value),
         })?;
         if values.has_texts {
-            values.drop_equal_keys();
+            values.tally.drop_equal_keys(&mut values.entry.rest.texts);
         }
         values.entry.rest.is_route = values.has_route;
         match values.long_target {
@@ -280,41 +280,10 @@ impl<'t> Values<'t, '_> {
         Some(end)
     }
 
-    /// Leaves out the keys that say nothing beside another one, as [`rules`] does.
-    fn drop_equal_keys(&mut self) {
-        let texts = &mut self.entry.rest.texts;
-        for (text, other) in rules::UNLESS_EQUAL_TO.into_iter().enumerate() {
-            let Some(other) = other else { continue };
-            if texts[text] != NO_KEY
-                && texts[other] != NO_KEY
-                && self.tally.texts[text].bytes(texts[text]) == self.tally.texts[other].bytes(texts[other])
-            {
-                texts[text] = NO_KEY;
-            }
-        }
-    }
-
     fn plain_text(&self, pos: usize) -> Option<(&'t str, usize)> {
         let end = plain_end(self.bytes, pos);
         Some((utf8(self.bytes.get(pos..end)?)?, end))
     }
-}
-
-/// The position behind the value of a field that is not counted. Most are strings and whole numbers without anything unusual.
-#[inline(always)]
-fn other_end<const LINE: bool>(bytes: &[u8], pos: usize) -> Option<usize> {
-    if bytes.get(pos) == Some(&b'"') {
-        let end = plain_end(bytes, pos + 1);
-        if bytes.get(end) == Some(&b'"') {
-            return Some(end + 1);
-        }
-    } else if let Some(word) = bytes.get(pos..).and_then(<[u8]>::first_chunk::<8>) {
-        let digits = digit_bytes(u64::from_le_bytes(*word));
-        if (1..8).contains(&digits) && word[0] != b'0' && matches!(word[digits], b',' | b'}') {
-            return Some(pos + digits);
-        }
-    }
-    value_end::<LINE>(bytes, pos)
 }
 
 fn utf8(bytes: &[u8]) -> Option<&str> {
@@ -404,16 +373,6 @@ fn many_digits(bytes: &[u8], pos: usize) -> Option<(u64, usize)> {
     (length <= 18).then(|| (bytes[pos..pos + length].iter().fold(0, add), length))
 }
 
-/// How many of the bytes of a word, the lowest first, are digits before the first that is not.
-#[inline(always)]
-fn digit_bytes(word: u64) -> usize {
-    // A digit is 0 to 9 once its upper half is taken off; whatever is not has its highest bit set, or gets it by adding.
-    let values = word ^ 0x3030_3030_3030_3030;
-    let others = (values | (values & 0x7F7F_7F7F_7F7F_7F7F).wrapping_add(0x7676_7676_7676_7676))
-        & 0x8080_8080_8080_8080;
-    others.trailing_zeros() as usize / 8
-}
-
 /// The number of the first digits of a word, 1 to 8: neighbours are put together, then pairs, then fours.
 #[inline(always)]
 fn value_of_digits(word: u64, length: usize) -> u64 {
@@ -447,18 +406,6 @@ mod tests {
             assert_eq!(plain_number(format!("{text},          ").as_bytes(), 0), None, "{text}");
         }
         assert_eq!(plain_number(b"200", 0), None, "too near the end");
-    }
-
-    #[test]
-    fn every_byte_ends_digits_or_is_one() {
-        for byte in 0..=u8::MAX {
-            for place in 0..8 {
-                let mut text = *b"12345678";
-                text[place] = byte;
-                let want = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                assert_eq!(digit_bytes(u64::from_le_bytes(text)), want, "{byte} at {place}");
-            }
-        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use super::field::Field;
 use super::number::Number;
 use super::raw::{RawEntry, RawText, RawValue};
-use super::scan::plain_end;
+use super::scan::{digit_bytes, plain_end};
 
 /// Where a value of an item stands.
 #[derive(Clone, Copy, Debug)]
@@ -95,8 +95,24 @@ fn key<const LINE: bool>(bytes: &[u8], pos: usize) -> Option<(Option<Field>, usi
     (bytes.get(pos) == Some(&b':')).then(|| (field, skip_space::<LINE>(bytes, pos + 1)))
 }
 
-/// The position behind the value at `pos`.
-pub(super) fn value_end<const LINE: bool>(bytes: &[u8], mut pos: usize) -> Option<usize> {
+/// The position behind the value at `pos`. Most are strings and whole numbers without anything unusual.
+#[inline(always)]
+pub(super) fn value_end<const LINE: bool>(bytes: &[u8], pos: usize) -> Option<usize> {
+    if bytes.get(pos) == Some(&b'"') {
+        let end = plain_end(bytes, pos + 1);
+        if bytes.get(end) == Some(&b'"') {
+            return Some(end + 1);
+        }
+    } else if let Some(word) = bytes.get(pos..).and_then(<[u8]>::first_chunk::<8>) {
+        let digits = digit_bytes(u64::from_le_bytes(*word));
+        if (1..8).contains(&digits) && word[0] != b'0' && matches!(word[digits], b',' | b'}') {
+            return Some(pos + digits);
+        }
+    }
+    any_value_end::<LINE>(bytes, pos)
+}
+
+fn any_value_end<const LINE: bool>(bytes: &[u8], mut pos: usize) -> Option<usize> {
     let mut open = OpenBrackets::default();
     loop {
         match bytes.get(pos)? {

@@ -16,7 +16,7 @@ use super::limits::{Limits, MAX_DURATION_SECONDS, MAX_RESPONSE_BYTES, MAX_STATUS
 use super::number::Number;
 use super::raw::{RawEntry, RawValue};
 use super::rules::{self, Optional, Rules};
-use super::tally::{Client, NO_KEY, Numbered, Tally};
+use super::tally::{Client, Numbered, Tally};
 use super::whole::{Summarized, finish};
 use crate::dimension::{TEXT_COUNT, text_field};
 use crate::entry::{LineOutcome, LineParameters, LogEntry, Reader, Skip, SkipTally};
@@ -123,7 +123,7 @@ impl LineCounter {
                 }
             }
         }
-        drop_equal_keys(&mut rest.texts, tally);
+        tally.drop_equal_keys(&mut rest.texts);
         tally.count_one(path, &rest);
         if !altered.is_empty() {
             tally.altered.add(altered);
@@ -196,19 +196,6 @@ fn client_of(text: &str, agent: u32, tally: &mut Tally) -> Optional<Client> {
         Optional::Read(name) => Optional::Read(Client::Hashed(tally.visitor_hash(name.as_bytes(), agent))),
         Optional::Absent => Optional::Absent,
         Optional::Unreadable => Optional::Unreadable,
-    }
-}
-
-/// Leaves out the keys that say nothing beside another one.
-fn drop_equal_keys(texts: &mut [u32; TEXT_COUNT], tally: &Tally) {
-    for (text, other) in rules::UNLESS_EQUAL_TO.into_iter().enumerate() {
-        let Some(other) = other else { continue };
-        if texts[text] != NO_KEY
-            && texts[other] != NO_KEY
-            && tally.texts[text].bytes(texts[text]) == tally.texts[other].bytes(texts[other])
-        {
-            texts[text] = NO_KEY;
-        }
     }
 }
 

@@ -154,6 +154,16 @@ pub(super) fn short_plain(bytes: &[u8], pos: usize) -> Option<(u64, usize)> {
     (bits < 64).then(|| (word & ((1 << bits) - 1), bits as usize / 8))
 }
 
+/// How many of the bytes of a word, the lowest first, are digits before the first that is not.
+#[inline(always)]
+pub(super) fn digit_bytes(word: u64) -> usize {
+    // A digit is 0 to 9 once its upper half is taken off; whatever is not has its highest bit set, or gets it by adding.
+    let values = word ^ 0x3030_3030_3030_3030;
+    let others = (values | (values & 0x7F7F_7F7F_7F7F_7F7F).wrapping_add(0x7676_7676_7676_7676))
+        & 0x8080_8080_8080_8080;
+    others.trailing_zeros() as usize / 8
+}
+
 fn is_stop(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | 0..=0x1F)
 }
@@ -220,6 +230,18 @@ mod tests {
             let mut packed = text;
             packed[want..].fill(0);
             assert_eq!(short, (want < 8).then_some((packed, want)));
+        }
+    }
+
+    #[test]
+    fn every_byte_ends_digits_or_is_one() {
+        for byte in 0..=u8::MAX {
+            for place in 0..8 {
+                let mut text = *b"12345678";
+                text[place] = byte;
+                let want = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                assert_eq!(digit_bytes(u64::from_le_bytes(text)), want, "{byte} at {place}");
+            }
         }
     }
 

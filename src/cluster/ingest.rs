@@ -32,7 +32,6 @@ use super::texts::SharedTexts;
 use super::unsettled::{Unsettled, UnsettledBatch};
 use crate::base::secret::Subkey;
 use crate::batch::{Content, Encoding, Limits};
-use crate::entry::LineParameters;
 use crate::intake::{CheckedBatch, DeletionOutcome, Health, Intake, Outcome, Reason};
 use crate::metrics::Metrics;
 use crate::model::{BatchId, CustomerId};
@@ -229,13 +228,11 @@ impl Intake for ClusterIntake {
         &self,
         customer: &CustomerId,
         batch_id: &BatchId,
-        parameters: &LineParameters,
+        content: &Content,
         lines: &[u8],
     ) -> bool {
         match raw::batch_in(&self.store, &names::raw_key(customer, batch_id), batch_id.clone()) {
-            Ok(Some((event, body))) => {
-                event.content == Content::Lines(parameters.clone()) && body.starts_with(lines)
-            }
+            Ok(Some((event, body))) => event.content.begins_with(&body, content, lines),
             Ok(None) => false,
             Err(error) => {
                 match error {

@@ -15,7 +15,6 @@ use crate::base::disk::{Disk, if_exists};
 use crate::base::secret::Subkey;
 use crate::batch::{Content, MAX_FUTURE_MS};
 use crate::data_dir::DataDir;
-use crate::entry::LineParameters;
 use crate::journal::bodies::decoded_body;
 use crate::journal::format::BodyCoding;
 use crate::journal::reader::{JournalFiles, JournalReader, JournalRecord, JournalSegment};
@@ -181,7 +180,7 @@ pub(super) fn begins_with(
     disk: &dyn Disk,
     dir: &DataDir,
     seq: Seq,
-    parameters: &LineParameters,
+    content: &Content,
     lines: &[u8],
 ) -> Result<bool, QueryError> {
     let mut reader = JournalReader::open_after(disk, dir, Seq(seq.0 - 1)).map_err(unreadable)?;
@@ -190,8 +189,7 @@ pub(super) fn begins_with(
         if found.record.header.seq == seq {
             let held = HeldBody::of(&found)?;
             let body = held.decoded()?;
-            let is_read_alike = held.content == Content::Lines(parameters.clone());
-            return Ok(is_read_alike && body.is_some_and(|body| body.starts_with(lines)));
+            return Ok(body.is_some_and(|body| held.content.begins_with(&body, content, lines)));
         }
     }
     Ok(false)

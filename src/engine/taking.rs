@@ -11,8 +11,7 @@ use crate::base::clock;
 use crate::base::inflight::Charge;
 use crate::base::random;
 use crate::base::secret::Subkey;
-use crate::batch::{Encoding, insights, visitor_key};
-use crate::entry::LineParameters;
+use crate::batch::{Content, Encoding, insights, visitor_key};
 use crate::intake::{CheckedBatch, Intake};
 use crate::journal::committer::{Deletion, Submission};
 use crate::journal::dedup::DedupEntry;
@@ -57,17 +56,15 @@ impl Intake for Engine {
         &self,
         customer: &CustomerId,
         batch_id: &BatchId,
-        parameters: &LineParameters,
+        content: &Content,
         lines: &[u8],
     ) -> bool {
         let Ok(Some(known)) = self.ask_known(customer, batch_id) else { return false };
         let shared = &self.shared;
-        bodies::begins_with(&*shared.disk, &shared.dir, known.seq, parameters, lines).unwrap_or_else(
-            |error| {
-                log::warn!("batch {batch_id} of {customer}: {error}");
-                false
-            },
-        )
+        bodies::begins_with(&*shared.disk, &shared.dir, known.seq, content, lines).unwrap_or_else(|error| {
+            log::warn!("batch {batch_id} of {customer}: {error}");
+            false
+        })
     }
 
     fn delete(&self, customer: &CustomerId) -> DeletionOutcome {

@@ -205,16 +205,11 @@ impl Ingest {
         body: &[u8],
         intake: &dyn Intake,
     ) -> Outcome {
-        match &labels.content {
-            Content::Lines(parameters)
-                if labels.beginning_is_known
-                    && outcome == Outcome::Conflict
-                    && intake.begins_with(&labels.customer, &labels.batch_id, parameters, body) =>
-            {
-                Outcome::Duplicate
-            }
-            _ => outcome,
-        }
+        let BatchHeaders { customer, batch_id, content, .. } = labels;
+        let is_known = labels.beginning_is_known
+            && outcome == Outcome::Conflict
+            && intake.begins_with(customer, batch_id, content, body);
+        if is_known { Outcome::Duplicate } else { outcome }
     }
 
     /// The answer to a batch that was not counted now.

@@ -334,10 +334,23 @@ impl Tally {
         self.minutes[entry.row as usize].visitors.insert(hash);
     }
 
-    /// The hash of what tells visitors apart: a name, and the hash of the user agent.
-    pub(super) fn visitor_hash(&mut self, name: &[u8], user_agent: u32) -> u64 {
+    /// The hash of what tells visitors apart: address bytes or a name, and the hash of the user agent.
+    pub(super) fn visitor_hash(&mut self, client: &[u8], user_agent: u32) -> u64 {
         let agent = self.counted_agent(user_agent).hash;
-        self.visitor_key.quick_hash64(&[name, &agent.to_le_bytes()].concat())
+        self.visitor_key.quick_hash64(&[client, &agent.to_le_bytes()].concat())
+    }
+
+    /// Leaves out the keys that say nothing beside another one, as [`rules`] does.
+    pub(super) fn drop_equal_keys(&self, texts: &mut [u32; TEXT_COUNT]) {
+        for (text, other) in rules::UNLESS_EQUAL_TO.into_iter().enumerate() {
+            let Some(other) = other else { continue };
+            if texts[text] != NO_KEY
+                && texts[other] != NO_KEY
+                && self.texts[text].bytes(texts[text]) == self.texts[other].bytes(texts[other])
+            {
+                texts[text] = NO_KEY;
+            }
+        }
     }
 
     /// The family of an agent, and whether it is a robot.
