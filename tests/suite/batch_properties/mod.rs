@@ -139,11 +139,12 @@ const ITEM: &str = concat!(
 /// Bytes of each kind that a reader may tell apart.
 const OF_EACH_KIND: &[u8] = b"\"\\/\0\n\t\r {}[],:?#%@+-.019aeuxEZ_~\x7f\x80\xa0\xbf\xc3\xe2\xf0\xff";
 
-/// Checks a body of three items, the one in question between two usual ones, so that what was cached of the
-/// first is used and the third shows where the second was thought to end.
+/// Checks a body of four items, the one in question behind two usual ones: the first is read token by token and makes the
+/// layout, the second fills the caches. The last shows where the one in question was thought to end.
 fn check_item(item: &[u8]) {
-    let array = [b"[", ITEM.as_bytes(), b",", item, b",", ITEM.as_bytes(), b"]"].concat();
-    let lines = [ITEM.as_bytes(), b"\n", item, b"\n", ITEM.as_bytes()].concat();
+    let usual = ITEM.as_bytes();
+    let array = [b"[", &[usual, usual, item, usual].join(&b","[..])[..], b"]"].concat();
+    let lines = [usual, usual, item, usual].join(&b"\n"[..]);
     for (format, body) in [(Format::JsonArray, array), (Format::Ndjson, lines)] {
         if let Err(error) = check(&body, format, &Limits::default()) {
             panic!("{error}: {}", String::from_utf8_lossy(item));
