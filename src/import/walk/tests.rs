@@ -265,7 +265,7 @@ fn runs() -> impl Strategy<Value = Vec<(usize, Option<usize>, bool, bool)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_entry_is_counted_once_whatever_grows_and_dies(runs in runs()) {
