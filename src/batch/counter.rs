@@ -146,10 +146,7 @@ impl Counter {
         let rules = &Rules::new(&self.limits, self.now_ms);
         let (counter, tally) = (&mut self.line_counter, &mut self.tally);
         let mut pass = LinePass { reader, counter, rules, tally, skips, number: 0 };
-        pass.body(lines)?;
-        if is_last {
-            pass.line(None)?;
-        }
+        pass.body(lines, is_last)?;
         Ok(pass.number)
     }
 

@@ -12,11 +12,13 @@ use super::client::ClientAddress;
 use super::error::BatchError;
 use super::field::{Field, FieldSet};
 use super::filter::{AgentNames, Filter};
+use super::intern::BLOCK;
 use super::limits::{Limits, MAX_DURATION_SECONDS, MAX_RESPONSE_BYTES, MAX_STATUS};
 use super::number::Number;
 use super::raw::{RawEntry, RawValue};
 use super::rules::{self, Optional, Rules};
-use super::tally::{Client, Numbered, Tally};
+use super::scan::{SHORT_BYTES, Short, packed};
+use super::tally::{Client, Numbered, Pending, Tally};
 use super::whole::{Summarized, finish};
 use crate::dimension::{TEXT_COUNT, text_field};
 use crate::entry::{LineOutcome, LineParameters, LogEntry, Reader, Skip, SkipTally};
@@ -32,11 +34,21 @@ pub(super) struct LineCounter {
     texts: [HashMap<Box<str>, u32, RandomState>; TEXT_COUNT],
     /// What entries must meet.
     chosen: Option<(Filter, AgentNames)>,
+    /// Entries taken but not yet counted: `taken` of them, less than a block.
+    pending: [Pending; BLOCK],
+    taken: usize,
 }
 
 impl LineCounter {
     pub(super) fn new() -> Self {
-        Self { texts: std::array::from_fn(|_| HashMap::default()), chosen: None }
+        let texts = std::array::from_fn(|_| HashMap::default());
+        Self { texts, chosen: None, pending: [Pending::NONE; BLOCK], taken: 0 }
+    }
+
+    /// Counts what is left.
+    fn finish(&mut self, tally: &mut Tally) {
+        tally.count(&self.pending[..self.taken]);
+        self.taken = 0;
     }
 
     /// Forgets the numbers of keys, which belong to a tally.
@@ -77,7 +89,11 @@ impl LineCounter {
         };
         let mut rest = Numbered::NONE;
         rest.row = tally.row(time::minute_of(received_at_ms));
-        rest.method = tally.method(entry.method);
+        let packed = packed(entry.method);
+        rest.method = match tally.known_method(packed) {
+            Some(known) => known,
+            None => tally.insert_checked_method(packed, entry.method),
+        };
         let (path, path_is_cut) = rules.path(entry.path).unwrap_or((NO_PATH, false));
         note(Field::PATH, path_is_cut);
         let (agent, is_cut) = rules::user_agent(entry.user_agent);
@@ -124,7 +140,15 @@ impl LineCounter {
             }
         }
         tally.drop_equal_keys(&mut rest.texts);
-        tally.count_one(path, &rest);
+        if path.len() <= SHORT_BYTES && path.is_ascii() {
+            self.pending[self.taken] = Pending { path: Short::beginning_of(path.as_bytes()), rest };
+            self.taken += 1;
+            if self.taken == BLOCK {
+                self.finish(tally);
+            }
+        } else {
+            tally.count_one(path, &rest);
+        }
         if !altered.is_empty() {
             tally.altered.add(altered);
         }
@@ -211,21 +235,28 @@ pub(super) struct LinePass<'p> {
 }
 
 impl LinePass<'_> {
-    /// Counts the lines of a body, the last one too if it has no end.
+    /// Counts the lines of a body, the last one too if it has no end, and `is_last` those whose other parts never came.
     ///
     /// # Errors
-    /// More entries or minutes than the limits allow.
-    pub(super) fn body(&mut self, body: &[u8]) -> Result<(), BatchError> {
+    /// More entries or minutes than the limits allow. What was counted is then without meaning.
+    pub(super) fn body(&mut self, body: &[u8], is_last: bool) -> Result<(), BatchError> {
         let mut rest = body;
         while let Some(end) = memchr::memchr(b'\n', rest) {
             self.line(Some(&rest[..end]))?;
             rest = &rest[end + 1..];
         }
-        if rest.is_empty() { Ok(()) } else { self.line(Some(rest)) }
+        if !rest.is_empty() {
+            self.line(Some(rest))?;
+        }
+        if is_last {
+            self.line(None)?;
+        }
+        self.counter.finish(self.tally);
+        Ok(())
     }
 
-    /// Counts a line; at the end of all, where there is none, those whose other parts never came.
-    pub(super) fn line(&mut self, line: Option<&[u8]>) -> Result<(), BatchError> {
+    /// Counts a line, or where there is none the parts of lines.
+    fn line(&mut self, line: Option<&[u8]>) -> Result<(), BatchError> {
         self.number += u64::from(line.is_some());
         let Self { reader, counter, rules, tally, skips, number } = self;
         let mut each = |outcome: LineOutcome<'_>| match outcome {
@@ -241,7 +272,7 @@ impl LinePass<'_> {
             None => reader.finish(&mut each),
         }
         let Limits { max_entries, max_minutes, .. } = *self.rules.limits;
-        if self.tally.entries as usize > max_entries {
+        if self.tally.entries as usize + self.counter.taken > max_entries {
             return Err(BatchError::TooManyEntries { max_entries });
         }
         if self.tally.minutes.len() > max_minutes {
@@ -273,8 +304,7 @@ pub(super) fn summarize(
         skips: &mut skips,
         number: 0,
     };
-    pass.body(body)?;
-    pass.line(None)?;
+    pass.body(body, true)?;
     Ok(Summarized { skips, ..finish(tally) })
 }
 

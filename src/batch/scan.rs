@@ -154,6 +154,19 @@ pub(super) fn short_plain(bytes: &[u8], pos: usize) -> Option<(u64, usize)> {
     (bits < 64).then(|| (word & ((1 << bits) - 1), bits as usize / 8))
 }
 
+/// A text of at most seven bytes, packed as [`short_plain`] packs it; zero for a longer one.
+#[inline(always)]
+pub(super) fn packed(text: &str) -> u64 {
+    let mut word = [0; 8];
+    match word[..7].get_mut(..text.len()) {
+        Some(beginning) => {
+            beginning.copy_from_slice(text.as_bytes());
+            u64::from_le_bytes(word)
+        }
+        None => 0,
+    }
+}
+
 /// How many of the bytes of a word, the lowest first, are digits before the first that is not.
 #[inline(always)]
 pub(super) fn digit_bytes(word: u64) -> usize {

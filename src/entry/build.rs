@@ -44,7 +44,7 @@ impl TextRef {
 /// Makes entries; keeps its memory between them.
 #[derive(Clone, Debug)]
 pub(super) struct Builder {
-    times: LocalTimes,
+    pub(super) times: LocalTimes,
     arena: String,
     scratch: Vec<u8>,
 }
@@ -129,7 +129,7 @@ const NAMED_DURATIONS: [(&[u8], Unit); 5] = [
 ];
 
 /// The total time that follows an NCSA line under its name: `rt=0.005`, `request_time="0.005"`.
-fn named_duration(extras: &[u8]) -> Option<u64> {
+pub(super) fn named_duration(extras: &[u8]) -> Option<u64> {
     let mut words = extras.split(|byte| *byte == b' ');
     words.find_map(|word| {
         let (name, unit) = NAMED_DURATIONS.iter().find(|(name, _)| word.starts_with(name))?;
@@ -339,28 +339,14 @@ impl<'a> Draft<'_, 'a> {
             return Some(list.part(first));
         }
         let client = self.field(found, LogField::Client).or(who)?;
-        let bytes = self.bytes(client);
-        // Of a socket there is no address; HAProxy names it without its path.
-        if bytes == b"-" || bytes == b"unix" || bytes.starts_with(b"unix:") {
-            return None;
-        }
-        let part = client::address(bytes);
-        if part.is_empty() {
-            return None;
-        }
-        let client = client.part(part);
+        let client = client.part(client::of_field(self.bytes(client))?);
         (!self.text(client).is_empty()).then_some(client)
     }
 
     /// A host in lower case, without its port.
     fn host(&mut self, host: TextRef) -> Option<TextRef> {
-        let bytes = self.bytes(host);
-        let part = client::without_port(bytes);
-        let name = std::str::from_utf8(&bytes[part.clone()]).ok()?;
-        // nginx's name for a server without one is `_`.
-        if matches!(name, "" | "-" | "_") {
-            return None;
-        }
+        let part = client::host_name(self.bytes(host))?;
+        let name = std::str::from_utf8(&self.bytes(host)[part.clone()]).ok()?;
         if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Some(host.part(part));
         }

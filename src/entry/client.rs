@@ -218,6 +218,22 @@ pub(super) fn address(text: &[u8]) -> Range<usize> {
     start..start + zone.unwrap_or(length)
 }
 
+/// The address or name that a client field gives. Of a socket there is none; HAProxy names it without its path.
+#[inline]
+pub(super) fn of_field(text: &[u8]) -> Option<Range<usize>> {
+    if text == b"-" || text == b"unix" || text.starts_with(b"unix:") {
+        return None;
+    }
+    Some(address(text)).filter(|address| !address.is_empty())
+}
+
+/// The name that a host field gives, without its port. nginx's name for a server without one is `_`.
+#[inline]
+pub(super) fn host_name(text: &[u8]) -> Option<Range<usize>> {
+    let name = without_port(text);
+    (!matches!(&text[name.clone()], b"" | b"-" | b"_")).then_some(name)
+}
+
 /// A host or an IPv4 address without its port; an IPv6 address without brackets has none.
 #[inline]
 pub(super) fn without_port(text: &[u8]) -> Range<usize> {

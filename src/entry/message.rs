@@ -15,7 +15,8 @@ use super::envelope;
 use super::field::{Found, FoundValue, LogField};
 use super::format::Kind;
 use super::json::{self, JsonReader, Product};
-use super::known;
+use super::known::{self, KnownFormat};
+use super::quick::QuickRead;
 use super::skip::Skip;
 use super::template::matching::Matcher;
 use super::time::zone::LocalTimes;
@@ -30,6 +31,8 @@ pub(super) struct MessageReader {
     json: JsonReader,
     builder: Builder,
     found: Found,
+    /// The row that read the last text.
+    last_row: Option<&'static KnownFormat>,
 }
 
 /// How a message was read: by which format, and by which rules its fields become an entry.
@@ -66,12 +69,38 @@ impl MessageReader {
     pub(super) fn new(options: ReaderOptions) -> Self {
         let builder = Builder::new(LocalTimes::new(options.timezone.clone()));
         let (matcher, json, found) = (Matcher::default(), JsonReader::default(), Found::default());
-        Self { options, matcher, json, builder, found }
+        Self { options, matcher, json, builder, found, last_row: None }
     }
 
     /// Takes the time at which the envelope around the next message was written.
     pub(super) fn set_stamp(&mut self, stamp: Option<Moment>) {
         self.found.stamp = stamp;
+    }
+
+    /// Reads a message by the format string, or by the row that read the last text, where it can be read in no other way; says
+    /// whether it did.
+    pub(super) fn quick(
+        &mut self,
+        carry: &Carry,
+        message: &[u8],
+        each: &mut impl FnMut(LineOutcome<'_>),
+    ) -> bool {
+        let (template, may_have_more, format) = match &*self.options.format.kind {
+            Kind::Given(line) if line.is_quick => (&line.template, false, GIVEN),
+            Kind::Auto | Kind::Known(_) if carry.columns().is_none() => {
+                let row = self.last_row.and_then(|row| Some((row.quick_template(message)?, row.name)));
+                let Some(((template, may_have_more), name)) = row else { return false };
+                (template, may_have_more, name)
+            }
+            _ => return false,
+        };
+        let rules = EntryRules { keep_query: self.options.keep_query, ..EntryRules::default() };
+        let (last_time, times) = (&mut self.matcher.times, &mut self.builder.times);
+        let entry = QuickRead { last_time, times, rules, may_have_more }.entry(template, message);
+        entry.is_some_and(|entry| {
+            each(LineOutcome::Entry { entry, format });
+            true
+        })
     }
 
     /// Tells envelopes, messages of names and values, and text apart.
@@ -118,6 +147,7 @@ impl MessageReader {
         }
         self.found.clear();
         if let Some(format) = known::read(&mut self.matcher, message, &mut self.found) {
+            self.last_row = Some(format);
             return Ok(EntryRules { method: format.method, ..rules }.of(format.name));
         }
         if let Some(reading) = self.named_behind_words(message) {
@@ -182,8 +212,8 @@ impl MessageReader {
         let is_json = message.get(start) == Some(&b'{');
         match kind {
             Kind::Auto => Err(Skip::NotTheFormat),
-            Kind::Given(template) => {
-                let fits = self.matcher.read(template, message, found);
+            Kind::Given(line) => {
+                let fits = self.matcher.read(&line.template, message, found);
                 fits.then(|| rules.of(GIVEN)).ok_or(Skip::NotTheFormat)
             }
             // Some products write text or JSON.
@@ -193,7 +223,10 @@ impl MessageReader {
                 let format =
                     known::formats(Some(name)).find(|format| format.read(&mut self.matcher, message, found));
                 match format {
-                    Some(format) => Ok(EntryRules { method: format.method, ..rules }.of(format.name)),
+                    Some(format) => {
+                        self.last_row = Some(format);
+                        Ok(EntryRules { method: format.method, ..rules }.of(format.name))
+                    }
                     None => self.product(
                         Some(name),
                         message,

@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Formats are data: rows of `known::rows`, `json::names`, `json::products` and the tables of variables and directives in
-//! `format`. `template` is the one engine behind all text formats.
+//! `format`. `template` is the one engine behind all text formats; `quick` takes lines that it can read in one way only.
 //!
 //! # What no client can do
 //!
@@ -39,6 +39,7 @@ mod message;
 mod ndjson;
 mod number;
 mod parameters;
+mod quick;
 mod reader;
 mod request;
 mod skip;

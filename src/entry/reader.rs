@@ -169,6 +169,9 @@ impl Reader {
             return if inner.is_empty() { Ok(()) } else { self.message(inner, depth, None, each) };
         }
         let messages = &mut self.messages;
+        if messages.quick(&self.carry, message, each) {
+            return Ok(());
+        }
         // What a format string describes may look like an envelope, so it comes first.
         let given = messages.given(&self.carry, message);
         if let Some(Ok(reading)) = &given

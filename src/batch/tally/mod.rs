@@ -200,9 +200,16 @@ impl Tally {
     /// The number of a method as it was sent, packed where it is short (else 0). `None` where it is refused.
     #[cold]
     pub(super) fn insert_method(&mut self, packed: u64, text: &str) -> Option<u32> {
-        let id = self.method(&rules::method(text).ok()?);
+        let method = rules::method(text).ok()?;
+        Some(self.insert_checked_method(packed, &method))
+    }
+
+    /// The same of a method that is checked and upper-cased.
+    #[cold]
+    pub(super) fn insert_checked_method(&mut self, packed: u64, method: &str) -> u32 {
+        let id = self.method(method);
         self.known_methods[method_slot(packed)] = (packed, id);
-        Some(id)
+        id
     }
 
     /// Counts a checked entry.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::field::{Escape, LogField, Unit};
 use super::json::{self, Mapping};
 use super::known;
+use super::quick;
 use super::template::{Template, TemplateStep};
 use super::w3c::Columns;
 
@@ -44,7 +45,15 @@ pub(super) enum Kind {
     /// W3C extended, with the columns given or by the log's own header.
     W3c(Option<Columns>),
     /// A format string.
-    Given(Template),
+    Given(GivenLine),
+}
+
+/// A line that somebody described.
+#[derive(Debug)]
+pub(super) struct GivenLine {
+    pub(super) template: Template,
+    /// See [`quick::can_read`].
+    pub(super) is_quick: bool,
 }
 
 impl Default for Format {
@@ -192,7 +201,7 @@ fn described(text: &str, syntax: Syntax) -> Result<Kind, FormatError> {
     }
     let template = Template::new(syntax.steps(text)?, Escape::Backslash);
     says_enough(|field| template.has(|found| found == field))?;
-    Ok(Kind::Given(template))
+    Ok(Kind::Given(GivenLine { is_quick: quick::can_read(template.steps()), template }))
 }
 
 /// A format must have a time and a request.

@@ -9,22 +9,37 @@ mod rows;
 
 use std::sync::LazyLock;
 
+use memchr::memchr_iter;
+
 use self::rows::{FormatRow, ROWS};
 use super::field::{Found, LogField};
 use super::format::nginx::known_steps;
+use super::quick;
 use super::template::matching::Matcher;
 use super::template::{FieldStep, Template, TemplateStep, TextClass};
 
 /// A row, compiled.
+#[derive(Debug)]
 pub(super) struct KnownFormat {
     pub(super) name: &'static str,
     /// Its method, where it logs none.
     pub(super) method: Option<&'static str>,
     template: Template,
+    /// Whether [`quick`] may read its lines (see [`KnownFormat::quick_template`]).
+    is_quick: bool,
+    /// It is the first of those that take more behind their fields.
+    may_have_more: bool,
 }
 
-static FORMATS: LazyLock<Vec<KnownFormat>> =
-    LazyLock::new(|| ROWS.iter().map(|row| compile(row, |step| step)).collect());
+static FORMATS: LazyLock<Vec<KnownFormat>> = LazyLock::new(|| {
+    let mut formats: Vec<KnownFormat> = ROWS.iter().map(|row| compile(row, |step| step)).collect();
+    let takes_more =
+        |format: &&mut KnownFormat| format.is_quick && format.template.has(|field| field == LogField::Extras);
+    if let Some(first) = formats.iter_mut().find(takes_more) {
+        first.may_have_more = true;
+    }
+    formats
+});
 
 /// The rows with any text in place of their times.
 static WITH_ANY_TIME: LazyLock<Vec<KnownFormat>> = LazyLock::new(|| {
@@ -40,7 +55,22 @@ static WITH_ANY_TIME: LazyLock<Vec<KnownFormat>> = LazyLock::new(|| {
 fn compile(row: &FormatRow, change: fn(TemplateStep) -> TemplateStep) -> KnownFormat {
     let steps = known_steps(row.line).expect("the table's lines are valid");
     let template = Template::new(steps.into_iter().map(change).collect(), row.escape);
-    KnownFormat { name: row.name, method: row.method, template }
+    let is_quick = row.method.is_none() && is_ncsa(template.steps()) && quick::can_read(template.steps());
+    KnownFormat { name: row.name, method: row.method, template, is_quick, may_have_more: false }
+}
+
+/// Whether a line begins with its client and a time in brackets, and has no others.
+fn is_ncsa(steps: &[TemplateStep]) -> bool {
+    let [TemplateStep::Field(who), TemplateStep::Literal(open), TemplateStep::Field(time), rest @ ..] = steps
+    else {
+        return false;
+    };
+    let has_bracket =
+        |step: &TemplateStep| matches!(step, TemplateStep::Literal(text) if text.contains(&b'['));
+    who.field == LogField::Who
+        && time.field == LogField::Time
+        && open[..] == *b" ["
+        && !rest.iter().any(has_bracket)
 }
 
 /// The rows that a line may be of, by its first byte.
@@ -79,6 +109,28 @@ impl KnownFormat {
     #[inline]
     pub(super) fn read(&self, matcher: &mut Matcher, line: &[u8], found: &mut Found) -> bool {
         matcher.read(&self.template, line, found)
+    }
+
+    /// The template by which [`quick`] may read a line, and whether something may follow the fields: only where no row before
+    /// this one, and no envelope, can fit a line that is read so. All of them need something else at the beginning than an
+    /// address and a blank, another bracket than that of the time, or another end.
+    #[inline]
+    pub(super) fn quick_template(&self, line: &[u8]) -> Option<(&Template, bool)> {
+        let is_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':');
+        let address = line.iter().take_while(|byte| is_address(byte)).count();
+        let begins = line[0].is_ascii_digit() && line[address..].starts_with(b" - ");
+        let is_certain = self.is_quick && begins && memchr_iter(b'[', line).nth(1).is_none();
+        is_certain.then_some((&self.template, self.may_have_more && line.last() == Some(&b'"')))
+    }
+
+    #[cfg(test)]
+    pub(super) fn steps(&self) -> &[TemplateStep] {
+        self.template.steps()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_quick(&self) -> bool {
+        self.is_quick
     }
 
     /// How many of the format's steps a line fits, and how many there are.

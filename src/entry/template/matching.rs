@@ -20,7 +20,8 @@
 use memchr::{memchr, memchr2, memchr3, memmem};
 
 use super::shapes::{
-    four_decimals, has_nine_decimals, holds_time, is_balanced, number, priority, protocol, status, structured,
+    before_literal, four_decimals, has_nine_decimals, holds_time, is_balanced, number, priority, protocol,
+    stands_at, status, structured,
 };
 use super::{FieldStep, MAX_STEPS, Template, TemplateStep, TextClass};
 use crate::entry::field::{ByteSpan, Found, FoundValue, LogField};
@@ -45,7 +46,7 @@ pub(in crate::entry) struct Matcher {
     furthest: usize,
     /// One more than the last step whose text was begun: a text in quotes, or a request.
     begun: usize,
-    times: time::LastTime,
+    pub(in crate::entry) times: time::LastTime,
 }
 
 /// A text whose other ends are still to be tried.
@@ -270,16 +271,7 @@ impl LineWalk<'_> {
                 Some(TemplateStep::Literal(text)) if matches!(step.class, TextClass::Word) => {
                     return self.word_end(text, open);
                 }
-                Some(TemplateStep::Literal(text)) => {
-                    let last = text.len() - 1;
-                    // The last byte of a literal is the rarer one: a bracket or a bar behind a blank.
-                    let found = from + last + memchr(text[last], self.line.get(from + last..)?)?;
-                    if !stands_at(text, self.line, found - last) {
-                        from = found - last + 1;
-                        continue;
-                    }
-                    found - last
-                }
+                Some(TemplateStep::Literal(text)) => from + before_literal(self.line.get(from..)?, text)?,
                 Some(TemplateStep::Field(next)) if next.is_quoted => {
                     from + memchr2(b'"', b'-', self.line.get(from..)?)?
                 }
@@ -422,16 +414,4 @@ impl LineWalk<'_> {
         self.matcher.moments[place] = Some(moment);
         Some(at + length)
     }
-}
-
-/// Whether a literal stands at a place of a line. Most are one or two bytes long, which no call is worth.
-#[inline]
-fn stands_at(literal: &[u8], line: &[u8], at: usize) -> bool {
-    let Some(here) = line.get(at..at + literal.len()) else { return false };
-    here[0] == literal[0]
-        && match literal.len() {
-            1 => true,
-            2 => here[1] == literal[1],
-            _ => here[1..] == literal[1..],
-        }
 }

@@ -4,7 +4,7 @@
 //! Output: steps that [`matching`] walks, and what a line must begin and end with. Never: knowledge of one product.
 
 pub(super) mod matching;
-mod shapes;
+pub(super) mod shapes;
 
 use std::sync::Arc;
 
@@ -177,6 +177,10 @@ impl Template {
             },
             _ => true,
         }
+    }
+
+    pub(super) fn steps(&self) -> &[TemplateStep] {
+        &self.steps
     }
 
     /// How many steps it has.

@@ -9,7 +9,7 @@ use crate::entry::time;
 
 /// Length of `12`, `0.011`, `+164`, `-1` or `-` at the start of a text.
 #[inline]
-pub(super) fn number(text: &[u8]) -> Option<usize> {
+pub(in crate::entry) fn number(text: &[u8]) -> Option<usize> {
     let sign = usize::from(matches!(text.first(), Some(b'-' | b'+')));
     let digits = |at: usize| {
         text.get(at..).map_or(0, |rest| rest.iter().take_while(|byte| byte.is_ascii_digit()).count())
@@ -20,6 +20,33 @@ pub(super) fn number(text: &[u8]) -> Option<usize> {
     }
     let decimals = if text.get(whole) == Some(&b'.') { digits(whole + 1) } else { 0 };
     Some(if decimals > 0 { whole + 1 + decimals } else { whole })
+}
+
+/// Length of what stands before a literal in a text.
+#[inline]
+pub(in crate::entry) fn before_literal(text: &[u8], literal: &[u8]) -> Option<usize> {
+    let last = literal.len() - 1;
+    let mut start = 0;
+    loop {
+        // The last byte of a literal is the rarer one: a bracket or a bar behind a blank.
+        start += memchr(literal[last], text.get(start + last..)?)?;
+        if stands_at(literal, text, start) {
+            return Some(start);
+        }
+        start += 1;
+    }
+}
+
+/// Whether a literal stands at a place of a line. Most are one or two bytes long, which no call is worth.
+#[inline]
+pub(in crate::entry) fn stands_at(literal: &[u8], line: &[u8], at: usize) -> bool {
+    let Some(here) = line.get(at..at + literal.len()) else { return false };
+    here[0] == literal[0]
+        && match literal.len() {
+            1 => true,
+            2 => here[1] == literal[1],
+            _ => here[1..] == literal[1..],
+        }
 }
 
 /// Length of a number with four decimals, such as `0.0123`.
@@ -40,7 +67,7 @@ pub(super) fn has_nine_decimals(text: &[u8]) -> bool {
 }
 
 #[inline]
-pub(super) fn status(text: &[u8]) -> Option<usize> {
+pub(in crate::entry) fn status(text: &[u8]) -> Option<usize> {
     let digits = text.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
     match text {
         [b'-', b'1', ..] => Some(2),
@@ -92,7 +119,7 @@ pub(super) fn structured(text: &[u8]) -> Option<usize> {
 
 /// Whether every quote in what follows a line's known fields has its partner: one that opens behind a blank, `=` or a bracket,
 /// and one that closes before a blank, a bracket or the end.
-pub(super) fn is_balanced(text: &[u8]) -> bool {
+pub(in crate::entry) fn is_balanced(text: &[u8]) -> bool {
     if text.first() != Some(&b' ') {
         return false;
     }
