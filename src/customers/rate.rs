@@ -13,7 +13,7 @@ use crate::model::CustomerId;
 
 /// What a full bucket holds: this many seconds of the rate. A burst after a pause is not an overload.
 const BUCKET_SECONDS: u64 = 10;
-/// Buckets that are held. Beyond it the full ones go: a customer without a bucket has a full one.
+/// Buckets that are held. A customer without one has a full bucket.
 const MAX_BUCKETS: usize = 100_000;
 /// The largest rate, so that levels fit into 63 bits.
 pub const MAX_ENTRIES_PER_SECOND: u64 = 1_000_000_000;
@@ -72,6 +72,13 @@ impl RateLimiter {
         if buckets.len() >= MAX_BUCKETS && !buckets.contains_key(customer) {
             // Idle for as long as a full bucket takes to fill from empty, it is full unless it owed more.
             buckets.retain(|_, bucket| bucket.level < 0 || now_ms < bucket.at_ms + BUCKET_SECONDS * 1_000);
+            if buckets.len() >= MAX_BUCKETS {
+                // Then all but those that owe are full again; where all owe, the new one is not charged.
+                buckets.retain(|_, bucket| bucket.level < 0);
+            }
+            if buckets.len() >= MAX_BUCKETS {
+                return;
+            }
         }
         let bucket =
             buckets.entry(customer.clone()).or_insert_with(|| Bucket::full(entries_per_second, now_ms));
@@ -135,5 +142,26 @@ mod tests {
         rates.charge(&CustomerId::new("new").unwrap(), 10, 1, 10_000);
         assert_eq!(rates.lock().len(), 2);
         assert_eq!(rates.admit(&acme(), 1, 10_000), Err(981));
+    }
+
+    #[test]
+    fn there_are_never_more_buckets_than_their_limit() {
+        let rates = RateLimiter::default();
+        let customer = |number: usize| CustomerId::new(&format!("c{number}")).unwrap();
+        for number in 0..MAX_BUCKETS {
+            rates.charge(&customer(number), 10, if number % 2 == 0 { 1 } else { 200 }, 0);
+        }
+        // None is idle: those that owe nothing are full again.
+        rates.charge(&acme(), 10, 200, 0);
+        assert_eq!(rates.lock().len(), MAX_BUCKETS / 2 + 1);
+        assert_eq!(rates.admit(&customer(1), 10, 0), Err(11));
+        for number in (0..MAX_BUCKETS).step_by(2) {
+            rates.charge(&customer(number), 10, 200, 0);
+        }
+        assert_eq!(rates.lock().len(), MAX_BUCKETS, "all owe");
+        let late = CustomerId::new("late").unwrap();
+        rates.charge(&late, 10, 200, 0);
+        assert_eq!(rates.admit(&late, 10, 0), Ok(()));
+        assert_eq!(rates.lock().len(), MAX_BUCKETS);
     }
 }
