@@ -60,8 +60,8 @@ macro_rules! reasons {
 reasons! {
     /// The bytes in flight are used up.
     Busy "busy" "too many bytes are in flight (--max-inflight-bytes): try again"
-    /// The disk has less than `--min-free-bytes`, or a write failed and was taken back.
-    DiskFull "disk_full" "the disk is full (--min-free-bytes): try again when there is space"
+    /// The disk has less than `--min-free-bytes` or [`crate::base::disk::MIN_FREE_INODES`], or a write failed and was taken back.
+    DiskFull "disk_full" "the disk is full (below --min-free-bytes, or 1,000 free inodes): try again when there is space"
     /// More than 2 GiB of journal, or twice `--max-resident-bytes` of windows, wait to be written to window files.
     Backlog "backlog" "too much waits to be written to window files: try again"
     /// A sync failed: see [`crate::base::latch`].

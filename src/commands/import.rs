@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::summarize::parse_customer;
-use super::{Failure, dry_run, progress};
+use super::{Failure, dry_run, logging, progress};
 use crate::base::clock;
 use crate::base::disk;
 use crate::client::{ServerClient, ServerUrl};
@@ -103,6 +103,7 @@ enum CompressChoice {
 const SHOWN_SKIPPED_LINES: u64 = 5;
 
 pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
+    logging::start_plain();
     let inputs = distinct(&args.files);
     let reader = ReaderOptions {
         format: parse_format("--format", &args.format)?,
@@ -253,7 +254,7 @@ const OWN_HEADERS: [&str; 7] = [
 ];
 
 /// Reads `name: value` lines.
-fn read_headers(path: &Path) -> Result<Vec<(String, String)>, Failure> {
+pub(super) fn read_headers(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     let bad = |why: &str| Failure::Usage(format!("--header-file: {}: {why}", path.display()));
     let file = disk::open_for_reading(path).map_err(|error| bad(&error.to_string()))?;
     let mut headers = Vec::new();
@@ -270,7 +271,7 @@ fn read_headers(path: &Path) -> Result<Vec<(String, String)>, Failure> {
             return Err(bad("a line is not `name: value` in visible ASCII"));
         }
         if OWN_HEADERS.contains(&name.as_str()) {
-            return Err(bad(&format!("{name} is set by the import itself")));
+            return Err(bad(&format!("{name} is set by this program")));
         }
         headers.push((name, value.to_owned()));
     }

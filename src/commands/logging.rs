@@ -29,6 +29,30 @@ pub(super) fn start(args: &LogArgs) -> Result<(), Failure> {
     started.map_err(|error| Failure::Failed(error.to_string()))
 }
 
+/// Shows our warnings as a command's own words on standard error, without time and level. Once for a process.
+pub(super) fn start_plain() {
+    if log::set_logger(&PlainLog).is_ok() {
+        log::set_max_level(log::LevelFilter::Warn);
+    }
+}
+
+struct PlainLog;
+
+impl Log for PlainLog {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level() && metadata.target().starts_with("log_analytics")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            // One write, so that lines of several threads do not mix. A line that cannot be written is lost.
+            let _ = io::stderr().lock().write_all(format!("log-analytics: {}\n", record.args()).as_bytes());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
 struct JsonLog;
 
 #[derive(Serialize)]

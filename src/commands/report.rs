@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::import::read_token;
+use super::import::{read_headers, read_token};
 use super::summarize::{columns, parse_customer};
 use super::{Failure, parse_time};
 use crate::base::clock;
 use crate::base::disk::RealDisk;
 use crate::batch::{Filter, Limits};
-use crate::client::{ServerClient, ServerUrl};
+use crate::client::{ServerAnswer, ServerClient, ServerUrl};
 use crate::config::{CustomersArg, DataDirArg, Span};
 use crate::customers::Customers;
 use crate::data_dir::DataDir;
@@ -68,6 +68,9 @@ pub(super) struct ReportArgs {
     /// With --url: file with the token that the server or its gateway wants
     #[arg(long, env = "LOG_ANALYTICS_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// With --url: file with further headers to send, one `name: value` a line, such as a gateway's x-api-key
+    #[arg(long, value_name = "FILE", requires = "url")]
+    header_file: Option<PathBuf>,
     #[command(flatten)]
     customers: CustomersArg,
     /// With --data-dir and --where: query strings are part of paths, as the server was told
@@ -188,8 +191,23 @@ fn from_server(args: &ReportArgs, url: &ServerUrl) -> Result<String, Failure> {
     let customer = args.customer.as_ref();
     let customer = customer.ok_or_else(|| Failure::Usage("--url needs --customer".to_owned()))?;
     let token = args.token_file.as_deref().map(read_token).transpose()?;
-    let mut client = ServerClient::new(url.clone());
+    let headers = args.header_file.as_deref().map(read_headers).transpose()?.unwrap_or_default();
+    let mut client = WithHeaders { client: ServerClient::new(url.clone()), headers };
     text(args, &mut Answering { answers: &mut client, token, name: url.to_string() }, customer)
+}
+
+/// Asks a server, with the headers of `--header-file` in every request.
+struct WithHeaders {
+    client: ServerClient,
+    headers: Vec<(String, String)>,
+}
+
+impl QueryAnswers for WithHeaders {
+    fn get(&mut self, target: &str, headers: &[(&str, &str)]) -> io::Result<ServerAnswer> {
+        let further = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let all: Vec<_> = headers.iter().copied().chain(further).collect();
+        self.client.get(target, &all)
+    }
 }
 
 /// Returns the files that were left out, too.

@@ -94,6 +94,8 @@ pub struct Import {
     pub progress: Arc<AtomicU64>,
     /// Set to end the import; what is on its way is given up.
     pub stop: Arc<AtomicBool>,
+    /// Whether it was said that batches fail.
+    pub(super) is_trouble_told: Arc<AtomicBool>,
     pub(super) totals: Mutex<ImportTotals>,
     failure: Mutex<Option<ImportFailure>>,
     /// Of every file, for the last write of its position.
@@ -121,6 +123,7 @@ impl Import {
             options,
             progress: Arc::default(),
             stop: Arc::default(),
+            is_trouble_told: Arc::default(),
             totals: Mutex::default(),
             failure: Mutex::default(),
             trackers: Mutex::default(),

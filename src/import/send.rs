@@ -24,6 +24,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause, and the most that `retry-after` is obeyed for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// For how long a batch may fail before that is said: a server that starts again is back sooner.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// How bodies are coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compress {
@@ -92,14 +95,30 @@ pub struct Sender {
     authorization: Option<String>,
     /// Ends pauses, and with them the batch.
     stop: Arc<AtomicBool>,
+    /// Whether it was said that batches fail: set by the first of all senders, reset by the next answer.
+    is_trouble_told: Arc<AtomicBool>,
 }
 
 impl Sender {
-    /// Connects when the first batch is sent.
-    pub fn new(delivery: Arc<Delivery>, stop: Arc<AtomicBool>) -> Self {
+    /// Connects when the first batch is sent. All senders of an import share `stop` and `is_trouble_told`.
+    pub fn new(delivery: Arc<Delivery>, stop: Arc<AtomicBool>, is_trouble_told: Arc<AtomicBool>) -> Self {
         let client = ServerClient::new(delivery.server.clone());
         let authorization = delivery.token.as_ref().map(|token| format!("Bearer {token}"));
-        Self { delivery, client, authorization, stop }
+        Self { delivery, client, authorization, stop, is_trouble_told }
+    }
+
+    /// Says once for all senders why nothing is counted, so that nobody waits without knowing for what.
+    fn tell_trouble(&self, since: Instant, last: &str) {
+        if clock::monotonic().duration_since(since) < PATIENCE
+            || self.is_trouble_told.swap(true, Ordering::Relaxed)
+        {
+            return;
+        }
+        let how_long = match self.delivery.retry_for {
+            Some(limit) => format!("for up to {} s (--retry-for)", limit.as_secs()),
+            None => "until it is counted".to_owned(),
+        };
+        log::warn!("{}: {last}; trying again {how_long}", self.delivery.server);
     }
 
     fn encode<'b>(&self, body: &'b [u8]) -> (Option<&'static str>, Cow<'b, [u8]>) {
@@ -195,7 +214,10 @@ impl Post for Sender {
                 Err(_) if was_connected => continue,
                 Err(error) => (None, error.to_string()),
                 Ok(answer) => match meaning(&answer) {
-                    AnswerMeaning::Done(done) => return Ok(done),
+                    AnswerMeaning::Done(done) => {
+                        self.is_trouble_told.store(false, Ordering::Relaxed);
+                        return Ok(done);
+                    }
                     AnswerMeaning::Never => {
                         return Err(Undelivered::Refused {
                             status: answer.status,
@@ -211,6 +233,7 @@ impl Post for Sender {
             if self.gives_up(since) {
                 return Err(Undelivered::GaveUp { last, after: clock::monotonic().duration_since(since) });
             }
+            self.tell_trouble(since, &last);
             let asked = asked.map_or(Duration::ZERO, Duration::from_secs).min(LONGEST_PAUSE);
             pause(backoff.next_wait().expect("there is no deadline").max(asked), || self.must_stop());
         }

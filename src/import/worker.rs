@@ -34,7 +34,8 @@ pub(super) struct ImportWorker<'i> {
 
 impl<'i> ImportWorker<'i> {
     pub(super) fn new(import: &'i Import) -> Self {
-        let sender = Sender::new(Arc::clone(&import.options.delivery), Arc::clone(&import.stop));
+        let (stop, is_told) = (Arc::clone(&import.stop), Arc::clone(&import.is_trouble_told));
+        let sender = Sender::new(Arc::clone(&import.options.delivery), stop, is_told);
         Self { import, sender }
     }
 

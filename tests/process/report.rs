@@ -2,6 +2,8 @@
 //! and says so where it cannot.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -229,4 +231,32 @@ fn what_cannot_be_read_is_told_with_an_exit_code() {
         assert!(told.contains(what), "{args:?}: {told}");
     }
     assert!(run(&["report", "--help"]).status.success());
+}
+
+#[test]
+fn the_headers_of_a_file_are_sent_with_every_question() {
+    let temp = tempfile::tempdir().unwrap();
+    let headers = temp.path().join("headers");
+    fs::write(&headers, "X-Api-Key: key-1\n").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let gateway = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        stream
+            .write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        String::from_utf8(head).unwrap().to_ascii_lowercase()
+    });
+    let command = ["report", "--url", &url, "--customer", "acme", "--header-file", headers.to_str().unwrap()];
+    let output = program().args(command).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("401"));
+    let head = gateway.join().unwrap();
+    assert!(head.contains("\r\nx-api-key: key-1\r\n"), "{head}");
 }

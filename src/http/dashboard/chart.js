@@ -35,7 +35,7 @@ class Chart {
     const y = (n) => this.box.bottom - ((this.box.bottom - this.box.top) * n) / peak.value;
     const parts = [...this.grid(peak.ticks, y), ...this.times(height)];
     this.mark = svg('rect', { y: this.box.top, height: this.box.bottom - this.box.top, class: 'cursor', visibility: 'hidden' });
-    parts.push(this.mark, ...(metric.lines ? this.lines(y) : this.bars(y)), this.past(y));
+    parts.push(this.mark, ...(metric.lines ? this.lines(y) : [...this.bars(y), this.begun(y)]), this.past(y));
     this.svg.replaceChildren(...parts.filter(Boolean));
     if (this.ondraw) this.ondraw();
   }
@@ -91,6 +91,12 @@ class Chart {
       });
       return d && svg('path', { d, fill: `var(--${s.id})` });
     });
+  }
+
+  // The last bar is pale while its window goes on: it is no drop.
+  begun(y) {
+    const last = this.buckets.length - 1, { end, now } = this.buckets[last], left = this.x(last);
+    return end > Date.now() && svg('path', { d: `M${left} ${y(this.height(now)).toFixed(1)}H${this.x(last + 1)}V${this.box.bottom}H${left}z`, class: 'begun' });
   }
 
   // A line is broken where there is nothing to say; what stands alone is a dot.

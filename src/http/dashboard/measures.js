@@ -84,7 +84,7 @@ const METRICS = [
   {
     id: 'requests', name: 'Requests', text: number, axis: compact, total: (m) => m.requests,
     series: CLASSES.map((c) => ({ ...c, value: (m) => m.classes[c.id] || 0 })),
-    note: (m) => (m.robots ? `${compact(m.requests - m.robots)} by people` : ''),
+    note: (m) => (m.robots ? `${number(m.requests - m.robots)} by people` : ''),
   },
   { id: 'visitors', name: 'Visitors', text: number, axis: compact, total: (m) => m.visitors, series: [{ id: 'visitors', name: 'Visitors', value: (m) => m.visitors }], needs: (m) => m.visitors },
   {
@@ -107,7 +107,8 @@ const METRICS = [
       { id: 'p95', name: 'p95', value: (m) => quantile(m, 0.95) },
       { id: 'p99', name: 'p99', value: (m) => quantile(m, 0.99), thin: true },
     ],
-    note: (m) => `p50 ${seconds(quantile(m, 0.5))} · p99 ${seconds(quantile(m, 0.99))}`,
+    // A line ends between the two, not before a unit.
+    note: (m) => [['p50', 0.5], ['p99', 0.99]].map(([name, share]) => `${name} ${seconds(quantile(m, share))}`.replaceAll(' ', '\u00a0')).join(', '),
   },
   { id: 'bytes', name: 'Bytes sent', text: bytes, axis: bytes, total: (m) => m.bytes, series: [{ id: 'bytes', name: 'Bytes', value: (m) => m.bytes }], needs: (m) => m.bytes, note: (m) => `${bytes(m.bytes / m.requests)} a request` },
 ];

@@ -33,6 +33,7 @@ fn hostile_paths_and_agents_are_text_and_break_nothing() {
         let browser = Browser::start(look);
         browser.open(&page(&server, "customer=%3Cb%3Eacme%3C/b%3E%26%22'&range=1h"));
         browser.await_text("#total", "10");
+        browser.await_true("document.querySelectorAll('#path tbody tr').length >= 10");
         let texts =
             browser.run("return [...document.querySelectorAll('#path bdi')].map((e) => e.textContent)", &[]);
         let texts: Vec<String> = serde_json::from_value(texts).unwrap();
@@ -54,7 +55,7 @@ fn hostile_paths_and_agents_are_text_and_break_nothing() {
         let same = "const h = [...document.querySelectorAll('#path tbody tr')].map((e) => e.offsetHeight);
             return Math.max(...h) - Math.min(...h)";
         assert!(browser.run(same, &[]).as_f64().unwrap() <= 2.0);
-        let inside = "return document.documentElement.scrollWidth <= innerWidth";
+        let inside = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";
         assert_eq!(browser.run(inside, &[]), json!(true));
         browser.shoot("hostile");
         // The long one can be read to its end: a filter by it shows all of it.

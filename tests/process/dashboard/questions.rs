@@ -276,6 +276,8 @@ fn a_row_leads_to_its_timeline_and_its_lines() {
         "location.hash.includes('key%3DGET+/checkout') && !document.body.classList.contains('loading')",
     );
     click_row(&browser, "#statuses", "503");
+    // Until then the lines of the filter before are shown, and there are as many.
+    browser.await_true("location.hash.includes('503') && !document.body.classList.contains('loading')");
     let failed: Vec<_> = seen.iter().filter(|line| line.path == "/checkout" && line.status == 503).collect();
     browser.await_true(&format!("document.getElementById('total').textContent === '{}'", failed.len()));
     let wanted = failed.len().min(50);

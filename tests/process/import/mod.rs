@@ -379,6 +379,26 @@ fn a_server_that_refuses_and_breaks_connections_is_asked_again() {
 }
 
 #[test]
+fn what_an_import_waits_for_and_cannot_keep_is_said() {
+    let temp = tempfile::tempdir().unwrap();
+    let log = temp.path().join("a.log");
+    fs::write(&log, lines(0, 50_000)).unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = import(&format!("http://{free}"), &["--retry-for", "3s", text(&log)]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    let waits = "trying again for up to 3 s (--retry-for)";
+    assert!(told.matches(waits).count() == 1 && told.contains("Connection refused"), "{told}");
+    assert!(told.find(waits) < told.find("gave up"), "{told}");
+
+    // No directory for positions: the import counts, and says that it remembers nothing.
+    let server = Server::start(temp.path(), &[]);
+    let output = import_with_state(&url(&server), &log, &[text(&log)]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && told.contains("is not kept; choose another --state-dir"), "{told}");
+    assert_each_once(server, temp.path(), 50_000);
+}
+
+#[test]
 fn nobody_there_and_a_wrong_token_end_with_a_clear_message() {
     let temp = tempfile::tempdir().unwrap();
     let log = temp.path().join("a.log");
