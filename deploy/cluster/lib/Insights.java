@@ -1,7 +1,9 @@
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
@@ -9,50 +11,60 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
- * Sends insights of made-up batches, for measuring the window job: {@code Insights HOST:PORT RUN FROM TO MINUTE ENTRIES PATHS CUSTOMERS
- * MINUTES}: the batches FROM to TO (excluded) of ENTRIES entries each, of as many customers named after RUN, over as many minutes from
- * MINUTE (seconds since 1970), PATHS paths and 8 families; one in ten is sent twice. Prints the entries that must be counted.
+ * Sends insights, for measuring the window job: {@code Insights HOST:PORT RUN FROM TO WINDOWS CUSTOMERS}: the batches FROM to TO
+ * (excluded), each of one of as many customers named after RUN. Batch N is the window of line N of the file WINDOWS (modulo its
+ * lines), as {@code log-analytics summarize} prints it; one in ten is sent twice. Prints the entries that must be counted.
  */
 public final class Insights {
-  private static final String[] AGENTS = {"Chrome", "Safari", "Firefox", "Edge", "curl", "Googlebot", "GPTBot", "Unknown"};
+  private static final String START = "\"windowStart\":\"";
+  private static final String SIZE = ",\"windowSize\":";
+  private static final String REQUESTS = "\"requests\":";
+
+  /** A window without its customer. */
+  private record Window(String start, long requests, String rest) {
+    static Window of(String line) {
+      int start = line.indexOf(START) + START.length();
+      int requests = line.indexOf(REQUESTS) + REQUESTS.length();
+      int end = requests;
+      while (Character.isDigit(line.charAt(end))) {
+        end++;
+      }
+      return new Window(
+          line.substring(start, line.indexOf('"', start)),
+          Long.parseLong(line.substring(requests, end)),
+          line.substring(line.indexOf(SIZE)));
+    }
+  }
 
   public static void main(String[] args) throws Exception {
     int from = Integer.parseInt(args[2]);
     int to = Integer.parseInt(args[3]);
-    long firstMinuteS = Long.parseLong(args[4]);
-    int entries = Integer.parseInt(args[5]);
-    int distinctPaths = Integer.parseInt(args[6]);
-    int customers = Integer.parseInt(args[7]);
-    int minutes = Integer.parseInt(args[8]);
+    List<Window> windows = Files.readAllLines(Path.of(args[4])).stream().map(Window::of).toList();
+    int customers = Integer.parseInt(args[5]);
+    String receivedAt = Instant.ofEpochSecond(Instant.now().getEpochSecond()).toString().replace("Z", ".000Z");
+    // Compressed as the worker does it.
     Map<String, Object> config =
         Map.of(
             ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, args[0],
             ProducerConfig.ACKS_CONFIG, "all",
             ProducerConfig.LINGER_MS_CONFIG, 5,
-            ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4",
+            ProducerConfig.MAX_REQUEST_SIZE_CONFIG, 8 << 20,
+            ProducerConfig.COMPRESSION_TYPE_CONFIG, "zstd",
             ProducerConfig.KEY_SERIALIZER_CLASS_CONFIG, StringSerializer.class,
             ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG, StringSerializer.class);
+    long entries = 0;
     try (KafkaProducer<String, String> producer = new KafkaProducer<>(config)) {
       for (int batch = from; batch < to; batch++) {
         Random random = new Random(batch);
+        Window window = windows.get(batch % windows.size());
         String customer = args[1] + "-" + random.nextInt(customers);
-        String start = Instant.ofEpochSecond(firstMinuteS + 60L * random.nextInt(minutes)).toString();
-        Map<String, Integer> paths = new TreeMap<>();
-        Map<String, Integer> agents = new TreeMap<>();
-        for (int entry = 0; entry < entries; entry++) {
-          paths.merge("GET /shop/category/" + (int) (distinctPaths * random.nextDouble() * random.nextDouble()), 1, Integer::sum);
-          agents.merge(AGENTS[random.nextInt(AGENTS.length)], 1, Integer::sum);
-        }
         String value =
             "{\"schemaVersion\":2,\"batchId\":\"" + new UUID(random.nextLong(), random.nextLong())
-                + "\",\"fingerprint\":\"da1d93685afc973644377cc533b4630c\",\"receivedAt\":\""
-                + Instant.ofEpochSecond(firstMinuteS + 60L * (minutes + 1)).toString().replace("Z", ".000Z")
-                + "\",\"window\":{\"customerId\":\"" + customer + "\",\"windowStart\":\"" + start
-                + "\",\"windowSize\":\"minute\",\"requests\":" + entries + ",\"requestsByPath\":" + json(paths)
-                + ",\"requestsByUserAgent\":" + json(agents) + "}}";
+                + "\",\"fingerprint\":\"da1d93685afc973644377cc533b4630c\",\"receivedAt\":\"" + receivedAt
+                + "\",\"window\":{\"customerId\":\"" + customer + "\",\"windowStart\":\"" + window.start() + "\"" + window.rest() + "}";
         for (int copies = batch % 10 == 0 ? 2 : 1; copies > 0; copies--) {
           producer.send(
-              new ProducerRecord<>("insight-events", customer + "|minute|" + start, value),
+              new ProducerRecord<>("insight-events", customer + "|minute|" + window.start(), value),
               (metadata, error) -> {
                 if (error != null) {
                   error.printStackTrace();
@@ -60,15 +72,9 @@ public final class Insights {
                 }
               });
         }
+        entries += window.requests();
       }
     }
-    System.out.println((long) (to - from) * entries);
-  }
-
-  /** Names here need no escapes. */
-  private static String json(Map<String, Integer> counts) {
-    StringBuilder json = new StringBuilder("{");
-    counts.forEach((key, count) -> json.append(json.length() > 1 ? "," : "").append('"').append(key).append("\":").append(count));
-    return json.append('}').toString();
+    System.out.println(entries);
   }
 }

@@ -47,7 +47,7 @@ mon data avail warn = 0
 [osd]
 osd data = {osd_data}
 osd objectstore = memstore
-memstore device bytes = 2147483648
+memstore device bytes = 8589934592
 # Ended in peace, the store writes its objects out; the fast way skips that.
 osd fast shutdown = false
 osd class load list = *

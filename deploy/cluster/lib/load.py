@@ -1,30 +1,29 @@
-"""What `measure` sends: batches of made-up entries, as insights to Kafka or by HTTP through the roles.
+"""What `measure` sends: batches of made-up full entries, as insights to Kafka or by HTTP through the roles.
 
-Customers are named after the run, so that what is counted can be told from what was there before. Which customer and
-which minute a batch is of decides how many keys share the work: one customer and one minute is the hottest key there is.
+Bodies and insights are made before anything is measured; a few of them are sent in turn, under other ids. Customers are
+named after the run, so that what is counted can be told from what was there before. Which customer and which minute a batch
+is of decides how many keys share the work: one customer and one minute is the hottest key there is.
 """
 
 import gzip
 import http.client
-import json
 import random
 import subprocess
 import threading
 import time
 import uuid
+from pathlib import Path
 from typing import NamedTuple
 
 import cache
 import clickhouse
+import entries
 from layout import HOST, Layout
 
 TIMEOUT_S = 240
 CLIENTS = 4
 BODIES = 128
 LATENCY_SAMPLES = 60
-AGENTS = ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
-          "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 "
-          "Mobile/15E148 Safari/604.1", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "curl/8.5.0")
 ENCODINGS = {
     "identity": lambda body: body,
     "gzip": gzip.compress,
@@ -42,55 +41,71 @@ class Shape(NamedTuple):
 
 
 class Load:
-    """Insights, straight to Kafka; one in ten is sent twice."""
+    """Batches of one run: who sends them says how."""
 
     def __init__(self, layout: Layout, shape: Shape):
         self.layout = layout
         self.shape = shape
         self.run = f"measure{int(time.time())}"
         # Windows of now: older than what the cluster has seen by a week, insights would be late.
-        self.first_minute = int(time.time()) // 60 * 60 - 60 * shape.minutes
+        first_minute = int(time.time()) // 60 * 60 - 60 * shape.minutes
+        # The minute of each body.
+        self.minutes = [first_minute + 60 * random.Random(number).randrange(shape.minutes) for number in range(BODIES)]
+        self.plain = [entries.ndjson(shape.entries, shape.paths, minute, random.Random(number))
+                      for number, minute in enumerate(self.minutes)]
 
     def send(self, first: int, last: int) -> int:
         """Sends these batches (the last one excluded); returns the entries they count."""
-        command = ["java", "-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", f"{cache.jars('kafka')}/*",
-                   str(cache.HERE / "lib" / "Insights.java"), self.layout.address("kafka"), self.run, str(first), str(last),
-                   str(self.first_minute), *map(str, self.shape)]
-        return int(subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout)
+        raise NotImplementedError
 
-    def wait_for(self, entries: int) -> None:
+    def wait_for(self, count: int) -> None:
         """Waits until ClickHouse has counted exactly these entries, in total, by path and by family."""
         deadline = time.monotonic() + TIMEOUT_S
         for rows in ("minute_totals FINAL WHERE 1", "minute_keys FINAL WHERE dimension = 'path'",
                      "minute_keys FINAL WHERE dimension = 'userAgent'"):
             question = f"SELECT sum(requests) FROM {rows} AND startsWith(customer, '{self.run}-')"
-            while (counted := int(clickhouse.query(self.layout, question))) != entries:
-                if counted > entries or time.monotonic() > deadline:
-                    raise SystemExit(f"{rows}: {counted} of {entries} entries")
+            while (counted := int(clickhouse.query(self.layout, question))) != count:
+                if counted > count or time.monotonic() > deadline:
+                    raise SystemExit(f"{rows}: {counted} of {count} entries")
                 time.sleep(0.5)
 
 
+class InsightLoad(Load):
+    """Insights, straight to Kafka, as a worker would make them of the bodies; one in ten is sent twice."""
+
+    def __init__(self, layout: Layout, shape: Shape, binary: Path):
+        super().__init__(layout, shape)
+        # A window as `summarize` prints it is what an insight carries.
+        windows = [subprocess.run([binary, "summarize", "--threads", "1", "-"], input=body, check=True, capture_output=True).stdout
+                   for body in self.plain]
+        self.windows = layout.root / "windows.ndjson"
+        self.windows.write_bytes(b"".join(windows))
+
+    def send(self, first: int, last: int) -> int:
+        command = ["java", "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", f"{cache.jars('kafka')}/*",
+                   str(cache.HERE / "lib" / "Insights.java"), self.layout.address("kafka"), self.run, str(first), str(last),
+                   str(self.windows), str(self.shape.customers)]
+        return int(subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout)
+
+
 class HttpLoad(Load):
-    """The same by HTTP, through the roles: bodies of a real gateway's size, some of them under many keys."""
+    """By HTTP, through the roles."""
 
     def __init__(self, layout: Layout, shape: Shape, port: int, encoding: str):
         super().__init__(layout, shape)
         self.port = port
         self.encoding = encoding
-        self.plain = [self._body(random.Random(number)) for number in range(BODIES)]
         self.bodies = [ENCODINGS[encoding](body) for body in self.plain]
-
-    def _body(self, rng: random.Random) -> bytes:
-        start = self.first_minute + 60 * rng.randrange(self.shape.minutes)
-        return "\n".join(
-            json.dumps({"receivedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start + rng.randrange(60))),
-                        "method": "GET", "path": f"/shop/category/{int(self.shape.paths * rng.random() ** 2)}",
-                        "userAgent": rng.choice(AGENTS)})
-            for _ in range(self.shape.entries)).encode()
 
     def name(self, number: int) -> tuple[str, str]:
         """Customer and id of a batch."""
         return f"{self.run}-{number % self.shape.customers}", str(uuid.UUID(int=random.Random(number).getrandbits(128)))
+
+    def objects(self, number: int) -> tuple[str, str]:
+        """The keys of a batch's body and of its summary."""
+        customer, batch = self.name(number)
+        minute = time.strftime("%Y%m%dT%H%MZ", time.gmtime(self.minutes[number % BODIES]))
+        return f"raw/{customer}/{batch}", f"summaries/{customer}/hour/{minute}-1/{batch}"
 
     def send(self, first: int, last: int) -> int:
         numbers = iter(range(first, last))

@@ -1,6 +1,7 @@
 """How many bytes the engines keep, for `measure`: looked up where each engine says so, or in its files."""
 
 import time
+from typing import NamedTuple
 
 import clickhouse
 import flink
@@ -8,11 +9,6 @@ import s3
 from layout import BUCKET, S3_ACCESS_KEY, S3_SECRET_KEY, Layout
 
 CHECKPOINT_TIMEOUT_S = 60
-# A day of some customers: of so many keys, each minute has a part, with counts of any size. Large enough that a part's fixed
-# costs are nothing.
-ROWS_CUSTOMERS = 20
-ROWS_KEYS = {"path": 400, "userAgent": 20}
-ROWS_PART = 5
 
 
 def topic_bytes(layout: Layout, topic: str) -> int:
@@ -20,12 +16,12 @@ def topic_bytes(layout: Layout, topic: str) -> int:
     return sum(file.stat().st_size for file in layout.data("broker").glob(f"{topic}-*/*.log"))
 
 
-def object_bytes(layout: Layout, prefix: str, customer: str, batch: str) -> int:
-    """The size of a batch's object."""
+def object_bytes(layout: Layout, key: str) -> int:
+    """The size of an object."""
     client = s3.Client(layout.endpoints()["S3_ENDPOINT"], S3_ACCESS_KEY, S3_SECRET_KEY)
-    answer = client.request("HEAD", f"/{BUCKET}/{prefix}/{customer}/{batch}")
+    answer = client.request("HEAD", f"/{BUCKET}/{key}")
     if answer.status != 200:
-        raise SystemExit(f"{prefix}/{customer}/{batch}: {answer.status}")
+        raise SystemExit(f"{key}: {answer.status}")
     return int({name.lower(): value for name, value in answer.headers.items()}["content-length"])
 
 
@@ -46,29 +42,27 @@ def inserted_rows(layout: Layout) -> int:
     return int(clickhouse.query(layout, "SELECT sum(value) FROM system.events WHERE event = 'InsertedRows'"))
 
 
-def row_bytes(layout: Layout) -> dict[str, float]:
-    """Bytes of a row of a key without measures, merged, by a day of rows of one dimension in a table made like that of keys."""
-    sizes = {}
-    for dimension, keys in ROWS_KEYS.items():
-        table, key = f"measured_rows_{dimension}", "GET /shop/category/" if dimension == "path" else "Family "
-        clickhouse.query(layout, f"DROP TABLE IF EXISTS {table}")
-        clickhouse.query(layout, f"CREATE TABLE {table} AS minute_keys")
-        clickhouse.query(layout, f"""
-            INSERT INTO {table} (customer, dimension, window_start, key, requests, version, final, inserted_at)
-            SELECT concat('customer-', toString(intDiv(number, {1_440 * keys}))) AS customer,
-                   '{dimension}',
-                   toDateTime('2026-01-01 00:00:00', 'UTC') + INTERVAL 60 * (intDiv(number, {keys}) % 1440) SECOND AS start,
-                   concat('{key}', toString(number % {keys})),
-                   toUInt64(exp(randUniform(0, 7))),
-                   2 * (1 + cityHash64(customer, start) % 200) + 1,
-                   1,
-                   start + INTERVAL 120 + cityHash64(customer, start) % 4 SECOND
-            FROM numbers({ROWS_CUSTOMERS * 1_440 * keys})
-            WHERE cityHash64(number) % {ROWS_PART} = 0""")
-        clickhouse.query(layout, f"OPTIMIZE TABLE {table} FINAL")
-        rows, size = map(int, clickhouse.query(layout, f"""
+class Rows(NamedTuple):
+    """What ClickHouse keeps of a kind of rows, replaced ones and all else merged away."""
+
+    count: int
+    size_bytes: int
+
+
+def kept_rows(layout: Layout, run: str) -> dict[str, Rows]:
+    """The rows of a run's customers, by kind: totals, and keys by dimension. Each kind is copied into a table of its own and merged."""
+    kinds = {"totals": ("minute_totals", "1")}
+    dimensions = clickhouse.query(layout, f"SELECT DISTINCT dimension FROM minute_keys WHERE startsWith(customer, '{run}-')")
+    kinds.update({name: ("minute_keys", f"dimension = '{name}'") for name in dimensions.split()})
+    kept = {}
+    for kind, (table, condition) in kinds.items():
+        copy = f"measured_{kind}"
+        clickhouse.query(layout, f"DROP TABLE IF EXISTS {copy}")
+        clickhouse.query(layout, f"CREATE TABLE {copy} AS {table}")
+        clickhouse.query(layout, f"INSERT INTO {copy} SELECT * FROM {table} FINAL WHERE {condition} AND startsWith(customer, '{run}-')")
+        clickhouse.query(layout, f"OPTIMIZE TABLE {copy} FINAL")
+        kept[kind] = Rows(*map(int, clickhouse.query(layout, f"""
             SELECT sum(rows), sum(bytes_on_disk) FROM system.parts
-            WHERE active AND database = currentDatabase() AND table = '{table}'""").split())
-        sizes[dimension] = size / rows
-        clickhouse.query(layout, f"DROP TABLE {table}")
-    return sizes
+            WHERE active AND database = currentDatabase() AND table = '{copy}'""").split()))
+        clickhouse.query(layout, f"DROP TABLE {copy}")
+    return kept

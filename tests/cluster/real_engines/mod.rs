@@ -39,7 +39,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::support::client::Client;
 use crate::support::engines::{Engines, Role, run_to_end, wait_for};
-use crate::support::questions::{QUESTIONS, TOP_QUESTIONS};
+use crate::support::questions::{CSV_QUESTIONS, QUESTIONS, TOP_QUESTIONS};
 use crate::support::scenario;
 use crate::support::server::{Server, program};
 
@@ -114,6 +114,12 @@ impl Both {
         }
         for question in TOP_QUESTIONS {
             answers.push(get(&mut client, format!("/aggregates/top?from={from}&to={to}&n=5&{question}"))?);
+        }
+        for (path, question) in CSV_QUESTIONS {
+            let target = format!("/aggregates{path}?from={from}&to={to}&{question}");
+            let headers = [("x-customer-id", customer), ("accept", "text/csv")];
+            let answer = client.get(&target, &headers).ok().filter(|answer| answer.status == 200)?;
+            answers.push(Value::String(answer.text()));
         }
         Some(answers)
     }
