@@ -19,6 +19,7 @@ trap 'stop KILL; rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 
 start() {
+    : >"$dir/out"
     "$bin/log-analytics" serve --listen 127.0.0.1:0 --data-dir "$dir/store" "$@" >"$dir/out" 2>"$dir/log" &
     server=$!
     for _ in $(seq 600); do
