@@ -9,6 +9,8 @@
 //! begins with, too. If all of the line fits in that way, `matching` ends here as well; if anything does not, or a text is
 //! escaped, or would become another one on its way into the entry, this gives up. Values are read by the same functions.
 
+use std::ops::Not;
+
 use memchr::{memchr, memchr3};
 
 use super::build::{self, EntryRules};
@@ -166,19 +168,16 @@ impl<'m> QuickDraft<'m> {
         match field {
             LogField::Who => {
                 let who = client::before_time(text.as_bytes());
-                if who.host.is_some() {
-                    return None;
-                }
                 self.client = who.client.map(|client| &text[client]);
+                entry.host = who.host.map(|host| &text[host]).and_then(named_host);
+                has_capitals(entry.host).not().then_some(())?;
             }
             LogField::Client => self.client = Some(trimmed),
             LogField::Forwarded => self.forwarded = Some(trimmed),
             LogField::Request => (entry.method, entry.path) = requested(trimmed, rules)?,
             LogField::Host => {
-                entry.host = client::host_name(trimmed.as_bytes()).map(|name| &trimmed[name]);
-                if entry.host.is_some_and(|host| host.bytes().any(|byte| byte.is_ascii_uppercase())) {
-                    return None;
-                }
+                entry.host = named_host(trimmed);
+                has_capitals(entry.host).not().then_some(())?;
             }
             LogField::Referrer => entry.referrer = Some(trimmed),
             LogField::Agent => entry.user_agent = trimmed,
@@ -200,6 +199,14 @@ impl<'m> QuickDraft<'m> {
             || self.client.and_then(|text| client::of_field(text.as_bytes()).map(|client| &text[client]));
         LogEntry { client_ip: self.forwarded.and_then(first).or_else(client), ..self.entry }
     }
+}
+
+fn named_host(text: &str) -> Option<&str> {
+    client::host_name(text.as_bytes()).map(|name| &text[name])
+}
+
+fn has_capitals(host: Option<&str>) -> bool {
+    host.is_some_and(|host| host.bytes().any(|byte| byte.is_ascii_uppercase()))
 }
 
 /// Method and path of a request line that says both as most do.
@@ -244,6 +251,12 @@ mod tests {
                 "192.0.2.1 - [28/Dec/2025:18:03:07 +0000]",
                 "www.example.com 192.0.2.1 - -",
                 "www.example.com:80 192.0.2.1 - -",
+                "info.example:80 192.0.2.1 - frank",
+                "debug 192.0.2.1 - -",
+                "a.b 192.0.2.1:80 - -",
+                "a.b - - -",
+                "a.b 192.0.2.1 - -",
+                "A.b 192.0.2.1 - -",
                 "192.0.2.1:80 - -",
                 "host - -",
                 "- - -",
@@ -410,6 +423,11 @@ mod tests {
             };
             assert_eq!(known::formats(Some(row)).filter(is_quick).count(), want, "{row}");
         }
+        let vhost = r#"www.example.com:443 192.0.2.1 - - [28/Dec/2025:18:03:07 +0000] "GET /a HTTP/1.1" 200 5 "-" "x""#;
+        let combined = known::formats(Some("combined")).next().unwrap();
+        let (template, _) = combined.quick_template(vhost.as_bytes()).unwrap();
+        let entry = quick(template, false, vhost.as_bytes(), false);
+        assert_eq!(entry.and_then(|entry| entry.host), Some("www.example.com"));
         for given in GIVEN {
             let Kind::Given(line_of) = &*given.parse::<Format>().unwrap().kind else { panic!("{given}") };
             let usual = line(line_of.template.steps(), &[0]);
@@ -425,7 +443,7 @@ mod tests {
         fn what_is_read_here_is_what_is_read_with_care(
             row in any::<usize>(),
             odd in any::<u16>(),
-            choices in vec(0_usize..18, 12),
+            choices in vec(0_usize..22, 12),
             changes in changes(),
             keep_query in any::<bool>(),
         ) {

@@ -113,12 +113,10 @@ impl KnownFormat {
 
     /// The template by which [`quick`] may read a line, and whether something may follow the fields: only where no row before
     /// this one, and no envelope, can fit a line that is read so. All of them need something else at the beginning than an
-    /// address and a blank, another bracket than that of the time, or another end.
+    /// address, perhaps behind a virtual host, another bracket than that of the time, or another end.
     #[inline]
     pub(super) fn quick_template(&self, line: &[u8]) -> Option<(&Template, bool)> {
-        let is_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':');
-        let address = line.iter().take_while(|byte| is_address(byte)).count();
-        let begins = line[0].is_ascii_digit() && line[address..].starts_with(b" - ");
+        let begins = begins_with_address(line) || begins_with_address(behind_host(line));
         let is_certain = self.is_quick && begins && memchr_iter(b'[', line).nth(1).is_none();
         is_certain.then_some((&self.template, self.may_have_more && line.last() == Some(&b'"')))
     }
@@ -137,6 +135,23 @@ impl KnownFormat {
     pub(super) fn likeness(&self, matcher: &mut Matcher, line: &[u8]) -> (usize, usize) {
         (matcher.depth(&self.template, line), self.template.step_count())
     }
+}
+
+/// Whether `192.0.2.1 - ` begins a text.
+#[inline]
+fn begins_with_address(text: &[u8]) -> bool {
+    let is_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':');
+    let length = text.iter().take_while(|byte| is_address(byte)).count();
+    text.first().is_some_and(u8::is_ascii_digit) && text[length..].starts_with(b" - ")
+}
+
+/// What follows a host with dots, perhaps with its port, and a blank; nothing where there is none.
+fn behind_host(line: &[u8]) -> &[u8] {
+    let is_host =
+        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b':');
+    let length = line.iter().take_while(|byte| is_host(byte)).count();
+    let has_dot = line[..length].contains(&b'.') && line[0].is_ascii_lowercase();
+    line[length..].strip_prefix(b" ").filter(|_| has_dot).unwrap_or_default()
 }
 
 #[cfg(test)]
