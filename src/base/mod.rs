@@ -9,6 +9,7 @@ pub mod inflight;
 pub(crate) mod labelled;
 pub mod latch;
 pub mod memory;
+pub mod plural;
 pub mod random;
 pub mod retry;
 pub mod sealed;

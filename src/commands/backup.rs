@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::{Failure, existing_data_dir, progress};
 use crate::base::disk::{FileLock, RealDisk};
+use crate::base::plural::counted;
 use crate::config::DataDirArg;
 use crate::data_dir::at;
 use crate::offline::backup::{backup, bytes_to_copy};
@@ -34,12 +35,11 @@ pub(super) fn run(args: &BackupArgs) -> Result<ExitCode, Failure> {
     bar.finish_and_clear();
     let done = done.map_err(|error| error.to_string())?;
     println!(
-        "{}: records to {} in {} segment{}, {} window files, {} bytes",
+        "{}: records to {} in {}, {}, {} bytes",
         args.to.display(),
         done.through,
-        done.segments,
-        if done.segments == 1 { "" } else { "s" },
-        done.windows,
+        counted(done.segments, "segment"),
+        counted(done.windows, "window file"),
         done.bytes
     );
     Ok(ExitCode::SUCCESS)

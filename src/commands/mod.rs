@@ -173,12 +173,17 @@ fn customer_settings(customers: &CustomersArg) -> Result<AllCustomerSettings, Fa
     customers::read(&RealDisk, file).map_err(|error| Failure::Usage(format!("--customers: {error}")))
 }
 
+/// There is no data directory where one was expected.
+fn no_data_in(root: &Path) -> Failure {
+    format!("no log-analytics data in {}: is --data-dir right?", root.display()).into()
+}
+
 /// Opens the data directory at `root`, which a server must have written.
 fn existing_data_dir(disk: &dyn Disk, root: &Path) -> Result<DataDir, Failure> {
     let dir = DataDir::new(root);
     match dir.exists(disk) {
         Ok(true) => Ok(dir),
-        Ok(false) => Err(format!("no log-analytics data in {}: is --data-dir right?", root.display()).into()),
+        Ok(false) => Err(no_data_in(root)),
         Err(error) => Err(at(root)(error).to_string().into()),
     }
 }

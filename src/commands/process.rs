@@ -25,6 +25,7 @@ use super::descriptors::{self, Needs};
 use super::{Failure, logging};
 use crate::base::disk::{Disk, RealDisk};
 use crate::base::inflight::Budget;
+use crate::base::plural::counted;
 use crate::base::shutdown::{self, EXIT_UNFINISHED};
 use crate::base::{allocator, clock};
 use crate::config::{Bounds, Config};
@@ -239,8 +240,8 @@ impl SignalThread {
             match tokens.reload(&*self.disk) {
                 Ok(None) => {}
                 Ok(Some((file, count))) => {
-                    let plural = if count == 1 { "" } else { "s" };
-                    log::info!("reloaded token file {} ({count} token{plural})", file.display());
+                    let tokens = counted(count as u64, "token");
+                    log::info!("reloaded token file {} ({tokens})", file.display());
                 }
                 Err(error) => log::error!("the old tokens stay valid: {error}"),
             }
@@ -248,7 +249,8 @@ impl SignalThread {
         match self.routes.customers().reload(&*self.disk) {
             Ok(None) => {}
             Ok(Some((file, customers))) => {
-                log::info!("reloaded {} ({customers} customers with settings of their own)", file.display());
+                let customers = counted(customers as u64, "customer");
+                log::info!("reloaded {} ({customers} with settings of their own)", file.display());
             }
             Err(error) => log::error!("the customers' old settings stay in force: {error}"),
         }

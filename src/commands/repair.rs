@@ -12,6 +12,7 @@ use clap::Args;
 use super::{Failure, existing_data_dir, lock};
 use crate::base::clock;
 use crate::base::disk::RealDisk;
+use crate::base::plural::counted;
 use crate::config::{Config, DataDirArg};
 use crate::offline::repair::{Accept, repair};
 
@@ -48,16 +49,17 @@ pub(super) fn run(args: &RepairArgs) -> Result<ExitCode, Failure> {
     let repaired = repair(&RealDisk::shared(), &dir, limits, accept, clock::now_ms())
         .map_err(|error| error.to_string())?;
     println!(
-        "applied {} records, {} are lost; the next batch is record {}",
-        repaired.applied,
+        "applied {}, {} {} lost; the next batch is record {}",
+        counted(repaired.applied, "record"),
         repaired.lost,
+        if repaired.lost == 1 { "is" } else { "are" },
         repaired.through.next()
     );
     for sum in &repaired.accepted {
         println!("accepted: {sum}");
     }
     if repaired.incomplete > 0 {
-        println!("{} windows are marked incomplete", repaired.incomplete);
+        println!("marked {} as incomplete", counted(repaired.incomplete, "window"));
     }
     for path in &repaired.quarantined {
         println!("moved to {}", path.display());

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::import::{read_headers, read_token};
 use super::summarize::{columns, parse_customer};
-use super::{Failure, parse_time};
+use super::{Failure, no_data_in, parse_time};
 use crate::base::clock;
 use crate::base::disk::RealDisk;
 use crate::batch::{Filter, Limits};
@@ -213,7 +213,7 @@ impl QueryAnswers for WithHeaders {
 /// Returns the files that were left out, too.
 fn from_files(args: &ReportArgs, dir: &DataDir) -> Result<(String, Vec<String>), Failure> {
     if !dir.windows().is_dir() {
-        return Err(format!("no log-analytics data in {}", dir.root().display()).into());
+        return Err(no_data_in(dir.root()));
     }
     let rules = Limits { keep_query: args.keep_query, ..Limits::default() };
     let customers = Customers::load(&RealDisk, args.customers.customers.as_deref(), &Metrics::new());

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::{Failure, existing_data_dir, lock, progress};
 use crate::base::disk::RealDisk;
+use crate::base::plural::counted;
 use crate::batch::MAX_FUTURE_MS;
 use crate::config::{Bytes, DataDirArg};
 use crate::offline::verify::{VerifyOptions, VerifyReport, verify};
@@ -53,23 +54,22 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
 
 fn print(report: &VerifyReport) {
     println!(
-        "journal: {} records ({} to {}) in {} segment{}, checkpoint {}",
-        report.records,
+        "journal: {} ({} to {}) in {}, checkpoint {}",
+        counted(report.records, "record"),
         report.first_seq,
         report.last_seq,
-        report.segments,
-        if report.segments == 1 { "" } else { "s" },
+        counted(report.segments, "segment"),
         report.checkpoint
     );
     println!(
-        "windows: {} files, {} requests in minutes, {} recounted, {} recounted in part, {} incomplete",
-        report.windows,
-        report.requests,
+        "windows: {}, {} in minutes, {} recounted, {} recounted in part, {} incomplete",
+        counted(report.windows, "file"),
+        counted(report.requests, "request"),
         report.recounted_windows,
         report.partly_recounted_windows,
         report.incomplete_windows
     );
-    println!("sums: the windows of {} customers hold what was counted", report.proven_customers);
+    println!("sums: the windows of {} hold what was counted", counted(report.proven_customers, "customer"));
     for note in report.notes.iter().take(SHOWN) {
         println!("note: {note}");
     }
@@ -84,6 +84,6 @@ fn print(report: &VerifyReport) {
     match (report.is_clean(), report.problems.len()) {
         (true, _) => println!("ok: journal and windows agree"),
         (false, 0) => println!("NOT OK: incomplete windows"),
-        (false, problems) => println!("NOT OK: {problems} problems"),
+        (false, problems) => println!("NOT OK: {}", counted(problems as u64, "problem")),
     }
 }

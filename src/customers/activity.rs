@@ -16,7 +16,7 @@ use crate::model::CustomerId;
 
 /// Customers that are remembered; beyond it the one that was seen longest ago goes.
 const MAX_CUSTOMERS: usize = 20_000;
-/// Refusals of a customer that are shown with their text.
+/// Refusals of a customer that are shown with their text: so many of the last, and so many different ones.
 const LAST_REFUSALS: usize = 5;
 /// Bytes of a refusal's text that are kept.
 const MAX_TEXT_BYTES: usize = 300;
@@ -43,6 +43,8 @@ pub struct CustomerActivity {
     pub refused: Vec<RefusedBatches>,
     /// The last refusals, oldest first.
     pub last_refusals: VecDeque<Refusal>,
+    /// The different ones among the last refusals, that which came longest ago first.
+    pub kinds: Vec<RefusalKind>,
     /// When it was seen last: milliseconds since 1970.
     pub seen_ms: u64,
 }
@@ -57,6 +59,14 @@ pub struct RefusedBatches {
     /// How many of them the log tells of, and since when.
     logged: u64,
     logged_ms: u64,
+}
+
+/// Refusals of the same status, reason and text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusalKind {
+    /// How many, since this kind is remembered.
+    pub batches: u64,
+    pub last: Refusal,
 }
 
 /// One refusal, as its sender was told.
@@ -134,6 +144,7 @@ impl Activity {
                 activity.last_refusals.pop_front();
             }
             activity.last_refusals.push_back(refusal.clone());
+            activity.count_kind(&refusal);
             let known = activity.refused.iter().position(|known| known.reason == reason);
             let known = known.unwrap_or_else(|| {
                 activity.refused.push(RefusedBatches { reason, batches: 0, logged: 0, logged_ms: 0 });
@@ -202,6 +213,24 @@ impl Activity {
         let activity = table.entry(key).or_default();
         activity.seen_ms = activity.seen_ms.max(now_ms);
         change(activity)
+    }
+}
+
+impl CustomerActivity {
+    fn count_kind(&mut self, refusal: &Refusal) {
+        let known = self.kinds.iter().position(|kind| kind.last.is_like(refusal));
+        let batches = known.map_or(0, |known| self.kinds.remove(known).batches) + 1;
+        if self.kinds.len() == LAST_REFUSALS {
+            self.kinds.remove(0);
+        }
+        self.kinds.push(RefusalKind { batches, last: refusal.clone() });
+    }
+}
+
+impl Refusal {
+    /// Whether its sender was told the same.
+    fn is_like(&self, other: &Self) -> bool {
+        (self.status, self.reason, &self.description) == (other.status, other.reason, &other.description)
     }
 }
 
@@ -279,6 +308,25 @@ mod tests {
         let last = activity.of(&acme).last_refusals;
         assert_eq!(last.iter().map(|refusal| refusal.at_ms).collect::<Vec<_>>(), [4, 5, 6, 7, 8]);
         assert!(last.iter().all(|refusal| refusal.description.len() == MAX_TEXT_BYTES));
+    }
+
+    #[test]
+    fn equal_refusals_are_told_once_with_their_number_and_the_last_time() {
+        let (activity, acme) = (Activity::default(), customer("acme"));
+        let refuse = |description: &str, at_ms| {
+            let refusal = Refusal { description: description.to_owned(), ..refusal("invalid", at_ms) };
+            activity.refused(Some(&acme), refusal);
+        };
+        let kinds = || {
+            let kinds = activity.of(&acme).kinds.into_iter();
+            kinds.map(|kind| (kind.last.description, kind.batches, kind.last.at_ms)).collect::<Vec<_>>()
+        };
+        (0..40).for_each(|at_ms| refuse("once", at_ms));
+        refuse("rare", 40);
+        refuse("once", 41);
+        assert_eq!(kinds(), [("rare".to_owned(), 1, 40), ("once".to_owned(), 41, 41)]);
+        (50..60).for_each(|at_ms| refuse(&format!("item {at_ms}"), at_ms));
+        assert_eq!((kinds().len(), kinds()[0].2, kinds()[4].2), (LAST_REFUSALS, 55, 59));
     }
 
     #[test]

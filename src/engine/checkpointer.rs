@@ -13,9 +13,11 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::keeper::CheckpointKeeper;
 use super::replayed::await_ack;
+use super::watch::{ClockWatch, DiskWatch};
 use super::{Ack, EngineShared, Marked, ToCommitter, ToWorker};
 use crate::base::clock;
 use crate::base::disk::FileIdentity;
+use crate::base::plural::counted;
 use crate::base::shutdown::end_process;
 use crate::base::sync::lock;
 use crate::journal::checkpoint::CheckpointError;
@@ -27,8 +29,9 @@ use crate::windows::worker::MarkerId;
 
 /// How long after a failure the next try comes, and how often a waiting checkpoint looks at the latch.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
-/// The data directory is looked for this often: clients should not go on sending to one that is gone.
-const DIRECTORY_LOOK: Duration = Duration::from_secs(1);
+/// The data directory, its disk and the clock are looked at this often: clients should not go on sending to a directory that is
+/// gone.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long `/readyz` says that the data directory is gone before the process ends.
 const GONE_SHOWN: Duration = Duration::from_secs(3);
 /// Old windows are looked for this often.
@@ -58,6 +61,8 @@ pub(super) struct CheckpointerThread {
     expired_at: Option<Instant>,
     /// The journal's directory.
     journal: FileIdentity,
+    clock_watch: ClockWatch,
+    disk_watch: DiskWatch,
 }
 
 impl CheckpointerThread {
@@ -69,6 +74,7 @@ impl CheckpointerThread {
     ) -> io::Result<Self> {
         let journal = shared.disk.identity(&shared.dir.journal())?;
         shared.metrics.checkpoint_seq.set(checkpoint.0);
+        let disk_watch = DiskWatch::new(&shared.dir.journal(), shared.options.commit.min_free_bytes);
         Ok(Self {
             shared,
             channels,
@@ -77,20 +83,24 @@ impl CheckpointerThread {
             clock_read_at: clock::monotonic(),
             expired_at: None,
             journal,
+            clock_watch: ClockWatch::default(),
+            disk_watch,
         })
     }
 
     /// Runs until told to stop; then makes one last checkpoint and reports whether it was written.
     pub(super) fn run(mut self) {
         let mut due = clock::monotonic() + self.shared.options.checkpoint_interval;
+        self.look_at_clock_and_disk();
         let complete = loop {
-            let wait = due.saturating_duration_since(clock::monotonic()).min(DIRECTORY_LOOK);
+            let wait = due.saturating_duration_since(clock::monotonic()).min(LOOK);
             let poked = select! {
                 recv(self.channels.stopped) -> _ => break self.checkpoint(),
                 recv(self.channels.poked) -> _ => true,
                 default(wait) => false,
             };
             self.end_if_directory_is_gone();
+            self.look_at_clock_and_disk();
             if poked || clock::monotonic() >= due {
                 // What could not be written is tried again soon.
                 let wait = if self.checkpoint() { self.shared.options.checkpoint_interval } else { RETRY };
@@ -112,6 +122,20 @@ impl CheckpointerThread {
         if latch.is_gone() {
             std::thread::sleep(GONE_SHOWN);
             end_process(latch.reason().unwrap_or_default());
+        }
+    }
+
+    /// Logs what an operator must do something about, when it begins.
+    fn look_at_clock_and_disk(&mut self) {
+        let (shared, now) = (&self.shared, clock::monotonic());
+        let last_batch_ms = shared.last_received_at_ms.load(Ordering::Relaxed);
+        if let Some(warning) = self.clock_watch.look(clock::now_ms(), last_batch_ms, now) {
+            log::warn!("{warning}");
+        }
+        // Where it cannot be told, the next batch is refused with the reason.
+        let Ok(free) = shared.disk.free_space(&shared.dir.journal()) else { return };
+        if let Some((level, line)) = self.disk_watch.look(free, now) {
+            log::log!(level, "{line}");
         }
     }
 
@@ -217,7 +241,9 @@ impl CheckpointerThread {
     fn remove_old(&mut self, position: &Position) {
         match self.keeper.remove_windows() {
             Ok(0) => {}
-            Ok(removed) => log::info!("removed {removed} window files beyond --retain-windows-days"),
+            Ok(removed) => {
+                log::info!("removed {} beyond --retain-windows-days", counted(removed, "window file"))
+            }
             Err(error) => log::warn!("old windows could not be removed: {error}"),
         }
         self.remove_leftovers();
@@ -227,7 +253,7 @@ impl CheckpointerThread {
                 metrics.journal_bytes.set(done.bytes);
                 metrics.journal_segments.set(done.segments);
                 if done.removed > 0 {
-                    log::info!("removed {} old journal segments", done.removed);
+                    log::info!("removed {}", counted(done.removed, "old journal segment"));
                 }
             }
             Err(error) => log::warn!("journal upkeep failed and will be tried again: {error}"),

@@ -24,6 +24,7 @@ mod replayed;
 mod source;
 mod taking;
 mod waiting;
+mod watch;
 mod worker;
 
 use std::io;

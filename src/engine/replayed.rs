@@ -11,6 +11,7 @@ use super::keeper::{CheckpointKeeper, Proof};
 use super::{Ack, EngineShared, ToWorker};
 use crate::base::clock;
 use crate::base::disk::FileLock;
+use crate::base::plural::counted;
 use crate::batch::insights;
 use crate::data_dir::{DataDir, at};
 use crate::journal::checkpoint::CheckpointError;
@@ -108,7 +109,7 @@ pub(super) fn replay(
     shared.metrics.replayed_records.set(replay.records());
     shared.metrics.replay_seconds.set(took.as_secs_f64());
     if replay.records() > 0 {
-        log::info!("replayed {} records in {} ms", replay.records(), took.as_millis());
+        log::info!("replayed {} in {} ms", counted(replay.records(), "record"), took.as_millis());
     }
     Ok(())
 }

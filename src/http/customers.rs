@@ -19,7 +19,7 @@ use super::{Head, Response};
 use crate::base::clock;
 use crate::base::sync::lock;
 use crate::customers::Customers;
-use crate::customers::activity::Refusal;
+use crate::customers::activity::{Refusal, RefusalKind};
 use crate::metrics::Metrics;
 use crate::model::CustomerId;
 use crate::query::{CountedEntries, KnownCustomer, QueryAnswer, QueryError, QueryForm, StoredSource};
@@ -57,6 +57,8 @@ struct CustomerRow {
     refused: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     last_refusals: Vec<RefusalRow>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refusals: Vec<RefusalKindRow>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     altered: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "is_zero")]
@@ -74,6 +76,14 @@ struct RefusalRow {
     error_description: String,
 }
 
+/// Refusals that differ in nothing but their time, which is that of the last.
+#[derive(Serialize)]
+struct RefusalKindRow {
+    batches: u64,
+    #[serde(flatten)]
+    last: RefusalRow,
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -83,6 +93,12 @@ impl From<Refusal> for RefusalRow {
     fn from(refusal: Refusal) -> Self {
         let Refusal { at_ms, status, reason, description } = refusal;
         Self { at: time::format_rfc3339(at_ms), status, reason, error_description: description }
+    }
+}
+
+impl From<RefusalKind> for RefusalKindRow {
+    fn from(kind: RefusalKind) -> Self {
+        Self { batches: kind.batches, last: kind.last.into() }
     }
 }
 
@@ -162,6 +178,7 @@ fn row(
         last_seen: seen(|counted| counted.last_seen_ms),
         refused: activity.refused.iter().map(|refused| (refused.reason, refused.batches)).collect(),
         last_refusals: activity.last_refusals.into_iter().map(RefusalRow::from).collect(),
+        refusals: activity.kinds.into_iter().map(RefusalKindRow::from).collect(),
         altered: activity.altered.into_iter().collect(),
         folded_keys: metrics.folded_keys_of(id),
         bytes_on_disk,

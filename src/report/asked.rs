@@ -4,15 +4,17 @@
 //! course over time comes from `/aggregates` without keys, the keys merged from `/aggregates/top`: little is sent however long
 //! the range is.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Report, ReportRequest, fits};
+use super::{Report, ReportRequest, ReportSums, fits};
 use crate::client::{ServerAnswer, ServerClient};
 use crate::dimension::OTHER;
+use crate::measures::{Cell, Measures};
 use crate::model::{WindowId, WindowSize, WindowStart};
 use crate::query::calendar::CalendarStep;
 use crate::query::range::TimeRange;
@@ -83,30 +85,74 @@ pub struct PlainQuestion {
 
 #[derive(Deserialize)]
 struct WindowsPage {
-    windows: Vec<WindowTotal>,
+    windows: Vec<CountedRow>,
     next: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WindowTotal {
-    window_start: String,
-    requests: u64,
-    #[serde(default)]
-    incomplete: bool,
 }
 
 #[derive(Deserialize)]
 struct Merged {
     keys: u64,
-    top: Vec<WindowRow>,
+    top: Vec<CountedRow>,
     other: u64,
 }
 
+/// What is counted in a window, or under a key.
 #[derive(Deserialize)]
-struct WindowRow {
+#[serde(rename_all = "camelCase")]
+struct CountedRow {
+    #[serde(default)]
+    window_start: String,
+    #[serde(default)]
     key: String,
-    count: u64,
+    requests: u64,
+    #[serde(default)]
+    robots: Robots,
+    #[serde(default)]
+    visitors: u64,
+    #[serde(default)]
+    response_bytes: u64,
+    #[serde(default)]
+    status: BTreeMap<u16, u64>,
+    #[serde(default)]
+    duration: Durations,
+    #[serde(default)]
+    incomplete: bool,
+}
+
+/// A number under a key, and all that is known of them in a window.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Robots {
+    Requests(u64),
+    Totals { requests: u64 },
+}
+
+impl Default for Robots {
+    fn default() -> Self {
+        Self::Requests(0)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Durations {
+    micros: u64,
+    zero_count: u64,
+    buckets: BTreeMap<i16, u64>,
+}
+
+impl CountedRow {
+    fn sums(&self) -> Result<ReportSums, AskError> {
+        let (Robots::Requests(robots) | Robots::Totals { requests: robots }) = self.robots;
+        let mut measures = Measures::new(self.response_bytes, self.duration.micros);
+        let statuses = self.status.iter().map(|(code, count)| (Cell::status(*code), *count));
+        let buckets = self.duration.buckets.iter().map(|(index, count)| (Cell::bucket(*index), *count));
+        let zeros = (Some(Cell::zero_duration()), self.duration.zero_count);
+        for (cell, count) in statuses.chain(buckets).chain([zeros]).filter(|(_, count)| *count > 0) {
+            measures.add_cell(cell.ok_or_else(strange)?, count);
+        }
+        Ok(ReportSums { requests: self.requests, robots, measures })
+    }
 }
 
 impl<'a> Asked<'a> {
@@ -162,7 +208,7 @@ impl<'a> Asked<'a> {
     pub fn report(&mut self, wanted: &ReportRequest, top: usize) -> Result<Report, AskError> {
         let mut report = Report::default();
         // From the coarsest on: a size is asked for only where it can fit a screen.
-        let mut chosen: Option<(WindowSize, Vec<(WindowStart, WindowTotal)>)> = None;
+        let mut chosen: Option<(WindowSize, Vec<(WindowStart, CountedRow)>)> = None;
         let mut range = wanted.range();
         for size in wanted.sizes().into_iter().rev() {
             if let Some((coarser, windows)) = &chosen
@@ -188,13 +234,22 @@ impl<'a> Asked<'a> {
             report.set_step(size);
         }
         for (start, window) in &windows {
-            report.add(WindowId { size, start: *start }, window.requests, window.incomplete);
+            report.add(WindowId { size, start: *start }, &window.sums()?, window.incomplete);
         }
+        report.set_visitors(self.visitors(wanted, range)?);
         let paths = self.merged(wanted, "path", range, top)?;
         report.set_distinct_paths(paths.keys);
-        paths.rows().for_each(|(key, count)| report.add_path(key, count));
+        for row in &paths.top {
+            report.add_path(&row.key, &row.sums()?);
+        }
+        if paths.other > 0 {
+            report.add_path(OTHER, &ReportSums::of_requests(paths.other));
+        }
         let agents = self.merged(wanted, "agent", range, MAX_FAMILIES)?;
-        agents.rows().for_each(|(key, count)| report.add_agent(key, count));
+        agents.top.iter().for_each(|row| report.add_agent(&row.key, row.requests));
+        if agents.other > 0 {
+            report.add_agent(OTHER, agents.other);
+        }
         Ok(report)
     }
 
@@ -204,7 +259,7 @@ impl<'a> Asked<'a> {
         wanted: &ReportRequest,
         size: WindowSize,
         range: TimeRange,
-    ) -> Result<Vec<(WindowStart, WindowTotal)>, AskError> {
+    ) -> Result<Vec<(WindowStart, CountedRow)>, AskError> {
         let range = self.range_and_condition(range);
         let target = format!("/aggregates?{range}&window={}&by=", size.as_str());
         let (mut windows, mut next) = (Vec::new(), None);
@@ -222,6 +277,13 @@ impl<'a> Asked<'a> {
             }
             next = page.next;
         }
+    }
+
+    /// How many visitors there were in all: they do not add up from window to window.
+    fn visitors(&mut self, wanted: &ReportRequest, range: TimeRange) -> Result<u64, AskError> {
+        let range = self.range_and_condition(range);
+        let page: WindowsPage = self.get(wanted, &format!("/aggregates?{range}&window=all&by="))?;
+        Ok(page.windows.iter().map(|window| window.visitors).sum())
     }
 
     fn merged(
@@ -252,13 +314,6 @@ impl<'a> Asked<'a> {
     }
 }
 
-impl Merged {
-    fn rows(&self) -> impl Iterator<Item = (&str, u64)> {
-        let rest = (self.other > 0).then_some((OTHER, self.other));
-        self.top.iter().map(|row| (row.key.as_str(), row.count)).chain(rest)
-    }
-}
-
 /// A text as the value of a parameter.
 fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
@@ -281,10 +336,10 @@ fn strange() -> AskError {
 }
 
 /// Minutes between the first start and the last.
-fn span(windows: &[(WindowStart, WindowTotal)]) -> u32 {
+fn span(windows: &[(WindowStart, CountedRow)]) -> u32 {
     windows.last().map_or(0, |(last, _)| last.0) - windows.first().map_or(0, |(first, _)| first.0)
 }
 
-fn sum(windows: &[(WindowStart, WindowTotal)]) -> u64 {
+fn sum(windows: &[(WindowStart, CountedRow)]) -> u64 {
     windows.iter().map(|(_, window)| window.requests).sum()
 }

@@ -1,20 +1,26 @@
-//! Windows as a table for people: totals, requests over time, top paths, families by class, each with a bar.
+//! Windows as tables for people: totals, requests over time, top paths, families by class, each with a bar.
 //!
 //! Input: answers of the query API ([`asked`]), of a server or of files ([`stored`]), or windows from `summarize`. Output: text
 //! for a terminal. Never: a control character, or one that changes the direction of text; log data may hold anything.
 
 pub mod asked;
 pub mod stored;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::batch::agent::{Class, class_of};
 use crate::dimension::{OTHER, PATH, USER_AGENT};
+use crate::measures::{Cell, Visitors};
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::query::range::TimeRange;
 use crate::time;
+use crate::windows::table::TableRow;
 use crate::windows::window::Window;
+
+pub use table::{ReportSums, printable};
+use table::{bytes, counted, grouped, percent, seconds, table};
 
 /// How a report looks.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +34,15 @@ pub struct ReportLayout {
 /// Counts of a customer over a range, added up from windows of one size.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    requests: u64,
+    total: ReportSums,
+    /// Of the windows that were added whole.
+    visitors: Visitors,
+    told_visitors: Option<u64>,
     incomplete: u64,
-    over_time: BTreeMap<u32, u64>,
+    over_time: BTreeMap<u32, ReportSums>,
     size: Option<WindowSize>,
-    paths: BTreeMap<String, u64>,
-    agents: BTreeMap<String, u64>,
+    paths: BTreeMap<String, ReportSums>,
+    agents: BTreeMap<String, ReportSums>,
     distinct_paths: Option<u64>,
     step: Option<WindowSize>,
 }
@@ -41,27 +50,35 @@ pub struct Report {
 impl Report {
     /// Adds a window. All windows of a report have one size, or entries would be counted twice.
     pub fn add_window(&mut self, window: &Window) {
-        self.add(window.id(), window.requests(), window.is_incomplete());
+        let (requests, robots) = (window.requests(), window.robots().requests);
+        let sums = ReportSums { requests, robots, measures: window.all().measures.clone() };
+        self.add(window.id(), &sums, window.is_incomplete());
+        self.visitors.merge(window.visitors());
         let [paths, agents] = [PATH, USER_AGENT].map(|dimension| &window.tables()[dimension]);
-        paths.iter().chain(paths.rest()).for_each(|row| self.add_path(row.key, row.tally.requests));
+        paths.iter().chain(paths.rest()).for_each(|row| self.add_path(row.key, &sums_of(&row)));
         agents.iter().chain(agents.rest()).for_each(|row| self.add_agent(row.key, row.tally.requests));
     }
 
     /// Adds a window's total; its keys follow.
-    pub fn add(&mut self, id: WindowId, requests: u64, incomplete: bool) {
+    pub fn add(&mut self, id: WindowId, sums: &ReportSums, incomplete: bool) {
         assert_eq!(*self.size.get_or_insert(id.size), id.size, "a report is made of windows of one size");
-        self.requests += requests;
+        self.total.merge(sums);
         self.incomplete += u64::from(incomplete);
-        *self.over_time.entry(id.start.0).or_insert(0) += requests;
+        self.over_time.entry(id.start.0).or_default().merge(sums);
     }
 
-    pub fn add_path(&mut self, key: &str, count: u64) {
-        add(&mut self.paths, key, count);
+    pub fn add_path(&mut self, key: &str, sums: &ReportSums) {
+        add(&mut self.paths, key, sums);
     }
 
     /// Adds to a family.
-    pub fn add_agent(&mut self, key: &str, count: u64) {
-        add(&mut self.agents, key, count);
+    pub fn add_agent(&mut self, key: &str, requests: u64) {
+        add(&mut self.agents, key, &ReportSums::of_requests(requests));
+    }
+
+    /// Says how many visitors there were, where windows were not added whole: they do not add up.
+    pub fn set_visitors(&mut self, visitors: u64) {
+        self.told_visitors = Some(visitors);
     }
 
     /// Says how many paths there are, where only the largest are added.
@@ -75,7 +92,7 @@ impl Report {
     }
 
     pub fn requests(&self) -> u64 {
-        self.requests
+        self.total.requests
     }
 
     /// The report as text, each line ended.
@@ -91,11 +108,12 @@ impl Report {
         let _ = writeln!(
             out,
             "{name}: {} from {} to {} UTC, in {}",
-            counted(self.requests, "request"),
+            counted(self.total.requests, "request"),
             minute(WindowStart(*first)),
             minute(end),
             counted(self.over_time.len() as u64, size.as_str()),
         );
+        self.render_total(&mut out, look);
         if self.incomplete > 0 {
             let _ = writeln!(
                 out,
@@ -106,9 +124,47 @@ impl Report {
         self.render_over_time(&mut out, size, look);
         let paths = self.distinct_paths.unwrap_or_else(|| distinct(&self.paths));
         let title = format!("Top paths ({} in all)", grouped(paths));
-        table(&mut out, &title, &top(&self.paths, look.top), self.requests, look);
+        table(&mut out, &title, &top(&self.paths, look.top), self.total.requests, look);
         self.render_families(&mut out, look);
         out
+    }
+
+    /// What else is known of all requests, in as few lines as hold it.
+    fn render_total(&self, out: &mut String, look: ReportLayout) {
+        let ReportSums { requests, robots, measures } = &self.total;
+        let mut parts = vec![format!("robots {} ({})", grouped(*robots), percent(*robots, *requests))];
+        match self.told_visitors.unwrap_or_else(|| self.visitors.estimate()) {
+            0 => {}
+            visitors => parts.push(format!("visitors {}", grouped(visitors))),
+        }
+        // Of those that have a status.
+        let answered = measures.sum_of(|cell| !cell.is_duration());
+        if answered > 0 {
+            for (name, of) in
+                [("4xx", Cell::is_client_error as fn(Cell) -> bool), ("5xx", Cell::is_server_error)]
+            {
+                let errors = measures.sum_of(of);
+                parts.push(format!("{name} {} ({})", grouped(errors), percent(errors, answered)));
+            }
+        }
+        if measures.response_bytes > 0 {
+            parts.push(bytes(measures.response_bytes));
+        }
+        let percentile = |percent| Some(format!("p{percent} {}", seconds(self.total.percentile(percent)?)));
+        let percentiles: Vec<String> = [50, 95, 99].into_iter().filter_map(percentile).collect();
+        if !percentiles.is_empty() {
+            parts.push(percentiles.join(", "));
+        }
+        let mut line = String::new();
+        for part in parts {
+            if !line.is_empty() && 4 + line.chars().count() + part.chars().count() > look.columns {
+                let _ = writeln!(out, " {line}");
+                line.clear();
+            }
+            line.push_str(if line.is_empty() { " " } else { " · " });
+            line.push_str(&part);
+        }
+        let _ = writeln!(out, " {line}");
     }
 
     fn render_over_time(&self, out: &mut String, size: WindowSize, look: ReportLayout) {
@@ -116,44 +172,49 @@ impl Report {
         let span = self.over_time.keys().last().unwrap_or(&0) - self.over_time.keys().next().unwrap_or(&0);
         let fitting = WindowSize::ALL.into_iter().find(|step| *step >= size && fits(span, *step));
         let step = self.step.or(fitting).unwrap_or(WindowSize::Day).max(size);
-        let mut steps: BTreeMap<u32, u64> = BTreeMap::new();
-        for (start, count) in &self.over_time {
-            *steps.entry(WindowStart(*start).floor(step).0).or_insert(0) += count;
+        let mut steps: BTreeMap<u32, ReportSums> = BTreeMap::new();
+        for (start, sums) in &self.over_time {
+            steps.entry(WindowStart(*start).floor(step).0).or_default().merge(sums);
         }
         // The last that fit; days over many years would fill the screen.
         let skipped = steps.len().saturating_sub(MAX_ROWS as usize);
-        let rows: Vec<(String, u64)> = steps
+        let rows: Vec<(String, ReportSums)> = steps
             .into_iter()
             .skip(skipped)
-            .map(|(start, count)| {
+            .map(|(start, sums)| {
                 let text = minute(WindowStart(start));
-                (if step == WindowSize::Day { text[..10].to_owned() } else { text }, count)
+                (if step == WindowSize::Day { text[..10].to_owned() } else { text }, sums)
             })
             .collect();
         let mut title = format!("Requests per {} (UTC)", step.as_str());
         if skipped > 0 {
             let _ = write!(title, ", the last {MAX_ROWS}");
         }
-        table(out, &title, &rows, self.requests, look);
+        table(out, &title, &rows, self.total.requests, look);
     }
 
     fn render_families(&self, out: &mut String, look: ReportLayout) {
-        let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
-        for (family, count) in &self.agents {
-            *classes.entry(class_name(family)).or_insert(0) += count;
+        let mut classes: BTreeMap<&str, ReportSums> = BTreeMap::new();
+        for (family, sums) in &self.agents {
+            classes.entry(class_name(family)).or_default().merge(sums);
         }
-        let mut rows: Vec<(String, u64)> =
-            classes.into_iter().map(|(class, count)| (class.to_owned(), count)).collect();
-        rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.1));
-        table(out, "Clients by class", &rows, self.requests, look);
+        let mut rows: Vec<(String, ReportSums)> =
+            classes.into_iter().map(|(class, sums)| (class.to_owned(), sums)).collect();
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.1.requests));
+        table(out, "Clients by class", &rows, self.total.requests, look);
         let families =
-            top(&self.agents, look.top).into_iter().map(|(family, count)| match class_name(&family) {
-                OTHER => (family, count),
-                class => (format!("{family} ({class})"), count),
+            top(&self.agents, look.top).into_iter().map(|(family, sums)| match class_name(&family) {
+                OTHER => (family, sums),
+                class => (format!("{family} ({class})"), sums),
             });
         let title = format!("Clients ({} in all)", grouped(distinct(&self.agents)));
-        table(out, &title, &families.collect::<Vec<_>>(), self.requests, look);
+        table(out, &title, &families.collect::<Vec<_>>(), self.total.requests, look);
     }
+}
+
+fn sums_of(row: &TableRow<'_>) -> ReportSums {
+    let measures = row.measures.cloned().unwrap_or_default();
+    ReportSums { requests: row.tally.requests, robots: row.tally.robots, measures }
 }
 
 /// Rows of requests over time on one screen.
@@ -166,8 +227,9 @@ fn fits(span: u32, size: WindowSize) -> bool {
 
 /// A customer's requests beside those of the others.
 pub fn render_customers(customers: &[(String, u64)], look: ReportLayout) -> String {
-    let all: BTreeMap<String, u64> = customers.iter().cloned().collect();
-    let total = all.values().sum();
+    let of = |(id, requests): &(String, u64)| (id.clone(), ReportSums::of_requests(*requests));
+    let all: BTreeMap<String, ReportSums> = customers.iter().map(of).collect();
+    let total = customers.iter().map(|(_, requests)| requests).sum();
     let mut out = format!("{} of {}\n", counted(total, "request"), counted(all.len() as u64, "customer"));
     table(&mut out, "Customers", &top(&all, look.top), total, look);
     out
@@ -206,10 +268,10 @@ impl ReportRequest {
     }
 }
 
-fn add(map: &mut BTreeMap<String, u64>, key: &str, count: u64) {
+fn add(map: &mut BTreeMap<String, ReportSums>, key: &str, sums: &ReportSums) {
     match map.get_mut(key) {
-        Some(known) => *known += count,
-        None => drop(map.insert(key.to_owned(), count)),
+        Some(known) => known.merge(sums),
+        None => drop(map.insert(key.to_owned(), sums.clone())),
     }
 }
 
@@ -218,7 +280,7 @@ fn minute(start: WindowStart) -> String {
     time::format_start(start)[..16].replace('T', " ")
 }
 
-fn distinct(map: &BTreeMap<String, u64>) -> u64 {
+fn distinct(map: &BTreeMap<String, ReportSums>) -> u64 {
     map.keys().filter(|key| *key != OTHER).count() as u64
 }
 
@@ -235,94 +297,25 @@ fn class_name(family: &str) -> &'static str {
 }
 
 /// The largest keys, the rest summed under [`OTHER`] at the end.
-fn top(map: &BTreeMap<String, u64>, top: usize) -> Vec<(String, u64)> {
-    let mut all: Vec<(&str, u64)> =
-        map.iter().filter(|(key, _)| *key != OTHER).map(|(key, count)| (key.as_str(), *count)).collect();
-    all.sort_unstable_by(|(a, count_a), (b, count_b)| count_b.cmp(count_a).then_with(|| a.cmp(b)));
-    let beyond: u64 = all.iter().skip(top).map(|(_, count)| count).sum();
-    let other = beyond + map.get(OTHER).copied().unwrap_or(0);
-    let mut rows: Vec<(String, u64)> =
-        all.into_iter().take(top).map(|(key, count)| (key.to_owned(), count)).collect();
+fn top(map: &BTreeMap<String, ReportSums>, top: usize) -> Vec<(String, ReportSums)> {
+    let mut all: Vec<(&String, &ReportSums)> = map.iter().filter(|(key, _)| *key != OTHER).collect();
+    all.sort_unstable_by(|(a, sums_a), (b, sums_b)| {
+        sums_b.requests.cmp(&sums_a.requests).then_with(|| a.cmp(b))
+    });
+    let beyond: u64 = all.iter().skip(top).map(|(_, sums)| sums.requests).sum();
+    let other = beyond + map.get(OTHER).map_or(0, |sums| sums.requests);
+    let mut rows: Vec<(String, ReportSums)> =
+        all.into_iter().take(top).map(|(key, sums)| (key.clone(), sums.clone())).collect();
     if other > 0 {
-        rows.push((OTHER.to_owned(), other));
+        rows.push((OTHER.to_owned(), ReportSums::of_requests(other)));
     }
     rows
-}
-
-/// The share of the columns that is for keys.
-const KEY_SHARE: usize = 2;
-
-fn table(out: &mut String, title: &str, rows: &[(String, u64)], total: u64, look: ReportLayout) {
-    let _ = writeln!(out, "\n{title}");
-    let number_width = rows.iter().map(|(_, count)| grouped(*count).len()).max().unwrap_or(1);
-    let keys: Vec<String> =
-        rows.iter().map(|(key, _)| fit(&printable(key), look.columns / KEY_SHARE)).collect();
-    let key_width = keys.iter().map(|key| key.chars().count()).max().unwrap_or(0);
-    // Two spaces before the row, between columns, and before the bar; the share takes six.
-    let used = 2 + key_width + 2 + number_width + 2 + 6 + 2;
-    let bar_width = look.columns.saturating_sub(used).min(60);
-    // What is summed has no bar: it would be the longest and say nothing.
-    let named = rows.iter().filter(|(key, _)| key != OTHER);
-    let largest = named.map(|(_, count)| *count).max().unwrap_or(0).max(1);
-    for (key, (_, count)) in keys.iter().zip(rows) {
-        let padding = " ".repeat(key_width - key.chars().count());
-        // No row is more than all, whatever the windows of somebody else's server say.
-        let share = (100.0 * *count as f64 / total.max(1) as f64).min(100.0);
-        let bar_width = if *key == OTHER { 0 } else { bar_width };
-        let bar = bar(*count as f64 / largest as f64, bar_width);
-        let line = format!("  {key}{padding}  {:>number_width$}  {share:5.1}%  {bar}", grouped(*count));
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-}
-
-/// A bar in eighths of a column.
-fn bar(share: f64, width: usize) -> String {
-    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = (share * (width * 8) as f64).round() as usize;
-    let mut bar = "█".repeat(eighths / 8);
-    bar.push_str(EIGHTHS[eighths % 8]);
-    bar
-}
-
-/// `1 request`, `1,234 requests`.
-fn counted(number: u64, what: &str) -> String {
-    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
-}
-
-/// 1234567 as `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// The text without what a terminal would obey: escapes, controls, and changes of direction.
-pub fn printable(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
-    };
-    text.chars().map(|c| if hidden(c) { '\u{FFFD}' } else { c }).collect()
-}
-
-/// The beginning of a text that is too wide, with an ellipsis.
-fn fit(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measures::Measures;
 
     const LOOK: ReportLayout = ReportLayout { top: 2, columns: 80 };
 
@@ -333,10 +326,11 @@ mod tests {
     fn report() -> Report {
         let mut report = Report::default();
         for (hour, requests) in [(0, 10), (1, 5), (3, 20)] {
-            report.add(id(WindowSize::Hour, 29_448_000 + hour * 60), requests, false);
+            let sums = ReportSums::of_requests(requests);
+            report.add(id(WindowSize::Hour, 29_448_000 + hour * 60), &sums, false);
         }
         for (key, count) in [("GET /", 20), ("GET /b", 8), ("GET /c", 4), (OTHER, 3)] {
-            report.add_path(key, count);
+            report.add_path(key, &ReportSums::of_requests(count));
         }
         for (key, count) in [("Chrome", 30), ("Googlebot", 5)] {
             report.add_agent(key, count);
@@ -361,11 +355,11 @@ mod tests {
     #[test]
     fn nothing_a_terminal_obeys_gets_through() {
         let mut report = report();
-        report.add_path("GET /\u{1b}[31mred\u{7}\u{202e}", 100);
+        report.add_path("GET /\u{1b}[31mred\u{7}\u{202e}", &ReportSums::of_requests(100));
         let text = report.render("a\u{1b}]0;x", LOOK);
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}') && !text.contains('\u{202e}'), "{text}");
         let wide = "GET /".to_owned() + &"é".repeat(2_000);
-        report.add_path(&wide, 1_000);
+        report.add_path(&wide, &ReportSums::of_requests(1_000));
         assert!(report.render("a", LOOK).lines().all(|line| line.chars().count() <= 80));
     }
 
@@ -374,8 +368,57 @@ mod tests {
         assert_eq!(Report::default().render("acme", LOOK), "acme: no requests in this range\n");
     }
 
+    /// So many requests, of which a quarter are robots' and some failed, of a hundred bytes each.
+    fn measured(requests: u64, status: &[(u16, u64)], micros: u64) -> ReportSums {
+        let mut measures = Measures::new(100 * requests, micros * requests);
+        status.iter().for_each(|(code, count)| measures.add_cell(Cell::status(*code).unwrap(), *count));
+        measures.add_cell(Cell::duration(micros), requests);
+        ReportSums { requests, robots: requests / 4, measures }
+    }
+
     #[test]
-    fn numbers_are_grouped() {
-        assert_eq!([0, 12, 123, 1_234, 1_234_567].map(grouped), ["0", "12", "123", "1,234", "1,234,567"]);
+    fn what_was_measured_is_shown_in_total_and_by_key() {
+        let mut report = Report::default();
+        let sums = measured(4_000, &[(200, 3_960), (404, 39), (503, 1)], 45_000);
+        report.add(id(WindowSize::Hour, 29_448_000), &sums, false);
+        report.set_visitors(1_234);
+        report.add_path("GET /", &measured(3_000, &[(200, 3_000)], 45_000));
+        report.add_path("GET /gone", &measured(900, &[(404, 39), (503, 1)], 2_000_000));
+        report.add_path("GET /rare", &measured(100, &[], 1));
+        report.add_agent("Chrome", 4_000);
+        for columns in [80, 100] {
+            let text = report.render("acme", ReportLayout { top: 2, columns });
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(
+                lines[1]
+                    .starts_with("  robots 1,000 (25.0%) · visitors 1,234 · 4xx 39 (1.0%) · 5xx 1 (<0.1%)"),
+                "{text}"
+            );
+            assert!(text.contains("400 kB") && text.contains("p50 46 ms, p95 46 ms, p99 46 ms\n"), "{text}");
+            assert!(lines.iter().all(|line| line.chars().count() <= columns), "{text}");
+            let paths = lines.iter().position(|line| line.starts_with("Top paths")).unwrap();
+            let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(
+                words(lines[paths])[5..],
+                ["requests", "robots", "4xx", "5xx", "bytes", "p95"],
+                "{text}"
+            );
+            let row = words(lines[paths + 2]);
+            assert_eq!(row[..9], ["GET", "/gone", "900", "22.5%", "225", "39", "1", "90.0", "kB"], "{text}");
+            assert!(words(lines[paths + 1]).contains(&"–".to_owned()), "{text}");
+            assert_eq!(words(lines[paths + 3]), ["(other)", "100", "2.5%"], "{text}");
+            // Heads end where their numbers end.
+            let end =
+                |line: &str, text: &str| line.find(text).map(|at| line[..at].chars().count() + text.len());
+            assert_eq!(end(lines[paths], "requests"), end(lines[paths + 1], "3,000"), "{text}");
+            assert_eq!(end(lines[paths], "robots"), end(lines[paths + 1], "  750"), "{text}");
+            // Clients have their class in place of such columns.
+            assert!(text.contains("Clients (1 in all)\n  Chrome (browser)  4,000  100.0%"), "{text}");
+        }
+        let narrow = report.render("acme", ReportLayout { top: 2, columns: 50 });
+        assert!(
+            narrow.lines().skip(1).all(|line| line.chars().count() <= 50) && !narrow.contains("p95\n"),
+            "{narrow}"
+        );
     }
 }

@@ -70,10 +70,15 @@ fn below_min_free_bytes_batches_are_refused_until_space_returns() {
     // What was counted is still known, and what is in memory can still be written.
     assert_eq!(client.post("acme", "before", &body("/before", 1)).unwrap().status, 409);
 
+    let said = |words: &str| server.log().lines().filter(|line| line.contains(words)).count();
+    eventually("the operator is told", || said("is full: ") == 1);
+
     fs::remove_file(ballast).unwrap();
     // A process that another test has just forked may hold the file until it is another program.
     eventually("the space is back", || client.get("/readyz", &[]).unwrap().status == 200);
     assert_eq!(client.post("acme", "full", &body("/full", 1)).unwrap().status, 202);
+    eventually("the operator is told of the end", || said("has space again") == 1);
+    assert_eq!(said("is full: "), 1);
     assert!(server.stop().success());
     assert_eq!(window(disk.path(), "acme", "20251228T1803Z").unwrap()["requests"], 2);
     assert_verified(disk.path());

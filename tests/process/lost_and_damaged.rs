@@ -88,7 +88,7 @@ fn damage_before_the_end_names_file_and_offset_and_repair_keeps_what_is_whole() 
     assert!(!clean && report["problems"][0]["offset"].is_u64(), "{report}");
 
     let said = repair(temp.path());
-    assert!(said.contains("applied 5 records, 1 are lost"), "{said}");
+    assert!(said.contains("applied 5 records, 1 is lost"), "{said}");
     let server = Server::start(temp.path(), &flags);
     // The lost batch is taken again; what was whole is still known.
     let mut client = server.client();

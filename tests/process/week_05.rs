@@ -81,6 +81,10 @@ fn week_05_customers_are_listed_right_after_their_batch_with_what_went_wrong() {
     assert!(last[4]["errorDescription"].as_str().unwrap().contains("missing receivedAt"), "{last}");
     assert!(last[4]["at"].is_string() && globex.get("entries").is_none(), "{globex}");
     assert_eq!(globex["refused"], json!({"invalid": 7}));
+    // Told the same seven times: once, with the number and the last time.
+    let told = globex["refusals"].as_array().unwrap();
+    assert_eq!((told.len(), &told[0]["batches"], &told[0]["at"]), (1, &json!(7), &last[4]["at"]), "{globex}");
+    assert_eq!(told[0]["errorDescription"], last[4]["errorDescription"]);
     // Pages.
     let page = customers(&mut client, "?limit=1");
     assert_eq!((&page["customers"][0]["customerId"], &page["next"]), (&json!("acme"), &json!("globex")));

@@ -227,6 +227,20 @@ fn week_06_with_a_clock_behind_the_last_batch_entries_of_now_count_and_later_one
     let later = post(right_ms + 25 * HOUR_MS);
     assert_eq!(later.status, 503, "{}", later.text());
     assert!(later.text().contains("clock") && later.header("retry-after").is_some(), "{}", later.text());
+    let said = |words: &str| {
+        server.log().lines().filter(|line| line.contains("WARN") && line.contains(words)).count()
+    };
+    eventually("the operator is told", || said("3 days before the last batch") == 1);
+    assert!(server.stop().success());
+
+    // As if it had been set forward by 400 days.
+    let temp = tempfile::tempdir().unwrap();
+    received_at(&temp.path().join("store"), clock::now_ms() - 400 * 24 * HOUR_MS);
+    let server = Server::start(temp.path(), &[]);
+    let said = |words: &str| {
+        server.log().lines().filter(|line| line.contains("WARN") && line.contains(words)).count()
+    };
+    eventually("the operator is told", || said("400 days after the last batch") == 1);
     assert!(server.stop().success());
 
     // A right clock refuses them for good.

@@ -111,6 +111,7 @@ function theme(name) {
 const chart = new Chart($('chart'));
 new Cursor(chart, (from, to) => go({ range: '', from, to }), zoomOut);
 const tables = DIMENSIONS.map((dimension) => new DimensionTable(dimension, $('tables')));
+$('country').before($('status'));
 
 const on = (id, event, act) => $(id).addEventListener(event, act);
 $('presets').append(...Object.keys(PRESETS).map((name) => el('button', { value: name, onclick: () => go({ range: name }) }, name)));

@@ -13,7 +13,7 @@ function card(metric, now, before) {
   return el('button', { class: 'tile', 'data-metric': metric.id, 'aria-pressed': String(metric.id === state.metric), title: `Show ${metric.name.toLowerCase()} over time`, onclick: () => showMetric(metric.id) },
     el('bdi', { class: 'name' }, metric.name),
     el('b', { id: metric.id === 'requests' && 'total' }, value === undefined ? '–' : metric.text(value)),
-    was !== undefined && note(change(value, was, metric), ` was ${metric.text(was)}`),
+    was !== undefined && note(change(value, was, metric), metric.text(was) === metric.text(value) ? '' : ` was ${metric.text(was)}`),
     metric.note && note(metric.note(now)));
 }
 
@@ -27,7 +27,7 @@ function drawLegend(shown, chart, onSwitch) {
   keepFocus($('legend'), () => $('legend').replaceChildren(...[
     ...(metric.series.length > 1 ? has.map((s) => el('button', { class: 'chip', 'data-series': s.id, hue: s.id, 'aria-pressed': String(!chart.hidden.has(s.id)), title: 'Show or hide', onclick: () => onSwitch(s.id) },
       el('i', { class: 'swatch' }), el('bdi', {}, s.name), note(metric.lines ? valueText(metric, s.value(shown.now)) : `${number(s.value(shown.now))} · ${percent(s.value(shown.now), shown.now.requests)}`))) : []),
-    chart.compares && note(el('i', { class: 'dash' }), 'range before'),
+    chart.compares && note(el('i', { class: 'dash' }), shown.pastName),
     incomplete && note('Some windows are incomplete: counts were lost to damage.')].filter(Boolean)));
 }
 
@@ -39,7 +39,7 @@ const MEANINGS = {
   429: 'Too Many Requests', 499: 'Client Closed Request', 500: 'Internal Server Error', 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Gateway Timeout',
 };
 
-const MOST_CODES = 12;
+const MOST_CODES = 10;
 
 function drawStatuses({ now, before }) {
   const codes = Object.entries(now.status).sort((a, b) => b[1] - a[1] || a[0] - b[0]);
@@ -49,7 +49,6 @@ function drawStatuses({ now, before }) {
   $('status-note').textContent = plural(codes.length, 'code');
   keepFocus($('statuses'), () => $('statuses').replaceChildren(
     el('div', { class: 'share-bar', 'aria-hidden': 'true' }, ...groups.map(([s, count]) => { const part = el('i', { hue: s.id }); part.style.flexGrow = count; return part; })),
-    el('p', { class: 'note groups' }, ...groups.map(([s, count]) => el('span', { hue: s.id }, el('i', { class: 'swatch' }), `${s.name} ${percent(count, all)}`))),
     table(['Status', 'Requests', 'Share', ...(before ? ['Change'] : [])].map((name) => th(name)), codes.slice(0, MOST_CODES).map(([code, count]) => statusRow(code, count, all, before)))));
 }
 

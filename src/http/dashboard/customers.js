@@ -38,9 +38,9 @@ function drawCustomers() {
 function customerRows(one, columns) {
   const cell = (c) => td(c.of(one) === undefined ? '–' : c.text(c.of(one)), { class: c.worse && c.of(one) ? 'worse' : '' });
   const row = el('tr', {}, td(el('button', { class: 'key', onclick: () => go({ customer: one.customerId, listing: false, where: '' }) }, shown(one.customerId))), ...columns.map(cell));
-  const errors = one.lastRefusals || [];
+  const errors = one.refusals || [];
   if (!REFUSED(one) && !errors.length) return [row];
   const reasons = Object.entries(one.refused || {}).map(([reason, count]) => `${reason} ${number(count)}`).join(' · ');
   return [row, el('tr', { class: 'errors' }, td(el('details', {}, el('summary', {}, `Refused: ${reasons}`),
-    el('ul', {}, ...errors.map((error) => el('li', {}, `${lineTime(error.at)}: `, `${error.status} `, shown(error.errorDescription))))), { colspan: columns.length + 1 }))];
+    el('ul', {}, ...errors.map((error) => el('li', {}, `${lineTime(error.at)}: `, `${error.status} `, shown(error.errorDescription), error.batches > 1 ? ` ×${number(error.batches)}` : '')))), { colspan: columns.length + 1 }))];
 }

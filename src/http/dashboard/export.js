@@ -6,7 +6,7 @@ async function textOf(what, { from, to, size, customer, totals: sums, series }) 
   const csv = (target, params) => ask(target, { ...rangeParams(from, to), ...params }, { customer: state.customer, accept: 'text/csv' }).then((answer) => answer.text());
   if (what === 'series') return csv('/aggregates', { window: size, by: '', limit: EXPORTED });
   if (what !== 'json') return csv('/aggregates/top', { dimension: what, n: EXPORTED });
-  const all = await Promise.all(DIMENSIONS.map(async ({ id }) => [id, await top(id, from, to, { n: EXPORTED })]));
+  const all = await Promise.all(DIMENSIONS.filter((d) => !d.of).map(async ({ id }) => [id, await top(id, from, to, { n: EXPORTED })]));
   return JSON.stringify({ customerId: customer, from: instant(from), to: instant(to), total: sums.windows[0], windows: series.windows, top: Object.fromEntries(all) }, null, 1);
 }
 

@@ -7,7 +7,7 @@ const LINE_COLUMNS = [
   { id: 'method', name: 'Method' },
   { id: 'path', name: 'Path', class: 'long' },
   { id: 'route', name: 'Route', class: 'long' },
-  { id: 'durationSeconds', name: 'Duration', show: (line) => (line.durationSeconds === undefined ? '' : seconds(Number(line.durationSeconds))), class: 'right' },
+  { id: 'durationSeconds', name: 'Duration', show: (line) => (line.durationSeconds === undefined ? '' : seconds(Number(line.durationSeconds), 3)), class: 'right' },
   { id: 'responseBytes', name: 'Bytes', show: (line) => (line.responseBytes === undefined ? '' : bytes(Number(line.responseBytes))), class: 'right' },
   { id: 'host', name: 'Host' },
   { id: 'referrer', name: 'Referrer', class: 'long' },

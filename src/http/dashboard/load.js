@@ -22,7 +22,7 @@ async function numbers(p, signal) {
     known || totals(p.from, p.to, signal),
     windows(p.from, p.to, p.size, signal),
     past ? remembered('totals', p.pastFrom, p.pastTo, (from, to) => totals(from, to)) : null,
-    past ? remembered('series', p.pastFrom, p.from, (from, to) => windows(from, to, p.size)) : null,
+    past ? remembered('series', p.pastFrom, p.pastEnd, (from, to) => windows(from, to, p.size)) : null,
   ]);
   const measures = (answer) => measuresOf(answer.windows[0], state.people);
   return {
@@ -34,7 +34,7 @@ async function numbers(p, signal) {
 function buckets(p, windowsNow, windowsBefore) {
   const byStart = (found) => new Map((found || []).map((w) => [Date.parse(w.windowStart), w]));
   const now = byStart(windowsNow), before = byStart(windowsBefore);
-  const startsBefore = windowStarts(p.pastFrom, p.from, p.size);
+  const startsBefore = windowStarts(p.pastFrom, p.pastEnd, p.size);
   return p.starts.map((start, i) => ({
     start, end: windowStart(start, p.size, 1), now: measuresOf(now.get(start), state.people), incomplete: (now.get(start) || {}).incomplete,
     before: windowsBefore && startsBefore[i] !== undefined ? measuresOf(before.get(startsBefore[i]), state.people) : undefined,

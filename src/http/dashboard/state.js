@@ -49,10 +49,12 @@ function plan() {
   const to = windowStart(last, size, 1);
   const from = state.range ? windowStart(to, size, -Math.max(1, Math.round(span / SIZES[size]))) : windowStart(state.from, size);
   const starts = windowStarts(from, to, size);
-  // Of the range before, as many windows; of its totals, as much as has passed of this one.
-  const pastFrom = windowStart(from, size, -starts.length);
+  // Of the range before, as many windows, in step with the days of the week; of its totals, as much as has passed of this one.
+  const weeks = state.range ? Math.floor(span / DAY / 7) : 0;
+  const pastFrom = windowStart(from, size, -(Math.round(weeks * 7 * DAY / SIZES[size]) || starts.length));
+  const pastEnd = weeks ? windowStart(pastFrom, size, starts.length) : from;
   const passed = Math.min(to, Math.max(from + MINUTE, Math.ceil(now / MINUTE) * MINUTE));
-  return { from, to, size, span, suited, starts, pastFrom, pastTo: Math.min(from, pastFrom + (passed - from)) };
+  return { from, to, size, span, suited, starts, pastFrom, pastEnd, pastTo: Math.min(pastEnd, pastFrom + (passed - from)), pastName: weeks > 1 ? `${7 * weeks} days before` : 'range before' };
 }
 
 const isLive = () => state.live && Boolean(state.range || state.to > Date.now());

@@ -3,13 +3,16 @@
 const countries = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
 const countryName = (code) => { try { return countries.of(code); } catch { return ''; } };
 
-// `terms`: the filter that a key stands for. `rest`: what the remaining requests are called.
+// `of`: the API's name, where it is another. `shows`: the columns, if they have anything; others can be sorted by. `terms`: the
+// filter that a key stands for. `rest`: what the remaining requests are called.
+const MEASURED = ['requests', 'share', 'clientErrors', 'serverErrors', 'p95', 'change'], PLAIN = ['requests', 'robots', 'change'];
 const DIMENSIONS = [
-  { id: 'path', title: 'Paths', wide: true, one: 'path', rows: 15, rest: 'other paths', terms: (name) => [term('key', name)] },
-  { id: 'userAgent', title: 'Clients', one: 'client', rows: 8, rest: 'other clients', terms: (name) => [term('family', name)] },
-  { id: 'referrer', title: 'Referrers', one: 'referrer', rows: 8, rest: 'none, or others', terms: (name) => [term('referrer', name)] },
-  { id: 'country', title: 'Countries', one: 'country', many: 'countries', rows: 8, rest: 'unknown, or others', label: countryName, terms: (name) => [term('country', name)] },
-  { id: 'host', title: 'Hosts', wide: true, one: 'host', rows: 8, rest: 'none, or others', terms: (name) => [term('host', name)] },
+  { id: 'path', title: 'Paths', big: true, one: 'path', rows: 12, shows: MEASURED, rest: 'other paths', terms: (name) => [term('key', name)] },
+  { id: 'failing', of: 'path', title: 'Failing paths', one: 'path', shows: ['clientErrors', 'serverErrors'], terms: (name) => [term('key', name), 'status>=400'] },
+  { id: 'referrer', title: 'Referrers', one: 'referrer', rest: 'none, or others', terms: (name) => [term('referrer', name)] },
+  { id: 'country', title: 'Countries', one: 'country', many: 'countries', rest: 'unknown, or others', label: countryName, terms: (name) => [term('country', name)] },
+  { id: 'userAgent', title: 'Clients', one: 'client', rest: 'other clients', terms: (name) => [term('family', name)] },
+  { id: 'host', title: 'Hosts', big: true, one: 'host', shows: MEASURED, rest: 'none, or others', terms: (name) => [term('host', name)] },
 ];
 const ASKED = 100, ASKED_BEFORE = 500, ASKED_TO_FILTER = 10000;
 
@@ -34,12 +37,12 @@ const statusColumn = (status) => ({
 
 class DimensionTable {
   constructor(dimension, parent) {
-    Object.assign(this, dimension, { sort: 'requests', status: '', filter: '', all: false, answer: null, past: null, turn: 0 });
+    Object.assign(this, { of: dimension.id, rows: 5, shows: PLAIN }, dimension, { sort: 'requests', status: '', filter: '', all: false, answer: null, past: null, turn: 0 });
     this.note = el('p', { class: 'note' });
     this.search = el('input', { type: 'search', placeholder: 'Filter', 'aria-label': `Filter ${this.title.toLowerCase()}`, spellcheck: 'false', autocomplete: 'off', oninput: () => this.type() });
-    this.codes = el('select', { 'aria-label': `Sort ${this.title.toLowerCase()} by a status`, hidden: true, onchange: () => this.order('requests', this.codes.value) });
+    this.codes = el('select', { 'aria-label': `Sort ${this.title.toLowerCase()} by`, hidden: true, onchange: () => this.orderBy(this.codes.value) });
     this.body = el('div', {});
-    this.card = el('section', { class: `card${this.wide ? ' wide' : ''}`, id: this.id, 'aria-labelledby': `${this.id}-title`, hidden: true },
+    this.card = el('section', { class: `card${this.big ? ' big' : ''}`, id: this.id, 'aria-labelledby': `${this.id}-title`, hidden: true },
       el('div', { class: 'title' }, el('h2', { id: `${this.id}-title` }, this.title), this.note, el('span', { class: 'controls' }, this.codes, this.search)), this.body);
     parent.append(this.card);
   }
@@ -48,15 +51,21 @@ class DimensionTable {
   async load(shown, signal) {
     const { from, to, pastFrom, pastTo } = shown;
     this.shown = shown;
+    if (this.of !== this.id) {
+      const fails = ['serverErrors', 'clientErrors'].filter((id, i) => withStatus(shown.now, 5 - i));
+      // A filter has the server read lines: that question is asked with "Paths".
+      if (state.where || !fails.length) { this.card.hidden = true; return; }
+      if (!fails.includes(this.sort)) [this.sort] = fails;
+    }
     const by = this.sort === 'requests' && state.people ? 'people' : this.sort;
     const sort = this.status ? { status: this.status } : { by };
     // With a filter, the range before would have to be read line by line once more.
-    const past = state.where || pastFrom < EARLIEST ? null : remembered(`${this.id} ${this.sort}`, pastFrom, pastTo, (start, end) => top(this.id, start, end, { by, n: ASKED_BEFORE }));
+    const past = state.where || pastFrom < EARLIEST || !this.shows.includes('change') ? null : remembered(`${this.id} ${this.sort}`, pastFrom, pastTo, (start, end) => top(this.of, start, end, { by, n: ASKED_BEFORE }));
     this.wide = Boolean(this.filter);
     this.turn += 1;
     const { turn } = this;
     try {
-      const answers = await Promise.all([top(this.id, from, to, { ...sort, n: this.wide ? ASKED_TO_FILTER : ASKED }, signal), past]);
+      const answers = await Promise.all([top(this.of, from, to, { ...sort, n: this.wide ? ASKED_TO_FILTER : ASKED }, signal), past]);
       // Another question may have been asked meanwhile.
       if (signal.aborted || turn !== this.turn) return;
       [this.answer, this.past] = answers;
@@ -75,6 +84,11 @@ class DimensionTable {
     this.reload();
   }
 
+  // By a column, or by a status.
+  orderBy(name) {
+    if (COLUMNS.some((c) => c.id === name)) this.order(name); else this.order('requests', name);
+  }
+
   // The first letter asks for all keys that can be had; the others look through them.
   type() {
     this.filter = this.search.value.trim().toLowerCase();
@@ -87,7 +101,7 @@ class DimensionTable {
     const none = !answer.top.length && !this.filter;
     this.card.hidden = none;
     if (none) return;
-    const found = answer.top.filter((row) => (!this.filter || row.key.toLowerCase().includes(this.filter)) && (!state.people || COLUMNS[0].of(row)));
+    const found = answer.top.filter((row) => (!this.filter || row.key.toLowerCase().includes(this.filter)) && (!state.people || COLUMNS[0].of(row)) && (this.of === this.id || row[this.sort]));
     const rows = found.slice(0, this.all ? ASKED : this.rows);
     const columns = this.columns(answer.top);
     this.tell(answer, found);
@@ -97,16 +111,19 @@ class DimensionTable {
   }
 
   columns(rows) {
-    const some = COLUMNS.filter((c) => c.id === 'requests' || c.id === this.sort || (c.id !== 'robots' || !state.people) && rows.some((row) => c.of(row)));
-    const share = { name: 'Share', text: (n) => n, of: (row) => percent(COLUMNS[0].of(row), this.total), class: 'share' };
-    const moved = this.past ? [{ name: 'Change', change: true }] : [];
-    return [...(this.status ? [statusColumn(this.status)] : []), some[0], share, ...some.slice(1), ...moved];
+    const has = (id) => this.shows.includes(id);
+    // In a filtered view all may have failed.
+    const tells = (c) => rows.some((row) => c.of(row)) && !(state.where && c.hue && rows.every((row) => c.of(row) === row.requests));
+    const some = COLUMNS.filter((c) => c.id === this.sort || has(c.id) && (c.id === 'requests' || (c.id !== 'robots' || !state.people) && tells(c)));
+    const share = has('share') ? [{ name: 'Share', text: (n) => n, of: (row) => percent(COLUMNS[0].of(row), this.total), class: 'share' }] : [];
+    const moved = this.past ? [{ name: 'Change', change: true, title: `Against the ${this.shown.pastName}` }] : [];
+    return [...(this.status ? [statusColumn(this.status)] : []), ...some.slice(0, 1), ...share, ...some.slice(1), ...moved];
   }
 
   get total() { return this.answer.requests - (state.people ? (this.answer.total || {}).robots || 0 : 0); }
 
   head(column) {
-    if (!column.id) return th(column.name, { class: column.class });
+    if (!column.id) return th(column.name, { class: column.class, title: column.title });
     return sortHead(column, this.status ? column.id === 'status' : column.id === this.sort, (id) => this.order(id === 'status' ? 'requests' : id, id === 'status' ? this.status : ''));
   }
 
@@ -137,13 +154,15 @@ class DimensionTable {
   }
 
   tell(answer, found) {
-    const keys = plural(answer.keys, this.one, this.many);
+    const keys = plural(this.of === this.id ? answer.keys : found.length, this.one, this.many);
     const folded = answer.folded ? ` · a count may be up to ${number(answer.folded)} too low` : '';
     this.note.textContent = (this.filter ? `${number(found.length)} of ${answer.keys > answer.top.length ? `the biggest ${number(answer.top.length)} of ` : ''}${keys}` : keys) + folded;
-    const codes = Object.keys(this.shown.now.status);
-    this.codes.hidden = !codes.length || !answer.top.some((row) => row.status);
-    const all = [...new Set(codes.map((code) => `${code[0]}xx`)), ...codes];
-    this.codes.replaceChildren(el('option', { value: '' }, 'any status'), ...all.map((code) => el('option', { value: code, selected: code === this.status }, code)));
+    const codes = answer.top.some((row) => row.status) ? Object.keys(this.shown.now.status) : [];
+    const others = COLUMNS.filter((c) => !this.shows.includes(c.id) && answer.top.some((row) => c.of(row)));
+    const all = [...others.map((c) => [c.id, c.name]), ...[...new Set(codes.map((code) => `${code[0]}xx`)), ...codes].map((code) => [code, code])];
+    this.codes.hidden = !all.length || !this.big;
+    this.codes.replaceChildren(el('option', { value: '' }, 'sort by …'), ...all.map(([id, name]) => el('option', { value: id, selected: id === (this.status || this.sort) }, name)));
+    this.search.hidden = !this.big && !this.filter && answer.keys <= this.rows;
   }
 }
 

@@ -43,15 +43,16 @@ const number = (n) => whole.format(n);
 const compact = (n) => short.format(n);
 const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 
-// Three figures at most, and a unit: 1.23 MB, 45 ms.
-function withUnit(n, units) {
+// So many figures at most, and a unit: 1.23 MB, 45 ms.
+function withUnit(n, units, figures = 3) {
   let at = 0;
   while (at < units.length - 1 && n >= units[at + 1][0]) at += 1;
   const value = n / units[at][0];
-  return `${value === 0 ? 0 : Number(value.toPrecision(value >= 1000 ? 4 : value < 0.1 ? 1 : 3))} ${units[at][1]}`;
+  return `${value === 0 ? 0 : Number(value.toPrecision(value >= 1000 ? 4 : value < 0.1 ? 1 : figures))} ${units[at][1]}`;
 }
 const bytes = (n) => withUnit(n, [[1, 'B'], [1e3, 'kB'], [1e6, 'MB'], [1e9, 'GB'], [1e12, 'TB'], [1e15, 'PB']]);
-const seconds = (n) => withUnit(n, [[1e-3, 'ms'], [1, 's'], [60, 'min'], [3600, 'h']]);
+// A quantile is the middle of a bucket of 9%: a third figure would say nothing.
+const seconds = (n, figures = 2) => withUnit(n, [[1e-3, 'ms'], [1, 's'], [60, 'min'], [3600, 'h']], figures);
 const ratio = (share) => {
   if (share === undefined) return '–';
   if (!share) return '0%';

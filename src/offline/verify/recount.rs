@@ -11,6 +11,7 @@ use std::io;
 use super::touched::TouchedWindow;
 use super::{KnownJournal, VerifyOptions, VerifyProgress, VerifyReport};
 use crate::base::disk::Disk;
+use crate::base::plural::counted;
 use crate::batch::insights;
 use crate::data_dir::DataDir;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS};
@@ -74,9 +75,9 @@ pub(super) fn check(
     }
     if known.stored.unproven == Some(Unproven::Copy) {
         report.notes.push(format!(
-            "this directory is a copy: its next start replays {} records, which add to {} windows",
-            known.end.0 - known.after.0,
-            recount.unmerged.windows
+            "this directory is a copy: its next start replays {}, which add to {}",
+            counted(known.end.0 - known.after.0, "record"),
+            counted(recount.unmerged.windows as u64, "window")
         ));
     }
     Ok(recount.unmerged)

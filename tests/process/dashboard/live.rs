@@ -62,6 +62,27 @@ fn updates_arrive_by_themselves_and_stop_while_nobody_looks() {
 
 #[test]
 #[ignore = "needs chromium: .ci/tools installs it"]
+fn thirty_days_are_compared_with_the_same_days_of_the_week() {
+    const DAY_MS: u64 = 24 * 60 * 60_000;
+    let browser = Browser::start(LIGHT);
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let of = |days: u64, count: usize| vec![entry(now_ms() - days * DAY_MS, "/", CHROME); count];
+    let entries = [of(0, 2), of(10, 1), of(40, 4), of(58, 5)].concat();
+    post(&mut server.client(), "acme", "one", &entries);
+    browser.open(&page(&server, "customer=acme&range=30d"));
+    browser.await_text("#total", "3");
+    browser.await_text("#legend", "28 days before");
+    assert!(browser.text("[data-metric=requests]").contains("was 4"), "{}", browser.text("#cards"));
+    // What is equal as it is shown is not told twice.
+    assert!(!browser.text("[data-metric=robots]").contains("was"), "{}", browser.text("#cards"));
+    browser.open(&page(&server, "customer=acme&range=7d"));
+    browser.await_text("#legend", "range before");
+    browser.assert_quiet();
+}
+
+#[test]
+#[ignore = "needs chromium: .ci/tools installs it"]
 fn the_focus_and_the_filter_of_a_table_stay_when_numbers_change() {
     let browser = Browser::start(LIGHT);
     let temp = tempfile::tempdir().unwrap();

@@ -173,6 +173,31 @@ fn tables_tell_the_top_404s_the_slowest_paths_referrers_and_hosts() {
     assert_eq!(rows(&browser, "#referrer")[..referrers.len()], referrers);
     assert_eq!(rows(&browser, "#host"), biggest(seen.iter().map(|line| line.host.to_owned())));
 
+    // The first screen says what goes wrong: which paths fail, in order of the column that they are sorted by.
+    let failing = biggest(seen.iter().filter(|line| line.status >= 500).map(Line::key));
+    let shown = cells(&browser, "#failing");
+    let expected: Vec<_> =
+        failing.iter().take(5).map(|(key, count)| (key.clone(), count.to_string())).collect();
+    let shown: Vec<_> =
+        shown.into_iter().map(|row| (row[0].clone(), row.last().unwrap().replace(',', ""))).collect();
+    assert_eq!(shown, expected);
+    let top = |css: &str| {
+        browser
+            .run("return document.querySelector(arguments[0]).getBoundingClientRect().top", &[json!(css)])
+            .as_f64()
+            .unwrap()
+    };
+    for row in ["#path tbody tr", "#failing tbody tr", "#referrer tbody tr", "#status tbody tr"] {
+        assert!(top(row) < f64::from(LIGHT.height) - 30.0, "{row} begins at {}", top(row));
+    }
+
+    browser.click("#path select option[value='p99']");
+    browser.await_true("document.querySelector('#path [aria-sort] [data-sort=p99]')");
+    // Buckets of 9% have no third figure.
+    for row in cells(&browser, "#path") {
+        let figures: String = row[5].chars().filter(char::is_ascii_digit).collect();
+        assert!((1..=2).contains(&figures.trim_matches('0').len()), "{row:?}");
+    }
     browser.click("#path select option[value='404']");
     browser.await_true("document.querySelector('#path [data-sort=status]')");
     let missing = biggest(seen.iter().filter(|line| line.status == 404).map(Line::key));
@@ -276,6 +301,8 @@ fn a_row_leads_to_its_timeline_and_its_lines() {
         "location.hash.includes('key%3DGET+/checkout') && !document.body.classList.contains('loading')",
     );
     click_row(&browser, "#statuses", "503");
+    browser.await_true("document.querySelectorAll('#path tbody tr').length === 1 && location.hash.includes('503') && !document.body.classList.contains('loading')");
+    browser.await_true("!document.querySelector('#path [data-sort=serverErrors]')");
     // Until then the lines of the filter before are shown, and there are as many.
     browser.await_true("location.hash.includes('503') && !document.body.classList.contains('loading')");
     let failed: Vec<_> = seen.iter().filter(|line| line.path == "/checkout" && line.status == 503).collect();
