@@ -30,8 +30,9 @@ pub(crate) const GIVE_WAY_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a charge waits for an upload that was asked to give way: it looks at that interval, but its thread may have
 /// to wait for a busy machine.
 const RECLAIM_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a charge that holds nothing waits for an upload to become silent long enough.
-const SILENCE_TIMEOUT: Duration = Duration::from_millis(150);
+/// How long a charge that holds nothing waits for an upload to become silent long enough, or to be read to where it stops:
+/// that takes longest where many are read at once.
+const SILENCE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a charge that holds nothing waits until its owner's earlier batches are merged: they are in less.
 const SHARE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a charge looks for an upload that has become silent.
@@ -97,7 +98,7 @@ impl Budget {
             let asked = uploads.iter().any(|upload| upload.was_asked()) || ask_one(&uploads, now);
             let holds_none = own_bytes == 0;
             let expects_share = holds_none && share.is_some_and(|share| self.shares.holds_any(share));
-            let may_become_silent = holds_none && uploads.iter().any(|upload| upload.is_waiting());
+            let may_become_silent = holds_none && !uploads.is_empty();
             let timeout = match () {
                 () if asked => RECLAIM_TIMEOUT,
                 () if expects_share => SHARE_TIMEOUT,
