@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use log_analytics::base::disk::{Disk, RealDisk};
 use log_analytics::data_dir::DataDir;
-use log_analytics::journal::ledger::{CountedSince, Ledger, Removed};
+use log_analytics::engine::keeper::{CheckpointKeeper, KeptFor};
+use log_analytics::journal::ledger::{CountedSince, Cutoffs, Ledger, Removed};
+use log_analytics::journal::retention::{Retention, RetentionClock};
 use log_analytics::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use log_analytics::windows::expiry::{CutoffMove, plan, remove, sum};
 use log_analytics::windows::fold::WindowLimits;
@@ -51,6 +53,23 @@ fn prepared(root: &Path) -> Arc<DataDir> {
     write(&dir, WindowSize::Day, MIDNIGHT, 6);
     write(&dir, WindowSize::Minute, MIDNIGHT + 1_440, 3);
     dir
+}
+
+#[test]
+fn a_round_that_the_workers_keep_to_is_not_planned_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = prepared(temp.path());
+    let clock_ms = u64::from(MIDNIGHT) * 60_000 + 2 * DAY_MS;
+    let kept_for = KeptFor { journal: Retention { max_age_ms: 0, max_bytes: 0 }, windows_days: [1, 0, 0] };
+    let clock = RetentionClock::new(None, clock_ms);
+    let mut keeper = CheckpointKeeper::new(Arc::new(RealDisk), dir, kept_for, ledger(), clock);
+    let cutoff = |cutoffs: &Cutoffs| cutoffs.of(&customer(), WindowSize::Minute);
+    let sent = keeper.plan_expiry(&|_| None).unwrap().unwrap();
+    assert_eq!(cutoff(&sent), Some(WindowStart(MIDNIGHT + 1_440)));
+    // Before its checkpoint could be written the operator has the customer kept for ever: late entries are left out by the
+    // workers all the same, and the next checkpoint must say so.
+    assert!(keeper.plan_expiry(&|_| Some([0; 3])).unwrap().is_none());
+    assert_eq!(cutoff(&keeper.cutoffs()), cutoff(&sent));
 }
 
 #[test]
