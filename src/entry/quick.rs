@@ -9,8 +9,6 @@
 //! begins with, too. If all of the line fits in that way, `matching` ends here as well; if anything does not, or a text is
 //! escaped, or would become another one on its way into the entry, this gives up. Values are read by the same functions.
 
-use std::ops::Not;
-
 use memchr::{memchr, memchr3};
 
 use super::build::{self, EntryRules};
@@ -88,7 +86,7 @@ pub(super) struct QuickRead<'r> {
 }
 
 impl QuickRead<'_> {
-    /// The entry of a message of this template, which [`can_read`] let through.
+    /// The entry of a message of this template, which [`can_read`] let through, and whose escapes all begin with a backslash.
     pub(super) fn entry<'m>(self, template: &Template, message: &'m [u8]) -> Option<LogEntry<'m>> {
         if memchr(b'\\', message).is_some() {
             return None;
@@ -170,14 +168,18 @@ impl<'m> QuickDraft<'m> {
                 let who = client::before_time(text.as_bytes());
                 self.client = who.client.map(|client| &text[client]);
                 entry.host = who.host.map(|host| &text[host]).and_then(named_host);
-                has_capitals(entry.host).not().then_some(())?;
+                if has_capitals(entry.host) {
+                    return None;
+                }
             }
             LogField::Client => self.client = Some(trimmed),
             LogField::Forwarded => self.forwarded = Some(trimmed),
             LogField::Request => (entry.method, entry.path) = requested(trimmed, rules)?,
             LogField::Host => {
                 entry.host = named_host(trimmed);
-                has_capitals(entry.host).not().then_some(())?;
+                if has_capitals(entry.host) {
+                    return None;
+                }
             }
             LogField::Referrer => entry.referrer = Some(trimmed),
             LogField::Agent => entry.user_agent = trimmed,

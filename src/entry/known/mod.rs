@@ -55,7 +55,8 @@ static WITH_ANY_TIME: LazyLock<Vec<KnownFormat>> = LazyLock::new(|| {
 fn compile(row: &FormatRow, change: fn(TemplateStep) -> TemplateStep) -> KnownFormat {
     let steps = known_steps(row.line).expect("the table's lines are valid");
     let template = Template::new(steps.into_iter().map(change).collect(), row.escape);
-    let is_quick = row.method.is_none() && is_ncsa(template.steps()) && quick::can_read(template.steps());
+    let is_plain = row.method.is_none() && row.escape.is_by_backslash();
+    let is_quick = is_plain && is_ncsa(template.steps()) && quick::can_read(template.steps());
     KnownFormat { name: row.name, method: row.method, template, is_quick, may_have_more: false }
 }
 
