@@ -10,6 +10,8 @@ use crate::model::{WindowId, WindowSize, WindowStart};
 pub const LAST_MS: u64 = 253_402_300_799_999;
 
 const MS_PER_MINUTE: u64 = 60_000;
+/// Milliseconds of a day.
+pub(crate) const DAY_MS: u64 = MINUTES_PER_DAY as u64 * MS_PER_MINUTE;
 const MINUTES_PER_DAY: u32 = 1_440;
 
 /// Why a text cannot be read as a time.

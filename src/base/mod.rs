@@ -16,5 +16,6 @@ pub mod sealed;
 pub mod secret;
 mod shares;
 pub mod shutdown;
+pub(crate) mod spares;
 pub(crate) mod sync;
 pub(crate) mod token;

@@ -1,4 +1,4 @@
-//! Log lines on standard error, as text or as JSON.
+//! Log lines on standard error: a server's as text or as JSON, a command's warnings as its own words.
 //!
 //! Input: what the program logs. Output: one line for each event, written at once.
 

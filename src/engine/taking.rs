@@ -2,7 +2,6 @@
 //!
 //! Input: checked batches. Output: outcomes. Never: a record that is made on the committer's thread.
 
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::bounded;
@@ -12,7 +11,7 @@ use crate::base::clock;
 use crate::base::inflight::Charge;
 use crate::base::random;
 use crate::base::secret::Subkey;
-use crate::base::sync::lock;
+use crate::base::spares::Spares;
 use crate::batch::{Content, Encoding, insights, visitor_key};
 use crate::intake::{CheckedBatch, Intake};
 use crate::journal::committer::{Deletion, Submission};
@@ -162,35 +161,29 @@ impl Engine {
             }
             Some((Encoding::Identity, _)) | None => {}
         }
-        let mut spare = lock(&SPARE_BUFFERS).pop().unwrap_or_default();
-        let most = lz4_flex::block::get_maximum_output_size(body.len());
-        if spare.len() < most {
-            spare.resize(most, 0);
-        }
-        let coding = match lz4_flex::block::compress_into(body, &mut spare) {
-            Ok(written) if written < body.len() => {
-                bytes.extend_from_slice(&spare[..written]);
-                BodyCoding::Lz4
+        BUFFERS.lend(|buffer| {
+            let most = lz4_flex::block::get_maximum_output_size(body.len());
+            if buffer.len() < most {
+                buffer.resize(most, 0);
             }
-            _ => {
-                bytes.extend_from_slice(body);
-                BodyCoding::Plain
+            match lz4_flex::block::compress_into(body, buffer) {
+                Ok(written) if written < body.len() => {
+                    bytes.extend_from_slice(&buffer[..written]);
+                    BodyCoding::Lz4
+                }
+                _ => {
+                    bytes.extend_from_slice(body);
+                    BodyCoding::Plain
+                }
             }
-        };
-        let mut kept = lock(&SPARE_BUFFERS);
-        if kept.len() < MAX_SPARE_BUFFERS {
-            kept.push(spare);
-        }
-        coding
+        })
     }
 }
 
-/// Buffers for the largest that a body can become when it is compressed; what it does become is a quarter of that. To fill
-/// new memory with zeros for each body took a tenth of the time of an import.
-static SPARE_BUFFERS: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
-
-/// More bodies are seldom compressed at once: that is work without a wait.
-const MAX_SPARE_BUFFERS: usize = 4;
+/// For the largest that a body can become when it is compressed; what it does become is a quarter of that. To fill new
+/// memory with zeros for each body took a tenth of the time of an import. More bodies are seldom compressed at once: that is
+/// work without a wait.
+static BUFFERS: Spares<Vec<u8>> = Spares::new(4);
 
 /// Roughly how long a summary will be in its record.
 fn summary_bytes(summary: &Summary) -> usize {

@@ -11,13 +11,12 @@ use log::Level;
 use crate::base::clock::UnixMs;
 use crate::base::disk::{FreeSpace, MIN_FREE_INODES};
 use crate::base::plural::counted;
-use crate::time::format_rfc3339;
+use crate::time::{DAY_MS, format_rfc3339};
 
 /// A clock so far before the last batch is wrong, or was when that batch came: time servers correct less than that.
 const MAX_BEHIND_MS: u64 = 60_000;
 /// A clock that is so much later than it was, or than the last batch of the run before, seems wrong.
 const MAX_AHEAD_MS: u64 = 30 * DAY_MS;
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Time between two warnings of the clock.
 const CLOCK_WARNING_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// A disk is not full any more when it was not for so long: where it is filled and freed in turns, the log has few lines of it.

@@ -94,7 +94,7 @@ impl MessageReader {
             }
             _ => return false,
         };
-        let rules = EntryRules { keep_query: self.options.keep_query, ..EntryRules::default() };
+        let rules = self.rules();
         let (last_time, times) = (&mut self.matcher.times, &mut self.builder.times);
         let entry = QuickRead { last_time, times, rules, may_have_more }.entry(template, message);
         entry.is_some_and(|entry| {

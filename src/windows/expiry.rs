@@ -17,7 +17,6 @@ use crate::journal::ledger::{Cutoffs, Ledger, Removed};
 use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::time;
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// Window files that one round removes at most, so that a checkpoint is not held up for long: about a second of reading.
 const MAX_FILES: usize = 20_000;
 
@@ -39,7 +38,7 @@ pub struct ExpiryPlan {
 
 /// The first window that is kept for so many days: windows that begin in an earlier UTC day ended longer ago.
 fn first_kept(days: u32, clock_ms: u64) -> WindowStart {
-    time::minute_of(clock_ms.saturating_sub(u64::from(days) * DAY_MS)).floor(WindowSize::Day)
+    time::minute_of(clock_ms.saturating_sub(u64::from(days) * time::DAY_MS)).floor(WindowSize::Day)
 }
 
 /// For how many days a customer's windows are kept, by size, finest first; 0 for ever.

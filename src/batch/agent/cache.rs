@@ -5,12 +5,11 @@
 //! `SETS` × `WAYS` slots and `MAX_CACHED_BYTES`; agents that come again stay. Never: another answer than without it.
 
 use std::hash::BuildHasher;
-use std::sync::Mutex;
 
 use foldhash::fast::RandomState;
 
 use super::{Family, MAX_AGENT_BYTES, family};
-use crate::base::sync::lock;
+use crate::base::spares::Spares;
 
 /// Bytes of agents and names a cache holds; the slots themselves take about 80 bytes an agent more.
 const MAX_CACHED_BYTES: usize = 2 << 20;
@@ -117,23 +116,13 @@ impl FamilyCache {
     }
 }
 
-/// Caches that wait for the next batch, at most `MAX_IDLE_CACHES`.
-static IDLE: Mutex<Vec<FamilyCache>> = Mutex::new(Vec::new());
+/// Batches are summarized by as many threads as there are connections, but not by more at once than there are cores for
+/// long: a cache for each thread would hold much memory that is seldom of use.
+static CACHES: Spares<FamilyCache> = Spares::new(8);
 
-/// Caches that are kept. Batches are summarized by as many threads as there are connections, but not by more at once
-/// than there are cores for long: a cache for each thread would hold much memory that is seldom of use.
-const MAX_IDLE_CACHES: usize = 8;
-
-/// Lends a warm cache for the agents of one batch. The lock is held only to take it and to bring it back.
+/// Lends a warm cache for the agents of one batch.
 pub fn with_cache<T>(look_up: impl FnOnce(&mut FamilyCache) -> T) -> T {
-    let idle = || lock(&IDLE);
-    let mut cache = idle().pop().unwrap_or_default();
-    let answer = look_up(&mut cache);
-    let mut idle = idle();
-    if idle.len() < MAX_IDLE_CACHES {
-        idle.push(cache);
-    }
-    answer
+    CACHES.lend(look_up)
 }
 
 #[cfg(test)]
