@@ -34,6 +34,17 @@ load() { "$bin/examples/load" --url "$url" --seconds "$seconds" --json "$@" >"$d
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "$dir/report"; }
 # The sum of a metric over its labels.
 metric() { curl -s "$url/metrics" | awk -v name="$1" '{ split($1, part, "{") } part[1] == name { sum += $2 } END { printf "%.3f", sum }'; }
+# How many checkpoints there were, and how long they took.
+checkpoints() {
+    curl -s "$url/metrics" | awk '
+        $1 == "log_analytics_checkpoint_seconds_count" { count = $2 }
+        $1 == "log_analytics_checkpoint_seconds_sum" { sum = $2 }
+        sub(/^log_analytics_checkpoint_seconds_bucket{le="/, "") { sub(/"}/, ""); bound[++buckets] = $1; below[buckets] = $2 }
+        END {
+            for (longest = 1; below[longest] < count; longest++);
+            printf "%d checkpoints, %.2f s each, the longest at most %s s", count, sum / (count ? count : 1), bound[longest]
+        }'
+}
 resident_kb() { awk '/VmRSS/ { print $2 }' "/proc/$server/status"; }
 peak_kb() { awk '/VmHWM/ { print $2 }' "/proc/$server/status"; }
 
@@ -89,8 +100,9 @@ restart() {
 many() {
     start
     load --connections 64 --entries 20 --fields full --customers 20000 --rate 2000
-    printf 'many 20000 customers, %s batches/s: p50 %s p99 %s ms, refused %s, errors %s, peak %d MB\n' \
-        "$(field batchesPerSecond)" "$(field p50)" "$(field p99)" "$(field unavailable)" "$(field errors)" $(($(peak_kb) / 1024))
+    printf 'many 20000 customers, %s batches/s: p50 %s p99 %s ms, refused %s, errors %s, peak %d MB; %s\n' \
+        "$(field batchesPerSecond)" "$(field p50)" "$(field p99)" "$(field unavailable)" "$(field errors)" $(($(peak_kb) / 1024)) \
+        "$(checkpoints)"
     stop
     rm -rf "$dir/store"
 }

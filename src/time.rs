@@ -154,7 +154,21 @@ pub fn format_rfc3339(ms: u64) -> String {
     let (year, month, day) = civil_from_days(minute / MINUTES_PER_DAY);
     let of_day = minute % MINUTES_PER_DAY;
     let second = ms / 1_000 % 60;
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{second:02}Z", of_day / 60, of_day % 60)
+    // Each window of an answer has one, and format! takes ten times as long.
+    let mut text = String::with_capacity(20);
+    let pairs = [
+        (year / 100, ""),
+        (year % 100, "-"),
+        (month, "-"),
+        (day, "T"),
+        (of_day / 60, ":"),
+        (of_day % 60, ":"),
+    ];
+    for (pair, behind) in pairs.into_iter().chain([(second as u32, "Z")]) {
+        text.extend([pair / 10, pair % 10].map(|digit| char::from(b'0' + digit as u8)));
+        text.push_str(behind);
+    }
+    text
 }
 
 /// An instant to the millisecond, `2025-12-28T18:03:07.250Z`.

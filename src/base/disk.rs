@@ -13,11 +13,9 @@ use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
-
-use super::clock;
 
 /// A disk to keep a data directory on.
 pub trait Disk: Send + Sync {
@@ -72,12 +70,6 @@ pub trait Disk: Send + Sync {
 
     /// Which file or directory `path` is, whatever it is called.
     fn identity(&self, path: &Path) -> io::Result<FileIdentity>;
-
-    /// Which content the file at `path` has, told without reading it; `None` where it changed so lately that the next change
-    /// might not show, or the disk cannot tell at all.
-    fn stamp(&self, _path: &Path) -> io::Result<Option<FileStamp>> {
-        Ok(None)
-    }
 }
 
 /// What was asked of a file or directory; `None` where there is none of that name.
@@ -116,19 +108,6 @@ pub struct FileIdentity {
     /// When it was created, in nanoseconds since 1970; 0 where the file system does not keep that.
     pub born: u64,
 }
-
-/// A file with its content: whatever replaces it or writes to it makes another stamp.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileStamp {
-    pub identity: FileIdentity,
-    pub bytes: u64,
-    /// When its content or its name last changed, in nanoseconds since 1970. No program can set it.
-    pub changed_ns: u64,
-}
-
-/// File systems note times by a clock that stands still for some milliseconds, or for a second or two. Within that time a file
-/// may change twice and show one time.
-const STAMP_SETTLES: Duration = Duration::from_secs(3);
 
 /// One open file.
 pub trait DiskFile: Send {
@@ -252,20 +231,6 @@ impl Disk for RealDisk {
 
     fn identity(&self, path: &Path) -> io::Result<FileIdentity> {
         Ok(identity_of(&fs::metadata(path)?))
-    }
-
-    fn stamp(&self, path: &Path) -> io::Result<Option<FileStamp>> {
-        let metadata = fs::metadata(path)?;
-        let (seconds, nanos) =
-            (metadata.ctime().max(0).cast_unsigned(), metadata.ctime_nsec().cast_unsigned());
-        let settled_ms =
-            (seconds * 1_000).saturating_add(nanos / 1_000_000 + STAMP_SETTLES.as_millis() as u64);
-        let stamp = FileStamp {
-            identity: identity_of(&metadata),
-            bytes: metadata.len(),
-            changed_ns: seconds.saturating_mul(1_000_000_000).saturating_add(nanos),
-        };
-        Ok((settled_ms < clock::now_ms()).then_some(stamp))
     }
 }
 

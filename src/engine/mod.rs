@@ -59,7 +59,7 @@ use crate::metrics::Metrics;
 use crate::model::{CustomerId, PackId, Question, Seq, WindowId, WindowStart};
 use crate::outcome::{DeletionOutcome, Reason};
 use crate::windows::scan;
-use crate::windows::view_cache::ViewCache;
+use crate::windows::view_cache::{ViewCache, WriteCounts};
 use crate::windows::window::Window;
 use crate::windows::worker::{MarkerId, Routed, Worker, WorkerLimits};
 
@@ -126,6 +126,7 @@ struct EngineShared {
     own_retain_days: OwnRetainDays,
     /// What queries wanted of stored windows lately.
     views: ViewCache,
+    written: Arc<WriteCounts>,
 }
 
 impl EngineShared {
@@ -249,6 +250,7 @@ impl Engine {
             hasher: DedupHasher::new(dir.secret()),
             removals: Removals::new(&dir),
             views: ViewCache::new(VIEW_CACHE_BYTES),
+            written: Arc::default(),
             disk,
             dir,
             latch,
@@ -275,6 +277,7 @@ impl Engine {
                 shared.latch.clone(),
                 shared.metrics.worker(number),
                 report.end,
+                Arc::clone(&shared.written),
             );
             machine.late_entries().begin_with(Arc::clone(&cutoffs), Arc::clone(&deletions), ledger.through);
             let thread = WorkerThread::new(number, machine, messages, acks_in.clone(), Arc::clone(&shared));

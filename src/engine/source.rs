@@ -21,7 +21,7 @@ use crate::query::range::Kept;
 use crate::query::{KnownCustomer, Meter, QueryError, Question, StoredSource, Visit, WindowSource};
 use crate::windows::file::{self, Damaged};
 use crate::windows::router::partition;
-use crate::windows::shelf::{Shelf, StoredPlace, StoredWindow};
+use crate::windows::shelf::{Shelf, StoredWindow};
 use crate::windows::view::{Wanted, WindowView};
 use crate::windows::view_cache::{ViewKey, ViewedState};
 use crate::windows::window::Window;
@@ -165,16 +165,9 @@ impl WindowSource for Engine {
                 }
                 continue;
             }
-            // Asked before the file is read: what is read then is that content or a newer one.
-            let stamp = match shelf.place(id).map_err(unreadable)? {
-                StoredPlace::Nowhere => {
-                    meter.check_time()?;
-                    continue;
-                }
-                StoredPlace::File(stamp) => stamp,
-            };
-            let state = stamp.map(ViewedState::File);
-            if let Some(cached) = state.as_ref().and_then(|state| views.get(&key, state)) {
+            // Looked at before the file is read: what is read then is that content or a newer one.
+            let state = ViewedState::File(self.shared.written.of(&question.customer, id));
+            if let Some(cached) = views.get(&key, &state) {
                 meter.charge(cached.read_bytes)?;
                 metrics.cached_windows.inc();
                 if has_window(cached.view.applied_through) && visit(cached.view.borrowed())?.is_break() {
@@ -194,7 +187,7 @@ impl WindowSource for Engine {
                 Ok(file) => file::decode(file, &question.customer, id, wanted),
                 Err(why) => Err(why.clone()),
             };
-            if let (Some(state), Ok(view)) = (state, &view) {
+            if let Ok(view) = &view {
                 views.insert(key, state, view, bytes);
             }
             let flow = match view {

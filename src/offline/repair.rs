@@ -86,7 +86,8 @@ pub fn repair(
     // Windows may be ahead of what is left of the journal: that is what is being accepted.
     let (all, latch) = (Seq(u64::MAX), Latch::new());
     let metrics = Metrics::new().worker(0);
-    let mut worker = Worker::new(Arc::clone(disk), Arc::clone(dir), limits, latch.clone(), metrics, all);
+    let mut worker =
+        Worker::new(Arc::clone(disk), Arc::clone(dir), limits, latch.clone(), metrics, all, Arc::default());
     let (cutoffs, deletions) = (stored.ledger.cutoffs(), stored.ledger.deletions());
     worker.late_entries().begin_with(Arc::new(cutoffs), Arc::new(deletions), stored.ledger.through);
     let mut repair = RepairRun { disk: &**disk, dir, now_ms, accept, stored, worker, latch, repaired };

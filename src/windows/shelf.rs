@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use super::file::{Damaged, decode_any};
 use super::pack::Pack;
 use super::view::Wanted;
-use crate::base::disk::{self, Disk, FileIdentity, FileStamp};
+use crate::base::disk::{self, Disk, FileIdentity};
 use crate::data_dir::{at, pack_file_name, pack_in_file_name, window_file_name, window_in_file_name};
 use crate::model::{PackId, Seq, WindowId, WindowStart};
 
@@ -24,14 +24,6 @@ pub struct StoredWindow {
     pub path: PathBuf,
     /// Its canonical form, as far as the file can be read at all.
     pub content: Result<Vec<u8>, Damaged>,
-}
-
-/// Where a window is read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoredPlace {
-    Nowhere,
-    /// A file of its own or the pack of its day, if it has one; its content may not be told by a stamp.
-    File(Option<FileStamp>),
 }
 
 /// What a customer's directory holds.
@@ -134,24 +126,6 @@ impl<'a> Shelf<'a> {
         // Where the pack is damaged, its window was counted again, and that is the file.
         let newer = if is_older { self.read_packed(pack, id.start)? } else { None };
         Ok(Some(newer.filter(|packed| packed.content.is_ok()).unwrap_or(plain)))
-    }
-
-    /// Which file a window is read from now.
-    ///
-    /// One of its own comes first: a pack has more than that only after a power cut, and [`Shelf::read`] sees to it. What that
-    /// gave for a stamp holds as long as the stamp does, because nothing is packed but what such a file has.
-    pub fn place(&self, id: WindowId) -> io::Result<StoredPlace> {
-        let names = [Some(window_file_name(id)), PackId::of(id).map(pack_file_name)];
-        for name in names.into_iter().flatten() {
-            let path = self.customer_dir.join(name);
-            match self.disk.stamp(&path) {
-                Ok(stamp) => return Ok(StoredPlace::File(stamp)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) if disk::is_unreadable(&error) => return Ok(StoredPlace::File(None)),
-                Err(error) => return Err(at(&path)(error)),
-            }
-        }
-        Ok(StoredPlace::Nowhere)
     }
 
     /// The file of a window's own; `None` where it has none.

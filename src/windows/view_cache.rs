@@ -2,8 +2,11 @@
 //! day nothing has changed since: what is wanted of it need not be read, checked and cut again.
 //!
 //! Input: what is wanted of a window, and the state that it is in now: in memory, or in a file. Output: the view, if it was made
-//! of that state before. Never: the view of a file or a window that changed since; more than `max_bytes`.
+//! of that state before. Never: the view of a window that changed since; more than `max_bytes`; a look at the disk: nobody
+//! but this process writes windows, and [`WriteCounts`] knows of it.
 
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use foldhash::fast::RandomState;
@@ -11,7 +14,6 @@ use hashbrown::HashMap;
 
 use super::view::{Wanted, WindowView};
 use super::window::Window;
-use crate::base::disk::FileStamp;
 use crate::base::sync::lock;
 use crate::model::{CustomerId, WindowId};
 
@@ -29,8 +31,8 @@ pub struct ViewKey {
 /// The state that a window was in.
 #[derive(Clone, Debug)]
 pub enum ViewedState {
-    /// In the file of this stamp.
-    File(FileStamp),
+    /// In a file, when files had been written so often.
+    File(WriteCount),
     /// In memory. A window that is looked at is never changed: its owner goes on with another allocation.
     Memory(Weak<Window>),
 }
@@ -59,6 +61,47 @@ pub struct CachedView {
 pub struct ViewCache {
     max_bytes: usize,
     views: Mutex<Generations>,
+}
+
+/// How often files were written that share a count: see [`WriteCounts::of`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteCount(u64);
+
+/// Counts that all windows share: two that meet in one cost a read of a file now and then.
+const WRITE_COUNTS: usize = 4_096;
+
+/// How often the files of windows were written in this process. A pack is not counted: it holds what its windows' files
+/// held. Neither is a removal: who asks knows what is expired or deleted.
+#[derive(Debug)]
+pub struct WriteCounts {
+    hasher: RandomState,
+    counts: Box<[AtomicU64]>,
+}
+
+impl Default for WriteCounts {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::default(),
+            counts: (0..WRITE_COUNTS).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+}
+
+impl WriteCounts {
+    /// The count of a window. What is read of its file after this is as it was then, or newer; if the count is the same
+    /// later, then so is the file.
+    pub fn of(&self, customer: &CustomerId, window: WindowId) -> WriteCount {
+        WriteCount(self.count(customer, window).load(Ordering::Acquire))
+    }
+
+    /// Notes that a window's file was replaced: called after that, and before the window may leave memory.
+    pub fn note(&self, customer: &CustomerId, window: WindowId) {
+        self.count(customer, window).fetch_add(1, Ordering::Release);
+    }
+
+    fn count(&self, customer: &CustomerId, window: WindowId) -> &AtomicU64 {
+        &self.counts[self.hasher.hash_one((customer, window)) as usize % WRITE_COUNTS]
+    }
 }
 
 type Views = HashMap<ViewKey, Arc<CachedView>, RandomState>;
@@ -127,7 +170,6 @@ fn bytes_of(view: &WindowView<'_>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::disk::FileIdentity;
     use crate::model::{WindowSize, WindowStart};
 
     fn key(minute: u32) -> ViewKey {
@@ -135,12 +177,19 @@ mod tests {
         ViewKey { customer: CustomerId::new("a").unwrap(), window, wanted: Wanted::TOTALS }
     }
 
-    fn stamp(changed: u64) -> ViewedState {
-        ViewedState::File(FileStamp {
-            identity: FileIdentity { device: 1, inode: 2, born: 3 },
-            bytes: 4,
-            changed_ns: changed,
-        })
+    fn written(count: u64) -> ViewedState {
+        ViewedState::File(WriteCount(count))
+    }
+
+    #[test]
+    fn a_written_file_has_another_count_and_nearly_all_others_the_same() {
+        let counts = WriteCounts::default();
+        let of = |minute| counts.of(&key(minute).customer, key(minute).window);
+        let before: Vec<WriteCount> = (0..1_000).map(of).collect();
+        counts.note(&key(7).customer, key(7).window);
+        assert_ne!(of(7), before[7]);
+        let changed = (0..1_000).filter(|minute| of(*minute) != before[*minute as usize]).count();
+        assert!(changed < 10, "{changed} changed");
     }
 
     #[test]
@@ -148,12 +197,12 @@ mod tests {
         let cache = ViewCache::new(1 << 20);
         let mut view = WindowView::empty(key(7).window);
         view.all.requests = 9;
-        cache.insert(key(7), stamp(1), &view, 100);
-        let found = cache.get(&key(7), &stamp(1)).unwrap();
+        cache.insert(key(7), written(1), &view, 100);
+        let found = cache.get(&key(7), &written(1)).unwrap();
         assert_eq!((&found.view, found.read_bytes), (&view, 100));
-        assert!(cache.get(&key(8), &stamp(1)).is_none());
-        assert!(cache.get(&ViewKey { wanted: Wanted::ALL, ..key(7) }, &stamp(1)).is_none());
-        assert!(cache.get(&key(7), &stamp(2)).is_none(), "another file");
+        assert!(cache.get(&key(8), &written(1)).is_none());
+        assert!(cache.get(&ViewKey { wanted: Wanted::ALL, ..key(7) }, &written(1)).is_none());
+        assert!(cache.get(&key(7), &written(2)).is_none(), "written since");
         let mut window = Arc::new(Window::new(key(7).customer, key(7).window));
         let in_memory = ViewedState::Memory(Arc::downgrade(&window));
         assert!(cache.get(&key(7), &in_memory).is_none(), "no file");
@@ -163,20 +212,20 @@ mod tests {
         assert!(cache.get(&key(7), &ViewedState::Memory(Arc::downgrade(&window))).is_none(), "changed");
         // What is too large is not kept.
         let small = ViewCache::new(1_000);
-        small.insert(key(7), stamp(1), &view, 100);
-        assert!(small.get(&key(7), &stamp(1)).is_none());
+        small.insert(key(7), written(1), &view, 100);
+        assert!(small.get(&key(7), &written(1)).is_none());
     }
 
     #[test]
     fn what_is_wanted_again_and_again_stays_and_the_rest_goes() {
         let cache = ViewCache::new(64 << 10);
         for minute in 0..10_000 {
-            cache.insert(key(minute), stamp(1), &WindowView::empty(key(minute).window), 1);
-            assert!(cache.get(&key(0), &stamp(1)).is_some(), "{minute}");
+            cache.insert(key(minute), written(1), &WindowView::empty(key(minute).window), 1);
+            assert!(cache.get(&key(0), &written(1)).is_some(), "{minute}");
             assert!(cache.bytes() <= 64 << 10, "{minute}");
         }
         assert!(cache.bytes() > 32 << 10);
-        assert!(cache.get(&key(1), &stamp(1)).is_none());
+        assert!(cache.get(&key(1), &written(1)).is_none());
         let views = lock(&cache.views);
         let kept = views.young.len() + views.old.len();
         assert!(kept * (size_of::<CachedView>() + size_of::<Window>()) <= 64 << 10 && kept > 10, "{kept}");

@@ -24,7 +24,8 @@ fn a_checkpoint_ends_though_minute_windows_are_always_due() {
         max_future_ms: 0,
     };
     let metrics = Metrics::new().worker(0);
-    let mut worker = Worker::new(RealDisk::shared(), dir, limits, Latch::new(), metrics, Seq::ZERO);
+    let mut worker =
+        Worker::new(RealDisk::shared(), dir, limits, Latch::new(), metrics, Seq::ZERO, Arc::default());
 
     let customer = CustomerId::new("acme").unwrap();
     let (keys, counts) = bare_requests(1);

@@ -36,7 +36,15 @@ fn a_file_that_holds_more_than_its_pack_stays() {
         max_future_ms: 0,
     };
     let metrics = Metrics::new().worker(0);
-    let worker = Worker::new(RealDisk::shared(), Arc::clone(&dir), limits, Latch::new(), metrics, Seq(7));
+    let worker = Worker::new(
+        RealDisk::shared(),
+        Arc::clone(&dir),
+        limits,
+        Latch::new(),
+        metrics,
+        Seq(7),
+        Arc::default(),
+    );
     let pack = PackId::of(id).unwrap();
     let remove = |through| worker.remove_packed(&customer, pack, &[(START, Seq(through))]).unwrap();
     assert_eq!((remove(6), path.exists()), (0, true));

@@ -21,6 +21,7 @@ use self::late::LateEntries;
 use self::packed::LastMerges;
 use super::fold::WindowLimits;
 use super::shelf::OpenPack;
+use super::view_cache::WriteCounts;
 use super::window::Window;
 use crate::base::clock::UnixMs;
 use crate::base::disk::{self, Disk, if_exists};
@@ -110,6 +111,8 @@ pub struct Worker {
     dirs_in_doubt: bool,
     /// The last record of the journal when it was opened: windows hold nothing beyond it then.
     journal_end: Seq,
+    /// For those who read files while this worker goes on writing.
+    written: Arc<WriteCounts>,
     /// The last record this worker merged something of.
     through: Seq,
     late: LateEntries,
@@ -127,6 +130,7 @@ impl Worker {
         latch: Latch,
         metrics: WindowMetrics,
         journal_end: Seq,
+        written: Arc<WriteCounts>,
     ) -> Self {
         Self {
             disk,
@@ -146,6 +150,7 @@ impl Worker {
             write_error: None,
             dirs_in_doubt: false,
             journal_end,
+            written,
             through: Seq::ZERO,
             late: LateEntries::default(),
             last_merges: LastMerges::default(),
@@ -372,6 +377,7 @@ impl Worker {
         timer.observe_duration();
         match written {
             Ok(()) => {
+                self.written.note(&key.0, key.1);
                 resident.dirty = false;
                 self.unsynced.insert(key.0.clone());
                 self.metrics.flushed_bytes.inc_by(bytes.len() as u64);

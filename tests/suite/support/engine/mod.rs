@@ -156,8 +156,15 @@ impl Engine {
         let worker = |number: usize| {
             let (disk, dir) = (Arc::clone(&shared), Arc::clone(&dir));
             let metrics = metrics().worker(number);
-            let mut worker =
-                Worker::new(disk, dir, options.worker, latch.clone(), metrics, opened.report.end);
+            let mut worker = Worker::new(
+                disk,
+                dir,
+                options.worker,
+                latch.clone(),
+                metrics,
+                opened.report.end,
+                Arc::default(),
+            );
             worker.late_entries().begin_with(
                 Arc::clone(&cutoffs),
                 Arc::clone(&deletions),
