@@ -380,17 +380,25 @@ pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the file system says; `path` is as it was, and the temporary file is gone if it could be removed.
 pub fn replace_file(disk: &dyn Disk, temp: &Path, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    let mut file = write_new_file(disk, temp, parts)?;
+    let replaced = file.sync_data().and_then(|()| disk.rename(temp, path));
+    if replaced.is_err() {
+        let _ = disk.remove(temp);
+    }
+    replaced
+}
+
+/// Writes a new file, whose content is durable once it is synced.
+///
+/// # Errors
+/// What the file system says; the file is gone if it could be removed.
+pub fn write_new_file(disk: &dyn Disk, path: &Path, parts: &[&[u8]]) -> io::Result<Box<dyn DiskFile>> {
     // A temporary file left by a crash or a failed try is never written over: after a failed sync its pages
     // may count as clean without being on disk.
-    if_exists(disk.remove(temp))?;
-    let written = (|| {
-        let mut file = disk.create(temp)?;
-        file.write_at(0, parts)?;
-        file.sync_data()?;
-        disk.rename(temp, path)
-    })();
+    if_exists(disk.remove(path))?;
+    let written = disk.create(path).and_then(|mut file| file.write_at(0, parts).map(|()| file));
     if written.is_err() {
-        let _ = disk.remove(temp);
+        let _ = disk.remove(path);
     }
     written
 }

@@ -15,6 +15,7 @@ use crate::engine::{Engine, EngineParts};
 use crate::http::routes::Roles;
 use crate::intake::{Health, Intake};
 use crate::query::StoredSource;
+use crate::windows::worker::MAX_GROUP_FILES;
 
 pub(super) fn run(config: &Config, in_force: &str) -> Result<ExitCode, Failure> {
     let process = Process::begin("serve", config, in_force)?;
@@ -38,8 +39,8 @@ pub(super) fn run(config: &Config, in_force: &str) -> Result<ExitCode, Failure> 
             })
         },
     };
-    // Each worker writes a window's file and syncs its folder.
-    let needs = Needs { reserved: 2 * options.partitions, per_request: 0 };
+    // Each worker has a group of windows' files open, and one of their folders.
+    let needs = Needs { reserved: (MAX_GROUP_FILES + 1) * options.partitions, per_request: 0 };
     // Health is answered before recovery begins.
     let listening = process.listen(needs, Box::new(|_| Ok(())))?;
     log::info!("recovering {}", dir.root().display());

@@ -8,10 +8,10 @@
 mod late;
 mod load;
 mod packed;
+mod writing;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -19,12 +19,14 @@ use hashbrown::HashMap;
 
 use self::late::LateEntries;
 use self::packed::LastMerges;
+pub(crate) use self::writing::MAX_GROUP_FILES;
+use self::writing::WriteGroup;
 use super::fold::WindowLimits;
 use super::shelf::OpenPack;
 use super::view_cache::WriteCounts;
 use super::window::Window;
 use crate::base::clock::UnixMs;
-use crate::base::disk::{self, Disk, if_exists};
+use crate::base::disk::{Disk, if_exists};
 use crate::base::inflight::Charge;
 use crate::base::latch::Latch;
 use crate::data_dir::{DataDir, at};
@@ -100,6 +102,8 @@ pub struct Worker {
     marker: Option<Marker>,
     /// Whose turn it was last.
     served_marker_last: bool,
+    /// Files that are written, and not in their places yet.
+    group: WriteGroup,
     /// Customers whose directories were renamed into, or found, since the last acknowledged marker.
     unsynced: BTreeSet<CustomerId>,
     /// Nothing is written before this, after a failure.
@@ -145,6 +149,7 @@ impl Worker {
             due: VecDeque::new(),
             marker: None,
             served_marker_last: false,
+            group: WriteGroup::default(),
             unsynced: BTreeSet::new(),
             retry_at: 0,
             write_error: None,
@@ -210,6 +215,7 @@ impl Worker {
     /// Forgets everything of a customer that was deleted by this record. What is left in files is removed later.
     pub fn delete(&mut self, customer: &CustomerId, through: Seq) {
         self.late.delete(customer, through);
+        self.forget_files(customer);
         let is_deleted = |key: &WindowKey, resident: &mut Resident| {
             key.0 == *customer && resident.window.applied_through() <= through
         };
@@ -272,12 +278,14 @@ impl Worker {
     /// When there will be something to write; `None` where nothing is dirty that has a time.
     pub fn next_work_at(&self) -> Option<UnixMs> {
         let at_once = self.resident_bytes > self.limits.max_resident_bytes
+            || !self.group.is_empty()
             || (self.marker.is_some() && !self.dirs_in_doubt);
         let wanted = if at_once { Some(0) } else { self.due.front().map(|(due, _)| *due) };
         wanted.map(|at| at.max(self.retry_at))
     }
 
-    /// Writes at most one window, or finishes the marker. Returns the marker that is done.
+    /// Takes one step: writes a window's file, makes written ones durable, puts a durable one in its place, or finishes the
+    /// marker. Returns the marker that is done.
     pub fn work(&mut self, now: UnixMs) -> Option<MarkerId> {
         if now < self.retry_at {
             return None;
@@ -287,33 +295,54 @@ impl Worker {
         if now < self.retry_at {
             return None;
         }
-        // Minute windows that are due and the marker take turns: under a steady load there is always a window due, and a
-        // checkpoint that waited for none would never come.
-        self.served_marker_last = !self.served_marker_last;
-        if self.served_marker_last && self.marker.is_some() && !self.dirs_in_doubt {
-            return self.work_on_marker(now);
-        }
-        if let Some(key) = self.next_due(now) {
-            if !self.write(&key, now) {
-                self.due.push_back((self.retry_at, key));
-            }
+        if self.group.is_durable() {
+            self.place_file(now);
             return None;
         }
-        if self.dirs_in_doubt { None } else { self.work_on_marker(now) }
+        // Under a steady load there is always a window due: a checkpoint that waited for none would never come.
+        let is_marker_done = self.is_marker_drained();
+        if is_marker_done && self.group.is_empty() {
+            return self.finish_marker();
+        }
+        let next = if is_marker_done { None } else { self.next_to_write(now) };
+        match next {
+            Some(key) => self.add_to_group(&key, now),
+            None => self.sync_group(now),
+        }
+        None
     }
 
-    /// Writes one of the marker's windows, or finishes it where all are written.
-    fn work_on_marker(&mut self, now: UnixMs) -> Option<MarkerId> {
-        while let Some(key) = self.marker.as_mut()?.unwritten.pop_front() {
-            if self.is_dirty(&key) {
-                if !self.write(&key, now)
-                    && let Some(marker) = &mut self.marker
-                {
-                    marker.unwritten.push_back(key);
-                }
-                return None;
-            }
+    /// Whether none of the marker's windows is left to write.
+    fn is_marker_drained(&mut self) -> bool {
+        if self.dirs_in_doubt {
+            return false;
         }
+        let windows = &self.windows;
+        let Some(marker) = &mut self.marker else { return false };
+        let is_clean = |key: &mut WindowKey| windows.get(key).is_none_or(|resident| !resident.dirty);
+        while marker.unwritten.pop_front_if(is_clean).is_some() {}
+        marker.unwritten.is_empty()
+    }
+
+    /// The next window that is due or that the marker waits for; they take turns.
+    fn next_to_write(&mut self, now: UnixMs) -> Option<WindowKey> {
+        self.served_marker_last = !self.served_marker_last;
+        if self.served_marker_last {
+            self.next_of_marker().or_else(|| self.next_due(now))
+        } else {
+            self.next_due(now).or_else(|| self.next_of_marker())
+        }
+    }
+
+    fn next_of_marker(&mut self) -> Option<WindowKey> {
+        if self.dirs_in_doubt {
+            return None;
+        }
+        self.marker.as_mut()?.unwritten.pop_front()
+    }
+
+    /// Acknowledges the marker: all it waited for is in place.
+    fn finish_marker(&mut self) -> Option<MarkerId> {
         if let Err(error) = self.sync_dirs() {
             self.latch.close(format!("the windows' directories could not be synced: {error}"));
             self.dirs_in_doubt = true;
@@ -361,37 +390,6 @@ impl Worker {
         self.disk.sync_dir(&self.dir.windows()).map_err(at(&self.dir.windows()))?;
         self.unsynced.clear();
         Ok(())
-    }
-
-    /// Writes a window's file if it is dirty. After a failure it stays dirty, and nothing is tried for a while.
-    fn write(&mut self, key: &WindowKey, now: UnixMs) -> bool {
-        let Some(resident) = self.windows.get_mut(key).filter(|resident| resident.dirty) else { return true };
-        let timer = self.metrics.flush_seconds.start_timer();
-        let bytes = resident.window.encode();
-        let path = self.dir.window(&key.0, key.1);
-        let customer_dir: PathBuf = self.dir.customer(&key.0);
-        let written = self
-            .disk
-            .create_dir(&customer_dir)
-            .and_then(|_| disk::replace_file(&*self.disk, &self.dir.temp(), &path, &[&bytes]));
-        timer.observe_duration();
-        match written {
-            Ok(()) => {
-                self.written.note(&key.0, key.1);
-                resident.dirty = false;
-                self.unsynced.insert(key.0.clone());
-                self.metrics.flushed_bytes.inc_by(bytes.len() as u64);
-                true
-            }
-            Err(error) => {
-                let reason = format!("cannot write window {}: {error}", path.display());
-                log::warn!("{reason}; it will be tried again");
-                self.write_error = Some(reason);
-                self.metrics.flush_errors.inc();
-                self.retry_at = now + RETRY_MS;
-                false
-            }
-        }
     }
 
     /// The resident windows somebody asked for, by start.

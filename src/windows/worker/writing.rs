@@ -1,0 +1,173 @@
+//! How a worker writes its windows' files: some of them together, so that one sync makes them all durable.
+//!
+//! Input: dirty windows. Output: their files: each is written under a temporary name, made durable with those written beside it,
+//! and then put in its place. Between two of these steps the worker takes messages; only the sync takes longer than
+//! a file.
+//! Never: puts a file in its place that is not durable, or one that is older than what is there.
+
+use std::io;
+use std::path::PathBuf;
+
+use prometheus::HistogramTimer;
+
+use super::{WindowKey, Worker};
+use crate::base::clock::UnixMs;
+use crate::base::disk::{self, DiskFile};
+use crate::model::{CustomerId, Seq, WindowSize};
+
+/// Files that are made durable together. They are open meanwhile, in each worker.
+pub(crate) const MAX_GROUP_FILES: usize = 64;
+
+/// From so many files on one sync of the file system takes less than one of each. It also waits for what other programs
+/// have written there, so few files are synced one by one.
+const MIN_SHARED_SYNC: usize = 16;
+
+/// A window's file under its temporary name.
+struct WrittenFile {
+    key: WindowKey,
+    temp: PathBuf,
+    file: Box<dyn DiskFile>,
+    bytes: usize,
+    /// The last record that it holds.
+    through: Seq,
+    /// Ends when the file is in its place.
+    _timer: HistogramTimer,
+}
+
+/// Files on their way to their places.
+#[derive(Default)]
+pub(super) struct WriteGroup {
+    written: Vec<WrittenFile>,
+    /// Put in their places before more is written.
+    durable: Vec<WrittenFile>,
+}
+
+impl WriteGroup {
+    pub(super) fn is_empty(&self) -> bool {
+        self.written.is_empty() && self.durable.is_empty()
+    }
+
+    /// Whether its files may be put in their places.
+    pub(super) fn is_durable(&self) -> bool {
+        !self.durable.is_empty()
+    }
+
+    fn holds(&self, key: &WindowKey) -> bool {
+        self.written.iter().chain(&self.durable).any(|written| written.key == *key)
+    }
+}
+
+impl Worker {
+    /// Writes a dirty window beside the others of the group, and makes a full group durable. A window that the group holds
+    /// was merged into since: that file goes to its place first.
+    pub(super) fn add_to_group(&mut self, key: &WindowKey, now: UnixMs) {
+        if self.group.holds(key) && !self.finish_group(now) {
+            return;
+        }
+        if self.is_dirty(key) {
+            self.write_file(key, now);
+        }
+        if self.group.written.len() >= MAX_GROUP_FILES {
+            self.sync_group(now);
+        }
+    }
+
+    /// Writes a window if it is dirty, and puts its file in its place. Returns whether it is clean; after a failure it stays
+    /// dirty, and nothing is tried for a while.
+    pub(super) fn write(&mut self, key: &WindowKey, now: UnixMs) -> bool {
+        if !self.finish_group(now) {
+            return false;
+        }
+        if self.is_dirty(key) {
+            self.write_file(key, now);
+        }
+        self.finish_group(now) && !self.is_dirty(key)
+    }
+
+    /// Puts all files of the group in their places. Returns whether that is done.
+    fn finish_group(&mut self, now: UnixMs) -> bool {
+        self.sync_group(now);
+        while self.group.is_durable() {
+            self.place_file(now);
+        }
+        now >= self.retry_at
+    }
+
+    /// Writes a window's file under a temporary name.
+    fn write_file(&mut self, key: &WindowKey, now: UnixMs) {
+        let timer = self.metrics.flush_seconds.start_timer();
+        let Some(resident) = self.windows.get(key) else { return };
+        let (bytes, through) = (resident.window.encode(), resident.window.applied_through());
+        let temp = self.dir.temp();
+        let created = self.disk.create_dir(&self.dir.customer(&key.0));
+        match created.and_then(|_| disk::write_new_file(&*self.disk, &temp, &[&bytes])) {
+            Ok(file) => {
+                let written =
+                    WrittenFile { key: key.clone(), temp, file, bytes: bytes.len(), through, _timer: timer };
+                self.group.written.push(written);
+            }
+            Err(error) => self.note_failure(key, &error, now),
+        }
+    }
+
+    /// Makes the files of the group durable. After a failure none of them is used: nobody knows which are.
+    pub(super) fn sync_group(&mut self, now: UnixMs) {
+        let mut files = std::mem::take(&mut self.group.written);
+        let synced = if files.len() < MIN_SHARED_SYNC {
+            files.iter_mut().try_for_each(|written| written.file.sync_data())
+        } else {
+            self.disk.sync_file_system(&self.dir.windows())
+        };
+        match synced {
+            Ok(()) => self.group.durable.extend(files),
+            Err(error) => {
+                for written in files {
+                    let _ = self.disk.remove(&written.temp);
+                    self.note_failure(&written.key, &error, now);
+                }
+            }
+        }
+    }
+
+    /// Puts one of the durable files in its place.
+    pub(super) fn place_file(&mut self, now: UnixMs) {
+        let Some(written) = self.group.durable.pop() else { return };
+        let WrittenFile { key, temp, through, bytes, .. } = &written;
+        if let Err(error) = self.disk.rename(temp, &self.dir.window(&key.0, key.1)) {
+            let _ = self.disk.remove(temp);
+            return self.note_failure(key, &error, now);
+        }
+        self.written.note(&key.0, key.1);
+        self.unsynced.insert(key.0.clone());
+        self.metrics.flushed_bytes.inc_by(*bytes as u64);
+        let Some(resident) = self.windows.get_mut(key) else { return };
+        resident.dirty = resident.window.applied_through() > *through;
+        if resident.dirty && key.1.size == WindowSize::Minute {
+            self.due.push_back((now + self.limits.flush_interval_ms, written.key));
+        }
+    }
+
+    /// Forgets what is written of a customer that was deleted.
+    pub(super) fn forget_files(&mut self, customer: &CustomerId) {
+        for files in [&mut self.group.written, &mut self.group.durable] {
+            for theirs in files.extract_if(.., |written| written.key.0 == *customer) {
+                let _ = self.disk.remove(&theirs.temp);
+            }
+        }
+    }
+
+    /// A window's file could not be written: the window stays dirty, and is due again later.
+    fn note_failure(&mut self, key: &WindowKey, error: &io::Error, now: UnixMs) {
+        let reason = format!("cannot write window {}: {error}", self.dir.window(&key.0, key.1).display());
+        log::warn!("{reason}; it will be tried again");
+        self.write_error = Some(reason);
+        self.metrics.flush_errors.inc();
+        self.retry_at = now + super::RETRY_MS;
+        if key.1.size == WindowSize::Minute {
+            self.due.push_back((self.retry_at, key.clone()));
+        }
+        if let Some(marker) = &mut self.marker {
+            marker.unwritten.push_back(key.clone());
+        }
+    }
+}
