@@ -113,7 +113,8 @@ noisy() {
         start
         local noise=
         if [ $beside = yes ]; then
-            "$bin/examples/load" --url "$url" --connections 256 --entries 1000 --fields full --first-customer 100 \
+            # It stands for other machines, so it gets what the server and the quiet ones leave.
+            nice -n 19 "$bin/examples/load" --url "$url" --connections 256 --entries 1000 --fields full --first-customer 100 \
                 --warmup 0 --seconds $((seconds + 4)) --json >"$dir/noise" &
             noise=$!
         fi

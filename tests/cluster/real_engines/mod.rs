@@ -5,6 +5,7 @@
 //! the ClickHouse engine behind an HTTP layer of the harness's own.
 
 mod batches;
+mod deletion;
 mod halfway;
 mod ingests;
 mod kills;
@@ -191,6 +192,7 @@ fn the_cluster_answers_as_one_machine_does_whatever_is_killed_repeated_or_late()
     a_late_duplicate_counts_once_and_a_late_batch_after_reconcile(&both);
     halfway::kill_query_while_it_answers(&both);
     a_process_with_another_secret_does_not_start(&both, temp.path());
+    deletion::import_a_log_and_delete_its_customer(&both, temp.path());
     stored::write_every_row_twice(&both);
     // Nothing that came later changed what was counted before.
     both.assert_same("scenario 001, again", &["acme"], WEEK_MS - 7 * DAY_MS, WEEK_MS);
@@ -349,8 +351,8 @@ fn event_of(batch: &Batch, at_ms: u64) -> BatchEvent {
     }
 }
 
-fn an_event_that_was_never_emitted_is_made_up_for(both: &Both) {
-    let at_ms = WEEK_MS + 15 * DAY_MS;
+/// The bucket, as the roles see it.
+fn object_store(both: &Both) -> ObjectStore {
     let of = |name: &str| both.engines.endpoint(name).to_owned();
     let credentials = tempfile::NamedTempFile::new().unwrap();
     let lines = format!(
@@ -367,7 +369,12 @@ fn an_event_that_was_never_emitted_is_made_up_for(both: &Both) {
     };
     let metrics = Metrics::new();
     let seconds = log_analytics::cluster::metrics::store_seconds(&metrics);
-    let store = ObjectStore::new(&options, &*RealDisk::shared(), seconds).unwrap();
+    ObjectStore::new(&options, &*RealDisk::shared(), seconds).unwrap()
+}
+
+fn an_event_that_was_never_emitted_is_made_up_for(both: &Both) {
+    let at_ms = WEEK_MS + 15 * DAY_MS;
+    let store = object_store(both);
     // What an ingest leaves that dies between its two last steps.
     let orphan = one_entry("north", "orphan", at_ms);
     let event = event_of(&orphan, at_ms);
