@@ -174,6 +174,8 @@ pub(super) struct Found {
     pub(super) moment: Option<(u8, Moment)>,
     /// Times given in several pieces.
     pub(super) pieces: Option<Partial>,
+    /// The day of a message that has a time alone, as its log's header says.
+    pub(super) day: Option<Partial>,
     /// When the envelope around the message was written: the time of a message that has none itself. Stays when the rest is
     /// cleared.
     pub(super) stamp: Option<Moment>,
@@ -186,6 +188,7 @@ impl Found {
         self.present = 0;
         self.moment = None;
         self.pieces = None;
+        self.day = None;
         self.parts = None;
     }
 

@@ -142,7 +142,8 @@ impl MessageReader {
         if let Some(columns) = columns {
             self.found.clear();
             if columns.read(message, &mut self.found) {
-                return Ok(EntryRules { is_utc: true, ..rules }.of(W3C));
+                self.found.day = carry.day();
+                return Ok(EntryRules { is_utc: !columns.is_local, ..rules }.of(W3C));
             }
         }
         self.found.clear();
@@ -237,7 +238,9 @@ impl MessageReader {
             Kind::W3c(columns) => {
                 let columns = columns.as_ref().or(carry.columns()).ok_or(Skip::NotTheColumns)?;
                 let fits = columns.read(message, found);
-                fits.then(|| EntryRules { is_utc: true, ..rules }.of(W3C)).ok_or(Skip::NotTheColumns)
+                found.day = carry.day();
+                fits.then(|| EntryRules { is_utc: !columns.is_local, ..rules }.of(W3C))
+                    .ok_or(Skip::NotTheColumns)
             }
             Kind::Json(None) if !is_json => Err(Skip::NotJson),
             Kind::Json(name) => self.product(*name, message, named_start(message)?),

@@ -6,9 +6,10 @@
 
 use memchr::{memchr, memchr_iter, memmem};
 
-use super::carry::{Carry, InvalidState};
+use super::carry::{Carry, ExportedEntry, InvalidState};
 use super::client;
 use super::message::{Enclosed, MessageReader, OpenedMessage};
+use super::number;
 use super::skip::Skip;
 use super::time::Moment;
 use super::w3c::{self, Directive};
@@ -68,7 +69,8 @@ impl Reader {
     /// lines (Docker, CRI) and journald's export do.
     #[must_use]
     pub fn may_carry(lines: &[u8]) -> bool {
-        let is_directive = |at: usize| matches!(lines.get(at + 1), Some(b'f' | b'F' | b's' | b'S'));
+        let is_directive =
+            |at: usize| matches!(lines.get(at + 1), Some(b'f' | b'F' | b's' | b'S' | b'd' | b'D'));
         const MARKS: [&[u8]; 4] = [b"stdout", b"stderr", b"\"log\"", b"__CURSOR="];
         memchr_iter(b'#', lines).any(is_directive)
             || MARKS.iter().any(|mark| memmem::find(lines, mark).is_some())
@@ -144,7 +146,7 @@ impl Reader {
     ) -> Result<(), Skip> {
         let message = message.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(message);
         if message.trim_ascii().is_empty() {
-            self.carry.in_export = false;
+            self.carry.export = None;
             return Ok(());
         }
         self.messages.set_stamp(stamp);
@@ -166,7 +168,9 @@ impl Reader {
             return Ok(());
         }
         if let Some(inner) = self.exported(message) {
-            return if inner.is_empty() { Ok(()) } else { self.message(inner, depth, None, each) };
+            let stamp =
+                self.carry.export.and_then(|entry| i64::try_from(entry.micros?).ok()).map(Moment::utc);
+            return if inner.is_empty() { Ok(()) } else { self.message(inner, depth, stamp, each) };
         }
         let messages = &mut self.messages;
         if messages.quick(&self.carry, message, each) {
@@ -300,6 +304,7 @@ impl Reader {
             None => return false,
             Some(Directive::Fields(header)) => self.carry.set_columns(header),
             Some(Directive::Software(name)) => self.carry.set_software(name),
+            Some(Directive::Date(text)) => self.carry.set_date(text),
             Some(Directive::Other) => {}
         }
         true
@@ -307,14 +312,19 @@ impl Reader {
 
     /// The message of an entry in journald's export format; empty for its other fields; `None` outside of one.
     fn exported<'m>(&mut self, line: &'m [u8]) -> Option<&'m [u8]> {
-        self.carry.in_export |= line.starts_with(b"__CURSOR=");
-        if !self.carry.in_export {
-            return None;
+        if line.starts_with(b"__CURSOR=") {
+            self.carry.export = Some(ExportedEntry::default());
         }
-        let name = memchr(b'=', line).map(|equals| &line[..equals])?;
+        let entry = self.carry.export.as_mut()?;
+        let equals = memchr(b'=', line)?;
+        let (name, value) = (&line[..equals], &line[equals + 1..]);
         let is_name = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
         match name {
-            b"MESSAGE" => Some(&line[name.len() + 1..]),
+            b"MESSAGE" => Some(value),
+            b"__REALTIME_TIMESTAMP" => {
+                entry.micros = number::unix_micros(value);
+                Some(b"")
+            }
             name if name.iter().all(is_name) => Some(b""),
             _ => None,
         }

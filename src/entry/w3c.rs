@@ -13,6 +13,8 @@ pub(super) struct Columns {
     /// The header's text behind `#Fields:`.
     header: String,
     columns: Vec<Column>,
+    /// Its times are local: IIS's advanced logging can write such.
+    pub(super) is_local: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,10 @@ impl Columns {
                     (LogField::Duration(Unit::Seconds), rank)
                 }
                 Some((LogField::DurationWithUnit, rank)) => (LogField::Duration(Unit::Millis), rank),
+                // A whole URL, or one without its scheme.
+                Some((LogField::Target, rank)) if name.eq_ignore_ascii_case("cs-uri") => {
+                    (LogField::HostTarget, rank)
+                }
                 Some(meaning) => meaning,
                 None => (LogField::Ignored, 0),
             };
@@ -51,7 +57,8 @@ impl Columns {
             };
             Column { field, rank, escape }
         });
-        Some(Self { columns: columns.collect(), header: header.trim().to_owned() })
+        let is_local = names.iter().any(|name| name.eq_ignore_ascii_case("time-local"));
+        Some(Self { columns: columns.collect(), header: header.trim().to_owned(), is_local })
     }
 
     /// The header that it was made of.
@@ -118,11 +125,13 @@ pub(super) enum Directive<'l> {
     Fields(&'l str),
     /// What writes the log.
     Software(&'l str),
+    /// When the lines from here on begin.
+    Date(&'l str),
     Other,
 }
 
 /// Directives that say nothing of how lines are read.
-const OTHERS: [&[u8]; 6] = [b"Version", b"Date", b"Start-Date", b"End-Date", b"Remark", b"GMT-Offset"];
+const OTHERS: [&[u8]; 4] = [b"Version", b"End-Date", b"Remark", b"GMT-Offset"];
 
 /// Reads a directive; `None` for any other line, a comment too.
 pub(super) fn directive(line: &[u8]) -> Option<Directive<'_>> {
@@ -134,6 +143,9 @@ pub(super) fn directive(line: &[u8]) -> Option<Directive<'_>> {
     }
     if name.eq_ignore_ascii_case(b"Software") {
         return Some(Directive::Software(value));
+    }
+    if name.eq_ignore_ascii_case(b"Date") || name.eq_ignore_ascii_case(b"Start-Date") {
+        return Some(Directive::Date(value));
     }
     OTHERS.iter().any(|other| name.eq_ignore_ascii_case(other)).then_some(Directive::Other)
 }
@@ -186,6 +198,7 @@ mod tests {
     fn directives_are_told_from_comments() {
         assert_eq!(directive(b"#Fields: date time"), Some(Directive::Fields(" date time")));
         assert_eq!(directive(b"#Version: 1.0"), Some(Directive::Other));
+        assert_eq!(directive(b"#date: 2024-12-28"), Some(Directive::Date(" 2024-12-28")));
         assert_eq!(directive(b"# rotated by cron"), None);
         assert_eq!(directive(b"#note: x"), None);
     }

@@ -36,7 +36,7 @@ pub(super) const NAMES: [Named; 26] = [
     (LogField::TimeOrDuration(Unit::Millis), &["timems"]),
     (LogField::TimeOrDuration(Unit::Micros), &["timeus"]),
     (LogField::TimeOrDuration(Unit::Nanos), &["timens"]),
-    (LogField::Date, &["date"]),
+    (LogField::Date, &["date", "datelocal"]),
     (LogField::Request, &["request", "requestline|httprequestline|requestfirstline", "requestedurl"]),
     (
         LogField::Method,
@@ -46,6 +46,7 @@ pub(super) const NAMES: [Named; 26] = [
             "request.method|proxy.method|req.method|httprequest.requestmethod|httprequest.httpmethod|httprequest.method",
             "event.request.method",
             "http.request.method|http.method|properties.httpmethod",
+            "soperation",
         ],
     ),
     (
@@ -114,7 +115,7 @@ pub(super) const NAMES: [Named; 26] = [
     (
         LogField::Referrer,
         &[
-            "referrer|referer|httpreferer|httpreferrer|requestreferer|requestreferrer|clientrequestreferer|csreferer",
+            "referrer|referer|httpreferer|httpreferrer|requestreferer|requestreferrer|clientrequestreferer|csreferer|csreferrer|csreferred",
             "request.headers.referer|req.headers.referer|requestheaders.referer|headers.referer|proxy.referer|httprequest.referer|properties.referer",
             "http.request.referrer|http.referer|http.referrer|httprequest.headers.referer|http.request.headers.referer|http.request.header.referer",
         ],
@@ -125,7 +126,7 @@ pub(super) const NAMES: [Named; 26] = [
             "useragent|httpuseragent|requestuseragent|clientrequestuseragent|csuseragent|useragent.original",
             "request.headers.useragent|req.headers.useragent|requestheaders.useragent|headers.useragent|proxy.useragent|httprequest.useragent|httprequest.headers.useragent",
             "http.useragent|http.request.headers.useragent|http.request.header.useragent|properties.useragent",
-            "agent|ua",
+            "agent|ua|cagent",
         ],
     ),
     (

@@ -111,6 +111,8 @@ fn a_request_without_a_time_has_that_of_the_innermost_envelope() {
         r#"app-1  | {"method":"GET","path":"/a","status":200,"time":1735408989}"#,
         r#"{"log":"%\n","stream":"stdout","time":"2024-12-28T18:03:09Z"}"#,
         r#"{"MESSAGE":"%","__REALTIME_TIMESTAMP":"1735408989000000","_SYSTEMD_UNIT":"app.service"}"#,
+        "__CURSOR=s=1;i=2\n__REALTIME_TIMESTAMP=1735408989000000\n_BOOT_ID=x\nMESSAGE=%\n_PID=1\n\n",
+        "Sat, 28 Dec 2024 18:03:09 GMT web1 app[1]: %",
         r#"{"date":1735408989,"log":"%"}"#,
         r#"{"log":"{\"method\":\"GET\",\"path\":\"/a\",\"status\":200}\n","stream":"stdout","time":"2024-12-28T18:03:09Z"}"#,
     ] {
