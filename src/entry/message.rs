@@ -12,7 +12,7 @@ use super::carry::Carry;
 use super::client;
 use super::diagnose;
 use super::envelope;
-use super::field::{Found, FoundValue, LogField};
+use super::field::{ByteSpan, Found, FoundValue, LogField};
 use super::format::Kind;
 use super::json::{self, JsonReader, Product};
 use super::known::{self, KnownFormat};
@@ -54,6 +54,8 @@ pub(super) struct Enclosed {
 /// What a message turned out to be.
 pub(super) enum OpenedMessage {
     Envelope(Enclosed),
+    /// Several objects, and when what holds them was written.
+    Records(ByteSpan, Option<Moment>),
     /// Names with values, as JSON or as logfmt, and its fields are found.
     Named(MessageReading),
     Text,
@@ -109,16 +111,27 @@ impl MessageReader {
         let start = message.len() - message.trim_ascii_start().len();
         let is_json = message[start] == b'{';
         if is_json || json::begins_with_pair(&message[start..]) {
-            let product = self.json.read(message, start, &mut self.found)?;
-            // What shippers put around a line has no request of its own.
-            if let Some(inner) = self.found.get(LogField::Inner).filter(|_| !self.found.has_request()) {
+            let read = self.json.read(message, start, &mut self.found);
+            if read.is_err() && json::is_list(message) {
+                return Ok(OpenedMessage::Records(ByteSpan::new(start, message.len()), None));
+            }
+            let product = read?;
+            // What shippers put around lines has no request of its own.
+            let around = |field| self.found.get(field).filter(|_| !self.found.has_request());
+            if let Some(inner) = around(LogField::Inner) {
                 let is_part = product.name == DOCKER && !inner.span.of(message).ends_with(b"\\n");
                 return Ok(OpenedMessage::Envelope(self.enclosed(message, inner, is_part)));
+            }
+            if let Some(records) = around(LogField::Records) {
+                return Ok(OpenedMessage::Records(records.span, build::moment(&self.found, message).ok()));
             }
             if is_json || self.found.has_whole_request() {
                 return Ok(OpenedMessage::Named(self.by_product(product)));
             }
             self.found.clear();
+        }
+        if message[start] == b'[' && json::is_list(message) {
+            return Ok(OpenedMessage::Records(ByteSpan::new(start, message.len()), None));
         }
         if envelope::open(&mut self.matcher, message, &mut self.found)
             && let Some(inner) = self.found.get(LogField::Inner)

@@ -8,6 +8,7 @@ use memchr::{memchr, memchr_iter, memmem};
 
 use super::carry::{Carry, ExportedEntry, InvalidState};
 use super::client;
+use super::json;
 use super::message::{Enclosed, MessageReader, OpenedMessage};
 use super::number;
 use super::skip::Skip;
@@ -191,9 +192,14 @@ impl Reader {
                     Err(Skip::NotAccessLog)
                 };
             }
+            (Ok(OpenedMessage::Records(records, stamp)), _) if depth < MAX_ENVELOPES => {
+                self.records(records.of(message), depth, stamp, each);
+                return Ok(());
+            }
             (_, Some(Err(skip))) => return Err(skip),
             (_, Some(Ok(_))) => messages.given(&self.carry, message).unwrap_or(Err(Skip::NotTheFormat))?,
             (Ok(OpenedMessage::Named(reading)), None) => reading,
+            (Ok(OpenedMessage::Records(..)), None) => return Err(Skip::NotAccessLog),
             (Ok(OpenedMessage::Text), None) => match messages.text(&self.carry, message) {
                 Ok(reading) => reading,
                 Err(skip) => {
@@ -205,6 +211,21 @@ impl Reader {
             (Err(skip), None) => return Err(skip),
         };
         messages.emit(message, &reading, each)
+    }
+
+    /// Reads objects that stand in one line. Each is an entry, or skipped, by itself.
+    fn records(
+        &mut self,
+        records: &[u8],
+        depth: usize,
+        stamp: Option<Moment>,
+        each: &mut impl FnMut(LineOutcome<'_>),
+    ) {
+        for record in json::records(records) {
+            if let Err(reason) = self.message(record, depth + 1, stamp, each) {
+                each(LineOutcome::Skipped { reason, line: record });
+            }
+        }
     }
 
     /// Reads what is inside an envelope: a whole line, a part of one, or the last part.

@@ -10,7 +10,7 @@ type Named = (LogField, &'static [&'static str]);
 
 /// All names. `request.…` is Caddy's, `proxy.…` Vercel's, `properties.…` Azure's, `httprequest.…` Google's, `req.…` and
 /// `res.…` pino's; `url.…`, `source.…`, `client.…` and `http.…` are those of ECS and OpenTelemetry, `network.…` Datadog's.
-pub(super) const NAMES: [Named; 26] = [
+pub(super) const NAMES: [Named; 27] = [
     (
         LogField::Time,
         &[
@@ -157,7 +157,14 @@ pub(super) const NAMES: [Named; 26] = [
             "body",
             "raw",
             "properties",
+            "body.stringvalue",
+            "properties.log|resultdescription|result.raw",
         ],
+    ),
+    // Azure's Event Hubs and Firehose, CloudWatch's subscriptions, its answers and others, OTLP.
+    (
+        LogField::Records,
+        &["records", "logevents", "events", "logs", "entries", "resourcelogs|scopelogs|logrecords"],
     ),
     (LogField::Stream, &["stream"]),
     (LogField::Guard, &["logger"]),

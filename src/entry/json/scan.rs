@@ -17,12 +17,22 @@ use crate::entry::skip::Skip;
 pub(super) struct FoundName {
     /// The number of its name.
     pub(super) name: usize,
-    /// Its text, without quotes; of an array the first element's.
+    /// Its text, without quotes; of an array of strings the first one's.
     pub(super) span: ByteSpan,
-    /// It is a string: escaped, and never a number by itself.
-    pub(super) is_string: bool,
-    /// It is an array of numbers: the bytes of a text (`MESSAGE` of journald).
-    pub(super) is_bytes: bool,
+    pub(super) kind: ValueKind,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ValueKind {
+    /// A number, or anything else without quotes.
+    Bare,
+    /// A string: escaped, and never a number by itself.
+    String,
+    /// An array of numbers: the bytes of a text (`MESSAGE` of journald).
+    Bytes,
+    /// An array of objects.
+    Records,
 }
 
 /// Deeper objects are passed over.
@@ -128,7 +138,7 @@ impl Scanner {
             None => Err(Skip::CutOff),
             Some(b'"') => {
                 let end = string_end(message, at + 1, After::Value).ok_or(Skip::CutOff)?;
-                self.keep(name, ByteSpan::new(at + 1, end), true);
+                self.keep(name, ByteSpan::new(at + 1, end), ValueKind::String);
                 Ok(end + 1)
             }
             Some(b'{') => skip_nested(message, at),
@@ -145,7 +155,7 @@ impl Scanner {
                 let text = &message[at..at + length];
                 // `null` is no value at all; an empty one and `-` are values that say nothing.
                 if !matches!(text, b"null" | b"true" | b"false") {
-                    self.keep(name, ByteSpan::new(at, at + length), false);
+                    self.keep(name, ByteSpan::new(at, at + length), ValueKind::Bare);
                 }
                 Ok(end)
             }
@@ -153,25 +163,24 @@ impl Scanner {
     }
 
     #[inline]
-    fn keep(&mut self, name: Option<usize>, span: ByteSpan, is_string: bool) {
+    fn keep(&mut self, name: Option<usize>, span: ByteSpan, kind: ValueKind) {
         if let Some(name) = name {
-            self.hits.push(FoundName { name, span, is_string, is_bytes: false });
+            self.hits.push(FoundName { name, span, kind });
         }
     }
 
-    /// Keeps the first element of an array: header values are lists in some logs.
+    /// Keeps the first string of an array, because header values are lists in some logs; of other arrays all.
     fn keep_array(&mut self, name: usize, message: &[u8], at: usize, end: usize) {
         let first = skip_blanks(message, at + 1);
+        let inside = ByteSpan::new(at + 1, end - 1);
         match message[first] {
             b'"' => {
                 if let Some(close) = string_end(message, first + 1, After::Element) {
-                    self.keep(Some(name), ByteSpan::new(first + 1, close), true);
+                    self.keep(Some(name), ByteSpan::new(first + 1, close), ValueKind::String);
                 }
             }
-            byte if byte.is_ascii_digit() => {
-                let span = ByteSpan::new(at + 1, end - 1);
-                self.hits.push(FoundName { name, span, is_string: false, is_bytes: true });
-            }
+            b'{' => self.keep(Some(name), inside, ValueKind::Records),
+            byte if byte.is_ascii_digit() => self.keep(Some(name), inside, ValueKind::Bytes),
             _ => {}
         }
     }
@@ -194,7 +203,7 @@ impl Scanner {
             };
             match key.of(message) {
                 NAME => name = trie.child(node, text.of(message)).name(),
-                VALUE => self.keep(name.take(), text, true),
+                VALUE => self.keep(name.take(), text, ValueKind::String),
                 _ => {}
             }
             at = end;
@@ -208,7 +217,7 @@ fn string_at(message: &[u8], at: usize) -> Option<(ByteSpan, usize)> {
     Some((ByteSpan::new(at + 1, end), end + 1))
 }
 
-fn skip_blanks(text: &[u8], mut at: usize) -> usize {
+pub(super) fn skip_blanks(text: &[u8], mut at: usize) -> usize {
     while text.get(at).is_some_and(u8::is_ascii_whitespace) {
         at += 1;
     }
@@ -268,7 +277,7 @@ fn bare_end(text: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// Passes over an object or an array of any depth.
-fn skip_nested(text: &[u8], mut at: usize) -> Result<usize, Skip> {
+pub(super) fn skip_nested(text: &[u8], mut at: usize) -> Result<usize, Skip> {
     let mut depth = 0_usize;
     loop {
         match text.get(at).ok_or(Skip::CutOff)? {
@@ -328,6 +337,7 @@ mod tests {
             (r#"{"z":{"a":"no"},"c":{"a":"no","d":"yes"},"c.d":"dotted"}"#, &["c.d=yes", "c.d=dotted"]),
             (r#"{"attributes":{"a":"in"},"b":[1,{"a":"no"}]}"#, &["a=in", "b=1,{\"a\":\"no\"}"]),
             (r#"{"list":["one","two"],"a":[],"b":null}"#, &["list=one"]),
+            (r#"{"list": [ {"a":1},{"a":2} ]}"#, &[r#"list= {"a":1},{"a":2} "#]),
             (r#"{"a":"q\"}\\","\u0062":"x"}"#, &[r#"a=q\"}\\"#, "b=x"]),
             (r#"{"a":-,"b":0.012, 0.240, "list":"x"}"#, &["a=-", "b=0.012, 0.240", "list=x"]),
             (r#"{"a": , "b":}"#, &["a=", "b="]),

@@ -140,6 +140,46 @@ fn the_colours_of_a_terminal_are_left_out() {
 }
 
 #[test]
+fn objects_in_one_line_are_entries_of_their_own() {
+    let at = |path: &str| json!({"receivedAt": "2024-12-28T18:03:07Z", "method": "GET", "path": path, "userAgent": ""});
+    let object = |path: &str| at(path).to_string().replace("receivedAt", "time");
+    let (a, b) = (object("/a"), object("/b"));
+    for line in [
+        format!("{a}{b}"),
+        format!("{a} {b}"),
+        format!("{a},{b},"),
+        format!("[{a},{b}]"),
+        format!(r#"{{"records":[{a},{b}]}}"#),
+        format!(r#"{{"Events": [ {a} , {b} ], "count": 2}}"#),
+    ] {
+        let told = read(&ReaderOptions::default(), line.as_bytes());
+        let entries: Vec<Value> = told
+            .iter()
+            .map(|told| match told {
+                Told::Entry(entry) => serde_json::from_str(entry).unwrap(),
+                Told::Skipped(reason) => panic!("{reason}: {line}"),
+            })
+            .collect();
+        assert_eq!(entries, [at("/a"), at("/b")], "{line}");
+    }
+    // One that is none, or is cut off, costs itself alone.
+    for (line, reason) in [
+        (format!(r#"[{a},{{"level":"info"}}]"#), Skip::NoRequest),
+        (format!(r#"[{a},{{"method":"GET","path":"/b"}}]"#), Skip::NoTime),
+        (format!(r#"[{a},{}"#, &b[..20]), Skip::CutOff),
+        (format!("{a}{b} and more").replace("/b", "/a"), Skip::NotAccessLog),
+    ] {
+        let told = read(&ReaderOptions::default(), line.as_bytes());
+        let last = told.last().cloned();
+        assert_eq!((last, told.len() >= 2), (Some(Told::Skipped(reason)), true), "{line}");
+        assert!(matches!(&told[0], Told::Entry(entry) if entry.contains("/a")), "{line}");
+    }
+    // A list beside a request is none of requests.
+    let line = a.replace("\"method\"", "\"events\":[{\"name\":\"x\"}],\"method\"");
+    assert_eq!(entry(&line), at("/a"));
+}
+
+#[test]
 fn pairs_that_are_not_of_an_access_log_are_none() {
     for line in [
         "ts=2024-12-28T18:03:07Z level=info msg=\"listening\" addr=:80",
