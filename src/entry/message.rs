@@ -161,8 +161,7 @@ impl MessageReader {
         }
         self.found.clear();
         if let Some(format) = known::read(&mut self.matcher, message, &mut self.found) {
-            self.last_row = Some(format);
-            return Ok(EntryRules { method: format.method, ..rules }.of(format.name));
+            return Ok(self.by_row(format));
         }
         if let Some(reading) = self.named_behind_words(message) {
             return Ok(reading);
@@ -237,10 +236,7 @@ impl MessageReader {
                 let format =
                     known::formats(Some(name)).find(|format| format.read(&mut self.matcher, message, found));
                 match format {
-                    Some(format) => {
-                        self.last_row = Some(format);
-                        Ok(EntryRules { method: format.method, ..rules }.of(format.name))
-                    }
+                    Some(format) => Ok(self.by_row(format)),
                     None => self.product(
                         Some(name),
                         message,
@@ -274,6 +270,12 @@ impl MessageReader {
 
     fn rules(&self) -> EntryRules {
         EntryRules { keep_query: self.options.keep_query, ..EntryRules::default() }
+    }
+
+    fn by_row(&mut self, row: &'static KnownFormat) -> MessageReading {
+        self.last_row = Some(row);
+        let KnownFormat { method, lacks_slash, .. } = *row;
+        EntryRules { method, lacks_slash, ..self.rules() }.of(row.name)
     }
 
     fn by_product(&self, product: &'static Product) -> MessageReading {

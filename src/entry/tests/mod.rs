@@ -1,6 +1,7 @@
 //! What the reader makes of whole lines: the cases in `data/cases`, examples of every format, headers,
 //! envelopes, and damaged lines.
 
+mod app_examples;
 mod cases;
 mod damage;
 mod examples;
