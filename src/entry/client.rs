@@ -54,8 +54,8 @@ pub(super) fn after_time(text: &[u8]) -> Who {
     if words.first().is_some_and(is_who) { of_words(&words, text) } else { Who::default() }
 }
 
-/// Words beyond these are part of a user's name. Loggers put up to seven before the client, such as a time and a program.
-const MAX_WORDS: usize = 10;
+/// Words beyond these are part of a user's name. Loggers put up to nine before the client, such as a time and a program.
+const MAX_WORDS: usize = 12;
 
 /// The first words of a text; addresses with commas between are one. What `docker logs -t` (a time), `docker compose logs`
 /// (a name with a bar) and `kubectl logs --prefix` (a name in brackets) put in front is left out.
@@ -308,7 +308,12 @@ mod tests {
             ("DEBUG: 192.0.2.1 - -", Some("192.0.2.1"), None),
             ("1735408989 192.0.2.1 - -", Some("192.0.2.1"), None),
             ("2024-12-28T18:03:07.1Z\t192.0.2.1 - -", Some("192.0.2.1"), None),
-            ("12\tweb1\tnginx\t192.0.2.1 - frank", Some("192.0.2.1"), None),
+            // Papertrail's archives.
+            (
+                "7\t2024-12-28T18:03:09Z\t2024-12-28T18:03:09Z\t1\tweb1\t192.0.2.77\tLocal7\tInfo\tnginx\t192.0.2.1 - frank",
+                Some("192.0.2.1"),
+                None,
+            ),
             ("/var/log/access.log:192.0.2.1 - -", Some("192.0.2.1"), None),
             ("access.log.1:12:192.0.2.1 - frank", Some("192.0.2.1"), None),
             ("access.log:2001:db8::1 - -", Some("2001:db8::1"), None),

@@ -21,6 +21,7 @@ use super::skip::Skip;
 use super::template::matching::Matcher;
 use super::time::zone::LocalTimes;
 use super::time::{self, Moment};
+use super::w3c;
 use super::{LineOutcome, ReaderOptions};
 
 /// Reads messages; keeps its memory between them.
@@ -165,6 +166,12 @@ impl MessageReader {
         }
         if let Some(reading) = self.named_behind_words(message) {
             return Ok(reading);
+        }
+        self.found.clear();
+        if let Some(columns) = w3c::headerless(message)
+            && columns.read(message, &mut self.found)
+        {
+            return Ok(EntryRules { is_utc: true, ..rules }.of(W3C));
         }
         Err(if columns.is_some() {
             Skip::NotTheColumns

@@ -2,7 +2,9 @@
 //!
 //! Input: a `#Fields` line, then data lines. Output: their fields. Never: a line with other columns than the header's.
 
-use memchr::memchr;
+use std::sync::LazyLock;
+
+use memchr::{memchr, memchr_iter};
 
 use super::field::{ByteSpan, Escape, Found, FoundValue, LogField, Unit};
 use super::json;
@@ -26,6 +28,32 @@ struct Column {
 
 /// A line with more columns is not taken as a header.
 const MAX_COLUMNS: usize = 256;
+
+/// `CloudFront`'s standard log, "Log file fields", whose lines shippers send without their header. Columns were added at its end.
+const CLOUDFRONT: &str = "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) \
+     cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header cs-protocol cs-bytes time-taken \
+     x-forwarded-for ssl-protocol ssl-cipher x-edge-response-result-type cs-protocol-version fle-status \
+     fle-encrypted-fields c-port time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len \
+     sc-range-start sc-range-end";
+/// How many columns there were at first.
+const CLOUDFRONT_LEAST: usize = 12;
+
+/// The columns of `CloudFront` up to each number of them, from the least on.
+static HEADERLESS: LazyLock<Vec<Columns>> = LazyLock::new(|| {
+    let names: Vec<&str> = CLOUDFRONT.split_ascii_whitespace().collect();
+    let columns =
+        (CLOUDFRONT_LEAST..=names.len()).map(|count| Columns::new(&names[..count].join(" "), false));
+    columns.collect::<Option<_>>().expect("there are columns")
+});
+
+/// The columns of a line that says what it is without a header: with a day, a time and one of `CloudFront`'s places (`SFO5-C1`).
+pub(super) fn headerless(line: &[u8]) -> Option<&'static Columns> {
+    let [_, _, _, _, b'-', _, _, b'-', _, _, b'\t', rest @ ..] = line else { return None };
+    let [_, _, b':', _, _, b':', _, _, b'\t', place @ ..] = rest else { return None };
+    let is_place = matches!(place, [b'A'..=b'Z', b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9', ..]);
+    let count = memchr_iter(b'\t', line).count() + 1;
+    HEADERLESS.get(count.checked_sub(CLOUDFRONT_LEAST)?).filter(|_| is_place)
+}
 
 impl Columns {
     /// Reads what stands behind `#Fields:`. `in_seconds`: what writes the log counts `time-taken` in seconds, as the format's

@@ -160,7 +160,8 @@ pub(super) const NAMES: [Named; 27] = [
             "raw",
             "properties",
             "body.stringvalue",
-            "properties.log|resultdescription|result.raw",
+            // Azure's container apps and App Service, exports of Splunk and Elasticsearch (`_source`).
+            "properties.log|resultdescription|result.raw|source.message|source.event.original",
         ],
     ),
     // Azure's Event Hubs and Firehose, CloudWatch's subscriptions, its answers and others, OTLP.

@@ -103,3 +103,19 @@ fn columns_mean_what_their_writers_say() {
         assert_eq!(values[0], values[1], "{line}");
     }
 }
+
+#[test]
+fn lines_of_cloudfront_are_read_without_their_header() {
+    let line = "2019-12-04\t21:02:31\tLAX1\t392\t192.0.2.100\tGET\td111111abcdef8.cloudfront.net\t/index.html\t200\t-\tMozilla/5.0%20(X)\ta=b\t-\tHit\tSOX4==\twww.example.com\thttps\t23\t0.001\t-\tTLSv1.2\tECDHE\tHit\tHTTP/2.0\t-\t-\t11040\t0.001\tHit\ttext/html\t78\t-\t-";
+    let header = "#Fields: date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header cs-protocol cs-bytes time-taken x-forwarded-for ssl-protocol ssl-cipher x-edge-response-result-type cs-protocol-version fle-status fle-encrypted-fields c-port time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len sc-range-start sc-range-end";
+    let alone = read(&ReaderOptions::default(), line.as_bytes());
+    assert!(matches!(&alone[..], [Told::Entry(entry)] if entry.contains("www.example.com")), "{alone:?}");
+    assert_eq!(alone, read(&ReaderOptions::default(), format!("{header}\n{line}").as_bytes()));
+    // An early one, which had no more columns than these.
+    let early: Vec<&str> = line.split('\t').take(12).collect();
+    let told = read(&ReaderOptions::default(), early.join("\t").as_bytes());
+    assert!(matches!(&told[..], [Told::Entry(entry)] if entry.contains("cloudfront.net")), "{told:?}");
+    // What has other columns is not of it.
+    let other = read(&ReaderOptions::default(), line.replace("LAX1", "somewhere").as_bytes());
+    assert_eq!(other, [Told::Skipped(Skip::NotAccessLog)]);
+}

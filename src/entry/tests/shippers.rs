@@ -31,7 +31,8 @@ fn the_line_inside_an_envelope_is_read_as_if_it_stood_alone() {
         r#"{"records":[{"time":"2024-12-28T18:03:09Z","log":"%"}]}"#,
         r#"{"resourceLogs":[{"resource":{},"scopeLogs":[{"scope":{},"logRecords":[{"timeUnixNano":"1735408989000000000","body":{"stringValue":"%"},"attributes":[{"key":"log.file.name","value":{"stringValue":"x"}}]}]}]}]}"#,
         r#"[{"line":"%","timestamp":"2024-12-28T18:03:09Z"}]"#,
-        // Azure's container apps and App Service, Splunk's export.
+        // Azure's container apps and App Service, exports of Splunk and Elasticsearch.
+        r#"{"_index":"x","_id":"1","_source":{"@timestamp":"2024-12-28T18:03:09Z","message":"%"}}"#,
         r#"{"time":"2024-12-28T18:03:09Z","category":"ContainerAppConsoleLogs","properties":{"Log":"%"}}"#,
         r#"{"time":"2024-12-28T18:03:09Z","resultDescription":"%","category":"AppServiceConsoleLogs"}"#,
         r#"{"preview":false,"result":{"_raw":"%","_time":"2024-12-28 18:03:09.000 UTC","host":"w"}}"#,
