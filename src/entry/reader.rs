@@ -1,8 +1,9 @@
 //! The reader: lines in, entries and skipped lines out.
 //!
-//! Input: lines of a log, in order. Output: for each an entry, a reason why it is not one, or nothing (blank lines, directives,
-//! parts of lines). Envelopes are opened one after the other; then the given format, or the first known one that fits,
-//! reads what is inside. Never: a clock, a file, or a result that depends on more than the line and the [`Carry`].
+//! Input: lines of a log, in order. Output: for each an entry, a reason why it is not one, several of these (a list of objects), or
+//! nothing (blank lines, directives, parts of lines). Envelopes are opened one after the other; then the given format, or the
+//! first known one that fits, reads what is inside. Never: a clock, a file, or a result that depends on more than the line and
+//! the [`Carry`].
 
 use memchr::{memchr, memchr_iter, memmem};
 

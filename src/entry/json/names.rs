@@ -174,8 +174,10 @@ pub(super) const NAMES: [Named; 27] = [
 ];
 
 /// Names that only tell one product from another.
-pub(super) const MARKS: [&str; 105] = [
+pub(super) const MARKS: [&str; 107] = [
     "rspsize",
+    "transid",
+    "objectsize",
     "requestid",
     "responselatency",
     "ibmdatetime",

@@ -48,7 +48,7 @@ const PRODUCT: Product = Product {
 const MILLIS: LogField = LogField::Duration(Unit::Millis);
 const SECONDS: LogField = LogField::Duration(Unit::Seconds);
 
-pub(super) static PRODUCTS: [Product; 45] = [
+pub(super) static PRODUCTS: [Product; 47] = [
     Product {
         name: "entries",
         all: &["receivedat"],
@@ -162,6 +162,20 @@ pub(super) static PRODUCTS: [Product; 45] = [
             ("ibmremotehost", LogField::Client),
         ],
         is_closed: true,
+        ..PRODUCT
+    },
+    // The operations log of Ceph's gateway (`rgw_log.cc`): `uri` is the request line. It counted microseconds before it had
+    // `trans_id`.
+    Product {
+        name: "ceph-rgw",
+        all: &["uri", "httpstatus", "totaltime", "transid"],
+        fields: &[("uri", LogField::Request), ("totaltime", MILLIS)],
+        ..PRODUCT
+    },
+    Product {
+        name: "ceph-rgw",
+        all: &["uri", "httpstatus", "totaltime", "objectsize"],
+        fields: &[("uri", LogField::Request), ("totaltime", LogField::Duration(Unit::Micros))],
         ..PRODUCT
     },
     // API Gateway, "Variables for access logging".

@@ -372,6 +372,16 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"{"receivedAt":"2024-09-12T10:29:21.773360Z","method":"GET","path":"/check","userAgent":"curl/8.6.0 (\"x\")","status":200,"responseBytes":15,"durationSeconds":10.001425,"host":"app.example.com","clientIp":"203.0.113.61"}"#,
     ),
     (
+        "ceph-rgw",
+        r#"{"bucket":"b","time":"2024-12-28T18:03:07.123456Z","time_local":"2024-12-28T19:03:07.123456+0100","remote_addr":"192.0.2.1","user":"u","operation":"get_obj","uri":"GET /b/o?x HTTP/1.1","http_status":"200","error_code":"","bytes_sent":1024,"bytes_received":0,"object_size":1024,"total_time":17,"user_agent":"aws-cli/2","referrer":"","trans_id":"tx0"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.123456Z","method":"GET","path":"/b/o","userAgent":"aws-cli/2","status":200,"responseBytes":1024,"durationSeconds":0.017,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "ceph-rgw",
+        r#"{"bucket":"b","time":"2018-12-28 18:03:07.123456Z","remote_addr":"192.0.2.1","operation":"put_obj","uri":"PUT /b/o HTTP/1.1","http_status":"200","bytes_sent":0,"object_size":1024,"total_time":17000,"user_agent":"s3cmd","referrer":""}"#,
+        r#"{"receivedAt":"2018-12-28T18:03:07.123456Z","method":"PUT","path":"/b/o","userAgent":"s3cmd","status":200,"responseBytes":0,"durationSeconds":0.017,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
         "api-gateway",
         r#"{"requestId":"x","ip":"192.0.2.1","requestTime":"28/Dec/2024:18:03:07 +0000","httpMethod":"GET","resourcePath":"/pets","status":"200","protocol":"HTTP/1.1","responseLength":"5","integrationLatency":"12","responseLatency":"15"}"#,
         r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/pets","userAgent":"","status":200,"responseBytes":5,"durationSeconds":0.015,"clientIp":"192.0.2.1"}"#,
