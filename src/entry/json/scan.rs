@@ -153,8 +153,7 @@ impl Scanner {
                 let end = bare_end(message, at).ok_or(Skip::CutOff)?;
                 let length = message[at..end].trim_ascii_end().len();
                 let text = &message[at..at + length];
-                // `null` is no value at all; an empty one and `-` are values that say nothing.
-                if !matches!(text, b"null" | b"true" | b"false") {
+                if !is_constant(text) {
                     self.keep(name, ByteSpan::new(at, at + length), ValueKind::Bare);
                 }
                 Ok(end)
@@ -186,9 +185,10 @@ impl Scanner {
     }
 }
 
-/// What the objects of a list have in which each is a name with its value.
-const NAME: &[u8] = b"name";
-const VALUE: &[u8] = b"value";
+/// What the objects of a list call their name, in which each is a name with its value,
+const NAMES: [&[u8]; 2] = [b"name", b"key"];
+/// and their value, which OpenTelemetry puts into an object of its own.
+const VALUES: [&[u8]; 4] = [b"value", b"stringValue", b"intValue", b"doubleValue"];
 
 impl Scanner {
     /// Keeps the values of a list like `[{"name":"Host","value":"example.com"}]` as if it were `{"Host":"example.com"}`.
@@ -198,17 +198,37 @@ impl Scanner {
             let Some((key, behind)) = string_at(message, quote) else { return };
             let colon = skip_blanks(message, behind);
             let value = skip_blanks(message, colon + 1);
-            let (Some(b':'), Some((text, end))) = (message.get(colon), string_at(message, value)) else {
-                return;
+            let (text, end, kind) = match (message.get(colon), message.get(value)) {
+                (Some(b':'), Some(b'"')) => match string_at(message, value) {
+                    Some((text, end)) => (text, end, ValueKind::String),
+                    None => return,
+                },
+                (Some(b':'), Some(b'{' | b'[')) => {
+                    at = value + 1;
+                    continue;
+                }
+                (Some(b':'), Some(_)) => {
+                    let is_end = |byte: &u8| byte.is_ascii_whitespace() || b",}]".contains(byte);
+                    let length = message[value..].iter().position(is_end).unwrap_or(message.len() - value);
+                    (ByteSpan::new(value, value + length), value + length, ValueKind::Bare)
+                }
+                _ => return,
             };
-            match key.of(message) {
-                NAME => name = trie.child(node, text.of(message)).name(),
-                VALUE => self.keep(name.take(), text, ValueKind::String),
-                _ => {}
+            let key = key.of(message);
+            if NAMES.contains(&key) {
+                name = trie.child(node, text.of(message)).name();
+            } else if VALUES.contains(&key) {
+                let says_something = kind == ValueKind::String || !is_constant(text.of(message));
+                self.keep(name.take().filter(|_| says_something), text, kind);
             }
             at = end;
         }
     }
+}
+
+/// Whether a text without quotes is no value at all; an empty one and `-` are values that say nothing.
+fn is_constant(text: &[u8]) -> bool {
+    matches!(text, b"null" | b"true" | b"false")
 }
 
 /// The text of a string that begins at `at`, and where what follows it begins.
@@ -338,6 +358,11 @@ mod tests {
             (r#"{"attributes":{"a":"in"},"b":[1,{"a":"no"}]}"#, &["a=in", "b=1,{\"a\":\"no\"}"]),
             (r#"{"list":["one","two"],"a":[],"b":null}"#, &["list=one"]),
             (r#"{"list": [ {"a":1},{"a":2} ]}"#, &[r#"list= {"a":1},{"a":2} "#]),
+            (
+                r#"{"attributes":[{"key":"a","value":{"stringValue":"x"}},{"key":"z","value":{"boolValue":true}},{"key":"b","value":{"intValue":7}}]}"#,
+                &["a=x", "b=7"],
+            ),
+            (r#"{"c":[{"name":"d","value":"yes"},{"name":"d","value":null},{"value":"no"}]}"#, &["c.d=yes"]),
             (r#"{"a":"q\"}\\","\u0062":"x"}"#, &[r#"a=q\"}\\"#, "b=x"]),
             (r#"{"a":-,"b":0.012, 0.240, "list":"x"}"#, &["a=-", "b=0.012, 0.240", "list=x"]),
             (r#"{"a": , "b":}"#, &["a=", "b="]),

@@ -371,6 +371,12 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"time="2024-09-12T10:29:31Z" level=info ClientHost=203.0.113.61 DownstreamContentSize=15 DownstreamStatus=200 Duration=10001425284 RequestHost=app.example.com RequestMethod=GET RequestPath="/check?id=1" StartUTC="2024-09-12T10:29:21.773360214Z" request_User-Agent="curl/8.6.0 (\"x\")""#,
         r#"{"receivedAt":"2024-09-12T10:29:21.773360Z","method":"GET","path":"/check","userAgent":"curl/8.6.0 (\"x\")","status":200,"responseBytes":15,"durationSeconds":10.001425,"host":"app.example.com","clientIp":"203.0.113.61"}"#,
     ),
+    // OpenTelemetry's protocol as JSON, with the attributes of HTTP.
+    (
+        "json",
+        r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"web"}}]},"scopeLogs":[{"scope":{"name":"x"},"logRecords":[{"timeUnixNano":"1735408987123456789","severityText":"INFO","body":{"stringValue":"request"},"attributes":[{"key":"http.request.method","value":{"stringValue":"GET"}},{"key":"url.path","value":{"stringValue":"/a"}},{"key":"http.response.status_code","value":{"intValue":"404"}},{"key":"user_agent.original","value":{"stringValue":"curl/8"}},{"key":"client.address","value":{"stringValue":"192.0.2.1"}}]}]}]}]}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.123456Z","method":"GET","path":"/a","userAgent":"curl/8","status":404,"clientIp":"192.0.2.1"}"#,
+    ),
     (
         "ceph-rgw",
         r#"{"bucket":"b","time":"2024-12-28T18:03:07.123456Z","time_local":"2024-12-28T19:03:07.123456+0100","remote_addr":"192.0.2.1","user":"u","operation":"get_obj","uri":"GET /b/o?x HTTP/1.1","http_status":"200","error_code":"","bytes_sent":1024,"bytes_received":0,"object_size":1024,"total_time":17,"user_agent":"aws-cli/2","referrer":"","trans_id":"tx0"}"#,
