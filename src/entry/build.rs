@@ -150,7 +150,7 @@ pub(super) fn moment(found: &Found, message: &[u8]) -> Result<Moment, Skip> {
     let said = |field| found.said(field, message).map(|value| value.span.of(message));
     let (time, date, of_day) = (said(LogField::Time), said(LogField::Date), said(LogField::TimeOfDay));
     // A column called `date` may hold all of the time, and `time` too.
-    if let Some(partial) = date.and_then(time::day)
+    if let Some(partial) = date.and_then(time::day).or(found.day)
         && let Some(of_day) = of_day.or(time).and_then(time::time_of_day)
     {
         return partial.or(of_day).whole().ok_or(Skip::TimeUnreadable);

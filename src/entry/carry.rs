@@ -1,12 +1,14 @@
-//! What earlier lines say about the next one: the columns of a W3C log, and lines that come in parts.
+//! What earlier lines say about the next one: columns and day of a W3C log, the time of an entry of journald's export format, and
+//! lines that come in parts.
 //!
-//! Input: directives and parts. Output: columns and joined lines; and the whole as parameters, so that a reader elsewhere can
+//! Input: directives and parts. Output: columns, times and joined lines; and the whole as parameters, so that a reader elsewhere can
 //! go on from any line. It is a function of the bytes before, and of nothing else. Never: more than a line's bytes a stream.
 
 use std::fmt;
 
 use super::MAX_LINE_BYTES;
 use super::field::Escape;
+use super::time::{self, Partial};
 use super::w3c::Columns;
 
 /// Streams of a container that are kept apart.
@@ -18,9 +20,18 @@ pub(super) struct Carry {
     columns: Option<Columns>,
     /// What writes the log counts seconds (see [`Columns::new`]).
     in_seconds: bool,
+    /// What `#Date:` says, if a day stands in it: the day of lines that have a time alone.
+    date: Option<String>,
     parts: [Vec<u8>; STREAMS.len()],
-    /// Within an entry of journald's export format.
-    pub(super) in_export: bool,
+    /// The entry of journald's export format that the next line is part of.
+    pub(super) export: Option<ExportedEntry>,
+}
+
+/// What is known of an entry in journald's export format before its message comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ExportedEntry {
+    /// When journald took it, in microseconds since 1970.
+    pub(super) micros: Option<u64>,
 }
 
 /// An invalid parameter of a reader's state.
@@ -44,6 +55,16 @@ impl Carry {
     /// Takes the text behind `#Software:`.
     pub(super) fn set_software(&mut self, name: &str) {
         self.in_seconds = name.trim_start().starts_with("NetScaler");
+    }
+
+    /// Takes the text behind `#Date:`.
+    pub(super) fn set_date(&mut self, text: &str) {
+        self.date = time::first_day(text.as_bytes()).map(|_| text.trim().to_owned());
+    }
+
+    /// The day of lines that have a time alone.
+    pub(super) fn day(&self) -> Option<Partial> {
+        time::first_day(self.date.as_ref()?.as_bytes())
     }
 
     pub(super) fn columns(&self) -> Option<&Columns> {
@@ -70,7 +91,7 @@ impl Carry {
 
     /// Whether the next line may be the rest of one that has begun.
     pub(super) fn is_within_line(&self) -> bool {
-        self.in_export || self.parts.iter().any(|parts| !parts.is_empty())
+        self.export.is_some() || self.parts.iter().any(|parts| !parts.is_empty())
     }
 
     /// The state as parameters; none where nothing was carried. Values are safe in URLs.
@@ -82,13 +103,17 @@ impl Carry {
         if self.in_seconds {
             parameters.push(("time-taken", "seconds".to_owned()));
         }
+        if let Some(date) = &self.date {
+            parameters.push(("date", encoded(date.as_bytes())));
+        }
         for (name, parts) in ["stdout", "stderr"].into_iter().zip(&self.parts) {
             if !parts.is_empty() {
                 parameters.push((name, encoded(parts)));
             }
         }
-        if self.in_export {
-            parameters.push(("export", "yes".to_owned()));
+        if let Some(entry) = self.export {
+            let value = entry.micros.map_or_else(|| "yes".to_owned(), |micros| micros.to_string());
+            parameters.push(("export", value));
         }
         parameters
     }
@@ -100,14 +125,20 @@ impl Carry {
         let mut carry = Self::default();
         let mut header = None;
         for (name, value) in parameters {
+            let invalid = || InvalidState(format!("{name}={value}"));
             let mut bytes = Vec::new();
             Escape::Percent.undo(value.as_bytes(), &mut bytes);
             match name {
                 "fields" => header = Some(String::from_utf8_lossy(&bytes).into_owned()),
                 "time-taken" if value == "seconds" => carry.in_seconds = true,
                 "stdout" | "stderr" => carry.keep(name.as_bytes(), &bytes),
-                "export" if value == "yes" => carry.in_export = true,
-                _ => return Err(InvalidState(format!("{name}={value}"))),
+                "date" => carry.set_date(&String::from_utf8_lossy(&bytes)),
+                "export" if value == "yes" => carry.export = Some(ExportedEntry::default()),
+                "export" => {
+                    let micros = value.parse().map_err(|_| invalid())?;
+                    carry.export = Some(ExportedEntry { micros: Some(micros) });
+                }
+                _ => return Err(invalid()),
             }
         }
         if let Some(header) = header {
@@ -145,11 +176,16 @@ mod tests {
         carry.set_software(" NetScaler Web Logging(NSWL)");
         carry.set_columns(" date time cs(User-Agent) time-taken");
         carry.keep(b"stderr", b"half \xff%&= a line");
-        carry.in_export = true;
+        carry.set_date(" 2024-12-28 00:00:01");
+        carry.export = Some(ExportedEntry { micros: Some(1_735_408_987_123_456) });
         let parameters = carry.parameters();
         let pairs = parameters.iter().map(|(name, value)| (*name, value.as_str()));
         assert_eq!(Carry::from_parameters(pairs), Ok(carry));
-        assert!(Carry::from_parameters([("stdin", "x")]).is_err());
+        for wrong in [("stdin", "x"), ("export", "no")] {
+            assert!(Carry::from_parameters([wrong]).is_err(), "{wrong:?}");
+        }
+        let carry = Carry::from_parameters([("export", "yes")]).unwrap();
+        assert_eq!(carry.parameters(), [("export", "yes".to_owned())]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::time;
 
@@ -20,9 +20,9 @@ pub(super) struct Who {
 /// (OVH, lighttpd). Users may hold blanks.
 #[inline]
 pub(super) fn before_time(text: &[u8]) -> Who {
-    if let Some(blank) = memchr(b' ', text)
+    if let Some(blank) = memchr2(b' ', b'\t', text)
         && blank > 0
-        && text[blank + 1..].starts_with(b"- ")
+        && text[blank..].starts_with(b" - ")
         && !text[blank + 3..].starts_with(b"- ")
         && !matches!(text[blank - 1], b',' | b'Z' | b'|' | b']')
         && !has_name_before_colon(&text[..blank])
@@ -54,8 +54,8 @@ pub(super) fn after_time(text: &[u8]) -> Who {
     if words.first().is_some_and(is_who) { of_words(&words, text) } else { Who::default() }
 }
 
-/// Words beyond these are part of a user's name. Loggers put up to seven before the client, such as a time and a program.
-const MAX_WORDS: usize = 10;
+/// Words beyond these are part of a user's name. Loggers put up to nine before the client, such as a time and a program.
+const MAX_WORDS: usize = 12;
 
 /// The first words of a text; addresses with commas between are one. What `docker logs -t` (a time), `docker compose logs`
 /// (a name with a bar) and `kubectl logs --prefix` (a name in brackets) put in front is left out.
@@ -63,7 +63,7 @@ fn words(text: &[u8]) -> Vec<Range<usize>> {
     let mut words: Vec<Range<usize>> = Vec::with_capacity(MAX_WORDS);
     let mut at = 0;
     while at < text.len() && words.len() < MAX_WORDS {
-        let end = memchr(b' ', &text[at..]).map_or(text.len(), |blank| at + blank);
+        let end = memchr2(b' ', b'\t', &text[at..]).map_or(text.len(), |blank| at + blank);
         let word = &text[at..end];
         let is_first = words.is_empty();
         match words.last_mut() {
@@ -135,10 +135,12 @@ fn behind_file_name(word: &[u8]) -> Option<Range<usize>> {
     starts.map(|start| start..word.len()).find(|part| is_address(&word[part.clone()]))
 }
 
-/// Whether a word can be the name of a host, which may have no dots, or its address.
+/// Whether a word can be the name of a host, which may have no dots, or its address. Numbers and `DEBUG:` are neither.
 fn is_name(word: &[u8]) -> bool {
     let name = &word[without_port(word)];
-    is_address(word) || name.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(byte))
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
+    let has_letter = name.iter().any(u8::is_ascii_alphabetic);
+    is_address(word) || (has_letter && name.iter().all(is_part) && word.last() != Some(&b':'))
 }
 
 /// `[www.example.org:443] [client 192.0.2.62]`.
@@ -303,6 +305,15 @@ mod tests {
             ("Sat Dec 28 18:03:07 2024 daemon.info uhttpd[123]: 192.0.2.1 - -", Some("192.0.2.1"), None),
             ("stream/name/abc 192.0.2.1 - -", Some("192.0.2.1"), None),
             ("intranet 192.0.2.1 - -", Some("192.0.2.1"), Some("intranet")),
+            ("DEBUG: 192.0.2.1 - -", Some("192.0.2.1"), None),
+            ("1735408989 192.0.2.1 - -", Some("192.0.2.1"), None),
+            ("2024-12-28T18:03:07.1Z\t192.0.2.1 - -", Some("192.0.2.1"), None),
+            // Papertrail's archives.
+            (
+                "7\t2024-12-28T18:03:09Z\t2024-12-28T18:03:09Z\t1\tweb1\t192.0.2.77\tLocal7\tInfo\tnginx\t192.0.2.1 - frank",
+                Some("192.0.2.1"),
+                None,
+            ),
             ("/var/log/access.log:192.0.2.1 - -", Some("192.0.2.1"), None),
             ("access.log.1:12:192.0.2.1 - frank", Some("192.0.2.1"), None),
             ("access.log:2001:db8::1 - -", Some("2001:db8::1"), None),

@@ -12,7 +12,9 @@ use super::template::matching::Matcher;
 use super::{json, known, request};
 
 /// What lines look like whose fault is known. Tried in order.
-const FAULTS: [(&str, Skip); 8] = [
+const FAULTS: [(&str, Skip); 9] = [
+    // Apache's error log.
+    ("[${t:%a %b %e %H:%M:%S%f %Y}] [$rest", Skip::NotAccessLog),
     (r#"$text[$time]$between"$request"$blanks"#, Skip::CutOff),
     (r#"$text[$time]$between"$request" $status$blanks"#, Skip::CutOff),
     // Whole, but with something else behind the request than an access log has.

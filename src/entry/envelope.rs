@@ -13,7 +13,7 @@ use super::template::Template;
 use super::template::matching::Matcher;
 
 /// The envelopes, the most telling first. RFC 3164 leaves the host out where the sender is local.
-const ROWS: [&str; 19] = [
+const ROWS: [&str; 21] = [
     "$time $stream $completeness $inner",
     "$time $stream $completeness:$_ $inner",
     "$docker_time $inner",
@@ -29,6 +29,9 @@ const ROWS: [&str; 19] = [
     "$priority$stamp $_: $inner",
     "$priority$stamp $_ $_: $inner",
     "$_[$count]: $inner",
+    // `cf logs` of Cloud Foundry.
+    "$time [RTR/$_] OUT $inner",
+    "   $time [RTR/$_] OUT $inner",
     // What the loggers of Ruby, Python and Spring Boot put in front, and Ceph's gateway.
     "$letter, [$time #$count]$blanks$_ -- $text: $inner",
     "$level:$_:$inner",
@@ -47,7 +50,7 @@ static ENVELOPES: LazyLock<Vec<Template>> = LazyLock::new(|| {
 #[inline]
 fn may_begin(line: &[u8]) -> bool {
     match line.first() {
-        Some(b'<' | b'A'..=b'Z' | b'a'..=b'z') => true,
+        Some(b'<' | b' ' | b'A'..=b'Z' | b'a'..=b'z') => true,
         Some(byte) if byte.is_ascii_digit() => match line.get(4) {
             Some(b'-' | b'/') => true,
             Some(b' ' | b'<' | b'0'..=b'9') => {
@@ -92,6 +95,9 @@ mod tests {
             ("2024-12-28T18:03:09.493035Z not docker's", None),
             ("1735408987.123 310 192.0.2.1 TCP_MISS/200 1234 GET http://a/ - X/- -", None),
             ("2024/06/01 10:00:01.541\tinfo\thttp.log.access.log0\thandled request\t{}", Some("{}")),
+            ("   2020-05-11T08:24:40.91+0200 [RTR/0] OUT the line", Some("the line")),
+            ("2020-05-11T08:24:40.91+0200 [APP/PROC/WEB/0] OUT not the router's", None),
+            ("Sat Dec 28 18:03:07 2024 daemon.info uhttpd[123]: the line", Some("the line")),
             ("2024/06/01 10:00:01.541\tinfo\tadmin\tstarted\t{}", None),
             ("192.0.2.1 - - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1", None),
             ("December", None),

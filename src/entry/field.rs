@@ -105,6 +105,8 @@ pub(super) enum LogField {
     Country,
     /// The line inside an envelope.
     Inner,
+    /// A list of objects inside an envelope.
+    Records,
     /// Which of a container's streams the envelope is of.
     Stream,
     /// Whether an envelope holds a whole line (`F`) or a part (`P`).
@@ -117,7 +119,7 @@ pub(super) enum LogField {
     Extras,
 }
 
-const SLOTS: usize = 26;
+const SLOTS: usize = 27;
 
 impl LogField {
     /// Its place in [`Found`]; `None` for what is not kept as a text.
@@ -151,6 +153,7 @@ impl LogField {
             Self::Completeness => 23,
             Self::Guard => 24,
             Self::Extras => 25,
+            Self::Records => 26,
         })
     }
 }
@@ -174,6 +177,8 @@ pub(super) struct Found {
     pub(super) moment: Option<(u8, Moment)>,
     /// Times given in several pieces.
     pub(super) pieces: Option<Partial>,
+    /// The day of a message that has a time alone, as its log's header says.
+    pub(super) day: Option<Partial>,
     /// When the envelope around the message was written: the time of a message that has none itself. Stays when the rest is
     /// cleared.
     pub(super) stamp: Option<Moment>,
@@ -186,6 +191,7 @@ impl Found {
         self.present = 0;
         self.moment = None;
         self.pieces = None;
+        self.day = None;
         self.parts = None;
     }
 

@@ -12,7 +12,7 @@ use super::carry::Carry;
 use super::client;
 use super::diagnose;
 use super::envelope;
-use super::field::{Found, FoundValue, LogField};
+use super::field::{ByteSpan, Found, FoundValue, LogField};
 use super::format::Kind;
 use super::json::{self, JsonReader, Product};
 use super::known::{self, KnownFormat};
@@ -21,6 +21,7 @@ use super::skip::Skip;
 use super::template::matching::Matcher;
 use super::time::zone::LocalTimes;
 use super::time::{self, Moment};
+use super::w3c;
 use super::{LineOutcome, ReaderOptions};
 
 /// Reads messages; keeps its memory between them.
@@ -54,6 +55,8 @@ pub(super) struct Enclosed {
 /// What a message turned out to be.
 pub(super) enum OpenedMessage {
     Envelope(Enclosed),
+    /// Several objects, and when what holds them was written.
+    Records(ByteSpan, Option<Moment>),
     /// Names with values, as JSON or as logfmt, and its fields are found.
     Named(MessageReading),
     Text,
@@ -109,16 +112,27 @@ impl MessageReader {
         let start = message.len() - message.trim_ascii_start().len();
         let is_json = message[start] == b'{';
         if is_json || json::begins_with_pair(&message[start..]) {
-            let product = self.json.read(message, start, &mut self.found)?;
-            // What shippers put around a line has no request of its own.
-            if let Some(inner) = self.found.get(LogField::Inner).filter(|_| !self.found.has_request()) {
+            let read = self.json.read(message, start, &mut self.found);
+            if read.is_err() && json::is_list(message) {
+                return Ok(OpenedMessage::Records(ByteSpan::new(start, message.len()), None));
+            }
+            let product = read?;
+            // What shippers put around lines has no request of its own.
+            let around = |field| self.found.get(field).filter(|_| !self.found.has_request());
+            if let Some(inner) = around(LogField::Inner) {
                 let is_part = product.name == DOCKER && !inner.span.of(message).ends_with(b"\\n");
                 return Ok(OpenedMessage::Envelope(self.enclosed(message, inner, is_part)));
+            }
+            if let Some(records) = around(LogField::Records) {
+                return Ok(OpenedMessage::Records(records.span, build::moment(&self.found, message).ok()));
             }
             if is_json || self.found.has_whole_request() {
                 return Ok(OpenedMessage::Named(self.by_product(product)));
             }
             self.found.clear();
+        }
+        if message[start] == b'[' && json::is_list(message) {
+            return Ok(OpenedMessage::Records(ByteSpan::new(start, message.len()), None));
         }
         if envelope::open(&mut self.matcher, message, &mut self.found)
             && let Some(inner) = self.found.get(LogField::Inner)
@@ -142,16 +156,22 @@ impl MessageReader {
         if let Some(columns) = columns {
             self.found.clear();
             if columns.read(message, &mut self.found) {
-                return Ok(EntryRules { is_utc: true, ..rules }.of(W3C));
+                self.found.day = carry.day();
+                return Ok(EntryRules { is_utc: !columns.is_local, ..rules }.of(W3C));
             }
         }
         self.found.clear();
         if let Some(format) = known::read(&mut self.matcher, message, &mut self.found) {
-            self.last_row = Some(format);
-            return Ok(EntryRules { method: format.method, ..rules }.of(format.name));
+            return Ok(self.by_row(format));
         }
         if let Some(reading) = self.named_behind_words(message) {
             return Ok(reading);
+        }
+        self.found.clear();
+        if let Some(columns) = w3c::headerless(message)
+            && columns.read(message, &mut self.found)
+        {
+            return Ok(EntryRules { is_utc: true, ..rules }.of(W3C));
         }
         Err(if columns.is_some() {
             Skip::NotTheColumns
@@ -223,10 +243,7 @@ impl MessageReader {
                 let format =
                     known::formats(Some(name)).find(|format| format.read(&mut self.matcher, message, found));
                 match format {
-                    Some(format) => {
-                        self.last_row = Some(format);
-                        Ok(EntryRules { method: format.method, ..rules }.of(format.name))
-                    }
+                    Some(format) => Ok(self.by_row(format)),
                     None => self.product(
                         Some(name),
                         message,
@@ -237,7 +254,9 @@ impl MessageReader {
             Kind::W3c(columns) => {
                 let columns = columns.as_ref().or(carry.columns()).ok_or(Skip::NotTheColumns)?;
                 let fits = columns.read(message, found);
-                fits.then(|| EntryRules { is_utc: true, ..rules }.of(W3C)).ok_or(Skip::NotTheColumns)
+                found.day = carry.day();
+                fits.then(|| EntryRules { is_utc: !columns.is_local, ..rules }.of(W3C))
+                    .ok_or(Skip::NotTheColumns)
             }
             Kind::Json(None) if !is_json => Err(Skip::NotJson),
             Kind::Json(name) => self.product(*name, message, named_start(message)?),
@@ -258,6 +277,12 @@ impl MessageReader {
 
     fn rules(&self) -> EntryRules {
         EntryRules { keep_query: self.options.keep_query, ..EntryRules::default() }
+    }
+
+    fn by_row(&mut self, row: &'static KnownFormat) -> MessageReading {
+        self.last_row = Some(row);
+        let KnownFormat { method, lacks_slash, .. } = *row;
+        EntryRules { method, lacks_slash, ..self.rules() }.of(row.name)
     }
 
     fn by_product(&self, product: &'static Product) -> MessageReading {

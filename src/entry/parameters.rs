@@ -63,8 +63,8 @@ impl Eq for LineParameters {}
 
 impl LineParameters {
     /// The names of all parameters: the options, then the reader's state (see [`Reader::state`]).
-    pub const NAMES: [&str; 8] =
-        ["format", "timezone", "keep-query", "fields", "time-taken", "stdout", "stderr", "export"];
+    pub const NAMES: [&str; 9] =
+        ["format", "timezone", "keep-query", "fields", "time-taken", "date", "stdout", "stderr", "export"];
     /// How many of the names are options.
     const OPTIONS: usize = 3;
 
@@ -160,7 +160,11 @@ mod tests {
             &[][..],
             &[("format", "auto"), ("keep-query", "false")],
             &[("format", "$remote_addr [$time_local] \"$request\" 100%&"), ("timezone", "Europe/Berlin")],
-            &[("keep-query", "true"), ("fields", " date time cs-uri-stem é")],
+            &[
+                ("keep-query", "true"),
+                ("fields", " date time cs-uri-stem é"),
+                ("date", "2024-12-28 00:00:01"),
+            ],
             &[("timezone", "+02:00"), ("stdout", "half a line & 50%"), ("export", "yes")],
         ] {
             let parameters = of(values).unwrap();

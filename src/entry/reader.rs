@@ -1,14 +1,17 @@
 //! The reader: lines in, entries and skipped lines out.
 //!
-//! Input: lines of a log, in order. Output: for each an entry, a reason why it is not one, or nothing (blank lines, directives,
-//! parts of lines). Envelopes are opened one after the other; then the given format, or the first known one that fits,
-//! reads what is inside. Never: a clock, a file, or a result that depends on more than the line and the [`Carry`].
+//! Input: lines of a log, in order. Output: for each an entry, a reason why it is not one, several of these (a list of objects), or
+//! nothing (blank lines, directives, parts of lines). Envelopes are opened one after the other; then the given format, or the
+//! first known one that fits, reads what is inside. Never: a clock, a file, or a result that depends on more than the line and
+//! the [`Carry`].
 
 use memchr::{memchr, memchr_iter, memmem};
 
-use super::carry::{Carry, InvalidState};
+use super::carry::{Carry, ExportedEntry, InvalidState};
 use super::client;
+use super::json;
 use super::message::{Enclosed, MessageReader, OpenedMessage};
+use super::number;
 use super::skip::Skip;
 use super::time::Moment;
 use super::w3c::{self, Directive};
@@ -68,7 +71,8 @@ impl Reader {
     /// lines (Docker, CRI) and journald's export do.
     #[must_use]
     pub fn may_carry(lines: &[u8]) -> bool {
-        let is_directive = |at: usize| matches!(lines.get(at + 1), Some(b'f' | b'F' | b's' | b'S'));
+        let is_directive =
+            |at: usize| matches!(lines.get(at + 1), Some(b'f' | b'F' | b's' | b'S' | b'd' | b'D'));
         const MARKS: [&[u8]; 4] = [b"stdout", b"stderr", b"\"log\"", b"__CURSOR="];
         memchr_iter(b'#', lines).any(is_directive)
             || MARKS.iter().any(|mark| memmem::find(lines, mark).is_some())
@@ -144,7 +148,7 @@ impl Reader {
     ) -> Result<(), Skip> {
         let message = message.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(message);
         if message.trim_ascii().is_empty() {
-            self.carry.in_export = false;
+            self.carry.export = None;
             return Ok(());
         }
         self.messages.set_stamp(stamp);
@@ -166,7 +170,9 @@ impl Reader {
             return Ok(());
         }
         if let Some(inner) = self.exported(message) {
-            return if inner.is_empty() { Ok(()) } else { self.message(inner, depth, None, each) };
+            let stamp =
+                self.carry.export.and_then(|entry| i64::try_from(entry.micros?).ok()).map(Moment::utc);
+            return if inner.is_empty() { Ok(()) } else { self.message(inner, depth, stamp, each) };
         }
         let messages = &mut self.messages;
         if messages.quick(&self.carry, message, each) {
@@ -187,9 +193,14 @@ impl Reader {
                     Err(Skip::NotAccessLog)
                 };
             }
+            (Ok(OpenedMessage::Records(records, stamp)), _) if depth < MAX_ENVELOPES => {
+                self.records(records.of(message), depth, stamp, each);
+                return Ok(());
+            }
             (_, Some(Err(skip))) => return Err(skip),
             (_, Some(Ok(_))) => messages.given(&self.carry, message).unwrap_or(Err(Skip::NotTheFormat))?,
             (Ok(OpenedMessage::Named(reading)), None) => reading,
+            (Ok(OpenedMessage::Records(..)), None) => return Err(Skip::NotAccessLog),
             (Ok(OpenedMessage::Text), None) => match messages.text(&self.carry, message) {
                 Ok(reading) => reading,
                 Err(skip) => {
@@ -201,6 +212,21 @@ impl Reader {
             (Err(skip), None) => return Err(skip),
         };
         messages.emit(message, &reading, each)
+    }
+
+    /// Reads objects that stand in one line. Each is an entry, or skipped, by itself.
+    fn records(
+        &mut self,
+        records: &[u8],
+        depth: usize,
+        stamp: Option<Moment>,
+        each: &mut impl FnMut(LineOutcome<'_>),
+    ) {
+        for record in json::records(records) {
+            if let Err(reason) = self.message(record, depth + 1, stamp, each) {
+                each(LineOutcome::Skipped { reason, line: record });
+            }
+        }
     }
 
     /// Reads what is inside an envelope: a whole line, a part of one, or the last part.
@@ -300,6 +326,7 @@ impl Reader {
             None => return false,
             Some(Directive::Fields(header)) => self.carry.set_columns(header),
             Some(Directive::Software(name)) => self.carry.set_software(name),
+            Some(Directive::Date(text)) => self.carry.set_date(text),
             Some(Directive::Other) => {}
         }
         true
@@ -307,14 +334,19 @@ impl Reader {
 
     /// The message of an entry in journald's export format; empty for its other fields; `None` outside of one.
     fn exported<'m>(&mut self, line: &'m [u8]) -> Option<&'m [u8]> {
-        self.carry.in_export |= line.starts_with(b"__CURSOR=");
-        if !self.carry.in_export {
-            return None;
+        if line.starts_with(b"__CURSOR=") {
+            self.carry.export = Some(ExportedEntry::default());
         }
-        let name = memchr(b'=', line).map(|equals| &line[..equals])?;
+        let entry = self.carry.export.as_mut()?;
+        let equals = memchr(b'=', line)?;
+        let (name, value) = (&line[..equals], &line[equals + 1..]);
         let is_name = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
         match name {
-            b"MESSAGE" => Some(&line[name.len() + 1..]),
+            b"MESSAGE" => Some(value),
+            b"__REALTIME_TIMESTAMP" => {
+                entry.micros = number::unix_micros(value);
+                Some(b"")
+            }
             name if name.iter().all(is_name) => Some(b""),
             _ => None,
         }

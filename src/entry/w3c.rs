@@ -2,7 +2,9 @@
 //!
 //! Input: a `#Fields` line, then data lines. Output: their fields. Never: a line with other columns than the header's.
 
-use memchr::memchr;
+use std::sync::LazyLock;
+
+use memchr::{memchr, memchr_iter};
 
 use super::field::{ByteSpan, Escape, Found, FoundValue, LogField, Unit};
 use super::json;
@@ -13,6 +15,8 @@ pub(super) struct Columns {
     /// The header's text behind `#Fields:`.
     header: String,
     columns: Vec<Column>,
+    /// Its times are local: IIS's advanced logging can write such.
+    pub(super) is_local: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +28,32 @@ struct Column {
 
 /// A line with more columns is not taken as a header.
 const MAX_COLUMNS: usize = 256;
+
+/// `CloudFront`'s standard log, "Log file fields", whose lines shippers send without their header. Columns were added at its end.
+const CLOUDFRONT: &str = "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) \
+     cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header cs-protocol cs-bytes time-taken \
+     x-forwarded-for ssl-protocol ssl-cipher x-edge-response-result-type cs-protocol-version fle-status \
+     fle-encrypted-fields c-port time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len \
+     sc-range-start sc-range-end";
+/// How many columns there were at first.
+const CLOUDFRONT_LEAST: usize = 12;
+
+/// The columns of `CloudFront` up to each number of them, from the least on.
+static HEADERLESS: LazyLock<Vec<Columns>> = LazyLock::new(|| {
+    let names: Vec<&str> = CLOUDFRONT.split_ascii_whitespace().collect();
+    let columns =
+        (CLOUDFRONT_LEAST..=names.len()).map(|count| Columns::new(&names[..count].join(" "), false));
+    columns.collect::<Option<_>>().expect("there are columns")
+});
+
+/// The columns of a line that says what it is without a header: with a day, a time and one of `CloudFront`'s places (`SFO5-C1`).
+pub(super) fn headerless(line: &[u8]) -> Option<&'static Columns> {
+    let [_, _, _, _, b'-', _, _, b'-', _, _, b'\t', rest @ ..] = line else { return None };
+    let [_, _, b':', _, _, b':', _, _, b'\t', place @ ..] = rest else { return None };
+    let is_place = matches!(place, [b'A'..=b'Z', b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9', ..]);
+    let count = memchr_iter(b'\t', line).count() + 1;
+    HEADERLESS.get(count.checked_sub(CLOUDFRONT_LEAST)?).filter(|_| is_place)
+}
 
 impl Columns {
     /// Reads what stands behind `#Fields:`. `in_seconds`: what writes the log counts `time-taken` in seconds, as the format's
@@ -41,6 +71,10 @@ impl Columns {
                     (LogField::Duration(Unit::Seconds), rank)
                 }
                 Some((LogField::DurationWithUnit, rank)) => (LogField::Duration(Unit::Millis), rank),
+                // A whole URL, or one without its scheme.
+                Some((LogField::Target, rank)) if name.eq_ignore_ascii_case("cs-uri") => {
+                    (LogField::HostTarget, rank)
+                }
                 Some(meaning) => meaning,
                 None => (LogField::Ignored, 0),
             };
@@ -51,7 +85,8 @@ impl Columns {
             };
             Column { field, rank, escape }
         });
-        Some(Self { columns: columns.collect(), header: header.trim().to_owned() })
+        let is_local = names.iter().any(|name| name.eq_ignore_ascii_case("time-local"));
+        Some(Self { columns: columns.collect(), header: header.trim().to_owned(), is_local })
     }
 
     /// The header that it was made of.
@@ -118,11 +153,13 @@ pub(super) enum Directive<'l> {
     Fields(&'l str),
     /// What writes the log.
     Software(&'l str),
+    /// When the lines from here on begin.
+    Date(&'l str),
     Other,
 }
 
 /// Directives that say nothing of how lines are read.
-const OTHERS: [&[u8]; 6] = [b"Version", b"Date", b"Start-Date", b"End-Date", b"Remark", b"GMT-Offset"];
+const OTHERS: [&[u8]; 4] = [b"Version", b"End-Date", b"Remark", b"GMT-Offset"];
 
 /// Reads a directive; `None` for any other line, a comment too.
 pub(super) fn directive(line: &[u8]) -> Option<Directive<'_>> {
@@ -134,6 +171,9 @@ pub(super) fn directive(line: &[u8]) -> Option<Directive<'_>> {
     }
     if name.eq_ignore_ascii_case(b"Software") {
         return Some(Directive::Software(value));
+    }
+    if name.eq_ignore_ascii_case(b"Date") || name.eq_ignore_ascii_case(b"Start-Date") {
+        return Some(Directive::Date(value));
     }
     OTHERS.iter().any(|other| name.eq_ignore_ascii_case(other)).then_some(Directive::Other)
 }
@@ -186,6 +226,7 @@ mod tests {
     fn directives_are_told_from_comments() {
         assert_eq!(directive(b"#Fields: date time"), Some(Directive::Fields(" date time")));
         assert_eq!(directive(b"#Version: 1.0"), Some(Directive::Other));
+        assert_eq!(directive(b"#date: 2024-12-28"), Some(Directive::Date(" 2024-12-28")));
         assert_eq!(directive(b"# rotated by cron"), None);
         assert_eq!(directive(b"#note: x"), None);
     }

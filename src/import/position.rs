@@ -167,6 +167,7 @@ struct TrackerState {
     /// How far all is answered.
     reached: Reached,
     written_at: Option<Instant>,
+    is_begun: bool,
     is_failing: bool,
 }
 
@@ -189,7 +190,9 @@ impl Tracker {
         let imported_bytes = start.offset;
         let reached = Reached { start, progress, imported_bytes };
         let (head, waiting) = (Vec::new(), BTreeMap::new());
-        let state = Mutex::new(TrackerState { head, waiting, reached, written_at: None, is_failing: false });
+        let (written_at, is_begun, is_failing) = (None, false, false);
+        let state = TrackerState { head, waiting, reached, written_at, is_begun, is_failing };
+        let state = Mutex::new(state);
         Self { positions, path: path.to_owned(), identity, state }
     }
 
@@ -205,6 +208,19 @@ impl Tracker {
         let missing = HEAD_BYTES.saturating_sub(state.head.len());
         let more = &bytes[..bytes.len().min(missing)];
         state.head.extend_from_slice(more);
+    }
+
+    /// Writes the position of a file of which nothing was ever answered, before its first lines are sent: if the import is killed
+    /// and the file rotated, the next import finds it by this. A position that is there stays, because it may be of a rotated
+    /// file whose rest is on its way.
+    pub(super) fn begin(&self) {
+        let mut state = lock(&self.state);
+        let is_first = !std::mem::replace(&mut state.is_begun, true);
+        let is_known = || self.positions.as_ref().is_some_and(|dir| dir.load(&self.path).is_some());
+        if is_first && !state.head.is_empty() && !is_known() {
+            self.write(&mut state);
+            state.written_at = None;
+        }
     }
 
     /// A region that begins at `offset` is answered up to here: at its end `next` is where the following one begins.

@@ -167,10 +167,9 @@ pub(super) fn walk_view<P: Post>(
 ) -> Result<Walked, P::Error> {
     let region = view.region;
     let mut walked = Walked::default();
-    let mut reader = region.start.reader.clone();
     // A file may have lost the line without end that was imported last.
     progress.lines = progress.lines.min(region.lines());
-    pass_over(&mut reader, region.slice(0, progress.lines));
+    let mut reader = reader_before(region, progress.lines);
     while progress.lines < view.lines {
         let first = first_entry(view, progress.lines, &reader, &mut walked.skipped);
         if first > progress.lines {
@@ -220,14 +219,20 @@ pub(super) fn finished_lines(region: &Region) -> usize {
         return region.lines();
     };
     let text = region.slice(last, last + 1);
-    let mut reader = region.start.reader.clone();
-    pass_over(&mut reader, region.slice(0, last));
+    let mut reader = reader_before(region, last);
     let mut is_entry = false;
     let mut each = |outcome: LineOutcome<'_>| is_entry |= matches!(outcome, LineOutcome::Entry { .. });
     reader.body(text, &mut each);
     let has_end = text.ends_with(b"\n") && !reader.is_within_line();
     reader.finish(&mut each);
     if has_end || is_entry { region.lines() } else { last }
+}
+
+/// The reader as it stands before a line of a region.
+fn reader_before(region: &Region, line: usize) -> Reader {
+    let mut reader = region.start.reader.clone();
+    pass_over(&mut reader, region.slice(0, line));
+    reader
 }
 
 /// Has the reader take note of lines without reading more of them than it must.

@@ -52,6 +52,7 @@ impl<'i> ImportWorker<'i> {
     pub(super) fn region(&mut self, task: &mut Task) -> Option<()> {
         let import = self.import;
         let from = task.progress;
+        task.tracker.begin();
         let walked = match &import.options.customers {
             None => walk(&task.region, task.is_last_look, &mut task.progress, &mut self.sender),
             Some(by) => {

@@ -18,8 +18,9 @@ const DIRECTIVES: [(char, LogField, u8, TextClass); 29] = [
     ('B', LogField::Bytes, 0, TextClass::Number),
     ('b', LogField::Bytes, 0, TextClass::Number),
     ('O', LogField::Bytes, 1, TextClass::Number),
-    ('I', LogField::Ignored, 0, TextClass::Number),
-    ('S', LogField::Ignored, 0, TextClass::Number),
+    // Tomcat's are a thread and a session.
+    ('I', LogField::Ignored, 0, TextClass::Text),
+    ('S', LogField::Ignored, 0, TextClass::Text),
     ('D', LogField::Duration(Unit::Micros), 0, TextClass::Number),
     ('T', LogField::Duration(Unit::Seconds), 2, TextClass::Number),
     ('f', LogField::Ignored, 0, TextClass::Text),

@@ -110,7 +110,7 @@ impl fmt::Display for FormatError {
 impl std::error::Error for FormatError {}
 
 /// Other names that formats go by.
-const ALIASES: [(&str, &str); 23] = [
+const ALIASES: [(&str, &str); 24] = [
     ("ncsa", "combined"),
     ("nginx", "combined"),
     ("apache", "combined"),
@@ -124,6 +124,7 @@ const ALIASES: [(&str, &str); 23] = [
     ("npm", "nginx-proxy-manager"),
     ("openlitespeed", "litespeed"),
     ("jetty", "combined"),
+    ("vertx", "combined"),
     ("gunicorn", "combined"),
     ("werkzeug", "common"),
     ("django", "common"),

@@ -1,20 +1,23 @@
 //! JSON lines, and logfmt: values by their names, for the product that writes them.
 //!
 //! Input: a message, and where its object or its first pair begins. Output: its fields, and the product's rules; or the reason
-//! why it is none. [`names`] and [`products`] are the tables, [`scan`] reads the object, [`pairs`] logfmt, [`trie`] finds names.
+//! why it is none. [`names`] and [`products`] are the tables, [`scan`] reads the object, [`pairs`] logfmt, [`trie`] finds names,
+//! [`records`] divides what holds several objects.
 //! Never: an entry made from a name that no table has.
 
 mod names;
 mod pairs;
 mod products;
+mod records;
 mod scan;
 mod trie;
 
 use std::sync::LazyLock;
 
 pub(super) use products::Product;
+pub(super) use records::{is_list, records};
 
-use self::scan::{FoundName, Scanner};
+use self::scan::{FoundName, Scanner, ValueKind};
 use self::trie::Trie;
 use super::field::{ByteSpan, Escape, Found, FoundValue, LogField, Unit};
 use super::skip::Skip;
@@ -175,13 +178,12 @@ impl JsonReader {
         };
         let product = &products::PRODUCTS[place];
         for hit in &self.scanner.hits {
-            let escape = if hit.is_string { Escape::Json } else { Escape::None };
             let meaning = tables.meanings[place][hit.name];
             let hit = if is_json { *hit } else { hit.word_of(message, meaning.0) };
             let escape = match meaning.0 {
-                LogField::Agent if hit.is_string => product.agent,
-                LogField::Referrer if hit.is_string => product.referrer,
-                _ => escape,
+                LogField::Agent if hit.kind == ValueKind::String => product.agent,
+                LogField::Referrer if hit.kind == ValueKind::String => product.referrer,
+                _ => hit.kind.escape(),
             };
             offer(&hit, meaning, escape, message, found);
         }
@@ -206,8 +208,7 @@ impl JsonReader {
         for hit in &self.mapped.hits {
             let meaning = mapping.meanings[hit.name];
             let hit = if is_json { *hit } else { hit.word_of(message, meaning.0) };
-            let escape = if hit.is_string { Escape::Json } else { Escape::None };
-            offer(&hit, meaning, escape, message, found);
+            offer(&hit, meaning, hit.kind.escape(), message, found);
         }
         if !mapping.is_open {
             return Ok(products::LOGFMT);
@@ -263,10 +264,21 @@ fn scan(scanner: &mut Scanner, trie: &Trie, message: &[u8], start: usize) -> Res
     Ok(Shape::Pairs)
 }
 
+impl ValueKind {
+    /// How such a value is escaped.
+    fn escape(self) -> Escape {
+        match self {
+            Self::String => Escape::Json,
+            Self::Bytes => Escape::Bytes,
+            Self::Bare | Self::Records => Escape::None,
+        }
+    }
+}
+
 impl FoundName {
     /// The value without quotes that a pair has: a time or a user agent may hold blanks, all others end at the first.
     fn word_of(self, message: &[u8], field: LogField) -> Self {
-        if self.is_string || matches!(field, LogField::Time | LogField::Agent) {
+        if self.kind == ValueKind::String || matches!(field, LogField::Time | LogField::Agent) {
             return self;
         }
         let text = self.span.of(message);
@@ -332,15 +344,21 @@ fn offer(hit: &FoundName, (field, rank): Meaning, escape: Escape, message: &[u8]
             LogField::Duration(Unit::Seconds)
         }
         LogField::DurationWithUnit => return,
+        // Of a log's level (`info`) or an answer in words, such as `OK`, another name may say more.
+        LogField::Status if number::status(text).is_none() => return,
         field => field,
     };
-    // Envelopes are proper JSON: what is in them is a string, or bytes.
-    let is_inner = hit.is_bytes || (hit.is_string && !has_bare_quote(text));
-    if (field == LogField::Inner && !is_inner) || (field != LogField::Inner && hit.is_bytes) {
-        return;
+    let is_of_kind = match field {
+        // Envelopes are proper JSON: what is in them is a string, bytes, or a list of objects.
+        LogField::Inner => {
+            hit.kind == ValueKind::Bytes || (hit.kind == ValueKind::String && !has_bare_quote(text))
+        }
+        LogField::Records => hit.kind == ValueKind::Records,
+        _ => matches!(hit.kind, ValueKind::String | ValueKind::Bare),
+    };
+    if is_of_kind {
+        found.offer(field, FoundValue { span: hit.span, rank, escape, unit: Unit::default() }, message);
     }
-    let escape = if hit.is_bytes { Escape::Bytes } else { escape };
-    found.offer(field, FoundValue { span: hit.span, rank, escape, unit: Unit::default() }, message);
 }
 
 fn has_bare_quote(text: &[u8]) -> bool {

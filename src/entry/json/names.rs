@@ -10,7 +10,7 @@ type Named = (LogField, &'static [&'static str]);
 
 /// All names. `request.…` is Caddy's, `proxy.…` Vercel's, `properties.…` Azure's, `httprequest.…` Google's, `req.…` and
 /// `res.…` pino's; `url.…`, `source.…`, `client.…` and `http.…` are those of ECS and OpenTelemetry, `network.…` Datadog's.
-pub(super) const NAMES: [Named; 26] = [
+pub(super) const NAMES: [Named; 27] = [
     (
         LogField::Time,
         &[
@@ -29,14 +29,15 @@ pub(super) const NAMES: [Named; 26] = [
             "time",
             "eventtime|accesstime|requestreceivedtime",
             "requesttimestamp|requestedat|eventtimestamp|logtime|logtimestamp|createdat|asctime",
-            "timestampms|timestampus|timestampns|eventtimestampms|epoch|epochms|unixtime|unixtimestamp",
+            "timestampms|timestampus|timestampns|eventtimestampms|epoch|epochms|unixtime|unixtimestamp|timeunix",
+            "loggedat|utc|created|t",
         ],
     ),
     (LogField::TimeOrDuration(Unit::Seconds), &["requesttime"]),
     (LogField::TimeOrDuration(Unit::Millis), &["timems"]),
     (LogField::TimeOrDuration(Unit::Micros), &["timeus"]),
     (LogField::TimeOrDuration(Unit::Nanos), &["timens"]),
-    (LogField::Date, &["date"]),
+    (LogField::Date, &["date", "datelocal"]),
     (LogField::Request, &["request", "requestline|httprequestline|requestfirstline", "requestedurl"]),
     (
         LogField::Method,
@@ -46,6 +47,7 @@ pub(super) const NAMES: [Named; 26] = [
             "request.method|proxy.method|req.method|httprequest.requestmethod|httprequest.httpmethod|httprequest.method",
             "event.request.method",
             "http.request.method|http.method|properties.httpmethod",
+            "soperation",
         ],
     ),
     (
@@ -55,11 +57,12 @@ pub(super) const NAMES: [Named; 26] = [
             "requesturi|clientrequesturi|url.original|originaluri|originalurl|csuri",
             "path",
             "requesturl|requestpath|requesteduri|reqpath|requri|requrl|clientrequestpath|csuristem|csuripath|rawpath",
-            "request.uri|request.url|request.path|req.url|proxy.path|httprequest.requesturl|httprequest.uri",
+            "request.uri|request.url|request.path|req.url|req.path|proxy.path|httprequest.requesturl|httprequest.uri",
             "httprequest.url|httprequest.path|event.request.url",
             "url|url.full|http.target|http.url|http.path|properties.requesturi|target",
-            "url.path",
+            "url.path|urlpath|uripath|fullpath|httppath|httpurl|httpuri",
             "resourcepath|routekey",
+            "endpoint",
         ],
     ),
     (LogField::Rewritten, &["uri|documenturi"]),
@@ -75,7 +78,7 @@ pub(super) const NAMES: [Named; 26] = [
         &[
             "status|edgeresponsestatus|downstreamstatus|scstatus",
             "responsestatus|responsecode|responsestatuscode|httpstatus|httpstatuscode|respstatus",
-            "proxy.statuscode|response.status|response.statuscode|res.statuscode|httprequest.status",
+            "proxy.statuscode|response.status|response.statuscode|res.statuscode|res.status|httprequest.status",
             "http.response.statuscode|http.statuscode|http.status|properties.httpstatus|properties.httpstatuscode",
             "statuscode",
             "httpcode|respcode|returncode|httpresponse.status|event.response.status",
@@ -87,7 +90,7 @@ pub(super) const NAMES: [Named; 26] = [
             "responsebytes|edgeresponsebytes|downstreamcontentsize|scbytes",
             "bodybytessent|bodysent",
             "bytessent|bytesout|sentbytes",
-            "responsesize|responsebodysize|responselength|responsebodybytes|respsize",
+            "responsesize|responsebodysize|responselength|responsebodybytes|respsize|respbodysize",
             "bytes|size|length",
             "response.size|response.bodysize|proxy.responsebytesize|httprequest.responsesize",
             "http.response.body.bytes|http.response.body.size|http.response.bytes|http.response.size",
@@ -114,7 +117,7 @@ pub(super) const NAMES: [Named; 26] = [
     (
         LogField::Referrer,
         &[
-            "referrer|referer|httpreferer|httpreferrer|requestreferer|requestreferrer|clientrequestreferer|csreferer",
+            "referrer|referer|httpreferer|httpreferrer|requestreferer|requestreferrer|clientrequestreferer|csreferer|csreferrer|csreferred",
             "request.headers.referer|req.headers.referer|requestheaders.referer|headers.referer|proxy.referer|httprequest.referer|properties.referer",
             "http.request.referrer|http.referer|http.referrer|httprequest.headers.referer|http.request.headers.referer|http.request.header.referer",
         ],
@@ -125,7 +128,7 @@ pub(super) const NAMES: [Named; 26] = [
             "useragent|httpuseragent|requestuseragent|clientrequestuseragent|csuseragent|useragent.original",
             "request.headers.useragent|req.headers.useragent|requestheaders.useragent|headers.useragent|proxy.useragent|httprequest.useragent|httprequest.headers.useragent",
             "http.useragent|http.request.headers.useragent|http.request.header.useragent|properties.useragent",
-            "agent|ua",
+            "agent|ua|cagent",
         ],
     ),
     (
@@ -156,15 +159,38 @@ pub(super) const NAMES: [Named; 26] = [
             "body",
             "raw",
             "properties",
+            "body.stringvalue",
+            // Azure's container apps and App Service, exports of Splunk and Elasticsearch (`_source`).
+            "properties.log|resultdescription|result.raw|source.message|source.event.original",
         ],
+    ),
+    // Azure's Event Hubs and Firehose, CloudWatch's subscriptions, its answers and others, OTLP.
+    (
+        LogField::Records,
+        &["records", "logevents", "events", "logs", "entries", "resourcelogs|scopelogs|logrecords"],
     ),
     (LogField::Stream, &["stream"]),
     (LogField::Guard, &["logger"]),
 ];
 
 /// Names that only tell one product from another.
-pub(super) const MARKS: [&str; 92] = [
+pub(super) const MARKS: [&str; 107] = [
     "rspsize",
+    "transid",
+    "objectsize",
+    "requestid",
+    "responselatency",
+    "ibmdatetime",
+    "ibmrequestmethod",
+    "ibmuripath",
+    "ibmquerystring",
+    "ibmresponsecode",
+    "ibmbytesreceived",
+    "ibmelapsedtime",
+    "ibmrequestheaderhost",
+    "ibmrequestheaderreferer",
+    "ibmuseragent",
+    "ibmremotehost",
     "param",
     "req",
     "reqtime",

@@ -6,7 +6,7 @@
 
 use memchr::{memchr, memchr_iter, memchr2};
 
-use super::scan::FoundName;
+use super::scan::{FoundName, ValueKind};
 use super::trie::{ROOT, Trie};
 use crate::entry::field::ByteSpan;
 use crate::entry::skip::Skip;
@@ -35,7 +35,8 @@ pub(super) fn scan(trie: &Trie, message: &[u8], start: usize, hits: &mut Vec<Fou
             at = bare_end(message, value);
             ByteSpan::new(value, at)
         };
-        hits.extend(name.map(|name| FoundName { name, span, is_string, is_bytes: false }));
+        let kind = if is_string { ValueKind::String } else { ValueKind::Bare };
+        hits.extend(name.map(|name| FoundName { name, span, kind }));
     }
     Ok(())
 }
@@ -51,8 +52,7 @@ pub(super) fn scan_labels(trie: &Trie, message: &[u8], start: usize, hits: &mut 
         hits.extend(name.map(|(name, value)| FoundName {
             name,
             span: ByteSpan::new(value, end),
-            is_string: true,
-            is_bytes: false,
+            kind: ValueKind::String,
         }));
         at = end + 1;
     }

@@ -48,7 +48,7 @@ const PRODUCT: Product = Product {
 const MILLIS: LogField = LogField::Duration(Unit::Millis);
 const SECONDS: LogField = LogField::Duration(Unit::Seconds);
 
-pub(super) static PRODUCTS: [Product; 42] = [
+pub(super) static PRODUCTS: [Product; 47] = [
     Product {
         name: "entries",
         all: &["receivedat"],
@@ -135,6 +135,54 @@ pub(super) static PRODUCTS: [Product; 42] = [
         name: "pino-http",
         all: &["req.method", "responsetime"],
         fields: &[("responsetime", MILLIS)],
+        ..PRODUCT
+    },
+    // restify's audit logger.
+    Product {
+        name: "restify",
+        all: &["req.method", "remoteaddress", "latency"],
+        fields: &[("latency", MILLIS)],
+        ..PRODUCT
+    },
+    // Open Liberty's "JSON log events reference list", access log.
+    Product {
+        name: "liberty",
+        all: &["ibmrequestmethod", "ibmuripath"],
+        fields: &[
+            ("ibmdatetime", LogField::Time),
+            ("ibmrequestmethod", LogField::Method),
+            ("ibmuripath", LogField::Target),
+            ("ibmquerystring", LogField::Query),
+            ("ibmresponsecode", LogField::Status),
+            ("ibmbytesreceived", LogField::Bytes),
+            ("ibmelapsedtime", LogField::Duration(Unit::Micros)),
+            ("ibmrequestheaderhost", LogField::Host),
+            ("ibmrequestheaderreferer", LogField::Referrer),
+            ("ibmuseragent", LogField::Agent),
+            ("ibmremotehost", LogField::Client),
+        ],
+        is_closed: true,
+        ..PRODUCT
+    },
+    // The operations log of Ceph's gateway (`rgw_log.cc`): `uri` is the request line. It counted microseconds before it had
+    // `trans_id`.
+    Product {
+        name: "ceph-rgw",
+        all: &["uri", "httpstatus", "totaltime", "transid"],
+        fields: &[("uri", LogField::Request), ("totaltime", MILLIS)],
+        ..PRODUCT
+    },
+    Product {
+        name: "ceph-rgw",
+        all: &["uri", "httpstatus", "totaltime", "objectsize"],
+        fields: &[("uri", LogField::Request), ("totaltime", LogField::Duration(Unit::Micros))],
+        ..PRODUCT
+    },
+    // API Gateway, "Variables for access logging".
+    Product {
+        name: "api-gateway",
+        all: &["requestid", "responselatency"],
+        fields: &[("responselatency", MILLIS)],
         ..PRODUCT
     },
     Product { name: "lograge", all: &["controller", "action"], fields: &[("duration", MILLIS)], ..PRODUCT },
@@ -247,8 +295,13 @@ pub(super) static PRODUCTS: [Product; 42] = [
         fields: &[("response", LogField::Status), ("host", LogField::Ignored)],
         ..PRODUCT
     },
-    // GELF: `host` is the machine that sends.
-    Product { name: "gelf", all: &["shortmessage"], fields: &[("host", LogField::Ignored)], ..PRODUCT },
+    // GELF: `host` is the machine that sends, and the message may be the line.
+    Product {
+        name: "gelf",
+        all: &["shortmessage"],
+        fields: &[("host", LogField::Ignored), ("shortmessage", LogField::Inner)],
+        ..PRODUCT
+    },
     Product { name: "cloudflare", all: &["clientrequestmethod"], ..PRODUCT },
     Product {
         name: "google-cloud",

@@ -17,12 +17,22 @@ use crate::entry::skip::Skip;
 pub(super) struct FoundName {
     /// The number of its name.
     pub(super) name: usize,
-    /// Its text, without quotes; of an array the first element's.
+    /// Its text, without quotes; of an array of strings the first one's.
     pub(super) span: ByteSpan,
-    /// It is a string: escaped, and never a number by itself.
-    pub(super) is_string: bool,
-    /// It is an array of numbers: the bytes of a text (`MESSAGE` of journald).
-    pub(super) is_bytes: bool,
+    pub(super) kind: ValueKind,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ValueKind {
+    /// A number, or anything else without quotes.
+    Bare,
+    /// A string: escaped, and never a number by itself.
+    String,
+    /// An array of numbers: the bytes of a text (`MESSAGE` of journald).
+    Bytes,
+    /// An array of objects.
+    Records,
 }
 
 /// Deeper objects are passed over.
@@ -128,7 +138,7 @@ impl Scanner {
             None => Err(Skip::CutOff),
             Some(b'"') => {
                 let end = string_end(message, at + 1, After::Value).ok_or(Skip::CutOff)?;
-                self.keep(name, ByteSpan::new(at + 1, end), true);
+                self.keep(name, ByteSpan::new(at + 1, end), ValueKind::String);
                 Ok(end + 1)
             }
             Some(b'{') => skip_nested(message, at),
@@ -143,9 +153,8 @@ impl Scanner {
                 let end = bare_end(message, at).ok_or(Skip::CutOff)?;
                 let length = message[at..end].trim_ascii_end().len();
                 let text = &message[at..at + length];
-                // `null` is no value at all; an empty one and `-` are values that say nothing.
-                if !matches!(text, b"null" | b"true" | b"false") {
-                    self.keep(name, ByteSpan::new(at, at + length), false);
+                if !is_constant(text) {
+                    self.keep(name, ByteSpan::new(at, at + length), ValueKind::Bare);
                 }
                 Ok(end)
             }
@@ -153,33 +162,33 @@ impl Scanner {
     }
 
     #[inline]
-    fn keep(&mut self, name: Option<usize>, span: ByteSpan, is_string: bool) {
+    fn keep(&mut self, name: Option<usize>, span: ByteSpan, kind: ValueKind) {
         if let Some(name) = name {
-            self.hits.push(FoundName { name, span, is_string, is_bytes: false });
+            self.hits.push(FoundName { name, span, kind });
         }
     }
 
-    /// Keeps the first element of an array: header values are lists in some logs.
+    /// Keeps the first string of an array, because header values are lists in some logs; of other arrays all.
     fn keep_array(&mut self, name: usize, message: &[u8], at: usize, end: usize) {
         let first = skip_blanks(message, at + 1);
+        let inside = ByteSpan::new(at + 1, end - 1);
         match message[first] {
             b'"' => {
                 if let Some(close) = string_end(message, first + 1, After::Element) {
-                    self.keep(Some(name), ByteSpan::new(first + 1, close), true);
+                    self.keep(Some(name), ByteSpan::new(first + 1, close), ValueKind::String);
                 }
             }
-            byte if byte.is_ascii_digit() => {
-                let span = ByteSpan::new(at + 1, end - 1);
-                self.hits.push(FoundName { name, span, is_string: false, is_bytes: true });
-            }
+            b'{' => self.keep(Some(name), inside, ValueKind::Records),
+            byte if byte.is_ascii_digit() => self.keep(Some(name), inside, ValueKind::Bytes),
             _ => {}
         }
     }
 }
 
-/// What the objects of a list have in which each is a name with its value.
-const NAME: &[u8] = b"name";
-const VALUE: &[u8] = b"value";
+/// What the objects of a list call their name, in which each is a name with its value,
+const NAMES: [&[u8]; 2] = [b"name", b"key"];
+/// and their value, which OpenTelemetry puts into an object of its own.
+const VALUES: [&[u8]; 4] = [b"value", b"stringValue", b"intValue", b"doubleValue"];
 
 impl Scanner {
     /// Keeps the values of a list like `[{"name":"Host","value":"example.com"}]` as if it were `{"Host":"example.com"}`.
@@ -189,17 +198,37 @@ impl Scanner {
             let Some((key, behind)) = string_at(message, quote) else { return };
             let colon = skip_blanks(message, behind);
             let value = skip_blanks(message, colon + 1);
-            let (Some(b':'), Some((text, end))) = (message.get(colon), string_at(message, value)) else {
-                return;
+            let (text, end, kind) = match (message.get(colon), message.get(value)) {
+                (Some(b':'), Some(b'"')) => match string_at(message, value) {
+                    Some((text, end)) => (text, end, ValueKind::String),
+                    None => return,
+                },
+                (Some(b':'), Some(b'{' | b'[')) => {
+                    at = value + 1;
+                    continue;
+                }
+                (Some(b':'), Some(_)) => {
+                    let is_end = |byte: &u8| byte.is_ascii_whitespace() || b",}]".contains(byte);
+                    let length = message[value..].iter().position(is_end).unwrap_or(message.len() - value);
+                    (ByteSpan::new(value, value + length), value + length, ValueKind::Bare)
+                }
+                _ => return,
             };
-            match key.of(message) {
-                NAME => name = trie.child(node, text.of(message)).name(),
-                VALUE => self.keep(name.take(), text, true),
-                _ => {}
+            let key = key.of(message);
+            if NAMES.contains(&key) {
+                name = trie.child(node, text.of(message)).name();
+            } else if VALUES.contains(&key) {
+                let says_something = kind == ValueKind::String || !is_constant(text.of(message));
+                self.keep(name.take().filter(|_| says_something), text, kind);
             }
             at = end;
         }
     }
+}
+
+/// Whether a text without quotes is no value at all; an empty one and `-` are values that say nothing.
+fn is_constant(text: &[u8]) -> bool {
+    matches!(text, b"null" | b"true" | b"false")
 }
 
 /// The text of a string that begins at `at`, and where what follows it begins.
@@ -208,7 +237,7 @@ fn string_at(message: &[u8], at: usize) -> Option<(ByteSpan, usize)> {
     Some((ByteSpan::new(at + 1, end), end + 1))
 }
 
-fn skip_blanks(text: &[u8], mut at: usize) -> usize {
+pub(super) fn skip_blanks(text: &[u8], mut at: usize) -> usize {
     while text.get(at).is_some_and(u8::is_ascii_whitespace) {
         at += 1;
     }
@@ -268,7 +297,7 @@ fn bare_end(text: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// Passes over an object or an array of any depth.
-fn skip_nested(text: &[u8], mut at: usize) -> Result<usize, Skip> {
+pub(super) fn skip_nested(text: &[u8], mut at: usize) -> Result<usize, Skip> {
     let mut depth = 0_usize;
     loop {
         match text.get(at).ok_or(Skip::CutOff)? {
@@ -328,6 +357,12 @@ mod tests {
             (r#"{"z":{"a":"no"},"c":{"a":"no","d":"yes"},"c.d":"dotted"}"#, &["c.d=yes", "c.d=dotted"]),
             (r#"{"attributes":{"a":"in"},"b":[1,{"a":"no"}]}"#, &["a=in", "b=1,{\"a\":\"no\"}"]),
             (r#"{"list":["one","two"],"a":[],"b":null}"#, &["list=one"]),
+            (r#"{"list": [ {"a":1},{"a":2} ]}"#, &[r#"list= {"a":1},{"a":2} "#]),
+            (
+                r#"{"attributes":[{"key":"a","value":{"stringValue":"x"}},{"key":"z","value":{"boolValue":true}},{"key":"b","value":{"intValue":7}}]}"#,
+                &["a=x", "b=7"],
+            ),
+            (r#"{"c":[{"name":"d","value":"yes"},{"name":"d","value":null},{"value":"no"}]}"#, &["c.d=yes"]),
             (r#"{"a":"q\"}\\","\u0062":"x"}"#, &[r#"a=q\"}\\"#, "b=x"]),
             (r#"{"a":-,"b":0.012, 0.240, "list":"x"}"#, &["a=-", "b=0.012, 0.240", "list=x"]),
             (r#"{"a": , "b":}"#, &["a=", "b="]),

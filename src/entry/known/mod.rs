@@ -24,6 +24,8 @@ pub(super) struct KnownFormat {
     pub(super) name: &'static str,
     /// Its method, where it logs none.
     pub(super) method: Option<&'static str>,
+    /// Its paths may lack their slash.
+    pub(super) lacks_slash: bool,
     template: Template,
     /// Whether [`quick`] may read its lines (see [`KnownFormat::quick_template`]).
     is_quick: bool,
@@ -55,9 +57,10 @@ static WITH_ANY_TIME: LazyLock<Vec<KnownFormat>> = LazyLock::new(|| {
 fn compile(row: &FormatRow, change: fn(TemplateStep) -> TemplateStep) -> KnownFormat {
     let steps = known_steps(row.line).expect("the table's lines are valid");
     let template = Template::new(steps.into_iter().map(change).collect(), row.escape);
-    let is_plain = row.method.is_none() && row.escape.is_by_backslash();
+    let FormatRow { name, method, lacks_slash, .. } = *row;
+    let is_plain = method.is_none() && !lacks_slash && row.escape.is_by_backslash();
     let is_quick = is_plain && is_ncsa(template.steps()) && quick::can_read(template.steps());
-    KnownFormat { name: row.name, method: row.method, template, is_quick, may_have_more: false }
+    KnownFormat { name, method, lacks_slash, template, is_quick, may_have_more: false }
 }
 
 /// Whether a line begins with its client and a time in brackets, and has no others.
@@ -160,7 +163,7 @@ mod tests {
     use super::*;
 
     /// Formats without a time, or without a day: their lines count by the time of the envelope around them.
-    const TIMELESS: [&str; 5] = ["uvicorn", "morgan", "fiber", "serilog", "aspnet"];
+    const TIMELESS: [&str; 6] = ["uvicorn", "morgan", "fiber", "serilog", "aspnet", "couchdb"];
 
     #[test]
     fn every_row_compiles_and_has_a_time_and_a_request() {

@@ -15,13 +15,15 @@ pub(super) struct FormatRow {
     pub(super) escape: Escape,
     /// Its method, where it logs none.
     pub(super) method: Option<&'static str>,
+    /// Its paths may lack their slash.
+    pub(super) lacks_slash: bool,
 }
 
 const fn row(name: &'static str, line: &'static str, escape: Escape) -> FormatRow {
-    FormatRow { name, line, escape, method: None }
+    FormatRow { name, line, escape, method: None, lacks_slash: false }
 }
 
-pub(super) const ROWS: [FormatRow; 78] = [
+pub(super) const ROWS: [FormatRow; 91] = [
     // The Elastic Load Balancing user guide, "Access log entries". What was added behind the protocol may grow.
     row(
         "alb",
@@ -59,6 +61,18 @@ pub(super) const ROWS: [FormatRow; 78] = [
     row(
         "haproxy",
         r#"$client:$count [$time] $_ $_/$_ $number/$number/$number/$number/$millis $status $bytes $_ $_ $_ $number/$number/$number/$number/$number $number/$number "$request"$more_words"#,
+        Escape::Hash,
+    ),
+    // The host asked for behind the server, as sites that log it have it.
+    row(
+        "haproxy",
+        r#"$client:$count [$time] $_ $_/$_ $authority $number/$number/$number/$number/$millis $status $bytes $_ $_ $_ $number/$number/$number/$number/$number $number/$number "$request"$more_words"#,
+        Escape::Hash,
+    ),
+    // `option httplog clf` (8.2.3): agent and referrer are always empty; the total stands behind the other timers.
+    row(
+        "haproxy",
+        r#"$who [$time] "$request" $status $bytes "$http_referer" "$http_user_agent" $count $count "$_" "$_" "$_" $number $number $number $number $millis "$_" $number $number $number $number $number $number $number $rest"#,
         Escape::Hash,
     ),
     // Envoy's access log usage, "Default format string"; Istio puts details behind the flags and words behind the upstream.
@@ -122,6 +136,12 @@ pub(super) const ROWS: [FormatRow; 78] = [
         "[pid: $count|app: $_|req: $_] $remote_addr ($text) {$text} [${t:%a %b %e %H:%M:%S %Y}] $method $target => generated $bytes bytes in $micros micros$text($_ $status) $count headers in $count bytes ($count switches on core $count)",
         Escape::None,
     ),
+    // Negroni's `LoggerDefaultFormat`.
+    row(
+        "negroni",
+        "[negroni] $time | $status | $blanks$elapsed | $authority | $method $target",
+        Escape::None,
+    ),
     // Tornado's `log_request` and `LogFormatter`; Jupyter puts the user before the client.
     row(
         "tornado",
@@ -149,7 +169,7 @@ pub(super) const ROWS: [FormatRow; 78] = [
         r#"[$time $_ $blanks$_] $client "$request" $status $bytes "$http_referer" "$http_user_agent" $seconds"#,
         Escape::None,
     ),
-    // Hypercorn: behind its logger's head a combined line whose protocol is a number.
+    // Hypercorn (`logging.py`): behind its logger's head a combined line whose protocol is a number.
     row(
         "hypercorn",
         r#"[$text] [$count] [$level] $client - - [$time] "$method $target $_" $status $bytes "$http_referer" "$http_user_agent""#,
@@ -157,12 +177,19 @@ pub(super) const ROWS: [FormatRow; 78] = [
     ),
     // The server built into PHP.
     row("php", "[${t:%a %b %e %H:%M:%S %Y}] $client [$status]: $method $url$more_words", Escape::None),
-    // InfluxDB 1: the request's id and microseconds behind the combined fields.
+    // InfluxDB 1, "HTTP access log format": forwarded-for before the client, the request's id and microseconds behind the
+    // combined fields. The form of a query stands behind its protocol.
     row(
         "influxdb",
-        r#"[httpd] $client - $text [$time] "$request" $status $bytes "$http_referer" "$http_user_agent" $_ $micros"#,
+        r#"[httpd] $who [$time] "$method $url HTTP/$_ {$text}" $status $bytes "$http_referer" "$http_user_agent" $_ $micros"#,
         Escape::Backslash,
     ),
+    row(
+        "influxdb",
+        r#"[httpd] $who [$time] "$request" $status $bytes "$http_referer" "$http_user_agent" $_ $micros"#,
+        Escape::Backslash,
+    ),
+    // CouchDB (`chttpd.erl`): host, client, user, request, milliseconds.
     row(
         "couchdb",
         "[notice] $time $_ $_ $_ $authority $client $_ $method $url $status $_ $millis",
@@ -177,7 +204,7 @@ pub(super) const ROWS: [FormatRow; 78] = [
     // Rails' default log, with and without tags: what was asked for. The answer stands in a line of its own, without the request.
     row("rails", r#"Started $method "$target" for $client at $time"#, Escape::None),
     row("rails", r#"[$text] Started $method "$target" for $client at $time"#, Escape::None),
-    // Cloud Storage's usage logs.
+    // Cloud Storage, "Usage log format".
     row(
         "cloud-storage",
         r#""$unix_time","$client","$text","$text","$method","$target","$status","$number","$bytes","$micros","$authority","$http_referer","$http_user_agent","$rest"#,
@@ -190,10 +217,18 @@ pub(super) const ROWS: [FormatRow; 78] = [
         r#""$client" - - [$time] "$request" $status $bytes "$http_referer" "$http_user_agent""#,
         Escape::Backslash,
     ),
-    // Artifactory's request log.
+    // The JFrog platform's "Request log", and Artifactory's before version 7, which says how much came in.
+    FormatRow {
+        lacks_slash: true,
+        ..row(
+            "artifactory",
+            "$time|$text|$remote_addr|$text|$request_method|$target|$status|$number|$bytes|$millis|$http_user_agent",
+            Escape::None,
+        )
+    },
     row(
         "artifactory",
-        "$time|$text|$remote_addr|$text|$request_method|$target|$status|$number|$bytes|$millis|$http_user_agent",
+        "${t:%Y%m%d%H%M%S}|$millis|REQUEST|$remote_addr|$text|$request_method|$target|$server_protocol|$status|$number",
         Escape::None,
     ),
     // Serilog's request logging in its file and console templates.
@@ -201,6 +236,12 @@ pub(super) const ROWS: [FormatRow; 78] = [
     row("serilog", "[$_ $_] HTTP $method $target responded $status in $millis ms", Escape::None),
     // Chi's logger.
     row("chi", r#"$wall_time $between"$request" from $client - $status ${bytes}B in $elapsed"#, Escape::Json),
+    // tower-http's `TraceLayer`, as axum's documentation sets it up; what began a request stands in a line of its own.
+    row(
+        "tower-http",
+        "$time $blanks$level request{method=$method uri=$target version=$text}: tower_http::trace::on_response: finished processing request latency=$millis ms status=$status",
+        Escape::None,
+    ),
     // The router log of Gitea and Forgejo.
     row(
         "gitea",
@@ -241,6 +282,28 @@ pub(super) const ROWS: [FormatRow; 78] = [
         "ingress-nginx",
         r#"$who [$time] "$request" $status $bytes "$http_referer" "$http_user_agent" $number $seconds [$text] $text $hex_id"#,
         Escape::Backslash,
+    ),
+    // Cloud Foundry's router, "About access logs": host asked for, what came in and what went out, and names behind the agent.
+    row(
+        "gorouter",
+        r#"$authority - [$time] "$request" $status $number $bytes "$http_referer" "$http_user_agent" "$client" "$_" x_forwarded_for:"$forwarded" $text response_time:$seconds $rest"#,
+        Escape::Json,
+    ),
+    row(
+        "gorouter",
+        r#"$authority - [$time] "$request" $status $number $bytes "$http_referer" "$http_user_agent" "$client" "$_" x_forwarded_for:"$forwarded" $rest"#,
+        Escape::Json,
+    ),
+    // oauth2-proxy, "Request Log Format"; before version 6 without the request's id, and with other times.
+    row(
+        "oauth2-proxy",
+        r#"$client - $text [$wall_time] $authority $method $_ "$target" $_ "$http_user_agent" $status $bytes $seconds"#,
+        Escape::Json,
+    ),
+    row(
+        "oauth2-proxy",
+        r#"$client - $text [$time] $authority $method $_ "$target" $_ "$http_user_agent" $status $bytes $seconds"#,
+        Escape::Json,
     ),
     // APISIX's default `access_log_format`: host before the request, time before the referrer, then the upstream.
     row(
@@ -314,6 +377,13 @@ pub(super) const ROWS: [FormatRow; 78] = [
     row("common", r#"[$time] $who_after_time"$request" $status $bytes$more"#, Escape::Backslash),
     row("common", r#"$who $time $between"$request" $status $bytes$more"#, Escape::Backslash),
     row("common", r#"$time $who_after_time"$request" $status $bytes$more"#, Escape::Backslash),
+    // Seconds since 1970 in the brackets, as nginx's `$msec` has them.
+    row(
+        "combined",
+        r#"$who [$unix_time] $between"$request" $status $bytes "$http_referer" "$http_user_agent"$more"#,
+        Escape::Backslash,
+    ),
+    row("common", r#"$who [$unix_time] $between"$request" $status $bytes$more"#, Escape::Backslash),
     // uvicorn behind what people have Python's `logging` put in front.
     row("uvicorn", r#"$time $text$client - "$method $target HTTP/$_" $status$rest"#, Escape::None),
     // "IIS Log File Format" of the IIS reference: local time, milliseconds, what came in before what went out.
@@ -331,12 +401,6 @@ pub(super) const ROWS: [FormatRow; 78] = [
     row("linkerd", r#"$client:$count $_ - [$time] "$request" $status"#, Escape::None),
     // php-fpm's default `access.format`: `%R - %u %t "%m %r%Q%q" %s`.
     row("php-fpm", r#"$who $time "$request" $status"#, Escape::None),
-    // Vert.x's `LoggerHandler`.
-    row(
-        "vertx",
-        r#"$who [${t:%a, %d %b %Y %H:%M:%S%z}] "$request" $status $bytes "$http_referer" "$http_user_agent"$more"#,
-        Escape::None,
-    ),
     // morgan's `tiny`, `short` and `dev`.
     row("morgan", "$method $url $status $bytes - $millis ms", Escape::None),
     row("morgan", "$client $_ $method $url $_ $status $bytes - $millis ms", Escape::None),
@@ -358,4 +422,12 @@ pub(super) const ROWS: [FormatRow; 78] = [
         "      Request finished $_ $method $url $_ $_ - $status $bytes $_ ${millis}ms",
         Escape::None,
     ),
+    // Bitbucket, "How to read the log formats": `o@` marks what went out, `i@` what came in.
+    row(
+        "bitbucket",
+        r#"$remote_addr | http$text | o@$_ | $text | $time | "$request" | "$http_referer" "$http_user_agent" | $status | $number | $bytes | $text | $millis | $rest"#,
+        Escape::None,
+    ),
+    // CouchDB's lines in the journal, which has the time.
+    row("couchdb", "$text@$_ <$_> $_ $authority $client $_ $method $url $status $_ $millis", Escape::None),
 ];

@@ -368,7 +368,7 @@ impl LineWalk<'_> {
                 let is_here = |word: &&&str| rest.starts_with(word.as_bytes());
                 words.iter().filter(is_here).map(|word| at + word.len()).max()
             }
-            TextClass::Blanks => Some(run(|byte| *byte == b' ')),
+            TextClass::Blanks => Some(run(|byte| matches!(byte, b' ' | b'\t'))),
             TextClass::Priority => Some(at + priority(rest)),
             TextClass::SyslogTime => {
                 // Without a year it is no moment, and RFC 5424 has `-` where the sender has no clock.

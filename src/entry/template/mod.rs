@@ -11,7 +11,7 @@ use std::sync::Arc;
 use memchr::memchr2;
 
 use super::field::{Escape, FoundValue, LogField, Unit};
-use super::time::strftime::Pattern;
+use super::time::{self, strftime::Pattern};
 
 /// What a field's text may be: where it can end, if it begins here.
 #[derive(Clone, Debug, PartialEq)]
@@ -158,7 +158,7 @@ impl Template {
         let is_short = |length: usize, is: fn(&u8) -> bool| !line.iter().take(length).all(is);
         match self.steps.first() {
             Some(TemplateStep::Field(FieldStep { class: TextClass::Time, .. })) => {
-                matches!(line, [_, _, b'/', ..] | [_, _, _, _, b'-', ..])
+                matches!(line, [_, _, b'/', ..] | [_, _, _, _, b'-', ..]) || !first.is_ascii_digit()
             }
             Some(TemplateStep::Field(FieldStep { class: TextClass::WallTime, .. })) => {
                 matches!(line, [_, _, _, _, b'/', ..])
@@ -268,9 +268,9 @@ fn first_bytes(step: &TemplateStep) -> ByteSet {
         TemplateStep::Field(field) => match &field.class {
             TextClass::Word => ByteSet::of(|byte| !matches!(byte, b' ' | b'"')),
             TextClass::Number | TextClass::Status => ByteSet::of(is_number_byte),
+            TextClass::Time => ByteSet::of(|byte| time::may_begin_at(&[byte], 0)),
             TextClass::Count
             | TextClass::FourDecimals
-            | TextClass::Time
             | TextClass::DockerTime
             | TextClass::UnixTime
             | TextClass::WallTime => ByteSet::of(|byte| byte.is_ascii_digit()),

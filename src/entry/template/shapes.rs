@@ -78,8 +78,7 @@ pub(in crate::entry) fn status(text: &[u8]) -> Option<usize> {
 
 /// Whether a time stands anywhere in a text, in brackets or as a word.
 pub(super) fn holds_time(text: &[u8]) -> bool {
-    let begins = |at: usize| at == 0 || matches!(text[at - 1], b' ' | b'[');
-    (0..text.len()).any(|at| text[at].is_ascii_digit() && begins(at) && time::at_start(&text[at..]).is_some())
+    (0..text.len()).any(|at| time::may_begin_at(text, at) && time::at_start(&text[at..]).is_some())
 }
 
 /// Length of `HTTP/1.1`, `HTTP/2` or `-`; 0 for anything else.

@@ -74,7 +74,7 @@ fn a_damaged_line_changes_no_other_line() {
             damaged += check(&case.name, &case.options, &body[..whole]);
         }
     }
-    for (format, line, _) in examples::EXAMPLES.iter().chain(json_examples::EXAMPLES) {
+    for (format, line, _) in examples::all().chain(json_examples::EXAMPLES) {
         let body = format!("{line}\n{BEHIND}");
         damaged += check(format, &in_utc(), body.as_bytes());
     }

@@ -1,11 +1,18 @@
-//! Examples of every known format, from its documentation or its source, and what is read of them. A row: format, line, and the
-//! entry's fields that are worth a look.
+//! Examples of the known formats of servers, load balancers and CDNs, from their documentation or source, and what is read of them.
+//! A row: format, line, entry. Those of applications stand in [`app_examples`].
 
-use super::{entry_of, in_utc, read};
-use crate::entry::{ReaderOptions, known};
+use super::{app_examples, entry_of, in_utc, read};
+use crate::entry::{ReaderOptions, Skip, json, known};
 
 /// Format, line, entry.
-pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
+pub(super) type Example = (&'static str, &'static str, &'static str);
+
+/// The examples of every format.
+pub(super) fn all() -> impl Iterator<Item = &'static Example> {
+    EXAMPLES.iter().chain(app_examples::EXAMPLES)
+}
+
+const EXAMPLES: &[Example] = &[
     (
         "common",
         r#"127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HTTP/1.0" 200 2326"#,
@@ -83,6 +90,16 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"{"receivedAt":"2009-02-06T12:14:14.655Z","method":"GET","path":"/index.html","userAgent":"","status":200,"responseBytes":2750,"durationSeconds":0.109,"clientIp":"10.0.1.2"}"#,
     ),
     (
+        "haproxy",
+        r#"-:22222 [22/May/2021:02:22:22.222] www-https~ myapp/node2 site.example.com 0/0/0/18/18 200 200 - - ---- 222/222/2/0/0 0/0 "OPTIONS /api/v2/app/ HTTP/1.1""#,
+        r#"{"receivedAt":"2021-05-22T02:22:22.222Z","method":"OPTIONS","path":"/api/v2/app/","userAgent":"","status":200,"responseBytes":200,"durationSeconds":0.018,"host":"site.example.com"}"#,
+    ),
+    (
+        "haproxy",
+        r#"192.0.2.1 - - [06/Feb/2009:12:14:14 +0000] "GET /index.html HTTP/1.0" 200 2750 "" "" 33317 655 "http-in" "static" "srv1" 10 0 30 69 109 "----" 1 1 1 1 0 0 0 "" "" "1wt.eu" """#,
+        r#"{"receivedAt":"2009-02-06T12:14:14Z","method":"GET","path":"/index.html","userAgent":"","status":200,"responseBytes":2750,"durationSeconds":0.109,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
         "envoy",
         r#"[2016-04-15T20:17:00.310Z] "POST /api/v1/locations HTTP/2" 204 - 154 0 226 100 "10.0.35.28" "nsq2http" "cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2" "locations" "tcp://10.0.2.1:80""#,
         r#"{"receivedAt":"2016-04-15T20:17:00.310Z","method":"POST","path":"/api/v1/locations","userAgent":"nsq2http","status":204,"responseBytes":0,"durationSeconds":0.226,"host":"locations","clientIp":"10.0.35.28"}"#,
@@ -144,235 +161,11 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         "MISS|404|1507167062421|0|390|2001:db8::7|https://www.example.org/|https://cdn.example.com/a|WA|x|y/1.0|322b688bd63fb63f2babe9de30a5d262|DE",
         r#"{"receivedAt":"2017-10-05T01:31:02.421Z","method":"GET","path":"/a","userAgent":"x|y/1.0","status":404,"responseBytes":0,"host":"cdn.example.com","referrer":"https://www.example.org/","clientIp":"2001:db8::7"}"#,
     ),
-    (
-        "gin",
-        r#"[GIN] 2026/01/02 - 15:04:05 | 200 |      13.1025ms |       127.0.0.1 | GET      "/a?b=\"c\"""#,
-        r#"{"receivedAt":"2026-01-02T15:04:05Z","method":"GET","path":"/a","userAgent":"","status":200,"durationSeconds":0.013103,"clientIp":"127.0.0.1"}"#,
-    ),
-    (
-        "gin",
-        "[GIN] 2016/01/02 - 15:04:05 | 404 |         1m2.5s |             ::1 | DELETE   /old",
-        r#"{"receivedAt":"2016-01-02T15:04:05Z","method":"DELETE","path":"/old","userAgent":"","status":404,"durationSeconds":62.5,"clientIp":"::1"}"#,
-    ),
-    (
-        "uwsgi",
-        "[pid: 596|app: 0|req: 24/72] 222.127.73.32 () {50 vars in 1043 bytes} [Wed Jan  4 11:44:29 2015] POST /countries/ => generated 2 bytes in 149 msecs (HTTP/1.1 200) 3 headers in 112 bytes (1 switches on core 0)",
-        r#"{"receivedAt":"2015-01-04T11:44:29Z","method":"POST","path":"/countries/","userAgent":"","status":200,"responseBytes":2,"durationSeconds":0.149,"clientIp":"222.127.73.32"}"#,
-    ),
-    // Behind a socket, with `log-micros`.
-    (
-        "uwsgi",
-        "[pid: 596|app: -1|req: -1/72]  () {50 vars in 1043 bytes} [Wed Jan 14 11:44:29 2015] GET /c?d => generated 0 bytes in 149 micros (HTTP/1.0 304) 3 headers in 112 bytes (0 switches on core 0)",
-        r#"{"receivedAt":"2015-01-14T11:44:29Z","method":"GET","path":"/c","userAgent":"","status":304,"responseBytes":0,"durationSeconds":0.000149}"#,
-    ),
-    (
-        "tornado",
-        "[W 240229 18:03:07 web:2348] 404 GET /missing?x (2001:db8::1) 1.23ms",
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/missing","userAgent":"","status":404,"durationSeconds":0.00123,"clientIp":"2001:db8::1"}"#,
-    ),
-    (
-        "jupyter",
-        "[I 2024-02-29 18:03:07.123 ServerApp] 200 GET /api/contents?content=1 (9b1d@127.0.0.1) 12.34ms",
-        r#"{"receivedAt":"2024-02-29T18:03:07.123Z","method":"GET","path":"/api/contents","userAgent":"","status":200,"durationSeconds":0.01234,"clientIp":"127.0.0.1"}"#,
-    ),
-    (
-        "jupyter",
-        "[W 2024-02-29 18:03:07.123 JupyterHub log:192] 404 GET /hub/x (@192.0.2.1) 2.50ms referer=http://localhost/",
-        r#"{"receivedAt":"2024-02-29T18:03:07.123Z","method":"GET","path":"/hub/x","userAgent":"","status":404,"durationSeconds":0.0025,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "sanic",
-        "[2024-02-29 18:03:07 +0000] - (sanic.access)[INFO][127.0.0.1:51234]: GET http://localhost:8000/a?b  200 5",
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":200,"responseBytes":5,"host":"localhost","clientIp":"127.0.0.1"}"#,
-    ),
-    (
-        "actix",
-        r#"[2024-02-29T18:03:07Z INFO  actix_web::middleware::logger] 127.0.0.1 "GET /a HTTP/1.1" 200 5 "-" "curl/8.6.0" 0.000215"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"curl/8.6.0","status":200,"responseBytes":5,"durationSeconds":0.000215,"clientIp":"127.0.0.1"}"#,
-    ),
-    (
-        "hypercorn",
-        r#"[2024-02-29 18:03:08 +0000] [8] [INFO] 192.0.2.1:51234 - - [29/Feb/2024:18:03:07 +0000] "GET /a?b 1.1" 200 5 "-" "curl/8.6.0""#,
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"curl/8.6.0","status":200,"responseBytes":5,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "php",
-        "[Thu Feb 29 18:03:07 2024] 127.0.0.1:51234 [404]: GET /a?b - No such file or directory",
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":404,"clientIp":"127.0.0.1"}"#,
-    ),
-    (
-        "influxdb",
-        r#"[httpd] 192.0.2.1 - admin [29/Feb/2024:18:03:07 +0000] "POST /write?db=x HTTP/1.1 " 204 0 "-" "Telegraf/1.29" 4fd1a2b3-d72e-11ee-8001-000000000000 1234"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"POST","path":"/write","userAgent":"Telegraf/1.29","status":204,"responseBytes":0,"durationSeconds":0.001234,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "couchdb",
-        "[notice] 2024-02-29T18:03:07.123456Z nonode@nohost <0.123.0> 0123abcdef db.example.com:5984 192.0.2.1 admin GET /_all_dbs?limit=1 200 ok 3",
-        r#"{"receivedAt":"2024-02-29T18:03:07.123456Z","method":"GET","path":"/_all_dbs","userAgent":"","status":200,"durationSeconds":0.003,"host":"db.example.com","clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "alibaba-cdn",
-        r#"[9/Jun/2015:01:58:09 +0800] 10.10.10.10 - 1542 "-" "GET http://www.aliyun.com/index.html" 200 191 2830 MISS "Mozilla/5.0 (compatible; AhrefsBot/5.0; +http://example.com/robot/)" "text/html""#,
-        r#"{"receivedAt":"2015-06-08T17:58:09Z","method":"GET","path":"/index.html","userAgent":"Mozilla/5.0 (compatible; AhrefsBot/5.0; +http://example.com/robot/)","status":200,"responseBytes":2830,"durationSeconds":1.542,"host":"www.aliyun.com","clientIp":"10.10.10.10"}"#,
-    ),
-    (
-        "rails",
-        r#"Started GET "/users?page=2" for 192.0.2.1 at 2024-02-29 18:03:07 +0100"#,
-        r#"{"receivedAt":"2024-02-29T17:03:07Z","method":"GET","path":"/users","userAgent":"","clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "rails",
-        r#"I, [2024-02-29T18:03:07.123456 #4711]  INFO -- : [3b1f0c2e-7f5a] Started POST "/users" for 2001:db8::1 at 2024-02-29 18:03:07 +0000"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"POST","path":"/users","userAgent":"","clientIp":"2001:db8::1"}"#,
-    ),
-    (
-        "cloud-storage",
-        r#""1709229787123456","192.0.2.1","1","","GET","/bucket/a%20b.png?x","200","0","5120","43000","storage.googleapis.com","https://example.org/","Mozilla/5.0 ""x""","AIAA","GET_Object","bucket","a b.png","""#,
-        r#"{"receivedAt":"2024-02-29T18:03:07.123456Z","method":"GET","path":"/bucket/a%20b.png","userAgent":"Mozilla/5.0 \"x\"","status":200,"responseBytes":5120,"durationSeconds":0.043,"host":"storage.googleapis.com","referrer":"https://example.org/","clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "glassfish",
-        r#""192.0.2.1" "NULL-AUTH-USER" "29/Feb/2024:18:03:07 +0000" "GET /app/a?b HTTP/1.1" 200 5120"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/app/a","userAgent":"","status":200,"responseBytes":5120,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "twisted",
-        r#""192.0.2.1" - - [29/Feb/2024:18:03:07 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.6.0""#,
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"curl/8.6.0","status":200,"responseBytes":5,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "artifactory",
-        "2018-11-18T15:39:04.902Z|d5d75b3c41242768|127.0.0.1|anonymous|GET|/api/v1/cert/root|200|0|6|12|JFrog Access Java Client/4.1.12",
-        r#"{"receivedAt":"2018-11-18T15:39:04.902Z","method":"GET","path":"/api/v1/cert/root","userAgent":"JFrog Access Java Client/4.1.12","status":200,"responseBytes":6,"durationSeconds":0.012,"clientIp":"127.0.0.1"}"#,
-    ),
-    (
-        "serilog",
-        "2024-02-29 18:03:07.123 +01:00 [INF] HTTP GET /api/a responded 200 in 12.3456 ms",
-        r#"{"receivedAt":"2024-02-29T17:03:07.123Z","method":"GET","path":"/api/a","userAgent":"","status":200,"durationSeconds":0.012346}"#,
-    ),
-    (
-        "chi",
-        r#"2024/02/29 18:03:07 [web1/rZ3x-000001] "GET http://localhost:3333/a?b HTTP/1.1" from 127.0.0.1:51234 - 200 5B in 12.5µs"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":200,"responseBytes":5,"durationSeconds":0.000013,"host":"localhost","clientIp":"127.0.0.1"}"#,
-    ),
-    (
-        "gitea",
-        "2024/02/29 18:03:07 ...eb/routing/logger.go:102:func1() [I] router: completed GET /user/login?x for 192.0.2.1:51234, 200 OK in 12.3ms @ auth/auth.go:182(auth.SignIn)",
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/user/login","userAgent":"","status":200,"durationSeconds":0.0123,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "synapse",
-        r#"2024-02-29 18:03:07,123 - synapse.access.http.8008 - 473 - INFO - GET-123 - 192.0.2.1 - 8008 - {@user:hs} Processed request: 0.012sec/-0.000sec (0.004sec, 0.000sec) (0.001sec/0.003sec/3) 1234B 200 "GET /_matrix/client/versions HTTP/1.1" "Element/1.0 (x)" [0 dbevts]"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07.123Z","method":"GET","path":"/_matrix/client/versions","userAgent":"Element/1.0 (x)","status":200,"responseBytes":1234,"durationSeconds":0.012,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "iis-native",
-        "192.168.114.201, -, 03/20/01, 7:55:20, W3SVC2, SALES1, 172.21.13.45, 4502, 163, 3223, 200, 0, GET, /DeptLogo.gif, -,",
-        r#"{"receivedAt":"2001-03-20T07:55:20Z","method":"GET","path":"/DeptLogo.gif","userAgent":"","status":200,"responseBytes":3223,"durationSeconds":4.502,"clientIp":"192.168.114.201"}"#,
-    ),
-    (
-        "iis-native",
-        "192.0.2.1, CORP\\bob, 12/28/2024, 18:03:07, W3SVC1, WEB1, 192.0.2.9, 0, 163, 0, 304, 0, HEAD, /a,b, x=1, y,",
-        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"HEAD","path":"/a,b","userAgent":"","status":304,"responseBytes":0,"durationSeconds":0,"clientIp":"192.0.2.1"}"#,
-    ),
-    // Of a lost connection, and of versions before 1.0.
-    (
-        "synapse",
-        r#"2024-02-29 18:03:07,123 - synapse.access.http.8008 - 643 - INFO - POST-3 - 192.0.2.1 - 8008 - {None} Processed request: 0.003sec/-0.001sec ru=(0.001sec, 0.000sec) db=(0.000sec/0.000sec/1) 64B 200! "POST /_matrix/client/v3/login?x HTTP/1.1" "curl/8.5.0" [0 dbevts]"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07.123Z","method":"POST","path":"/_matrix/client/v3/login","userAgent":"curl/8.5.0","status":200,"responseBytes":64,"durationSeconds":0.003,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "synapse",
-        r#"2018-02-28 18:03:07,123 - synapse.access.http.8008 - 93 - INFO - GET-1 - 192.0.2.1 - 8008 - {None} Processed request: 0.003sec (0.001sec, 0.000sec) (0.000sec/0.000sec/1) 64B 200 "GET /a HTTP/1.1" "curl/7" [0 dbevts]"#,
-        r#"{"receivedAt":"2018-02-28T18:03:07.123Z","method":"GET","path":"/a","userAgent":"curl/7","status":200,"responseBytes":64,"durationSeconds":0.003,"clientIp":"192.0.2.1"}"#,
-    ),
-    // Formats without a time, inside of CRI.
-    (
-        "uvicorn",
-        r#"2024-02-29T18:03:07.123456789Z stdout F INFO:     192.0.2.1:51234 - "GET /items?q=1 HTTP/1.1" 404 Not Found"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07.123456Z","method":"GET","path":"/items","userAgent":"","status":404,"clientIp":"192.0.2.1"}"#,
-    ),
-    // Of `kubectl logs --timestamps`, whose fractions end before their zeros; with a time of its own.
-    (
-        "uvicorn",
-        r#"2024-02-29T18:03:07.12345Z INFO:     192.0.2.1:51234 - "GET /items?q=1 HTTP/1.1" 404 Not Found"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07.123450Z","method":"GET","path":"/items","userAgent":"","status":404,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "uvicorn",
-        r#"2024-02-29 18:03:07,123 - INFO - 192.0.2.1:51234 - "GET /items?q=1 HTTP/1.1" 200"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07.123Z","method":"GET","path":"/items","userAgent":"","status":200,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "aspnet",
-        "2024-02-29T18:03:07Z stdout F       Request finished HTTP/1.1 GET http://localhost:5000/a?b - 200 5 text/plain;+charset=utf-8 12.3456ms",
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":200,"responseBytes":5,"durationSeconds":0.012346,"host":"localhost"}"#,
-    ),
-    (
-        "aspnet",
-        "2024-02-29T18:03:07Z stdout F Request finished HTTP/2 POST https://example.com/a application/json 37 - 201 - - 1.5ms",
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"POST","path":"/a","userAgent":"","status":201,"durationSeconds":0.0015,"host":"example.com"}"#,
-    ),
-    (
-        "morgan",
-        "2024-02-29T18:03:07Z stdout F GET /a?b 200 5 - 1.234 ms",
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":200,"responseBytes":5,"durationSeconds":0.001234}"#,
-    ),
-    (
-        "morgan",
-        "2024-02-29T18:03:07Z stdout F ::1 - GET /a HTTP/1.1 304 - - 1.234 ms",
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":304,"durationSeconds":0.001234,"clientIp":"::1"}"#,
-    ),
-    (
-        "morgan",
-        "2024-02-29T18:03:07Z stdout F \u{1b}[0mGET /a \u{1b}[32m200\u{1b}[0m 1.234 ms - 5\u{1b}[0m",
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":200,"responseBytes":5,"durationSeconds":0.001234}"#,
-    ),
-    (
-        "fiber",
-        "2024-02-29T18:03:07Z stdout F 18:03:07 | 200 |     123.4µs |       127.0.0.1 | GET     | /a | -",
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":200,"durationSeconds":0.000123,"clientIp":"127.0.0.1"}"#,
-    ),
-    (
-        "fiber",
-        "2024-02-29T18:03:07Z stdout F [18:03:07] 200 -     1.2ms GET /a",
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":200,"durationSeconds":0.0012}"#,
-    ),
-    (
-        "nexus",
-        r#"192.0.2.1 - admin [29/Feb/2024:18:03:07 +0000] "GET /repository/maven/a.jar HTTP/1.1" 200 - 512 34 "Apache-Maven/3.9 (Java 17)" [qtp1085283394-921]"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/repository/maven/a.jar","userAgent":"Apache-Maven/3.9 (Java 17)","status":200,"responseBytes":512,"durationSeconds":0.034,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "rack",
-        r#"192.0.2.1 - - [29/Feb/2024:18:03:07 +0000] "GET /a HTTP/1.1" 200 5 0.0123"#,
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"","status":200,"responseBytes":5,"durationSeconds":0.0123,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "linkerd",
-        r#"10.42.0.63:51160 traffic.booksapp.serviceaccount.identity.linkerd.cluster.local - [2022-08-23T20:28:20.071809491Z] "GET http://webapp:7000/ HTTP/2.0" 200"#,
-        r#"{"receivedAt":"2022-08-23T20:28:20.071809Z","method":"GET","path":"/","userAgent":"","status":200,"host":"webapp","clientIp":"10.42.0.63"}"#,
-    ),
-    (
-        "php-fpm",
-        r#"192.0.2.1 -  10/Jul/2014:22:27:49 +0100 "GET /index.php?a" 200"#,
-        r#"{"receivedAt":"2014-07-10T21:27:49Z","method":"GET","path":"/index.php","userAgent":"","status":200,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "vertx",
-        r#"192.0.2.1 - - [Thu, 29 Feb 2024 18:03:07 GMT] "GET /a HTTP/1.1" 200 5 "-" "curl/8.6.0""#,
-        r#"{"receivedAt":"2024-02-29T18:03:07Z","method":"GET","path":"/a","userAgent":"curl/8.6.0","status":200,"responseBytes":5,"clientIp":"192.0.2.1"}"#,
-    ),
-    (
-        "envoy",
-        r#"ACCESS [2016-04-15T20:17:00.310Z] "GET /a HTTP/1.1" 200 - 0 154 226 100 "10.0.35.28" "curl/8.6.0" "cc21d9b0" "example.com" "10.0.2.1:80""#,
-        r#"{"receivedAt":"2016-04-15T20:17:00.310Z","method":"GET","path":"/a","userAgent":"curl/8.6.0","status":200,"responseBytes":154,"durationSeconds":0.226,"host":"example.com","clientIp":"10.0.35.28"}"#,
-    ),
 ];
 
 #[test]
 fn examples_of_the_documentation_are_read_by_their_format() {
-    for (format, line, want) in EXAMPLES {
+    for (format, line, want) in all() {
         let want: serde_json::Value = serde_json::from_str(want).unwrap();
         assert_eq!(entry_of(&in_utc(), line), want, "{line}");
         // Told by itself or by its name, it is the same.
@@ -384,13 +177,13 @@ fn examples_of_the_documentation_are_read_by_their_format() {
 #[test]
 fn every_format_has_an_example() {
     for name in known::names() {
-        assert!(EXAMPLES.iter().any(|(format, ..)| *format == name), "{name}");
+        assert!(all().any(|(format, ..)| *format == name), "{name}");
     }
 }
 
 #[test]
 fn a_format_that_is_named_reads_no_other() {
-    for (format, line, _) in EXAMPLES {
+    for (format, line, _) in all() {
         for other in known::names() {
             let is_alike = matches!(
                 (other, *format),
@@ -402,5 +195,23 @@ fn a_format_that_is_named_reads_no_other() {
                 assert!(matches!(told[..], [super::Told::Skipped(_)]), "{other}: {line}");
             }
         }
+    }
+}
+
+#[test]
+fn lines_beside_those_of_an_access_log_are_none() {
+    for line in app_examples::OTHERS {
+        let told = read(&in_utc(), line.as_bytes());
+        assert_eq!(told, [super::Told::Skipped(Skip::NotAccessLog)], "{line}");
+    }
+}
+
+#[test]
+fn what_to_run_is_said_of_every_format() {
+    let readme = include_str!("../../../deploy/shippers/README.md");
+    let is_format = |name: &&str| !matches!(*name, "entries" | "docker" | "journald");
+    for name in known::names().into_iter().chain(json::product_names()).filter(is_format) {
+        let is_named = |line: &str| line.starts_with('|') && line.contains(&format!("`{name}`"));
+        assert!(readme.lines().any(is_named), "{name}");
     }
 }

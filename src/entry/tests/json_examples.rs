@@ -371,6 +371,37 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"time="2024-09-12T10:29:31Z" level=info ClientHost=203.0.113.61 DownstreamContentSize=15 DownstreamStatus=200 Duration=10001425284 RequestHost=app.example.com RequestMethod=GET RequestPath="/check?id=1" StartUTC="2024-09-12T10:29:21.773360214Z" request_User-Agent="curl/8.6.0 (\"x\")""#,
         r#"{"receivedAt":"2024-09-12T10:29:21.773360Z","method":"GET","path":"/check","userAgent":"curl/8.6.0 (\"x\")","status":200,"responseBytes":15,"durationSeconds":10.001425,"host":"app.example.com","clientIp":"203.0.113.61"}"#,
     ),
+    // OpenTelemetry's protocol as JSON, with the attributes of HTTP.
+    (
+        "json",
+        r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"web"}}]},"scopeLogs":[{"scope":{"name":"x"},"logRecords":[{"timeUnixNano":"1735408987123456789","severityText":"INFO","body":{"stringValue":"request"},"attributes":[{"key":"http.request.method","value":{"stringValue":"GET"}},{"key":"url.path","value":{"stringValue":"/a"}},{"key":"http.response.status_code","value":{"intValue":"404"}},{"key":"user_agent.original","value":{"stringValue":"curl/8"}},{"key":"client.address","value":{"stringValue":"192.0.2.1"}}]}]}]}]}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.123456Z","method":"GET","path":"/a","userAgent":"curl/8","status":404,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "ceph-rgw",
+        r#"{"bucket":"b","time":"2024-12-28T18:03:07.123456Z","time_local":"2024-12-28T19:03:07.123456+0100","remote_addr":"192.0.2.1","user":"u","operation":"get_obj","uri":"GET /b/o?x HTTP/1.1","http_status":"200","error_code":"","bytes_sent":1024,"bytes_received":0,"object_size":1024,"total_time":17,"user_agent":"aws-cli/2","referrer":"","trans_id":"tx0"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.123456Z","method":"GET","path":"/b/o","userAgent":"aws-cli/2","status":200,"responseBytes":1024,"durationSeconds":0.017,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "ceph-rgw",
+        r#"{"bucket":"b","time":"2018-12-28 18:03:07.123456Z","remote_addr":"192.0.2.1","operation":"put_obj","uri":"PUT /b/o HTTP/1.1","http_status":"200","bytes_sent":0,"object_size":1024,"total_time":17000,"user_agent":"s3cmd","referrer":""}"#,
+        r#"{"receivedAt":"2018-12-28T18:03:07.123456Z","method":"PUT","path":"/b/o","userAgent":"s3cmd","status":200,"responseBytes":0,"durationSeconds":0.017,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "api-gateway",
+        r#"{"requestId":"x","ip":"192.0.2.1","requestTime":"28/Dec/2024:18:03:07 +0000","httpMethod":"GET","resourcePath":"/pets","status":"200","protocol":"HTTP/1.1","responseLength":"5","integrationLatency":"12","responseLatency":"15"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/pets","userAgent":"","status":200,"responseBytes":5,"durationSeconds":0.015,"clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "restify",
+        r#"{"name":"audit","audit":true,"level":30,"remoteAddress":"192.0.2.1","remotePort":5,"req_id":"x","req":{"query":"","method":"GET","url":"/a?x","headers":{"host":"localhost:8080","user-agent":"curl/8"},"httpVersion":"1.1","trailers":{}},"res":{"statusCode":200,"headers":{"content-length":5},"trailer":false},"latency":12,"msg":"handled: 200","time":"2024-12-28T18:03:07.123Z","v":0}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.123Z","method":"GET","path":"/a","userAgent":"curl/8","status":200,"responseBytes":5,"durationSeconds":0.012,"host":"localhost","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "liberty",
+        r#"{"type":"liberty_accesslog","host":"w","ibm_userDir":"/opt/","ibm_serverName":"defaultServer","ibm_remoteHost":"192.0.2.1","ibm_userAgent":"curl/8","ibm_requestProtocol":"HTTP/1.1","ibm_bytesReceived":5,"ibm_responseCode":200,"ibm_elapsedTime":1234,"ibm_requestMethod":"GET","ibm_uriPath":"/a","ibm_requestHost":"10.0.0.1","ibm_requestPort":"9080","ibm_datetime":"2024-12-28T18:03:07.123+0000","ibm_sequence":"1"}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.123Z","method":"GET","path":"/a","userAgent":"curl/8","status":200,"responseBytes":5,"durationSeconds":0.001234,"clientIp":"192.0.2.1"}"#,
+    ),
     (
         "logfmt",
         r#"ts=2020-04-28T11:20:13.123Z caller=logging.go:29 method=GET uri="/a b?c" status=200 took=1.5ms bytes=12 remote_addr=192.0.2.1:5432"#,

@@ -1,8 +1,11 @@
-//! What the reader makes of whole lines: the cases in `data/cases`, examples of every format, and damaged lines.
+//! What the reader makes of whole lines: the cases in `data/cases`, examples of every format, headers,
+//! envelopes, and damaged lines.
 
+mod app_examples;
 mod cases;
 mod damage;
 mod examples;
+mod headers;
 mod hostile;
 mod json_examples;
 mod regions;

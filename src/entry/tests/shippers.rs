@@ -25,6 +25,17 @@ fn the_line_inside_an_envelope_is_read_as_if_it_stood_alone() {
         r#"{"textPayload":"%","timestamp":"2024-12-28T18:03:09Z","resource":{"type":"k8s_container"}}"#,
         r#"{"time":1735408989,"host":"w","sourcetype":"access_combined","event":"%"}"#,
         r#"{"@timestamp":"2024-12-28T18:03:09Z","event":{"original":"%"}}"#,
+        // GELF; and lists: CloudWatch's subscriptions, Azure's and Firehose's records, OpenTelemetry's file exporter.
+        r#"{"version":"1.1","host":"w","short_message":"%","timestamp":1735408989.1,"level":6,"_tag":"nginx"}"#,
+        r#"{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{"id":"1","timestamp":1735408989000,"message":"%"}]}"#,
+        r#"{"records":[{"time":"2024-12-28T18:03:09Z","log":"%"}]}"#,
+        r#"{"resourceLogs":[{"resource":{},"scopeLogs":[{"scope":{},"logRecords":[{"timeUnixNano":"1735408989000000000","body":{"stringValue":"%"},"attributes":[{"key":"log.file.name","value":{"stringValue":"x"}}]}]}]}]}"#,
+        r#"[{"line":"%","timestamp":"2024-12-28T18:03:09Z"}]"#,
+        // Azure's container apps and App Service, exports of Splunk and Elasticsearch.
+        r#"{"_index":"x","_id":"1","_source":{"@timestamp":"2024-12-28T18:03:09Z","message":"%"}}"#,
+        r#"{"time":"2024-12-28T18:03:09Z","category":"ContainerAppConsoleLogs","properties":{"Log":"%"}}"#,
+        r#"{"time":"2024-12-28T18:03:09Z","resultDescription":"%","category":"AppServiceConsoleLogs"}"#,
+        r#"{"preview":false,"result":{"_raw":"%","_time":"2024-12-28 18:03:09.000 UTC","host":"w"}}"#,
     ] {
         let inner = LINE.replace('"', "\\\"");
         assert_eq!(entry(&envelope.replace('%', &inner)), want, "{envelope}");
@@ -57,6 +68,8 @@ fn the_line_inside_an_envelope_is_read_as_if_it_stood_alone() {
         "2024-12-28 18:03:09: ",
         "/var/log/nginx/access.log.1:",
         "access.log:12:",
+        "access_log: ",
+        "2024-12-28T18:03:09.123Z\t",
     ] {
         assert_eq!(entry(&format!("{before}{LINE}")), want, "{before}");
     }
@@ -111,6 +124,8 @@ fn a_request_without_a_time_has_that_of_the_innermost_envelope() {
         r#"app-1  | {"method":"GET","path":"/a","status":200,"time":1735408989}"#,
         r#"{"log":"%\n","stream":"stdout","time":"2024-12-28T18:03:09Z"}"#,
         r#"{"MESSAGE":"%","__REALTIME_TIMESTAMP":"1735408989000000","_SYSTEMD_UNIT":"app.service"}"#,
+        "__CURSOR=s=1;i=2\n__REALTIME_TIMESTAMP=1735408989000000\n_BOOT_ID=x\nMESSAGE=%\n_PID=1\n\n",
+        "Sat, 28 Dec 2024 18:03:09 GMT web1 app[1]: %",
         r#"{"date":1735408989,"log":"%"}"#,
         r#"{"log":"{\"method\":\"GET\",\"path\":\"/a\",\"status\":200}\n","stream":"stdout","time":"2024-12-28T18:03:09Z"}"#,
     ] {
@@ -125,6 +140,46 @@ fn a_request_without_a_time_has_that_of_the_innermost_envelope() {
         let told = read(&ReaderOptions::default(), envelope.replace('%', inner).as_bytes());
         assert_eq!(told, [Told::Skipped(Skip::NoTime)], "{envelope}");
     }
+}
+
+#[test]
+fn objects_in_one_line_are_entries_of_their_own() {
+    let at = |path: &str| json!({"receivedAt": "2024-12-28T18:03:07Z", "method": "GET", "path": path, "userAgent": ""});
+    let object = |path: &str| at(path).to_string().replace("receivedAt", "time");
+    let (a, b) = (object("/a"), object("/b"));
+    for line in [
+        format!("{a}{b}"),
+        format!("{a} {b}"),
+        format!("{a},{b},"),
+        format!("[{a},{b}]"),
+        format!(r#"{{"records":[{a},{b}]}}"#),
+        format!(r#"{{"Events": [ {a} , {b} ], "count": 2}}"#),
+    ] {
+        let told = read(&ReaderOptions::default(), line.as_bytes());
+        let entries: Vec<Value> = told
+            .iter()
+            .map(|told| match told {
+                Told::Entry(entry) => serde_json::from_str(entry).unwrap(),
+                Told::Skipped(reason) => panic!("{reason}: {line}"),
+            })
+            .collect();
+        assert_eq!(entries, [at("/a"), at("/b")], "{line}");
+    }
+    // One that is none, or is cut off, costs itself alone.
+    for (line, reason) in [
+        (format!(r#"[{a},{{"level":"info"}}]"#), Skip::NoRequest),
+        (format!(r#"[{a},{{"method":"GET","path":"/b"}}]"#), Skip::NoTime),
+        (format!(r#"[{a},{}"#, &b[..20]), Skip::CutOff),
+        (format!("{a}{b} and more").replace("/b", "/a"), Skip::NotAccessLog),
+    ] {
+        let told = read(&ReaderOptions::default(), line.as_bytes());
+        let last = told.last().cloned();
+        assert_eq!((last, told.len() >= 2), (Some(Told::Skipped(reason)), true), "{line}");
+        assert!(matches!(&told[0], Told::Entry(entry) if entry.contains("/a")), "{line}");
+    }
+    // A list beside a request is none of requests.
+    let line = a.replace("\"method\"", "\"events\":[{\"name\":\"x\"}],\"method\"");
+    assert_eq!(entry(&line), at("/a"));
 }
 
 #[test]
@@ -179,6 +234,9 @@ fn fields_are_found_under_the_names_that_programs_give_them() {
         (r#""res":{"statusCode":404,"headers":{"content-length":"9"}}"#, "responseBytes", json!(9)),
         (r#""response":{"body_bytes":9}"#, "responseBytes", json!(9)),
         (r#""written_bytes":9"#, "responseBytes", json!(9)),
+        (r#""resp_body_size":9"#, "responseBytes", json!(9)),
+        (r#""res":{"status":404}"#, "status", json!(404)),
+        (r#""status":"info","http":{"status_code":404}"#, "status", json!(404)),
         (r#""remote_address":"192.0.2.1:80""#, "clientIp", json!("192.0.2.1")),
         (r#""headers":{"user-agent":"curl"}"#, "userAgent", json!("curl")),
         (r#""headers":{"Referer":"https://example.org/"}"#, "referrer", json!("https://example.org/")),
@@ -188,7 +246,9 @@ fn fields_are_found_under_the_names_that_programs_give_them() {
         assert_eq!(got[field], want, "{line}");
         assert!(["method", "path", "receivedAt"].iter().all(|same| got[same] == plain[same]), "{line}");
     }
-    for time in ["requested_at", "timestamp_ms", "epoch", "log_time"] {
+    for time in
+        ["requested_at", "timestamp_ms", "epoch", "log_time", "time_unix", "@t", "created", "logged_at"]
+    {
         let line = format!(r#"{{"{time}":1735408987,"method":"GET","path":"/a"}}"#);
         assert_eq!(entry(&line), plain, "{line}");
     }
@@ -198,6 +258,11 @@ fn fields_are_found_under_the_names_that_programs_give_them() {
         r#""request":"GET","path":"/a""#,
         r#""request":"/a","method":"GET""#,
         r#""verb":"get","request":"https:///a?b""#,
+        r#""http_method":"GET","http_path":"/a""#,
+        r#""req":{"method":"GET","path":"/a?b"}"#,
+        r#""method":"GET","url_path":"/a""#,
+        r#""method":"GET","full_path":"/a?b""#,
+        r#""method":"GET","endpoint":"/a""#,
     ] {
         assert_eq!(entry(&format!(r#"{{"time":"2024-12-28T18:03:07Z",{request}}}"#)), plain, "{request}");
     }

@@ -1,12 +1,17 @@
 //! Times as logs write them.
 //!
 //! Input: a text that is a time or begins with one. Output: a [`Moment`], local time with its offset if it names one, or a
-//! [`Partial`] of several pieces. [`zone`] makes them instants; [`strftime`] reads patterns that people choose. Never: a
-//! clock; a guess at what a text leaves out.
+//! [`Partial`] of several pieces. [`offset`] reads offsets and names of zones, [`zone`] makes instants of local times,
+//! [`strftime`] reads patterns that people choose. Never: a clock; a guess at what a text leaves out.
 
+mod offset;
 pub(super) mod strftime;
 pub(super) mod zone;
 
+use std::sync::LazyLock;
+
+use self::offset::offset;
+use self::strftime::Pattern;
 use super::number;
 use crate::time::{days_from_civil, is_date};
 
@@ -23,7 +28,7 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    fn utc(micros: i64) -> Self {
+    pub(super) fn utc(micros: i64) -> Self {
         Self { local_micros: micros, offset: Some(0) }
     }
 }
@@ -146,29 +151,9 @@ fn fraction_micros(digits: &[u8]) -> u32 {
     (0..6).fold(0, |micros, place| micros * 10 + digits.get(place).map_or(0, |digit| u32::from(digit - b'0')))
 }
 
-/// An offset at `at`: `Z`, `+01:00`, `+0100`, `+01`, ` UTC`, ` GMT`, a blank allowed before it; and where it ends.
-fn offset(text: &[u8], at: usize) -> (Option<i32>, usize) {
-    let start = at + usize::from(text.get(at) == Some(&b' '));
-    let rest = text.get(start..).unwrap_or_default();
-    match rest {
-        [b'Z' | b'z', ..] => (Some(0), start + 1),
-        [b'U', b'T', b'C', ..] | [b'G', b'M', b'T', ..] => (Some(0), start + 3),
-        [sign @ (b'+' | b'-'), ..] => {
-            let Some(hours) = two(rest, 1).filter(|hours| *hours < 24) else { return (None, at) };
-            let minutes_at = if rest.get(3) == Some(&b':') { 4 } else { 3 };
-            let (minutes, end) = match two(rest, minutes_at).filter(|minutes| *minutes < 60) {
-                Some(minutes) => (minutes, minutes_at + 2),
-                None => (0, 3),
-            };
-            let ahead = (hours * 3_600 + minutes * 60).cast_signed();
-            (Some(if *sign == b'-' { -ahead } else { ahead }), start + end)
-        }
-        _ => (None, at),
-    }
-}
-
 /// A time at the start of a text in the forms that stand unquoted in lines: `10/Oct/2000:13:55:36 -0700` and
-/// `2000-10-10T13:55:36-07:00`, both with or without fraction and offset; and where it ends.
+/// `2000-10-10T13:55:36-07:00`, both with or without fraction and offset, and those that begin with a weekday; and where it
+/// ends.
 #[inline]
 pub(super) fn at_start(text: &[u8]) -> Option<(Moment, usize)> {
     let (date, time, clock_end) = match text {
@@ -178,6 +163,7 @@ pub(super) fn at_start(text: &[u8]) -> Option<(Moment, usize)> {
         [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b't' | b' ', ..] => {
             ((four(text, 0)?, two(text, 5)?, two(text, 8)?), clock(text, 11)?, 19)
         }
+        [first, ..] if first.is_ascii_uppercase() => return behind_weekday(text),
         _ => return None,
     };
     let seconds = seconds_since_1970(date, time)?;
@@ -185,6 +171,33 @@ pub(super) fn at_start(text: &[u8]) -> Option<(Moment, usize)> {
     let (offset, end) = offset(text, end);
     let local_micros = seconds * MICROS_PER_SECOND + i64::from(micros);
     Some((Moment { local_micros, offset }, end))
+}
+
+const WEEKDAYS: [&[u8; 3]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+
+/// The forms of RFC 1123 and RFC 850, which HTTP has from them, and that of `ctime`, also with a zone as `date` prints it.
+static WEEKDAY_FORMS: LazyLock<[Pattern; 3]> = LazyLock::new(|| {
+    let forms = ["%a, %d %b %Y %H:%M:%S%f%z", "%A, %d-%b-%y %H:%M:%S%f%z", "%a %b %e %H:%M:%S%f%z %Y%z"];
+    forms.map(|form| Pattern::new(form).expect("the forms are valid"))
+});
+
+/// A time that begins with a weekday; and where it ends.
+fn behind_weekday(text: &[u8]) -> Option<(Moment, usize)> {
+    let name: &[u8; 3] = text.first_chunk()?;
+    if !WEEKDAYS.contains(&name) {
+        return None;
+    }
+    WEEKDAY_FORMS.iter().find_map(|form| {
+        let mut partial = Partial::default();
+        let end = form.read(text, &mut partial)?;
+        Some((partial.whole()?, end))
+    })
+}
+
+/// Whether a time may begin at a place of a text: at its start, behind a blank or a bracket.
+pub(super) fn may_begin_at(text: &[u8], at: usize) -> bool {
+    let is_first = text[at].is_ascii_digit() || WEEKDAYS.iter().any(|name| name[0] == text[at]);
+    is_first && (at == 0 || matches!(text[at - 1], b' ' | b'['))
 }
 
 /// Reads what [`at_start`] reads, and remembers the last time of the commonest form, `10/Oct/2000:13:55:36 -0700`: it stands in
@@ -222,22 +235,26 @@ impl LastTime {
 
 /// The first time that stands in a text, in brackets or as a word.
 pub(super) fn first_in(text: &[u8]) -> Option<Moment> {
-    let begins = |at: usize| at == 0 || matches!(text[at - 1], b' ' | b'[');
-    let mut places = (0..text.len()).filter(|at| text[*at].is_ascii_digit() && begins(*at));
+    let mut places = (0..text.len()).filter(|at| may_begin_at(text, *at));
     places
         .find_map(|at| at_start(&text[at..]).or_else(|| wall_at_start(&text[at..])))
         .map(|(moment, _)| moment)
 }
 
-/// Seconds since 1970 with a fraction, at the start of a text (`$msec`); and where they end.
+/// Seconds since 1970 with a fraction, at the start of a text (`$msec`); and where they end. Numbers that would be of before
+/// 1973 are none.
 pub(super) fn unix_at_start(text: &[u8]) -> Option<(Moment, usize)> {
+    let whole = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if whole < 9 {
+        return None;
+    }
     let end = text.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
     let micros = number::unix_micros(&text[..end]).and_then(|micros| i64::try_from(micros).ok())?;
     Some((Moment::utc(micros), end))
 }
 
-/// A text that is a time and nothing else, in any form that JSON logs use: those of [`at_start`], in brackets or not,
-/// Unix times by their size, Caddy's `2006/01/02 15:04:05`, RFC 2822 and `ctime`.
+/// A text that is a time and nothing else, in any form that JSON logs use: those of [`at_start`], in brackets or not, Unix
+/// times by their size, and [`OTHER_FORMS`].
 pub(super) fn whole(text: &[u8]) -> Option<Moment> {
     let text = text.trim_ascii();
     let text = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]")).unwrap_or(text);
@@ -276,14 +293,14 @@ fn is_zone_name(text: &[u8]) -> bool {
         || (name.len() < text.len() && name.len() <= 5 && name.iter().all(u8::is_ascii_alphabetic))
 }
 
-/// Forms without a grammar of their own above.
+/// Forms without a grammar of their own above; Go's and Caddy's is the first.
 const OTHER_FORMS: [&str; 6] = [
     "%Y/%m/%d %H:%M:%S%f%z",
-    "%a, %d %b %Y %H:%M:%S %z",
-    "%a %b %e %H:%M:%S%f %Y",
     "%d %b %Y %H:%M:%S%f %z",
+    "%d-%b-%Y %H:%M:%S%f%z",
+    "%d/%b/%Y:%H:%M:%S%f%z",
     "%Y%m%dT%H%M%S%f%z",
-    "%d/%b/%Y %H:%M:%S%f%z",
+    "%b %e, %Y %I:%M:%S %p",
 ];
 
 /// The day of a text like `2024-02-29`, of which another field is the rest.
@@ -295,6 +312,16 @@ pub(super) fn day(text: &[u8]) -> Option<Partial> {
         month: two(text, 5),
         day: two(text, 8),
         ..Partial::default()
+    })
+}
+
+/// The day at the start of a text like `2024-02-29 18:03:07` or, as in the draft of the W3C's format, `29-Feb-2024 18:03:07`.
+pub(super) fn first_day(text: &[u8]) -> Option<Partial> {
+    let word = text.trim_ascii().split(u8::is_ascii_whitespace).next()?;
+    day(word).or_else(|| {
+        let mut partial = Partial::default();
+        let end = Pattern::new("%d-%b-%Y").ok()?.read(word, &mut partial)?;
+        (end == word.len()).then_some(partial)
     })
 }
 
@@ -353,6 +380,9 @@ mod tests {
             "10/Oct/2000:13:55:36 +07:30",
             "10/Oct/2000:13:55:36.123 -0700",
             "10/Oct/2000:13:55:36 UTC",
+            "10/Oct/2000:13:55:36 CEST",
+            "Tue, 10 Oct 2000 13:55:36 GMT",
+            "Tue Oct 10 13:55:36 2000",
             "10/Oct/2000:13:55:36",
             "2000-10-10T13:55:36.12+0200",
             "2000-10-10 13:55:36 +0200",
@@ -387,7 +417,19 @@ mod tests {
             ("2024-06-01T12:00:02+02", "2024-06-01T10:00:02Z"),
             ("2024/06/01 10:00:03.541", "2024-06-01T10:00:03.541000"),
             ("Sat, 01 Jun 2024 10:00:03 GMT", "2024-06-01T10:00:03Z"),
+            ("Sat, 01 Jun 2024 12:00:03 +0200", "2024-06-01T10:00:03Z"),
+            ("Saturday, 01-Jun-24 10:00:03 GMT", "2024-06-01T10:00:03Z"),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", "1994-11-06T08:49:37Z"),
             ("Sat Jun  1 10:00:03 2024", "2024-06-01T10:00:03"),
+            ("Sat Jun  1 10:00:03.123456 2024", "2024-06-01T10:00:03.123456"),
+            ("Sat Jun  1 12:00:03 CEST 2024", "2024-06-01T10:00:03Z"),
+            ("Sat Jun 01 03:00:03 -0700 2024", "2024-06-01T10:00:03Z"),
+            ("2024-06-01 03:00:03 PDT", "2024-06-01T10:00:03Z"),
+            ("01/Jun/2024:12:00:03 GMT+2", "2024-06-01T10:00:03Z"),
+            // China's and Chicago's have one name: the time is local.
+            ("2024-06-01 10:00:03 CST", "2024-06-01T10:00:03"),
+            ("01-Jun-2024 10:00:03", "2024-06-01T10:00:03"),
+            ("Jun 1, 2024 10:00:03 PM", "2024-06-01T22:00:03"),
             ("20240601T100003Z", "2024-06-01T10:00:03Z"),
             ("1717236000.25", "2024-06-01T10:00:00.250000Z"),
             ("1717236000123", "2024-06-01T10:00:00.123000Z"),
@@ -412,8 +454,22 @@ mod tests {
             "2024-06-01",
             "10:00:00",
             "[",
+            "Sat, 31 Jun 2024 10:00:03 GMT",
+            "Sun, not a time",
+            "Some Jun  1 10:00:03 2024",
         ] {
             assert_eq!(whole(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_may_stand_before_other_words() {
+        for text in ["2024-02-29", " 2024-02-29 18:03:07 ", "29-Feb-2024 18:03:07"] {
+            let day = first_day(text.as_bytes()).map(|day| (day.year, day.month, day.day));
+            assert_eq!(day, Some((Some(2024), Some(2), Some(29))), "{text}");
+        }
+        for text in ["", "18:03:07", "Thu Feb 29 2024", "29-Feb-2024x"] {
+            assert_eq!(first_day(text.as_bytes()), None, "{text}");
         }
     }
 

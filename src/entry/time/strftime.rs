@@ -65,7 +65,7 @@ impl Pattern {
     }
 
     /// Compiles a pattern.
-    fn new(text: &str) -> Result<Self, usize> {
+    pub(super) fn new(text: &str) -> Result<Self, usize> {
         let mut items = Vec::new();
         let bytes = text.as_bytes();
         let mut at = 0;
@@ -158,11 +158,10 @@ fn read_item(item: &PatternItem, text: &[u8], at: usize, into: &mut Partial) -> 
             Some(end)
         }
         PatternItem::ZoneName => {
-            let name = &rest[..letters()];
-            if matches!(name, b"UTC" | b"GMT" | b"Z") {
-                into.offset = Some(0);
-            }
-            (!name.is_empty()).then_some(at + name.len())
+            let (offset, end) = offset(text, at);
+            into.offset = offset.or(into.offset);
+            let end = end.max(at + letters());
+            (end > at).then_some(end)
         }
         PatternItem::Fraction => {
             let (micros, end) = fraction(text, at);

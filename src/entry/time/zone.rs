@@ -9,7 +9,8 @@ use std::str::FromStr;
 use jiff::civil::DateTime;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::{MICROS_PER_SECOND, Moment, offset};
+use super::offset::numeric;
+use super::{MICROS_PER_SECOND, Moment};
 
 const MICROS_PER_MINUTE: i64 = 60 * MICROS_PER_SECOND;
 
@@ -56,7 +57,7 @@ impl FromStr for Zone {
 
     fn from_str(text: &str) -> Result<Self, UnknownZone> {
         let name = text.trim();
-        let rule = match offset(name.as_bytes(), 0) {
+        let rule = match numeric(name.as_bytes(), 0) {
             (Some(seconds), end) if end == name.len() => Rule::Offset(seconds),
             _ => {
                 let zone = TimeZoneDatabase::bundled().get(name);

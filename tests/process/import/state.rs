@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -61,6 +62,32 @@ fn logs_03_rotation_loses_nothing_while_the_importer_is_down_and_by_copytruncate
     assert!(says.contains("5450 lines") || says.contains("450 lines"), "{says}");
     assert_eq!(says.matches("use create, not copytruncate").count(), 1, "{says}");
     assert_each_once(server, temp.path(), 5_450);
+}
+
+#[test]
+fn a_file_rotated_after_an_import_that_got_no_answer_is_read_first() {
+    let temp = tempfile::tempdir().unwrap();
+    let (state, log) = (temp.path().join("state"), temp.path().join("access.log"));
+    fs::write(&log, lines(0, 3_000)).unwrap();
+    // It takes the lines and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let args = ["--url", &format!("http://{address}"), "--state-dir", text(&state), text(&log)];
+    let mut command = program();
+    command.args(["import", "--customer", "acme"]).args(args);
+    let mut importer =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (asked, _) = silent.accept().unwrap();
+    importer.kill().unwrap();
+    importer.wait().unwrap();
+    drop((asked, silent));
+    fs::rename(&log, temp.path().join("access.log.1")).unwrap();
+    fs::write(&log, lines(3_000, 3_100)).unwrap();
+
+    let server = Server::start(temp.path(), &["--listen", &address.to_string()]);
+    let output = import_with_state(&url(&server), &state, &[text(&log)]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_each_once(server, temp.path(), 3_100);
 }
 
 #[test]
