@@ -22,7 +22,6 @@ use crate::entry::{LineOutcome, LineParameters};
 use crate::model::WindowStart;
 use crate::time;
 
-/// See the module.
 pub struct Finder<'f> {
     filter: Option<&'f Filter>,
     limits: Limits,
@@ -82,7 +81,7 @@ impl<'f> Finder<'f> {
         let rules = &Rules::without_clock(&limits);
         let choice = Choice::new(self, body, Some(minutes));
         let mut reader = FindingReader { choice, rules, visit, items: 0 };
-        // What was accepted has no end before its end.
+        // The body was accepted once, so this walk finds no error.
         let _ = walk(Piece::whole(body), format, &limits, &mut reader);
     }
 
@@ -111,7 +110,7 @@ impl<'f> Finder<'f> {
         };
         let mut lines = body.split(|byte| *byte == b'\n').peekable();
         while let Some(line) = lines.next() {
-            // Nothing follows the last line end.
+            // After the last line end nothing follows.
             if lines.peek().is_some() || !line.is_empty() {
                 reader.line(line, &mut each);
             }

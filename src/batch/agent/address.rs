@@ -1,6 +1,6 @@
 //! Recognizes web addresses, mail addresses and host names in an agent.
 //!
-//! Input: one word, or a segment. Output: whether it is one. Never: a look-up of anything.
+//! Input: one word, or a segment. Output: whether it is such an address. Never: a look-up of the name.
 
 /// Endings that make a word with a dot a host name.
 const HOST_ENDINGS: [&[u8]; 16] = [

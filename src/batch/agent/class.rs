@@ -1,7 +1,7 @@
 //! The class of a family: from the table, or else from the evidence in the agent.
 //!
-//! Input: the family's name and the [`Agent`] it was found in, or a name alone. Output: a [`Class`]. Pure. Never: a guess
-//! that a person asks where the agent names no device of a person.
+//! Input: the family's name and the [`Agent`] it was found in, or a name alone. Output: a [`Class`]. Pure. Never: a
+//! class of people's clients for an agent that names no device of a person.
 //!
 //! # Evidence, in the order it counts
 //!
@@ -75,7 +75,8 @@ pub(super) fn of_unknown(name: &str, signed: bool, agent: &Agent<'_>) -> Class {
 }
 
 impl Agent<'_> {
-    /// Whether it names a device of a person; of a browser's agent, a platform and an engine.
+    /// Whether it names a device of a person. An agent that looks like a browser's must name a platform and an
+    /// engine.
     fn is_on_a_device(&self) -> bool {
         if self.signs.hand || !self.claims_to_be_a_browser() {
             return self.signs.hand || (self.signs.desk && !self.signs.program);
@@ -101,8 +102,8 @@ impl Agent<'_> {
         PLACES.iter().any(|place| self.text.contains(place))
     }
 
-    /// `jetmon/1.0 (Jetpack Site Uptime Monitor by WordPress.com)`; of a browser's agent, only its products:
-    /// `… Safari/537.36 Quux/Synthetics`.
+    /// Whether its other words are those of a bot: `jetmon/1.0 (Jetpack Site Uptime Monitor by WordPress.com)`. Of an
+    /// agent that looks like a browser's only unknown products count: `… Safari/537.36 Quux/Synthetics`.
     fn more_words_tell_a_bot(&self) -> bool {
         let is_browser = self.claims_to_be_a_browser();
         if is_browser && self.signs.hand {
