@@ -13,9 +13,9 @@ labelled! {
     pub enum DeadReason {
         /// It is not a valid record.
         Undecodable "undecodable"
-        /// Its batch's body is gone.
+        /// The object with its batch's body is gone.
         Missing "missing"
-        /// Its batch's body is not the one that was taken.
+        /// Its batch's body has changed since ingest accepted it.
         Altered "altered"
         /// The checks refuse its batch.
         Refused "refused"
@@ -57,7 +57,7 @@ impl WorkerMetrics {
     /// Call it once.
     pub fn new(metrics: &Metrics) -> Self {
         let new = Self::register(metrics.registry());
-        // There from the start, or an alert would not see the first.
+        // Created at start; otherwise an alert would miss the first one.
         DeadReason::ALL.iter().for_each(|reason| drop(new.dead.with_label_values(&[reason.label()])));
         new
     }

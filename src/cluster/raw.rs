@@ -13,7 +13,7 @@ use crate::model::BatchId;
 
 /// Coding can make a body that does not compress larger, by less than this.
 const CODING_OVERHEAD_BYTES: u64 = 64 * 1024;
-/// No `--max-body-bytes` is larger.
+/// The largest value of `--max-body-bytes`.
 const MAX_BODY_BYTES: u64 = 64 << 20;
 
 /// The event of the batch whose body has this key and metadata.

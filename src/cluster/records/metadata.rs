@@ -28,7 +28,7 @@ impl BatchEvent {
         self.content.parameters().filter(|parameters| parameters.len() > MAX_PARAMETER_BYTES)
     }
 
-    /// Whose text, and of which name, has its parameters, if metadata has that in their place.
+    /// The customer and the name of the text that holds the parameters, if the metadata names one in their place.
     pub fn parameters_in<'a>(
         metadata: impl Fn(&'static str) -> Option<&'a str>,
     ) -> Result<Option<(CustomerId, u128)>, RecordError> {

@@ -1,4 +1,4 @@
-//! What a batch was reduced to: a summary as an object, and its windows as records of `insight-events`.
+//! The summary of a batch as an object, and its windows as records of `insight-events`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -86,7 +86,7 @@ impl SummaryObject {
     /// Each entry has a few hundred bytes of counts at most.
     pub const MAX_BYTES: u64 = 256 << 20;
 
-    /// What a batch was reduced to.
+    /// The summary object of an event's batch.
     pub fn of(event: &BatchEvent, summary: &Summary) -> Self {
         let windows = summary
             .minutes
