@@ -1,13 +1,13 @@
 //! Answers as bytes: status line, the headers every answer has, and the body.
 //!
-//! Input: a [`Response`], and how the request wants it sent. Output: bytes for the socket. Never: a header value that
-//! ends its line; such a header is left out.
+//! Input: a [`Response`], and how to send it. Output: bytes for the socket. Never: a header value with a line end in
+//! it; such a header is left out.
 
 use super::Response;
 use crate::base::clock::UnixMs;
 use crate::time;
 
-/// How an answer is sent, which depends on the request and the connection.
+/// How to send an answer; depends on the request and the connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnswerForm {
     /// The request was HEAD: the body is counted, not sent.

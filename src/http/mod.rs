@@ -61,7 +61,7 @@ impl Head {
     }
 }
 
-/// Why a body could not be read. Each has one answer.
+/// Why a body could not be read. Each reason has one answer.
 #[derive(Debug)]
 pub enum BodyError {
     /// Neither `Content-Length` nor a transfer coding: 411.
@@ -106,7 +106,7 @@ pub struct Response {
     pub headers: Vec<(&'static str, String)>,
     /// Body; not sent for HEAD, but counted in `Content-Length`.
     pub body: Vec<u8>,
-    /// Close the connection after this answer (the request could not be read to its end).
+    /// Whether the connection closes after this answer (the request could not be read to its end).
     pub close: bool,
 }
 
@@ -139,7 +139,6 @@ pub trait Handler: Send + Sync + 'static {
     fn refuse(&self, head: Option<&Head>, status: u16, description: &str) -> Response;
 }
 
-/// A running front end.
 pub trait Front: Send + Sync {
     /// The addresses it listens on, in the order they were given, with their real ports.
     fn addresses(&self) -> &[Listen];

@@ -1,7 +1,7 @@
-//! The entry point: starts a front end.
+//! Starts a front end of either kind.
 //!
-//! Input: addresses, limits and a handler. Output: a running [`Front`]. Never: what only one of the
-//! front ends needs. The only file that knows both.
+//! Input: addresses, limits and a handler. Output: a running [`Front`]. Never: anything that only one of the front
+//! ends needs. The only file that knows both.
 
 use std::io;
 use std::str::FromStr;
@@ -38,7 +38,7 @@ impl FromStr for FrontKind {
     }
 }
 
-/// Starts a front end of this kind on these addresses. All of them share its limits.
+/// Starts a front end of this kind on these addresses, which share its limits.
 ///
 /// # Errors
 /// Limits that contradict each other (`InvalidInput`), an address that cannot be bound, which is named, a Unix socket

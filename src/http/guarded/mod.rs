@@ -1,9 +1,9 @@
 //! The default front end: blocking sockets, bounded threads, strict framing, a deadline on every wait.
 //!
-//! Input: connections on TCP or Unix sockets. Output: [`Request`](super::Request)s for the handler, and its answers on
-//! the wire. One acceptor thread owns the listeners, each connection thread owns one socket (`slots`), one thread answers
-//! connections that are refused (`rejections`). Never: a client that makes it wait, grow or end. What a client can use
-//! up has a bound, and the front end survives running out of descriptors or threads.
+//! Input: connections on TCP or Unix sockets. Output: [`Request`](super::Request)s for the handler, and its answers
+//! on the wire. One acceptor thread owns the listeners, each connection thread owns one socket (`slots`), one thread
+//! answers connections that are refused (`rejections`). Never: waits, grows or ends because of a client. Everything
+//! that a client can use up has a bound, and the front end survives running out of descriptors or threads.
 //!
 //! ```text
 //! accept ─▶ slots::admit ─▶ connection::serve ─▶ reader::head ─▶ head::parse ─▶ Handler
@@ -41,7 +41,7 @@ use super::thread_group::ThreadGroup;
 use super::{Front, Handler};
 use crate::base::clock::now_ms;
 
-/// Stack of the acceptor and of the thread of the rejections.
+/// Stack of the acceptor and of the thread that answers rejections.
 const HELPER_STACK_BYTES: usize = 256 * 1024;
 /// Pause before the next attempt after descriptors or memory ran out.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
@@ -110,7 +110,6 @@ impl Drop for GuardedFront {
     }
 }
 
-/// The thread that owns the listeners.
 struct Acceptor {
     woken: UnixStream,
     context: Arc<ConnectionContext>,
@@ -132,7 +131,7 @@ impl Acceptor {
         }
     }
 
-    /// Waits for connections; `None` when it is time to end.
+    /// Waits for connections; `None` when the front end stops.
     fn wait<'l>(&self, listeners: &'l [Listener]) -> Option<Vec<&'l Listener>> {
         let mut fds: Vec<_> = listeners.iter().map(|listener| PollFd::new(listener, PollFlags::IN)).collect();
         fds.push(PollFd::new(&self.woken, PollFlags::IN));
@@ -144,7 +143,7 @@ impl Acceptor {
             }
             Err(rustix::io::Errno::INTR) => Some(Vec::new()),
             Err(error) => {
-                // The kernel is out of memory. Accepting shows whether a connection waits.
+                // The kernel is out of memory. Accepting shows whether a connection is waiting.
                 log::error!("poll on the listeners: {error}");
                 thread::sleep(EXHAUSTED_PAUSE);
                 (!self.context.slots.draining()).then(|| listeners.iter().collect())
@@ -170,7 +169,7 @@ impl Acceptor {
         self.rejections.enqueue(Rejection { stream, answer });
     }
 
-    /// Goes on after any failure to accept: it concerns one connection, or it passes.
+    /// Continues after a failure to accept: it concerns one connection, or it passes.
     fn failed(&mut self, error: &io::Error) {
         if matches!(
             error.kind(),
@@ -180,7 +179,7 @@ impl Acceptor {
         }
         count(&self.context.stats.accept_errors_total);
         self.log.warn(&format!("cannot accept: {error}"));
-        // Descriptors or memory ran out: the connection that has waited longest gives some back.
+        // Descriptors or memory ran out: closing the connection that has waited longest frees some.
         self.context.slots.evict_one();
         thread::sleep(EXHAUSTED_PAUSE);
     }
