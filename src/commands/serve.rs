@@ -1,4 +1,4 @@
-//! `serve`: puts the server together, and takes it apart again. The only file that knows every part.
+//! `serve`: starts all parts of the server and stops them again. The only file that knows every part.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,9 +38,9 @@ pub(super) fn run(config: &Config, in_force: &str) -> Result<ExitCode, Failure> 
             })
         },
     };
-    // Each worker writes a window's file and syncs its folder.
+    // Each worker writes a window's file and syncs its directory.
     let needs = Needs { reserved: 2 * options.partitions, per_request: 0 };
-    // Health is answered before recovery begins.
+    // `/healthz` is answered before recovery begins.
     let listening = process.listen(needs, Box::new(|_| Ok(())))?;
     log::info!("recovering {}", dir.root().display());
     let engine = Engine::start(parts, options).map_err(|error| error.to_string())?;
