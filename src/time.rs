@@ -1,8 +1,8 @@
 //! Dates and times: RFC 3339 text to milliseconds since 1970, and the texts that name windows.
 //!
-//! In come the `receivedAt` of an entry, the bounds of a query and the stamps in file names; out go
-//! milliseconds, whole minutes and canonical text. The calendar is the proleptic Gregorian one in UTC; every
-//! instant lies in the years 1970 to 9999. Nothing here may read a clock or know a time zone.
+//! Input: the `receivedAt` of an entry, the bounds of a query, the stamps in file names. Output: milliseconds, whole
+//! minutes and canonical text. The calendar is the proleptic Gregorian one in UTC; every instant lies in the years
+//! 1970 to 9999. Never: reads a clock or knows a time zone.
 
 use crate::model::{WindowId, WindowSize, WindowStart};
 
@@ -199,7 +199,7 @@ pub fn format_stamp(window: WindowId) -> String {
     }
 }
 
-/// The window that [`format_stamp`] names so; `None` for any other text.
+/// The window with this stamp; `None` for any text that [`format_stamp`] does not write.
 #[must_use]
 pub fn parse_stamp(stamp: &str) -> Option<WindowId> {
     let (date, rest) = stamp.as_bytes().split_first_chunk::<8>()?;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::model::{WindowSize, WindowStart};
 use crate::time;
 
-/// A size suits a range that holds at least so many windows of it: a day shows its hours, an hour its minutes.
+/// A size suits a range that holds at least this many windows of it: a day shows its hours, an hour its minutes.
 const MIN_SUITED_WINDOWS: u64 = 24;
 const MS_PER_MINUTE: u64 = 60_000;
 

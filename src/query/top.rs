@@ -1,8 +1,9 @@
 //! `/aggregates/top`: the largest keys of a whole range, added up over the fewest windows that cover it.
 //!
-//! Input: what is asked for. Output: JSON or CSV. A month that begins at ten past three is read as 50 minutes, 20 hours and
-//! some days: the three sizes hold the same entries, so the sums are exact. What a window counts under `(other)` stays there,
-//! in `other`. Never: a key for a quantile of a few requests, which says nothing.
+//! Input: the parameters of a query. Output: JSON or CSV. A month that begins at ten past three is read as 50
+//! minutes, 20 hours and some days: the three sizes hold the same entries, so the sums are exact. Requests that a
+//! window counts under `(other)` stay there, in `other`. Never: a key in the order of a quantile of a few requests,
+//! which says nothing.
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -27,7 +28,7 @@ use crate::windows::view::Wanted;
 /// Quantiles order the keys with at least so many timed requests.
 const MIN_TIMED_REQUESTS: u64 = 20;
 
-/// What makes a key large.
+/// The order of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopOrder {
     Requests,
@@ -77,7 +78,7 @@ impl TopOrder {
         !matches!(self, Self::Requests | Self::People | Self::Robots)
     }
 
-    /// How large a key is; `None` where too little is known of it.
+    /// The size of a key in this order; `None` if it has too few requests.
     fn rank(self, row: &TableRow<'_>) -> Option<u64> {
         let nothing = Measures::default();
         let measures = row.measures.unwrap_or(&nothing);
@@ -92,7 +93,7 @@ impl TopOrder {
             Self::Percentile(percent) => {
                 let is_enough = measures.sum_of(Cell::is_duration) >= MIN_TIMED_REQUESTS;
                 let seconds = percentile_seconds(measures.cells(), percent).filter(|_| is_enough)?;
-                // The bits of floats that are not negative ascend as they do.
+                // The bits of non-negative floats ascend like the floats.
                 seconds.to_bits()
             }
             Self::Status(_) | Self::StatusClass(_) => measures.sum_of(|cell| self.counts(cell)),
@@ -108,23 +109,20 @@ impl TopOrder {
     }
 }
 
-/// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Top {
     pub customer: CustomerId,
-    /// Of which time: the minutes that start in it.
+    /// The range of time: minutes that start in it are counted.
     pub range: TimeRange,
-    /// Which keys: a place in [`DIMENSIONS`].
+    /// The dimension of the keys: a place in [`DIMENSIONS`].
     pub dimension: usize,
-    /// What the answer calls the dimension.
+    /// The answer's name for the dimension.
     pub dimension_name: String,
-    /// What makes a key large.
     pub order: TopOrder,
-    /// Only keys that begin so.
+    /// Only keys with this prefix.
     pub prefix: String,
-    /// How many of them.
+    /// The most keys in the answer.
     pub n: usize,
-    /// How the answer is written.
     pub form: QueryForm,
 }
 
@@ -166,7 +164,7 @@ fn answer_from(
     Ok(QueryAnswer { body: body.into_bytes(), next: None, covered })
 }
 
-/// The largest keys, and what is left without them.
+/// The largest keys, and the sum of the others.
 struct Ranking<'m> {
     query: &'m Top,
     merged: &'m MergedWindow,
@@ -186,7 +184,7 @@ impl<'m> Ranking<'m> {
                 None => other += row.tally.requests,
             }
         }
-        // Nobody knows how the keys begin that have no name.
+        // The prefixes of keys without a name are unknown.
         if query.prefix.is_empty() {
             other += table.rest().map_or(0, |rest| rest.tally.requests);
         }

@@ -22,7 +22,7 @@ use crate::windows::window::Window;
 pub use table::{ReportSums, printable};
 use table::{bytes, counted, grouped, percent, seconds, table};
 
-/// How a report looks.
+/// The form of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct ReportLayout {
     /// Paths and families shown; the rest is summed.
@@ -35,7 +35,7 @@ pub struct ReportLayout {
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     total: ReportSums,
-    /// Of the windows that were added whole.
+    /// The visitors of windows that were added whole.
     visitors: Visitors,
     told_visitors: Option<u64>,
     incomplete: u64,
@@ -76,17 +76,17 @@ impl Report {
         add(&mut self.agents, key, &ReportSums::of_requests(requests));
     }
 
-    /// Says how many visitors there were, where windows were not added whole: they do not add up.
+    /// Sets the number of visitors, if windows were not added whole: visitors do not add up.
     pub fn set_visitors(&mut self, visitors: u64) {
         self.told_visitors = Some(visitors);
     }
 
-    /// Says how many paths there are, where only the largest are added.
+    /// Sets the number of paths, if only the largest are added.
     pub fn set_distinct_paths(&mut self, count: u64) {
         self.distinct_paths = Some(count);
     }
 
-    /// Asks for a row for each window of this size; without that, the finest that fits a screen is chosen.
+    /// Sets the size of the rows over time; by default the finest that fits a screen.
     pub fn set_step(&mut self, step: WindowSize) {
         self.step = Some(step);
     }
@@ -129,7 +129,7 @@ impl Report {
         out
     }
 
-    /// What else is known of all requests, in as few lines as hold it.
+    /// The other sums of all requests, in as few lines as possible.
     fn render_total(&self, out: &mut String, look: ReportLayout) {
         let ReportSums { requests, robots, measures } = &self.total;
         let mut parts = vec![format!("robots {} ({})", grouped(*robots), percent(*robots, *requests))];
@@ -137,7 +137,7 @@ impl Report {
             0 => {}
             visitors => parts.push(format!("visitors {}", grouped(visitors))),
         }
-        // Of those that have a status.
+        // The requests with a status.
         let answered = measures.sum_of(|cell| !cell.is_duration());
         if answered > 0 {
             for (name, of) in
@@ -168,7 +168,7 @@ impl Report {
     }
 
     fn render_over_time(&self, out: &mut String, size: WindowSize, look: ReportLayout) {
-        // The finest step that fits a screen, but none finer than the windows.
+        // The finest step that fits a screen, but not finer than the windows.
         let span = self.over_time.keys().last().unwrap_or(&0) - self.over_time.keys().next().unwrap_or(&0);
         let fitting = WindowSize::ALL.into_iter().find(|step| *step >= size && fits(span, *step));
         let step = self.step.or(fitting).unwrap_or(WindowSize::Day).max(size);
@@ -176,7 +176,7 @@ impl Report {
         for (start, sums) in &self.over_time {
             steps.entry(WindowStart(*start).floor(step).0).or_default().merge(sums);
         }
-        // The last that fit; days over many years would fill the screen.
+        // The last steps that fit; days over many years would fill the screen.
         let skipped = steps.len().saturating_sub(MAX_ROWS as usize);
         let rows: Vec<(String, ReportSums)> = steps
             .into_iter()
@@ -225,7 +225,7 @@ fn fits(span: u32, size: WindowSize) -> bool {
     span / size.minutes() < MAX_ROWS
 }
 
-/// A customer's requests beside those of the others.
+/// The requests of all customers, one beside the other.
 pub fn render_customers(customers: &[(String, u64)], look: ReportLayout) -> String {
     let of = |(id, requests): &(String, u64)| (id.clone(), ReportSums::of_requests(*requests));
     let all: BTreeMap<String, ReportSums> = customers.iter().map(of).collect();
@@ -235,7 +235,7 @@ pub fn render_customers(customers: &[(String, u64)], look: ReportLayout) -> Stri
     out
 }
 
-/// What a report is about.
+/// The subject of a report.
 #[derive(Clone, Debug)]
 pub struct ReportRequest {
     pub customer: CustomerId,
@@ -248,7 +248,7 @@ pub struct ReportRequest {
 }
 
 impl ReportRequest {
-    /// The range, as wide as times go where it has no bound.
+    /// The range; without a bound it is as wide as times go.
     pub fn range(&self) -> TimeRange {
         TimeRange { from_ms: self.from_ms.unwrap_or(0), to_ms: self.to_ms.unwrap_or(time::LAST_MS) }
     }
@@ -407,12 +407,12 @@ mod tests {
             assert_eq!(row[..9], ["GET", "/gone", "900", "22.5%", "225", "39", "1", "90.0", "kB"], "{text}");
             assert!(words(lines[paths + 1]).contains(&"–".to_owned()), "{text}");
             assert_eq!(words(lines[paths + 3]), ["(other)", "100", "2.5%"], "{text}");
-            // Heads end where their numbers end.
+            // A head ends where its numbers end.
             let end =
                 |line: &str, text: &str| line.find(text).map(|at| line[..at].chars().count() + text.len());
             assert_eq!(end(lines[paths], "requests"), end(lines[paths + 1], "3,000"), "{text}");
             assert_eq!(end(lines[paths], "robots"), end(lines[paths + 1], "  750"), "{text}");
-            // Clients have their class in place of such columns.
+            // Clients show their class instead of such columns.
             assert!(text.contains("Clients (1 in all)\n  Chrome (browser)  4,000  100.0%"), "{text}");
         }
         let narrow = report.render("acme", ReportLayout { top: 2, columns: 50 });

@@ -30,7 +30,7 @@ pub struct StoredWindow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredPlace {
     Nowhere,
-    /// A file of its own or the pack of its day, if it has one; its content may not be told by a stamp.
+    /// A file of its own, or the pack of its day; with the stamp of that file, if its content can be told by one.
     File(Option<FileStamp>),
 }
 
@@ -53,13 +53,13 @@ pub struct ShelfList {
 pub struct OpenPack {
     id: PackId,
     path: PathBuf,
-    /// Which file that was; `None` where there was none.
+    /// The identity of the file; `None` if there was no file.
     identity: Option<FileIdentity>,
     /// `None` where there is no such pack, or its index is damaged.
     pack: Option<Pack>,
 }
 
-/// See the module. Keeps the pack that was opened last.
+/// Keeps the pack that was opened last.
 pub struct Shelf<'a> {
     disk: &'a dyn Disk,
     customer_dir: PathBuf,
@@ -78,8 +78,8 @@ impl<'a> Shelf<'a> {
         Self { disk, customer_dir, open }
     }
 
-    /// The pack that was opened last. Its file stays open, so that no other file can have its identity meanwhile, and its space
-    /// on the disk stays taken.
+    /// The pack that was opened last. Its file stays open, so that no other file can have its identity meanwhile;
+    /// until then it takes space on the disk.
     pub fn into_last_open(self) -> Option<OpenPack> {
         let mut open = self.open?;
         open.pack.as_mut()?.forget_long_line();
@@ -136,10 +136,11 @@ impl<'a> Shelf<'a> {
         Ok(Some(newer.filter(|packed| packed.content.is_ok()).unwrap_or(plain)))
     }
 
-    /// Which file a window is read from now.
+    /// The file that a window is read from now.
     ///
-    /// One of its own comes first: a pack has more than that only after a power cut, and [`Shelf::read`] sees to it. What that
-    /// gave for a stamp holds as long as the stamp does, because nothing is packed but what such a file has.
+    /// A file of its own comes first. Only after a power cut may a pack hold more than that, and [`Shelf::read`]
+    /// handles this case. The result of [`Shelf::read`] stays valid as long as the stamp does, because only the
+    /// content of such a file is packed.
     pub fn place(&self, id: WindowId) -> io::Result<StoredPlace> {
         let names = [Some(window_file_name(id)), PackId::of(id).map(pack_file_name)];
         for name in names.into_iter().flatten() {
@@ -198,14 +199,15 @@ impl<'a> Shelf<'a> {
 
     /// The pack of a day as it is now.
     fn open(&mut self, id: PackId) -> io::Result<&mut OpenPack> {
-        // Called for every window of a day: its path is made once.
+        // Called for every window of a day, so its path is made only once.
         let mut open = self.open.take().filter(|open| open.id == id).unwrap_or_else(|| OpenPack {
             id,
             path: self.customer_dir.join(pack_file_name(id)),
             identity: None,
             pack: None,
         });
-        // Asked before it is opened: if it is replaced in between, the next look finds another identity, and opens it again.
+        // Read before the pack is opened: if the pack is replaced in between, the next call finds another identity
+        // and opens it again.
         let identity =
             disk::if_exists(self.disk.identity(&open.path)).map_err(|error| at(&open.path)(error))?;
         // A pack is never written over, only replaced.
@@ -263,13 +265,13 @@ mod tests {
         };
         let as_of = |through: u64| (Seq(through), Some(format!("as of {through}\n")));
         let nothing = (Seq::ZERO, None);
-        // Replaced again and again, so that numbers of files are given anew.
+        // Replaced again and again, so that inode numbers are used again.
         for through in 1..40 {
             put_pack(&dirs[0], Seq(through));
             assert_eq!(look(&dirs[0]), as_of(through));
             assert_eq!(look(&dirs[0]), as_of(through));
         }
-        // Nobody cuts a pack. It shows that neither the index nor the frame is read again.
+        // Cutting the file shows that neither the index nor the frame is read again. (The program never cuts a pack.)
         RealDisk.open(&dirs[0].join(pack_file_name(DAY))).unwrap().set_len(0).unwrap();
         assert_eq!(look(&dirs[0]), as_of(39));
         assert_eq!(look(&dirs[1]), nothing);

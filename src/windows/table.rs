@@ -19,7 +19,7 @@ use crate::model::{KeyCounts, KeyTable};
 /// What a cell of measures counts in [`CountTable::weight`].
 pub const CELL_WEIGHT: usize = 8;
 
-/// What is counted of a key, besides its measures.
+/// The counts of a key, besides its measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub requests: u64,
@@ -27,7 +27,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds what another has counted.
     pub fn merge(&mut self, other: Tally) {
         self.requests = saturating_sum(self.requests, other.requests);
         self.robots = saturating_sum(self.robots, other.robots);
@@ -44,12 +43,12 @@ pub struct CountTable {
     /// The places of the rows, found by the hash of their keys.
     places: HashTable<u32>,
     hasher: RandomState,
-    /// Cells of all measures together.
+    /// The number of cells in all measures together.
     cells: usize,
-    /// What is counted under no key.
+    /// The counts of keys without a name.
     rest: Tally,
     rest_measures: Measures,
-    /// Whether keys it does not know count in the rest.
+    /// Whether keys that it does not have count in the rest.
     is_closed: bool,
 }
 
@@ -192,7 +191,7 @@ impl CountTable {
         &mut self.measures[place]
     }
 
-    /// Adds to what is counted under no key.
+    /// Adds to the counts of keys without a name.
     pub fn add_rest(&mut self, tally: Tally, measures: Option<&Measures>) {
         self.rest.merge(tally);
         if let Some(measures) = measures {
@@ -200,7 +199,7 @@ impl CountTable {
         }
     }
 
-    /// Counts the rows at these places, which ascend, under no key from now on.
+    /// Moves the counts of the rows at these places, which ascend, to those of keys without a name.
     pub fn remove(&mut self, places: &[u32]) {
         let mut kept = CountTable {
             hasher: self.hasher.clone(),
@@ -236,25 +235,25 @@ impl CountTable {
         (0..self.rows.len()).map(|place| self.row(place))
     }
 
-    /// What is counted under no key; `None` where nothing is.
+    /// The counts of keys without a name; `None` if there are none.
     pub fn rest(&self) -> Option<TableRow<'_>> {
         let measures = Some(&self.rest_measures).filter(|measures| !measures.is_empty());
         (self.rest.requests > 0).then_some(TableRow { key: OTHER, tally: self.rest, measures })
     }
 
-    /// How many keys there are.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// What the bound on its size counts: the text of the keys, and 8 bytes for each cell of their measures.
+    /// The weight that the bound on its size limits: the text of the keys, and 8 bytes for each cell of their
+    /// measures.
     pub fn weight(&self) -> usize {
         self.text.len() + self.cells * CELL_WEIGHT
     }
 
     /// Roughly the memory behind it.
     pub fn resident_bytes(&self) -> usize {
-        // An allocation for cells is between full and half empty.
+        // The memory for cells is between full and half empty.
         let cells = (self.cells + self.rest_measures.cell_words()) * CELL_WEIGHT * 3 / 2;
         self.text.capacity()
             + self.rows.capacity() * size_of::<Row>()

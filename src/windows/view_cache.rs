@@ -1,8 +1,8 @@
-//! Views of windows that questions wanted lately. A dashboard asks the same questions every few seconds, and of a past
-//! day nothing has changed since: what is wanted of it need not be read, checked and cut again.
+//! A cache of the views that queries read lately. A dashboard asks the same queries every few seconds, and the
+//! windows of a past day do not change: their views need not be read, checked and cut again.
 //!
-//! Input: what is wanted of a window, and the state that it is in now: in memory, or in a file. Output: the view, if it was made
-//! of that state before. Never: the view of a file or a window that changed since; more than `max_bytes`.
+//! Input: a wanted view, and the present state of its window, in memory or in a file. Output: the view, if it was
+//! made from that state. Never: the view of a file or a window that changed since; more than `max_bytes`.
 
 use std::sync::{Arc, Mutex, Weak};
 
@@ -18,7 +18,7 @@ use crate::model::{CustomerId, WindowId};
 /// One view takes at most this share of the cache.
 const LARGEST_SHARE: usize = 16;
 
-/// What a view was made for.
+/// The window and the part of it that a view shows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ViewKey {
     pub customer: CustomerId,
@@ -45,16 +45,15 @@ impl ViewedState {
     }
 }
 
-/// A view, and what it was made of.
+/// A view, and the state it was made from.
 #[derive(Debug)]
 pub struct CachedView {
     state: ViewedState,
     pub view: WindowView<'static>,
-    /// How much was read for it.
+    /// Bytes that were read for it.
     pub read_bytes: u64,
 }
 
-/// See the module.
 #[derive(Debug)]
 pub struct ViewCache {
     max_bytes: usize,
@@ -63,7 +62,8 @@ pub struct ViewCache {
 
 type Views = HashMap<ViewKey, Arc<CachedView>, RandomState>;
 
-/// What was wanted since the last change of generations, and what before it: the older one is dropped whole.
+/// The views that were used since the last change of generations, and those used before: the older generation is
+/// dropped whole.
 #[derive(Debug, Default)]
 struct Generations {
     young: Views,
@@ -73,12 +73,11 @@ struct Generations {
 }
 
 impl ViewCache {
-    /// An empty one.
     pub fn new(max_bytes: usize) -> Self {
         Self { max_bytes, views: Mutex::default() }
     }
 
-    /// The view that was made for this of a window in this state.
+    /// The cached view of a window in this state.
     pub fn get(&self, key: &ViewKey, state: &ViewedState) -> Option<Arc<CachedView>> {
         let mut views = lock(&self.views);
         let found = match views.young.get(key) {
@@ -93,7 +92,7 @@ impl ViewCache {
         found.state.is(state).then_some(found)
     }
 
-    /// Keeps a view of a window that was in this state before it was read, unless it would push out many others.
+    /// Keeps a view of a window that was in this state before it was read, unless the view takes a large share of the cache.
     pub fn insert(&self, key: ViewKey, state: ViewedState, view: &WindowView<'_>, read_bytes: u64) {
         if bytes_of(view) <= self.max_bytes / LARGEST_SHARE {
             let cached = CachedView { state, view: view.clone().into_owned(), read_bytes };
@@ -119,7 +118,8 @@ impl ViewCache {
     }
 }
 
-/// The memory that a view takes in the cache; a window that is gone keeps its place, without what it held, while it is known.
+/// The memory that a view takes in the cache. A window in memory that is gone keeps its allocation, without its
+/// content, while a weak reference to it exists.
 fn bytes_of(view: &WindowView<'_>) -> usize {
     size_of::<ViewKey>() + size_of::<CachedView>() + size_of::<Window>() + view.heap_bytes()
 }
