@@ -57,7 +57,7 @@ pub(super) struct Process {
 pub(super) struct Listening {
     name: &'static str,
     routes: Arc<Routes>,
-    front: Box<dyn Front>,
+    front: Front,
     /// For people and scripts: `http://127.0.0.1:8080`.
     address: String,
     shutdown_timeout: Duration,
@@ -172,7 +172,6 @@ impl Listening {
         let mut stopping =
             Stopping { is_finished: true, deadline: clock::monotonic() + self.shutdown_timeout };
         self.routes.drain();
-        self.front.stop();
         stopping.is_finished = self.front.join(stopping.left());
         stopping
     }

@@ -86,8 +86,8 @@ fn refuse(socket: &mut TimedStream<'_>, refusal: RefusedHead, context: &Connecti
     let (status, text) = (refusal.status, &refusal.description);
     let response = contained::refuse(&*context.handler, &context.stats, head, status, text);
     let head_only = head.is_some_and(|head| head.method == "HEAD");
-    let form = AnswerForm { head_only, close: true, say_keep_alive: false, now: now_ms() };
-    respond(socket, &response, form).map_or(AfterAnswer::Gone, |()| AfterAnswer::Linger)
+    let written = socket.write_all(&encode::closing(&response, head_only));
+    written.map_or(AfterAnswer::Gone, |()| AfterAnswer::Linger)
 }
 
 /// Answers one request.

@@ -8,7 +8,7 @@
 use crate::base::token::{MAX_METHOD_BYTES, is_token_byte};
 use crate::http::Head;
 use crate::http::limits::FrontLimits;
-use crate::http::target::{is_host, split_target};
+use crate::http::target::is_host;
 
 /// Header lines of one request; more is 431. A request with this many is answered.
 const MAX_HEADERS: usize = 100;
@@ -170,16 +170,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Head, Framing), RefusedHead> {
         Err(httparse::Error::TooManyHeaders) => return Err(RefusedHead::new(431, "too many headers")),
         Err(error) => return Err(bad(&format!("malformed head: {error}"))),
     };
-    let (path, query) = split_target(target).map_err(bad)?;
-    let head = Head {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        headers: headers
-            .iter()
-            .map(|header| (header.name.to_ascii_lowercase(), text(header.value)))
-            .collect(),
-    };
+    let headers = headers.iter().map(|header| (header.name, text(header.value)));
+    let head = Head::new(method, target, headers).map_err(bad)?;
     match framing(&head, http_1_1) {
         Ok(framing) => Ok((head, framing)),
         Err(refusal) => Err(RefusedHead { head: Some(Box::new(head)), ..refusal }),

@@ -31,15 +31,11 @@ use rustix::event::{PollFd, PollFlags, poll};
 use self::connection::ConnectionContext;
 use self::rejections::{RejectQueue, Rejection};
 use self::slots::{Admission, Serve, Slots};
-use super::contained;
-use super::encode::{self, AnswerForm};
 use super::limits::FrontLimits;
-use super::listen::Listen;
 use super::socket::{Listener, Stream};
 use super::stats::{ConnectionStats, RateLimitedLog, count};
 use super::thread_group::ThreadGroup;
-use super::{Front, Handler};
-use crate::base::clock::now_ms;
+use super::{FrontEnd, Handler, contained, encode};
 
 /// Stack of the acceptor and of the thread that answers rejections.
 const HELPER_STACK_BYTES: usize = 256 * 1024;
@@ -48,7 +44,6 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
 
 /// A running guarded front end.
 pub(crate) struct GuardedFront {
-    addresses: Vec<Listen>,
     slots: Arc<Slots>,
     threads: Arc<ThreadGroup>,
     /// Shutting it down ends the acceptor.
@@ -67,7 +62,6 @@ impl GuardedFront {
         stats: Arc<ConnectionStats>,
     ) -> io::Result<Self> {
         listeners.iter().try_for_each(Listener::set_nonblocking)?;
-        let addresses = listeners.iter().map(Listener::address).collect::<io::Result<_>>()?;
         let (waker, woken) = UnixStream::pair()?;
         let threads = Arc::new(ThreadGroup::default());
         let slots = Slots::new(&limits, &threads, &stats);
@@ -78,15 +72,11 @@ impl GuardedFront {
         let context = Arc::new(ConnectionContext { limits, handler, stats, slots: Arc::clone(&slots) });
         let acceptor = Acceptor { woken, context, rejections, log: RateLimitedLog::default() };
         threads.spawn("http-accept".to_owned(), HELPER_STACK_BYTES, move || acceptor.run(&listeners))?;
-        Ok(Self { addresses, slots, threads, waker })
+        Ok(Self { slots, threads, waker })
     }
 }
 
-impl Front for GuardedFront {
-    fn addresses(&self) -> &[Listen] {
-        &self.addresses
-    }
-
+impl FrontEnd for GuardedFront {
     fn stop(&self) {
         self.slots.drain();
         // The acceptor sees the end of the stream, and closes the listeners when it ends.
@@ -94,19 +84,12 @@ impl Front for GuardedFront {
     }
 
     fn join(&self, within: Duration) -> bool {
-        self.stop();
         // A body that arrives slowly must not use up the time in which counts are written.
         let for_bodies = within / 2;
         self.threads.join(for_bodies) || {
             self.slots.cut();
             self.threads.join(within - for_bodies)
         }
-    }
-}
-
-impl Drop for GuardedFront {
-    fn drop(&mut self) {
-        self.stop();
     }
 }
 
@@ -163,10 +146,7 @@ impl Acceptor {
             }
         }
         let response = contained::refuse(&**handler, stats, None, 503, "all connections are busy: try again");
-        let form = AnswerForm { head_only: false, close: true, say_keep_alive: false, now: now_ms() };
-        let (mut answer, _) = encode::head(&response, form);
-        answer.extend_from_slice(&response.body);
-        self.rejections.enqueue(Rejection { stream, answer });
+        self.rejections.enqueue(Rejection { stream, answer: encode::closing(&response, false) });
     }
 
     /// Continues after a failure to accept: it concerns one connection, or it passes.
