@@ -188,7 +188,7 @@ fn host_key(text: &str) -> Option<Cow<'_, str>> {
 }
 
 fn unusual_host_key(text: &str) -> Option<Cow<'_, str>> {
-    let host = without_port(text)?;
+    let host = cut_port(text)?;
     // The "forbidden host code points" of the URL standard (a percent sign may be an escape), and parentheses: see OTHER.
     let is_forbidden = |c: char| c.is_ascii_control() || " #/<>?@\\^|()".contains(c);
     if host.is_empty() || host.contains(is_forbidden) {
@@ -199,7 +199,7 @@ fn unusual_host_key(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Cuts `:443` off. An IPv6 address contains colons: `[::1]:443`, `[::1]` and `::1` are understood.
-fn without_port(text: &str) -> Option<&str> {
+fn cut_port(text: &str) -> Option<&str> {
     let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if let Some(inside) = text.strip_prefix('[') {
         let (address, rest) = inside.split_once(']')?;

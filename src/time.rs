@@ -9,7 +9,7 @@ use crate::model::{WindowId, WindowSize, WindowStart};
 /// The last millisecond of the year 9999.
 pub const LAST_MS: u64 = 253_402_300_799_999;
 
-const MS_PER_MINUTE: u64 = 60_000;
+pub(crate) const MS_PER_MINUTE: u64 = 60_000;
 /// Milliseconds of a day.
 pub(crate) const DAY_MS: u64 = MINUTES_PER_DAY as u64 * MS_PER_MINUTE;
 const MINUTES_PER_DAY: u32 = 1_440;
@@ -162,6 +162,12 @@ pub fn format_rfc3339(ms: u64) -> String {
 pub fn format_instant(ms: u64) -> String {
     let seconds = format_rfc3339(ms);
     format!("{}.{:03}Z", seconds.trim_end_matches('Z'), ms % 1_000)
+}
+
+/// An instant to the second, or to the millisecond if it has any.
+#[must_use]
+pub fn format_short_instant(ms: u64) -> String {
+    if ms.is_multiple_of(1_000) { format_rfc3339(ms) } else { format_instant(ms) }
 }
 
 /// An instant as HTTP headers carry it (IMF-fixdate of RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.

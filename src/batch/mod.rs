@@ -46,10 +46,10 @@ pub use entry::Entry;
 pub use error::{BatchError, ItemError, ItemPlace};
 pub use field::{Altered, Field};
 pub use filter::{Filter, FilterError};
-pub use finder::{Finder, Found, ReadEntry};
+pub use finder::{Finder, FoundEntry, ReadEntry};
 pub use limits::{
-    Format, Limits, MAX_AGENT_BYTES, MAX_FUTURE_MS, MAX_MINUTES, MAX_PATH_BYTES, fixed_visitor_key,
-    visitor_key,
+    Format, LARGEST_BODY_BYTES, Limits, MAX_AGENT_BYTES, MAX_FUTURE_MS, MAX_MINUTES, MAX_PATH_BYTES,
+    fixed_visitor_key, visitor_key,
 };
 pub use number::Number;
 pub use raw::{RawEntry, RawText, RawValue};

@@ -24,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For one read or write: longer than a server may take to commit a batch.
 const IO_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer that is read: a page of windows can be large.
-const MAX_BODY_BYTES: u64 = 256 << 20;
+const MAX_ANSWER_BYTES: u64 = 256 << 20;
 /// Environment variable that OpenSSL, curl and others read as well: a file of certificates to trust in place of the
 /// public authorities.
 const CERTIFICATES: &str = "SSL_CERT_FILE";
@@ -168,7 +168,7 @@ impl ServerClient {
                 status: answer.status().as_u16(),
                 retry_after,
                 next,
-                body: answer.body_mut().with_config().limit(MAX_BODY_BYTES).read_to_vec()?,
+                body: answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec()?,
             })
         });
         self.is_connected = answer.is_ok();

@@ -6,7 +6,7 @@ use crate::base::labelled::labelled;
 use crate::metrics::{LATENCY_BUCKETS, Metric, Metrics, metrics};
 
 /// Seconds: a group may wait for an object store that cannot be reached.
-const GROUP_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const GROUP_SECONDS_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 labelled! {
     /// Why a record can never be processed.
@@ -40,7 +40,7 @@ metrics! {
         insights: IntCounter = "worker_insights_total", "Insights emitted";
         repeated: IntCounter = "worker_repeated_total", "Events of batches that had a summary already";
         dead: IntCounterVec(&["reason"]) = "worker_dead_letters_total", "Records that cannot be processed";
-        group_seconds: Histogram(GROUP_BUCKETS) =
+        group_seconds: Histogram(GROUP_SECONDS_BUCKETS) =
             "worker_group_seconds", "Seconds from a group's first record to its commit";
         sessions_failed: IntCounter = "worker_sessions_failed_total", "Sessions with Kafka that ended in an error";
     }

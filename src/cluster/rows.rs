@@ -12,7 +12,7 @@ use crate::dimension::{DIMENSIONS, dimension_named};
 use crate::measures::{Cell, CellKind, MAX_SUM, Measures, Totals, Visitors};
 use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::time;
-use crate::windows::table::Tally;
+use crate::windows::table::KeyTotals;
 use crate::windows::view::{KeyView, WindowView};
 
 /// The columns of a [`TotalsRow`].
@@ -96,7 +96,7 @@ pub struct KeyRow {
 impl KeyRow {
     /// Its dimension, as an index, and its counts; `None` for an impossible row.
     pub fn read(self) -> Option<(usize, KeyView<'static>)> {
-        let tally = Tally { requests: self.requests, robots: self.robots };
+        let tally = KeyTotals { requests: self.requests, robots: self.robots };
         let measures = Some(self.measures.read()?).filter(|measures| !measures.is_empty());
         let key = KeyView { key: self.key.into(), tally, measures: measures.map(Cow::Owned) };
         Some((dimension_named(&self.dimension)?, key))
@@ -204,10 +204,10 @@ impl<'a> RowHead<'a> {
 
     /// The line of a key that the window does not name: it counts nothing under the key.
     pub fn folded_key(self, dimension: &str, key: &str) -> Vec<u8> {
-        self.key_line(dimension, key, Tally::default(), MeasuredRow::default())
+        self.key_line(dimension, key, KeyTotals::default(), MeasuredRow::default())
     }
 
-    fn key_line(self, dimension: &str, key: &str, tally: Tally, measures: MeasuredRow) -> Vec<u8> {
+    fn key_line(self, dimension: &str, key: &str, tally: KeyTotals, measures: MeasuredRow) -> Vec<u8> {
         #[derive(Serialize)]
         struct KeyLine<'a> {
             #[serde(flatten)]
@@ -219,7 +219,7 @@ impl<'a> RowHead<'a> {
             #[serde(flatten)]
             measures: MeasuredRow,
         }
-        let Tally { requests, robots } = tally;
+        let KeyTotals { requests, robots } = tally;
         line(&KeyLine { head: self, dimension, key, requests, robots, measures })
     }
 }

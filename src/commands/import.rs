@@ -17,7 +17,7 @@ use crate::base::clock;
 use crate::base::disk;
 use crate::client::{ServerClient, ServerUrl};
 use crate::config::Span;
-use crate::entry::{Format, FormatError, LineParameters, ReaderOptions, Zone};
+use crate::entry::{FormatError, LineFormat, LineParameters, ReaderOptions, Zone};
 use crate::import::customers::CustomerFinder;
 use crate::import::follow::Follow;
 use crate::import::position::PositionDir;
@@ -279,7 +279,7 @@ pub(super) fn read_headers(path: &Path) -> Result<Vec<(String, String)>, Failure
 }
 
 /// Reads the format that a flag gives; the error shows where it is wrong.
-pub(super) fn parse_format(flag: &str, text: &str) -> Result<Format, Failure> {
+pub(super) fn parse_format(flag: &str, text: &str) -> Result<LineFormat, Failure> {
     text.parse().map_err(|error: FormatError| {
         let column = text[..text.floor_char_boundary(error.at)].chars().count();
         Failure::Usage(format!("{flag} {error}\n  {text}\n  {}^", " ".repeat(column)))

@@ -189,7 +189,7 @@ fn existing_data_dir(disk: &dyn Disk, root: &Path) -> Result<DataDir, Failure> {
 }
 
 /// Takes the lock of an existing data directory, so that no other process changes it.
-fn lock(disk: &dyn Disk, dir: &DataDir) -> Result<disk::FileLock, Failure> {
+fn lock_data_dir(disk: &dyn Disk, dir: &DataDir) -> Result<disk::FileLock, Failure> {
     let path = dir.lock();
     match disk::FileLock::try_exclusive(&path) {
         Ok(Some(lock)) => {

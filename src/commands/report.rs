@@ -48,7 +48,7 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_step)]
     window: Option<CalendarStep>,
     /// Count only entries that meet these conditions, such as status>=500,path=/checkout: as --where of summarize
-    #[arg(long = "where", value_name = "CONDITIONS", value_parser = parse_filter)]
+    #[arg(long = "where", value_name = "CONDITIONS", value_parser = check_filter)]
     condition: Option<String>,
     /// With --json or --csv: show the largest keys of a dimension such as path, userAgent or host, not windows
     #[arg(long, value_name = "DIMENSION")]
@@ -89,7 +89,7 @@ fn parse_step(text: &str) -> Result<CalendarStep, String> {
 }
 
 /// Checks conditions here, so that a mistake is reported before anything is read.
-fn parse_filter(text: &str) -> Result<String, String> {
+fn check_filter(text: &str) -> Result<String, String> {
     Filter::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 

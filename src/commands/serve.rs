@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::descriptors::Needs;
 use super::process::Process;
-use super::{Failure, lock};
+use super::{Failure, lock_data_dir};
 use crate::base::disk;
 use crate::base::latch::Latch;
 use crate::config::Config;
@@ -22,7 +22,7 @@ pub(super) fn run(config: &Config, in_force: &str) -> Result<ExitCode, Failure> 
     let dir = Arc::new(DataDir::new(&config.data.data_dir));
     disk::create_dirs(&*process.disk, dir.root())
         .map_err(|error| format!("--data-dir: {}", at(dir.root())(error)))?;
-    let _lock = lock(&*process.disk, &dir)?;
+    let _lock = lock_data_dir(&*process.disk, &dir)?;
 
     let options = process.bounds.engine.clone();
     let parts = EngineParts {

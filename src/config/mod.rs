@@ -26,6 +26,7 @@ pub use units::{Bytes, RetainDays, Span};
 
 use crate::base::disk::RealDisk;
 use crate::base::memory;
+use crate::batch::LARGEST_BODY_BYTES;
 use crate::http::server::{FrontKind, Listen};
 use units::within;
 
@@ -136,7 +137,7 @@ pub struct BatchArgs {
         env = "LOG_ANALYTICS_MAX_BODY_BYTES",
         value_name = "BYTES",
         default_value = "2MiB",
-        value_parser = within(Bytes(1), Bytes(64 << 20))
+        value_parser = within(Bytes(1), Bytes(LARGEST_BODY_BYTES))
     )]
     pub max_body_bytes: Bytes,
     /// Most entries in a batch; a batch with more gets 400

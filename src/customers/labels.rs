@@ -11,13 +11,12 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::base::sync::lock;
+use crate::dimension::OTHER;
 use crate::metrics::CustomerMetrics;
 use crate::model::CustomerId;
 
 /// Customers with series of their own.
 const MAX_LABELLED: usize = 100;
-/// The label of all others.
-const OTHER: &str = "(other)";
 /// The reason for most refusals: its series exist before the first one, so that an alert sees it.
 const USUAL_REASON: &str = "invalid";
 /// Customers whose entries are summed to find the busiest. When there are more, the quieter half is forgotten.

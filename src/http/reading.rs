@@ -13,10 +13,10 @@ use super::tokens::Tokens;
 use super::{Head, Response, negotiate};
 use crate::batch::Limits;
 use crate::metrics::Metrics;
-use crate::query::aggregates::format_instant;
 use crate::query::gate::Gate;
 use crate::query::range::TimeRange;
 use crate::query::{QueryAnswer, QueryError, QueryForm, QueryLimits};
+use crate::time;
 
 /// Answers queries.
 pub struct Reading {
@@ -87,7 +87,8 @@ impl Reading {
             let mut response = negotiate::answer(head, content_type, body, Compression::fast())
                 .with("cache-control", "private, no-cache");
             if let Some(TimeRange { from_ms, to_ms }) = covered {
-                let interval = format!("{}/{}", format_instant(from_ms), format_instant(to_ms));
+                let interval =
+                    format!("{}/{}", time::format_short_instant(from_ms), time::format_short_instant(to_ms));
                 response = response.with("x-bodies", interval);
             }
             // A line format has no place for it.

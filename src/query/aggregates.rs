@@ -201,7 +201,10 @@ impl<'q> Page<'q> {
             QueryForm::Json | QueryForm::Ndjson => {
                 out.push_str("{\"customerId\":");
                 push_quoted(&mut out, query.customer.as_str());
-                let (from, to) = (format_instant(plan.range.from_ms), format_instant(plan.range.to_ms));
+                let (from, to) = (
+                    time::format_short_instant(plan.range.from_ms),
+                    time::format_short_instant(plan.range.to_ms),
+                );
                 let step = query.step.as_str();
                 out.push_str(&format!(",\"windowSize\":\"{step}\",\"from\":\"{from}\",\"to\":\"{to}\""));
                 out.push_str(if plan.rounded { ",\"rounded\":true" } else { "" });
@@ -274,16 +277,7 @@ impl<'q> Page<'q> {
 /// Appends the part of the range that bodies cover, where they were read.
 pub(super) fn push_covered(out: &mut String, covered: Option<TimeRange>) {
     if let Some(TimeRange { from_ms, to_ms }) = covered {
-        let (from, to) = (format_instant(from_ms), format_instant(to_ms));
+        let (from, to) = (time::format_short_instant(from_ms), time::format_short_instant(to_ms));
         out.push_str(&format!(",\"bodies\":{{\"from\":\"{from}\",\"to\":\"{to}\"}}"));
-    }
-}
-
-/// An instant with as many places as it has: seconds, or milliseconds.
-pub fn format_instant(ms: u64) -> String {
-    let seconds = time::format_rfc3339(ms);
-    match ms % 1_000 {
-        0 => seconds,
-        places => format!("{}.{places:03}Z", seconds.trim_end_matches('Z')),
     }
 }

@@ -8,7 +8,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Mutex;
 
-use super::aggregates::format_instant;
 use super::filtered::{Where, part_since};
 use super::range::TimeRange;
 use super::{Meter, QueryAnswer, QueryError, QueryLimits};
@@ -133,7 +132,7 @@ impl Newest {
 fn line(entry: &ReadEntry) -> String {
     let mut out = String::with_capacity(256);
     out.push_str("{\"receivedAt\":\"");
-    out.push_str(&format_instant(entry.received_at_ms));
+    out.push_str(&time::format_short_instant(entry.received_at_ms));
     out.push('"');
     let text = |out: &mut String, field: Field, text: &str| {
         push_field(out, field);

@@ -8,7 +8,7 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use super::aggregates::{format_instant, push_covered};
+use super::aggregates::push_covered;
 use super::calendar::{CalendarStep, CalendarZone};
 use super::classes::{Classes, push_class_map};
 use super::csv;
@@ -21,6 +21,7 @@ use crate::batch::agent::class_of;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, USER_AGENT};
 use crate::measures::{Cell, CellKind, Measures, percentile_seconds};
 use crate::model::CustomerId;
+use crate::time;
 use crate::windows::json::{Form, push_measures, push_quoted, push_totals};
 use crate::windows::table::TableRow;
 use crate::windows::view::Wanted;
@@ -208,7 +209,8 @@ impl<'m> Ranking<'m> {
         push_quoted(&mut out, self.query.customer.as_str());
         out.push_str(",\"dimension\":");
         push_quoted(&mut out, &self.query.dimension_name);
-        let (from, to) = (format_instant(plan.range.from_ms), format_instant(plan.range.to_ms));
+        let (from, to) =
+            (time::format_short_instant(plan.range.from_ms), time::format_short_instant(plan.range.to_ms));
         out.push_str(&format!(",\"from\":\"{from}\",\"to\":\"{to}\""));
         out.push_str(if plan.rounded { ",\"rounded\":true" } else { "" });
         push_covered(&mut out, covered);

@@ -20,7 +20,7 @@ use crate::windows::table::TableRow;
 use crate::windows::window::Window;
 
 pub use table::{ReportSums, printable};
-use table::{bytes, counted, grouped, percent, seconds, table};
+use table::{bytes, grouped, grouped_count, percent, seconds, table};
 
 /// The form of a report.
 #[derive(Clone, Copy, Debug)]
@@ -108,21 +108,21 @@ impl Report {
         let _ = writeln!(
             out,
             "{name}: {} from {} to {} UTC, in {}",
-            counted(self.total.requests, "request"),
+            grouped_count(self.total.requests, "request"),
             minute(WindowStart(*first)),
             minute(end),
-            counted(self.over_time.len() as u64, size.as_str()),
+            grouped_count(self.over_time.len() as u64, size.as_str()),
         );
         self.render_total(&mut out, look);
         if self.incomplete > 0 {
             let _ = writeln!(
                 out,
                 "{} incomplete: earlier counts were lost to damage",
-                counted(self.incomplete, size.as_str())
+                grouped_count(self.incomplete, size.as_str())
             );
         }
         self.render_over_time(&mut out, size, look);
-        let paths = self.distinct_paths.unwrap_or_else(|| distinct(&self.paths));
+        let paths = self.distinct_paths.unwrap_or_else(|| named_keys(&self.paths));
         let title = format!("Top paths ({} in all)", grouped(paths));
         table(&mut out, &title, &top(&self.paths, look.top), self.total.requests, look);
         self.render_families(&mut out, look);
@@ -207,7 +207,7 @@ impl Report {
                 OTHER => (family, sums),
                 class => (format!("{family} ({class})"), sums),
             });
-        let title = format!("Clients ({} in all)", grouped(distinct(&self.agents)));
+        let title = format!("Clients ({} in all)", grouped(named_keys(&self.agents)));
         table(out, &title, &families.collect::<Vec<_>>(), self.total.requests, look);
     }
 }
@@ -230,7 +230,8 @@ pub fn render_customers(customers: &[(String, u64)], look: ReportLayout) -> Stri
     let of = |(id, requests): &(String, u64)| (id.clone(), ReportSums::of_requests(*requests));
     let all: BTreeMap<String, ReportSums> = customers.iter().map(of).collect();
     let total = customers.iter().map(|(_, requests)| requests).sum();
-    let mut out = format!("{} of {}\n", counted(total, "request"), counted(all.len() as u64, "customer"));
+    let mut out =
+        format!("{} of {}\n", grouped_count(total, "request"), grouped_count(all.len() as u64, "customer"));
     table(&mut out, "Customers", &top(&all, look.top), total, look);
     out
 }
@@ -280,7 +281,7 @@ fn minute(start: WindowStart) -> String {
     time::format_start(start)[..16].replace('T', " ")
 }
 
-fn distinct(map: &BTreeMap<String, ReportSums>) -> u64 {
+fn named_keys(map: &BTreeMap<String, ReportSums>) -> u64 {
     map.keys().filter(|key| *key != OTHER).count() as u64
 }
 

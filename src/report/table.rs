@@ -149,7 +149,7 @@ fn bar(share: f64, width: usize) -> String {
 }
 
 /// `1 request`, `1,234 requests`.
-pub(super) fn counted(number: u64, what: &str) -> String {
+pub(super) fn grouped_count(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), plural_s(number))
 }
 

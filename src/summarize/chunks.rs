@@ -18,7 +18,7 @@ use crate::input::{Input, Opened, read_more};
 /// Bytes of lines that a thread reads and counts at once: few enough to stay in the core's own cache.
 pub const CHUNK_BYTES: usize = 512 << 10;
 /// A longer line is not an entry (paths and agents have limits), and must not make memory grow.
-pub(super) const MAX_LINE_BYTES: usize = 64 << 20;
+pub(super) const MAX_HELD_LINE_BYTES: usize = 64 << 20;
 /// Bytes that are read behind a stretch of a file at once; its last line nearly always ends there.
 const SPARE_BYTES: usize = 4 << 10;
 /// Where a stretch begins in memory. Processors of AMD copy at a fifth of their speed to an address that lies 1 to 31 bytes
@@ -68,7 +68,7 @@ impl<'i> Chunks<'i> {
     /// Reads the next chunk into `chunk`, and returns its number; `None` at the end.
     ///
     /// # Errors
-    /// The input cannot be read, or has a line of more than [`MAX_LINE_BYTES`].
+    /// The input cannot be read, or has a line of more than [`MAX_HELD_LINE_BYTES`].
     pub(super) fn next(&self, chunk: &mut Chunk) -> Result<Option<u64>, SummaryFailure> {
         if self.stopped.load(Ordering::Relaxed) {
             return Ok(None);
@@ -124,7 +124,7 @@ impl FileStretches {
                 if begin + held.len as u64 == self.bytes {
                     break held.len;
                 }
-                if held.len - within > MAX_LINE_BYTES {
+                if held.len - within > MAX_HELD_LINE_BYTES {
                     return Err(SummaryFailure::LongLine { input: input.name() });
                 }
                 searched = held.len;
@@ -213,7 +213,7 @@ impl StreamInput {
                 self.taken += 1;
                 return Ok((lines > 0).then_some(self.taken - 1));
             }
-            if self.rest.len() >= MAX_LINE_BYTES {
+            if self.rest.len() >= MAX_HELD_LINE_BYTES {
                 return Err(SummaryFailure::LongLine { input: input.name() });
             }
             // A line longer than a chunk: read until it ends.
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn a_line_too_long_is_refused_and_a_file_cut_short_is_told() {
         let (file, input) = file_of(b"short\n");
-        file.as_file().set_len(3 * MAX_LINE_BYTES as u64).unwrap();
+        file.as_file().set_len(3 * MAX_HELD_LINE_BYTES as u64).unwrap();
         for as_stream in [false, true] {
             assert!(matches!(all(&input, as_stream), Err(SummaryFailure::LongLine { .. })));
         }

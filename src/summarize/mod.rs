@@ -14,7 +14,7 @@ use std::io::{self, Read};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use chunks::{Chunk, Chunks, MAX_LINE_BYTES};
+use chunks::{Chunk, Chunks, MAX_HELD_LINE_BYTES};
 use lines::LogInput;
 use rayon::prelude::*;
 
@@ -176,7 +176,9 @@ impl std::fmt::Display for SummaryFailure {
             }
             Self::Line { input, line, error } => write!(f, "{input}:{line}: {error}"),
             Self::Array { input, error } => write!(f, "{input}: {error}"),
-            Self::LongLine { input } => write!(f, "{input}: a line longer than {} MiB", MAX_LINE_BYTES >> 20),
+            Self::LongLine { input } => {
+                write!(f, "{input}: a line longer than {} MiB", MAX_HELD_LINE_BYTES >> 20)
+            }
             Self::Read(error) => error.fmt(f),
         }
     }

@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 
 use super::json::{FIELD_NAMES, Form, push_window};
-use super::table::Tally;
+use super::table::KeyTotals;
 use super::text::{NOT_CANONICAL, Scan, Scanned, Unexpected};
 use super::view::{KeyView, Wanted, WindowView, insert, take_beyond};
 use crate::base::sealed::{SEAL_BYTES, is_sealed, seal_json};
@@ -204,7 +204,7 @@ impl<'a> Scan<'a> {
                 return Err(Unexpected("keys that do not ascend"));
             }
             sum = sum.saturating_add(requests).min(MAX_SUM);
-            rows.push(KeyView { key, tally: Tally { requests, robots: 0 }, measures: None });
+            rows.push(KeyView { key, tally: KeyTotals { requests, robots: 0 }, measures: None });
             Ok(())
         })?;
         let is_sum = match DIMENSIONS[dimension].source.is_in_every_entry() {

@@ -141,12 +141,12 @@ fn smallest(table: &CountTable, order: &mut [Candidate], keys: usize, bytes: usi
 mod tests {
     use super::*;
     use crate::measures::Measures;
-    use crate::windows::table::Tally;
+    use crate::windows::table::KeyTotals;
 
     fn table(rows: &[(&str, u64, u64)]) -> CountTable {
         let mut table = CountTable::default();
         for (key, requests, not_found) in rows {
-            let place = table.add(key, Tally { requests: *requests, robots: 0 });
+            let place = table.add(key, KeyTotals { requests: *requests, robots: 0 });
             let mut measures = Measures::default();
             measures.add_cell(Cell::status(404).unwrap(), *not_found);
             table.merge_measures(place, &measures);

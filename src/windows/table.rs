@@ -21,13 +21,13 @@ pub const CELL_WEIGHT: usize = 8;
 
 /// The counts of a key, besides its measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct KeyTotals {
     pub requests: u64,
     pub robots: u64,
 }
 
-impl Tally {
-    pub fn merge(&mut self, other: Tally) {
+impl KeyTotals {
+    pub fn merge(&mut self, other: KeyTotals) {
         self.requests = saturating_sum(self.requests, other.requests);
         self.robots = saturating_sum(self.robots, other.robots);
     }
@@ -46,7 +46,7 @@ pub struct CountTable {
     /// The number of cells in all measures together.
     cells: usize,
     /// The counts of keys without a name.
-    rest: Tally,
+    rest: KeyTotals,
     rest_measures: Measures,
     /// Whether keys that it does not have count in the rest.
     is_closed: bool,
@@ -56,7 +56,7 @@ pub struct CountTable {
 struct Row {
     start: u32,
     bytes: u32,
-    tally: Tally,
+    tally: KeyTotals,
 }
 
 impl Row {
@@ -69,7 +69,7 @@ impl Row {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TableRow<'a> {
     pub key: &'a str,
-    pub tally: Tally,
+    pub tally: KeyTotals,
     pub measures: Option<&'a Measures>,
 }
 
@@ -79,7 +79,7 @@ impl CountTable {
         self.reserve_for(keys, counts);
         let is_measured = !counts.measures.is_empty();
         for (index, row) in counts.rows.iter().enumerate() {
-            let tally = Tally { requests: u64::from(row.requests), robots: u64::from(row.robots) };
+            let tally = KeyTotals { requests: u64::from(row.requests), robots: u64::from(row.robots) };
             let key = keys.get(row.index);
             if self.is_closed && self.find(key).is_none() {
                 let mut measures = Measures::default();
@@ -120,7 +120,7 @@ impl CountTable {
         let mut table = CountTable { is_closed: true, ..CountTable::default() };
         table.reserve(self.rows.len(), self.text.len());
         self.iter().for_each(|row| {
-            table.add(row.key, Tally::default());
+            table.add(row.key, KeyTotals::default());
         });
         table
     }
@@ -132,7 +132,7 @@ impl CountTable {
 
     /// Adds to a key and returns its place.
     #[inline]
-    pub fn add(&mut self, key: &str, tally: Tally) -> usize {
+    pub fn add(&mut self, key: &str, tally: KeyTotals) -> usize {
         let (rows, text, hasher) = (&mut self.rows, &mut self.text, &self.hasher);
         let entry = self.places.entry(
             hasher.hash_one(key.as_bytes()),
@@ -192,7 +192,7 @@ impl CountTable {
     }
 
     /// Adds to the counts of keys without a name.
-    pub fn add_rest(&mut self, tally: Tally, measures: Option<&Measures>) {
+    pub fn add_rest(&mut self, tally: KeyTotals, measures: Option<&Measures>) {
         self.rest.merge(tally);
         if let Some(measures) = measures {
             self.rest_measures.merge(measures);
@@ -269,8 +269,8 @@ mod tests {
     use crate::measures::Cell;
     use crate::model::KeyCount;
 
-    fn tally(requests: u64) -> Tally {
-        Tally { requests, robots: requests / 2 }
+    fn tally(requests: u64) -> KeyTotals {
+        KeyTotals { requests, robots: requests / 2 }
     }
 
     fn table() -> CountTable {
@@ -309,7 +309,7 @@ mod tests {
             shown(&table),
             [row("", 3, 0), row("(other)", 5, 10), row("GET /é", 3, 10), row("PUT /x", 1, 0)]
         );
-        assert_eq!(table.rest().unwrap().tally, Tally { requests: 5, robots: 2 });
+        assert_eq!(table.rest().unwrap().tally, KeyTotals { requests: 5, robots: 2 });
     }
 
     #[test]

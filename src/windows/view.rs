@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::table::{CountTable, TableRow, Tally};
+use super::table::{CountTable, KeyTotals, TableRow};
 use super::window::Window;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, OTHER};
 use crate::measures::{Measures, Totals, Visitors};
@@ -52,7 +52,7 @@ pub struct WindowView<'a> {
 pub struct KeyView<'a> {
     /// The key; [`OTHER`] for what has no name.
     pub key: Cow<'a, str>,
-    pub tally: Tally,
+    pub tally: KeyTotals,
     /// Its measures, if it has any and they are wanted.
     pub measures: Option<Cow<'a, Measures>>,
 }
@@ -120,7 +120,7 @@ impl<'a> WindowView<'a> {
         let by = std::array::from_fn(|dimension| {
             let by = &counts.by[dimension];
             let rows = by.rows.iter().enumerate().map(|(place, row)| {
-                let tally = Tally { requests: u64::from(row.requests), robots: u64::from(row.robots) };
+                let tally = KeyTotals { requests: u64::from(row.requests), robots: u64::from(row.robots) };
                 let mut key =
                     KeyView { key: keys.tables[dimension].get(row.index).into(), tally, measures: None };
                 if !by.measures.is_empty() {

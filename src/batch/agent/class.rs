@@ -17,7 +17,7 @@
 //!    library (`name/1`, `Name/1.2.3`), a tool; else a bot.
 
 use super::Class;
-use super::address::is_host;
+use super::address::is_host_name;
 use super::rules::starts_with;
 use super::scan::{Agent, AgentPiece, Signs};
 use super::table;
@@ -62,7 +62,7 @@ pub(super) fn of_unknown(name: &str, signed: bool, agent: &Agent<'_>) -> Class {
         Some(Class::Tool) if signs.address && !agent.links_to_code() => Class::Bot,
         Some(Class::Tool) if !is_browser || contact => Class::Tool,
         Some(Class::Browser) if !contact && !signs.bot && !signs.program => Class::Browser,
-        _ if signed || signs.bot || contact || is_host(name.as_bytes()) => Class::Bot,
+        _ if signed || signs.bot || contact || is_host_name(name.as_bytes()) => Class::Bot,
         _ if agent.more_words_tell_a_bot() => Class::Bot,
         _ if agent.is_on_a_device() => Class::App,
         _ if signs.program || agent.products_tell_a_tool() => Class::Tool,

@@ -7,7 +7,7 @@
 use crate::base::token::is_token_byte;
 
 /// Bytes of one chunk-size line, extensions included; more is 400.
-const MAX_LINE_BYTES: usize = 4 * 1024;
+const MAX_CHUNK_LINE_BYTES: usize = 4 * 1024;
 /// Bytes of all trailers of a body together; more is 400.
 const MAX_TRAILER_BYTES: usize = 8 * 1024;
 /// Bytes of framing that a body may have in any case; above that framing is limited by the data.
@@ -205,7 +205,7 @@ impl ChunkDecoder {
 
     fn line(&mut self, state: ChunkedState) -> Result<ChunkedState, ChunkError> {
         self.line_bytes += 1;
-        if self.line_bytes > MAX_LINE_BYTES {
+        if self.line_bytes > MAX_CHUNK_LINE_BYTES {
             return Err(ChunkError::Malformed("chunk-size line too long"));
         }
         Ok(state)
