@@ -1,4 +1,5 @@
-//! What the disk alone can do, to put beside what the server does: `cargo run --release --example disk_floor -- DIR`.
+//! The speed of the disk alone, to compare with that of the server: `cargo run --release --example disk_floor --
+//! DIR`.
 //!
 //! Prints lines of `name value`: the median of one small write and `fdatasync` on an otherwise idle file, in milliseconds;
 //! the same for the bytes of a group of batches at the end of a file, in a file allocated beforehand, and over what was
@@ -21,7 +22,7 @@ const GROUP_BYTES: usize = 45_000;
 const SYNCS: usize = 300;
 const PERIOD: Duration = Duration::from_secs(3);
 
-/// What a file is before it is written and synced piece by piece.
+/// The state of a file before it is written and synced piece by piece.
 #[derive(Clone, Copy)]
 enum Prepared {
     Empty,

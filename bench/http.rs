@@ -35,13 +35,13 @@ impl Handler for Healthz {
     }
 }
 
-fn start(kind: FrontKind) -> Box<dyn Front> {
+fn start(kind: FrontKind) -> Front {
     let stats = Arc::new(ConnectionStats::default());
     let listen = ["127.0.0.1:0".parse().unwrap()];
     server::start(kind, &listen, FrontLimits::default(), Arc::new(Healthz), stats).unwrap()
 }
 
-fn address(front: &dyn Front) -> SocketAddr {
+fn address(front: &Front) -> SocketAddr {
     match front.addresses() {
         [Listen::Tcp(address)] => *address,
         other => panic!("not one TCP address: {other:?}"),
@@ -69,7 +69,7 @@ impl Client {
         stream.write_all(GET).unwrap();
         let mut buffer = [0; 1024];
         let mut filled = 0;
-        // The answer is known to end so.
+        // The answer is known to end like this.
         while !buffer[..filled].ends_with(b"ok\n") {
             let count = stream.read(&mut buffer[filled..]).unwrap();
             assert!(count > 0, "the server closed instead of answering");
@@ -135,11 +135,11 @@ fn main() {
     let mut ratios_kept = Vec::new();
     for round in 1..=ROUNDS {
         let guarded = start(FrontKind::Guarded);
-        let ours = rate(address(&*guarded), CLIENTS, true);
+        let ours = rate(address(&guarded), CLIENTS, true);
         guarded.join(Duration::from_secs(10));
         let tiny = start(FrontKind::Tiny);
-        let theirs = rate(address(&*tiny), CLIENTS, true);
-        let theirs_kept = rate(address(&*tiny), CLIENTS, false);
+        let theirs = rate(address(&tiny), CLIENTS, true);
+        let theirs_kept = rate(address(&tiny), CLIENTS, false);
         tiny.join(Duration::from_secs(10));
         println!(
             "round {round}: guarded {ours:.0}/s, tiny_http {theirs:.0}/s (kept alive against its word: {theirs_kept:.0}/s)"
@@ -151,7 +151,7 @@ fn main() {
     println!("guarded : tiny_http kept alive = {:.1}", median(ratios_kept));
 
     let guarded = start(FrontKind::Guarded);
-    let addr = address(&*guarded);
+    let addr = address(&guarded);
     for idle in [0, 1_000] {
         let latency = latency_in_a_crowd(addr, idle);
         println!(

@@ -65,7 +65,7 @@ const CASES: [Case; 3] = [
     Case { name: "20 entries, bodies kept", entries: 20, flags: &[], wave: 4_096 },
 ];
 
-/// What to call a figure by, and how long so many batches of it take.
+/// The name of a figure, and a function that measures how long so many batches take.
 type Measure = (&'static str, fn(&mut Bench, u64) -> Duration);
 
 /// A server of one case, its clients, and what they were told is durable.
@@ -95,7 +95,7 @@ impl Bench {
         self.senders = (0..THREADS).map(sender).collect();
     }
 
-    /// Until so many requests are answered, each as it should be.
+    /// Measures the time until so many requests are answered, each as it should be.
     fn ask(&mut self, asked: Asked, count: u64) -> Duration {
         let begin = Instant::now();
         let refused = Sender::run_all(&mut self.senders, asked, self.accepted, count);
@@ -119,7 +119,7 @@ impl Bench {
         begin.elapsed()
     }
 
-    /// Makes a synced file for each; of many only the first, and takes the others to be like them.
+    /// Makes a synced file for each batch; of many only the first ones, and assumes that the others take as long.
     fn files(&self, count: u64) -> Duration {
         let (files, elapsed) = synced_files::make(self.dir.path(), &self.bodies[0].bytes, |number| {
             number < count.min(MAX_FILES)

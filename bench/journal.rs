@@ -1,5 +1,5 @@
-//! What durable costs: a group of batches through the committer beside its floor in the same run, one write and one
-//! `fdatasync` of as many bytes at the end of a file.
+//! The cost of durability: a group of batches through the committer beside its floor in the same run, which is one
+//! write and one `fdatasync` of as many bytes at the end of a file.
 //!
 //! `cargo bench --bench journal`
 

@@ -7,9 +7,9 @@
 //! (coordinated omission). With `--rate 0` every connection sends as soon as it was answered, and latency counts
 //! from there: that measures capacity, not waiting.
 //!
-//! What is reported of batches (what became of them, and their latency) is of those that were due within the measured
-//! time, whenever they were answered: `due` is the sum of all that may become of one. The rate alone is of the answers
-//! that came within the measured time, whenever their batch was sent.
+//! The results and latencies in the report are those of the batches that were due within the measured time, whenever
+//! they were answered: `due` is the sum of all possible results. Only the rate counts the answers that came within
+//! the measured time, whenever their batch was sent.
 //!
 //! Few threads with many connections each (epoll), bodies made beforehand, so that it leaves the processor to the
 //! server. Every request has an idempotency key of its own; entries carry the current minute. It starts no server
@@ -202,7 +202,7 @@ impl Sender {
             }
             self.poll(&mut events, wait);
         }
-        // Batches that were due and found no connection are part of the truth.
+        // Batches that were due and found no free connection are part of the result.
         if share > 0.0 {
             while due_at(next) < end {
                 if self.measured.holds(due_at(next)) {
@@ -287,7 +287,7 @@ impl Sender {
                     break;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Reading tells what became of it.
+                // Reading shows why.
                 Err(_) => break,
             }
         }

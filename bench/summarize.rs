@@ -78,7 +78,7 @@ fn limits(parallel_from_bytes: usize) -> Limits {
     Limits { max_entries: usize::MAX, max_minutes: usize::MAX, parallel_from_bytes, ..Limits::default() }
 }
 
-/// What to call a figure by, and what to do for it.
+/// The name of a figure, and the work that it measures.
 type Measure<'c> = (&'static str, Box<dyn Fn() -> usize + Sync + Send + 'c>);
 
 struct Case {

@@ -1,6 +1,6 @@
-//! What a window costs: merging a batch into it, putting it into words, and writing its file, each beside its floor in the
-//! same run: counting in a plain map of strings, copying the bytes, and one small write and sync. Then what a full day of
-//! measured paths takes, and what a scanner costs that fills windows with paths seen once.
+//! The cost of a window: merging a batch into it, making its JSON, and writing its file, each beside its floor in the
+//! same run: counting in a plain map of strings, copying the bytes, and one small write and sync. Then the cost of a
+//! full day of measured paths, and of a scanner that fills windows with paths seen once.
 //!
 //! `cargo bench --bench windows`; `-- merge`, `-- flush`, `-- day` or `-- scanner` for one of them.
 

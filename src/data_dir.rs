@@ -1,6 +1,6 @@
 //! The data directory: the names of everything in it, and its secret.
 //!
-//! Input: the root. Output: paths; the secret. Never: decides what files hold; `journal` and `windows` do.
+//! Input: the root. Output: paths; the secret. Never: knows the content of files; `journal` and `windows` do.
 //!
 //! ```text
 //! LOCK, RETAIN, secret, checkpoint.json, customers.json
@@ -61,7 +61,6 @@ impl DataDir {
         Self { root: root.into(), next_temp: AtomicU64::new(0), secret: OnceLock::new() }
     }
 
-    /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -78,17 +77,16 @@ impl DataDir {
         self.root.join("checkpoint.json")
     }
 
-    /// The file of the customers' sums.
+    /// The file with the customers' sums.
     pub fn customers(&self) -> PathBuf {
         self.root.join("customers.json")
     }
 
-    /// The lock that backups share, and that whatever removes files holds alone.
+    /// The lock that backups share, and that anything that removes files holds exclusively.
     pub fn retain(&self) -> PathBuf {
         self.root.join("RETAIN")
     }
 
-    /// The journal's directory.
     pub fn journal(&self) -> PathBuf {
         self.root.join("journal")
     }
@@ -103,7 +101,7 @@ impl DataDir {
         self.journal().join(format!("{first:020}.idx"))
     }
 
-    /// The directory of all customers' windows.
+    /// The directory of the windows of all customers.
     pub fn windows(&self) -> PathBuf {
         self.root.join("aggregate-results")
     }
@@ -117,7 +115,7 @@ impl DataDir {
         self.customer(customer).join(window_file_name(window))
     }
 
-    /// Where damaged files are moved.
+    /// The directory of copies of damaged files.
     pub fn quarantine_dir(&self) -> PathBuf {
         self.root.join("quarantine")
     }
@@ -127,12 +125,12 @@ impl DataDir {
         self.root.join("tmp")
     }
 
-    /// A temporary name that nobody else uses.
+    /// A temporary name that is used once.
     pub fn temp(&self) -> PathBuf {
         self.temp_dir().join(format!("{}", self.next_temp.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// Whether there is a data directory: one that a server wrote, however damaged it is. Changes nothing.
+    /// Whether a server has written a data directory here, however damaged it is. Changes nothing.
     pub fn exists(&self, disk: &dyn Disk) -> io::Result<bool> {
         let is_ours = |name: &str| ["log", "idx"].iter().any(|ending| seq_in_name(name, ending).is_some());
         let has_journal_files = disk.list(&self.journal())?.iter().any(|entry| is_ours(&entry.name));
@@ -190,10 +188,8 @@ impl DataDir {
         }
     }
 
-    /// The secret.
-    ///
     /// # Panics
-    /// Where none of [`DataDir::prepare`] and [`DataDir::read_secret`] succeeded before.
+    /// [`DataDir::prepare`] or [`DataDir::read_secret`] must have succeeded before.
     pub fn secret(&self) -> &Secret {
         self.secret.get().expect("the data directory was opened")
     }
@@ -220,7 +216,7 @@ impl DataDir {
     }
 }
 
-/// Puts the path in front of what the file system says.
+/// Puts the path in front of an error of the file system.
 pub fn at(path: &Path) -> impl FnOnce(io::Error) -> io::Error + use<> {
     let path = path.display().to_string();
     move |error| io::Error::new(error.kind(), format!("{path}: {error}"))
@@ -253,13 +249,13 @@ pub fn encode_name(text: &str) -> String {
     name
 }
 
-/// The ASCII text whose name this is; `None` for what [`encode_name`] does not make.
+/// The ASCII text with this name; `None` if [`encode_name`] does not make such a name.
 pub fn decode_name(name: &str) -> Option<String> {
     let text = String::from_utf8(percent_decoded(name.as_bytes())?).ok().filter(|text| text.is_ascii())?;
     (encode_name(&text) == name).then_some(text)
 }
 
-/// The customer whose directory has this name; `None` for one that was cut, and for what is not a customer's directory.
+/// The customer whose directory has this name; `None` for a name that was cut, and for other directories.
 pub fn customer_in_dir_name(name: &str) -> Option<CustomerId> {
     CustomerId::new(&decode_name(name)?).filter(|customer| customer_dir_name(customer) == name)
 }
@@ -274,7 +270,7 @@ pub fn window_file_name(window: WindowId) -> String {
     format!("{}.json", time::format_stamp(window))
 }
 
-/// What the name of a packed day's file has in place of a window's `.json`, by size.
+/// The ending of a packed day's name, by size, where a window's name has `.json`.
 const PACK_ENDINGS: [(WindowSize, &str); 2] =
     [(WindowSize::Minute, ".minutes.ndjson.zst"), (WindowSize::Hour, ".hours.ndjson.zst")];
 

@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-/// Where the counts of the keys go that a window does not name. No dimension makes a key that begins with a parenthesis:
-/// a path begins with a method, a family with a letter, and hosts hold none.
+/// The key that counts those keys which a window does not name. No dimension makes a key that begins with a
+/// parenthesis: a path begins with a method, a family with a letter, and hosts contain none.
 pub const OTHER: &str = "(other)";
 
 /// The memory that the keys of one window may take together, see [`Dimension::max_bytes`].
@@ -21,7 +21,6 @@ pub struct Dimension {
     pub name: &'static str,
     /// What follows `requestsBy`, `robotsBy` and `measuresBy` in a window.
     pub suffix: &'static str,
-    /// Where its keys come from.
     pub source: KeySource,
     /// Keys that a window names. A full table is folded, see `windows::fold`.
     pub max_keys: usize,
@@ -58,14 +57,13 @@ pub struct TextField {
     pub max_bytes: usize,
     /// Makes the key from the trimmed text; `None` if the text cannot be read as what the field should hold.
     pub key: fn(&str) -> Option<Cow<'_, str>>,
-    /// Whether the text is a URL and the key its host: what is behind `://` and the next slash decides on nothing, and entries
-    /// are shown with it.
+    /// Whether the text is a URL and the key its host: the part behind the slash that ends the host does not change
+    /// the key, and entries are shown with the whole text.
     pub is_url: bool,
     /// A key equal to that of this text (an index into [`TEXTS`]) counts as absent.
     pub unless_equal_to: Option<usize>,
 }
 
-/// How many dimensions there are.
 pub const DIMENSION_COUNT: usize = 5;
 
 /// The place of the path in [`DIMENSIONS`].
@@ -130,7 +128,7 @@ pub const DIMENSIONS: [Dimension; DIMENSION_COUNT] = [
             is_url: false,
             unless_equal_to: None,
         }),
-        // More than there are pairs of letters.
+        // More than there are pairs of letters in use.
         max_keys: 700,
         max_bytes: 700 * 2,
         is_measured: false,
@@ -181,7 +179,7 @@ pub fn dimension_named(name: &str) -> Option<usize> {
 
 /// A host in lower case, without its port.
 fn host_key(text: &str) -> Option<Cow<'_, str>> {
-    // Nearly all hosts are written as they are counted.
+    // Nearly all hosts are written in the form in which they are counted.
     let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
     if text.bytes().all(is_plain) {
         return (!text.is_empty()).then_some(Cow::Borrowed(text));
@@ -190,7 +188,7 @@ fn host_key(text: &str) -> Option<Cow<'_, str>> {
 }
 
 fn unusual_host_key(text: &str) -> Option<Cow<'_, str>> {
-    let host = without_port(text)?;
+    let host = cut_port(text)?;
     // The "forbidden host code points" of the URL standard (a percent sign may be an escape), and parentheses: see OTHER.
     let is_forbidden = |c: char| c.is_ascii_control() || " #/<>?@\\^|()".contains(c);
     if host.is_empty() || host.contains(is_forbidden) {
@@ -200,8 +198,8 @@ fn unusual_host_key(text: &str) -> Option<Cow<'_, str>> {
     Some(if is_lower { Cow::Borrowed(host) } else { Cow::Owned(host.to_lowercase()) })
 }
 
-/// Cuts `:443` off. An IPv6 address has colons of its own: `[::1]:443`, `[::1]` and `::1` are understood.
-fn without_port(text: &str) -> Option<&str> {
+/// Cuts `:443` off. An IPv6 address contains colons: `[::1]:443`, `[::1]` and `::1` are understood.
+fn cut_port(text: &str) -> Option<&str> {
     let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if let Some(inside) = text.strip_prefix('[') {
         let (address, rest) = inside.split_once(']')?;
@@ -219,7 +217,7 @@ fn without_port(text: &str) -> Option<&str> {
 /// The host of an absolute URL, or a host as it is.
 fn referrer_key(text: &str) -> Option<Cow<'_, str>> {
     let bytes = text.as_bytes();
-    // A scheme holds no colon, so that of a URL the first is followed by two slashes.
+    // A scheme contains no colon, so the first colon of a URL is followed by two slashes.
     let Some(colon) = memchr::memchr(b':', bytes).filter(|colon| bytes[*colon..].starts_with(b"://")) else {
         return if text.contains("://") { None } else { host_key(text) };
     };

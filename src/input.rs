@@ -1,8 +1,8 @@
 //! Log files as streams of plain bytes, however they are stored: plain, gzip, zstd or xz.
 //!
-//! Input: a path (`-` for standard input). Output: decoded bytes, and how many stored ones were read, for progress bars. The
-//! coding is told by the first bytes, not by the name: rotated logs have all kinds of names. Never: more than a few hundred
-//! KiB in memory (beside what a decoder's window takes), a write, or text made of a coding that is not known.
+//! Input: a path (`-` for standard input). Output: decoded bytes, and how many stored ones were read, for progress
+//! bars. The first bytes tell the coding, not the name: rotated logs have all kinds of names. Never: more than a few
+//! hundred KiB in memory (beside a decoder's window), a write, or text from an unknown coding.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
@@ -16,13 +16,14 @@ use crate::entry::is_utf16;
 
 /// Bytes read from a file at once.
 pub(crate) const READ_BYTES: usize = 256 * 1024;
-/// Fewer bytes are read rather than passed over.
+/// Fewer bytes than this are read and dropped rather than seeked over.
 const SEEK_FROM_BYTES: u64 = 64 * 1024;
 const GZIP_MAGIC: &[u8] = &[0x1F, 0x8B];
-/// How the codings begin that are read.
+/// The first bytes of the codings that are read.
 const CODINGS: [(&[u8], Coding); 3] =
     [(GZIP_MAGIC, Coding::Gzip), (&[0x28, 0xB5, 0x2F, 0xFD], Coding::Zstd), (b"\xFD7zXZ\0", Coding::Xz)];
-/// How files begin that are not read, though people have logs in them; and the command that makes text of them.
+/// The first bytes of files that are not read, although people keep logs in them; and the command that makes text of
+/// them.
 const REFUSED: [(&[u8], &str, &str); 6] = [
     (b"BZh", "bzip2", "bzcat"),
     (&[0x04, 0x22, 0x4D, 0x18], "LZ4", "lz4cat"),
@@ -31,7 +32,7 @@ const REFUSED: [(&[u8], &str, &str); 6] = [
     (&[0x1F, 0x9D], "compress (.Z)", "zcat"),
     (b"LZIP", "lzip", "lzip -dc"),
 ];
-/// Decoded bytes that tell UTF-16.
+/// Decoded bytes that are checked for UTF-16.
 const START_BYTES: usize = 64;
 /// Memory that an xz file may ask for: xz -9 takes 65 MiB, and files made for attacks gigabytes.
 const XZ_MEMORY_KIB: u32 = 256 * 1024;
@@ -109,14 +110,14 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The file itself and its length, where it is a regular one and not compressed: for reading it anywhere.
+    /// The file itself and its length, if it is a regular one and not compressed: it can be read at any offset.
     pub fn plain_file(&self) -> Option<(Arc<File>, u64)> {
         let file = self.file.as_ref().filter(|_| self.coding == Coding::Plain)?;
         let data = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
         Some((Arc::clone(file), data.len()))
     }
 
-    /// Passes over the first decoded bytes; fewer where there are not as many. Nothing may have been read before.
+    /// Skips the first decoded bytes, or all if there are fewer. Nothing may have been read before.
     pub fn skip(&mut self, bytes: u64) -> io::Result<()> {
         if bytes > SEEK_FROM_BYTES
             && let Some((file, _)) = self.plain_file()
@@ -179,7 +180,7 @@ impl Read for Opened {
     }
 }
 
-/// Reads the first bytes: as many as it takes to tell the coding, because a pipe may give the first one alone.
+/// Reads as many first bytes as the codings need, because a pipe may give the first byte alone.
 fn start(raw: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut start = Vec::with_capacity(START_BYTES);
     let mut space = [0; START_BYTES];
@@ -196,8 +197,8 @@ fn start(raw: &mut impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Members of a gzip file, one after the other. Zeros behind them, as tapes and some stores leave them, are nothing; flate2's
-/// own reader of several members takes them for a broken one.
+/// The members of a gzip file, one after the other. Zeros after them, as tapes and some stores leave them, are
+/// ignored; flate2's own reader of several members would report a broken member.
 struct GzipMembers<R> {
     member: Option<flate2::bufread::GzDecoder<R>>,
 }
@@ -220,7 +221,7 @@ impl<R: BufRead> Read for GzipMembers<R> {
     }
 }
 
-/// Passes over zeros; says whether anything is behind them.
+/// Skips zeros; returns whether anything follows them.
 fn skip_zeros(stored: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let bytes = stored.fill_buf()?;
@@ -265,7 +266,7 @@ mod tests {
         (opened.coding, done, progress.load(Ordering::Relaxed))
     }
 
-    /// Gives its bytes one at a time.
+    /// A reader that returns one byte at a time.
     struct Dripping(Cursor<Vec<u8>>);
 
     impl Read for Dripping {

@@ -1,6 +1,17 @@
 //! An access-log analytics server whose promise is: **a batch answered 202 is counted exactly once, whatever crashes and
 //! whatever is retried.** This page is the map.
 //!
+//! # Where to begin reading
+//!
+//! - **A batch**: `http::routes` finds `http::ingest`, which has [`batch::summarize`] read and count the body and gives the
+//!   summary to [`intake`]. Behind it [`engine`] queues it for [`journal::committer`], whose group is durable before the answer.
+//!   [`windows::worker`] merges what follows from it. Why counts are exact is argued in [`journal`].
+//! - **A query**: `http::reading` turns parameters into a question of [`query`], which visits windows through
+//!   [`query::StoredSource`]: those in memory from their workers, the others from their files.
+//! - **A start**: [`commands`] lowers flags into [`config`], locks the [`data_dir`] and calls [`engine::Engine::start`],
+//!   which opens the journal ([`journal::recovery`]), replays what windows may lack, and starts the threads.
+//! - **An import**: [`import`] cuts a log into batches whose keys follow from its content and sends them through [`client`].
+//!
 //! # The way of the data
 //!
 //! ```text
@@ -18,21 +29,11 @@
 //!
 //! One direction. A query travels the same channels as the insights, so it sees everything acknowledged before it.
 //!
-//! # Where to begin reading
-//!
-//! - **A batch**: `http::routes` finds `http::ingest`, which has [`batch::summarize`] read and count the body and gives the
-//!   summary to [`intake`]. Behind it [`engine`] queues it for [`journal::committer`], whose group is durable before the answer.
-//!   [`windows::worker`] merges what follows from it. Why counts are exact is argued in [`journal`].
-//! - **A query**: `http::reading` turns parameters into a question of [`query`], which visits windows through
-//!   [`query::StoredSource`]: those in memory from their workers, the others from their files.
-//! - **A start**: [`commands`] lowers flags into [`config`], locks the [`data_dir`] and calls [`engine::Engine::start`],
-//!   which opens the journal ([`journal::recovery`]), replays what windows may lack, and starts the threads.
-//! - **An import**: [`import`] cuts a log into batches whose keys follow from its content and sends them through [`client`].
-//!
 //! # Layers
 //!
-//! A module names only modules of the floors above it in this list (a test checks that), so `journal` never names
-//! `windows`, `batch` never names a disk, and only [`commands`] knows everything.
+//! A module names only modules in the lines above its own of this list: so `journal` never names `windows`, and only
+//! [`commands`] knows everything. `batch`, and all other modules that are called pure below, never name a disk, a clock, a
+//! thread or a socket. `tests/suite/layers.rs` checks both.
 //!
 //! ```text
 //! base
@@ -55,7 +56,7 @@
 //! [`base`] is the machine behind seams that tests replace: everything above [`base::disk`] runs on a simulated disk, whose power
 //! is cut after every single operation. [`dimension`] is the one place that names what requests are
 //! counted by, [`measures`] what is summed of them in a form that merges in any order. [`entry`], [`batch`], [`model`], [`time`]
-//! and [`query`] are pure: no clock, disk, thread or socket.
+//! and [`query`] are pure.
 //! The committer, the window workers and the checkpointer are state machines without threads or clocks inside;
 //! [`engine`] gives them both. [`metrics`] is one table of all metrics. [`offline`] checks and repairs a stopped server's
 //! data. With the cargo feature `cluster` there is a module of that name: the roles that put Kafka, an object store

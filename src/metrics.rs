@@ -20,7 +20,6 @@ use crate::time;
 
 /// A gauge of a number that is never negative.
 pub type CountGauge = GenericGauge<AtomicU64>;
-/// One for each value of a label.
 pub type CountGaugeVec = GenericGaugeVec<AtomicU64>;
 
 /// The stream between committer and window workers, as the succeeded system named it.
@@ -124,13 +123,13 @@ metrics! {
             "http_request_latency", "Seconds from request to answer";
         connections: CountGauge = "http_connections", "Open connections";
         connection_events: IntCounterVec(&["event"]) =
-            "http_connection_events_total", "What became of connections; see `raise_connection_events`";
+            "http_connection_events_total", "Connections accepted, rejected, evicted and the like, by event";
         batches: IntCounterVec(&["error_code"]) =
             "ingestion_batch_ingested_total", "Batches by outcome; an empty error_code is 202";
         entries: IntCounter = "ingestion_entries_total", "Entries of accepted batches";
         body_bytes: IntCounter = "ingestion_body_bytes_total", "Decoded body bytes of accepted batches";
         duplicates: IntCounter = "ingestion_duplicates_total", "Batches that were counted already";
-        rejects: IntCounterVec(&["reason"]) = "ingestion_rejects_total", "Batches not taken, by reason";
+        rejects: IntCounterVec(&["reason"]) = "ingestion_rejects_total", "Refused batches, by reason";
         altered_fields: IntCounterVec(&["field"]) =
             "altered_fields_total", "Fields cut, read with odd bytes replaced, or left out as unreadable, by field";
         skipped_lines: IntCounterVec(&["reason"]) =
@@ -140,11 +139,11 @@ metrics! {
         inflight_bytes: CountGauge = "inflight_bytes", "Bytes held by batches between arrival and merge";
         packed_windows: IntCounter = "windows_packed_total", "Files of windows that were packed and removed";
         insights_published: IntCounter(&[("stream_id", STREAM)]) =
-            "stream_partial_insight_published_total", "Insights given to the workers";
+            "stream_partial_insight_published_total", "Insights sent to the workers";
         insights_consumed: IntCounter(&[("stream_id", STREAM), ("error_code", "")]) =
             "stream_partial_insight_consumed_total", "Insights merged by the workers";
         queue_depth: CountGaugeVec(&["partition"]) = "stream_queue_depth", "Messages waiting for a worker";
-        checkpoint_seconds: Histogram(LATENCY_BUCKETS) = "checkpoint_seconds", "Seconds from marker to file";
+        checkpoint_seconds: Histogram(LATENCY_BUCKETS) = "checkpoint_seconds", "Seconds that a checkpoint takes, from its marker to its file";
         checkpoint_seq: CountGauge = "checkpoint_seq", "The last record that the checkpoint covers";
         checkpoint_lag: CountGauge = "checkpoint_lag_records", "Records after the checkpoint";
         disk_free_bytes: CountGauge = "disk_free_bytes", "Bytes free on the data directory's disk";
@@ -189,7 +188,7 @@ metrics! {
         server_errors: IntCounterVec(&["customer"]) =
             "customer_server_errors_total", "Entries of accepted batches with a status from 500 to 599, by customer";
         refused: IntCounterVec(&["customer", "reason"]) =
-            "customer_batches_refused_total", "Batches not taken, by customer and reason";
+            "customer_batches_refused_total", "Refused batches, by customer and reason";
     }
 }
 
@@ -199,7 +198,7 @@ metrics! {
         resident_windows: IntCounter(&[("source", "memory")]) = "query_windows_read_total", "Windows that queries read";
         file_windows: IntCounter(&[("source", "file")]) = "query_windows_read_total", "Windows that queries read";
         cached_windows: IntCounter(&[("source", "cache")]) = "query_windows_read_total", "Windows that queries read";
-        cache_bytes: CountGauge = "query_cache_bytes", "Bytes of what queries wanted of windows lately, kept for the next";
+        cache_bytes: CountGauge = "query_cache_bytes", "Bytes of window views that are cached for later queries";
         file_bytes: IntCounter = "query_bytes_read_total", "Bytes of window files that queries read";
         seconds: HistogramVec(&["path"], LATENCY_BUCKETS) = "query_seconds", "Seconds that a query ran";
         refused: IntCounterVec(&["reason"]) = "query_refused_total", "Queries without an answer";
@@ -222,7 +221,7 @@ metrics! {
         loaded: IntCounter = "windows_loaded_total", "Windows read back from their file";
         evicted: IntCounter = "windows_evicted_total", "Windows dropped from memory";
         quarantined: IntCounter = "windows_quarantined_total", "Damaged window files found";
-        incomplete: IntCounter = "windows_incomplete_total", "Damaged windows not counted again in full";
+        incomplete: IntCounter = "windows_incomplete_total", "Damaged windows that the journal could count again only in part";
         folded_keys: IntCounter = "windows_folded_keys_total", "Keys of full windows that were folded into (other)";
     }
 }
@@ -237,14 +236,15 @@ pub struct Metrics {
     folded: Arc<FoldedByCustomer>,
 }
 
-/// Folded keys by customer, since the start of the process. Not in `/metrics`, which has no series for each customer.
+/// Folded keys by customer, since the start of the process. `/metrics` does not show them, because it has no series
+/// for each customer.
 #[derive(Debug, Default)]
 struct FoldedByCustomer(Mutex<HashMap<CustomerId, u64>>);
 
-/// Customers whose folded keys are summed; those that come later are not.
+/// Customers whose folded keys are summed; the keys of later customers are not.
 const MAX_FOLDING_CUSTOMERS: usize = 20_000;
 
-/// What one window worker measures; what is not its own is counted for all of them.
+/// The metrics of one window worker, together with those that all workers share.
 #[derive(Clone)]
 pub struct WindowMetrics {
     all: AllWindowMetrics,
@@ -335,9 +335,9 @@ impl Metrics {
         lock(&self.folded.0).get(customer).copied().unwrap_or(0)
     }
 
-    /// Raises the counter of one connection event to a total that the front end keeps. Totals only grow.
+    /// Raises the counter of one connection event to a total from the front end. Totals only grow.
     pub fn raise_connection_events(&self, event: &str, total: u64) {
-        // Two scrapes at once must not both add what is missing.
+        // Two concurrent scrapes must not both add the difference.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = lock(&ONE_AT_A_TIME);
         let counter = self.connection_events.with_label_values(&[event]);

@@ -1,8 +1,7 @@
-//! What became of a batch, or of a deletion, in the words that journal, engine, cluster and HTTP share.
+//! The outcome of a batch, or of a deletion, in the words that journal, engine, cluster and HTTP share.
 //!
 //! Input: nothing. Output: [`Outcome`], [`DeletionOutcome`] and [`Reason`]. Never: knows about HTTP or files.
 
-/// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Durable and counted: 202.
@@ -15,16 +14,16 @@ pub enum Outcome {
     Unavailable(Reason),
 }
 
-/// What became of a customer that was to be deleted.
+/// The outcome of deleting a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletionOutcome {
-    /// Nothing of it is seen any more: 204.
+    /// No query sees anything of it any more: 204.
     Deleted,
     /// It was never counted: 404.
     NeverSeen,
     /// It was not deleted: 503.
     Unavailable(Reason),
-    /// It cannot be deleted here, as a cluster has no journal: 501.
+    /// It cannot be deleted here: a cluster has no journal: 501.
     NotImplemented,
 }
 

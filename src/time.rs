@@ -1,15 +1,15 @@
 //! Dates and times: RFC 3339 text to milliseconds since 1970, and the texts that name windows.
 //!
-//! In come the `receivedAt` of an entry, the bounds of a query and the stamps in file names; out go
-//! milliseconds, whole minutes and canonical text. The calendar is the proleptic Gregorian one in UTC; every
-//! instant lies in the years 1970 to 9999. Nothing here may read a clock or know a time zone.
+//! Input: the `receivedAt` of an entry, the bounds of a query, the stamps in file names. Output: milliseconds, whole
+//! minutes and canonical text. The calendar is the proleptic Gregorian one in UTC; every instant lies in the years
+//! 1970 to 9999. Never: reads a clock or knows a time zone.
 
 use crate::model::{WindowId, WindowSize, WindowStart};
 
 /// The last millisecond of the year 9999.
 pub const LAST_MS: u64 = 253_402_300_799_999;
 
-const MS_PER_MINUTE: u64 = 60_000;
+pub(crate) const MS_PER_MINUTE: u64 = 60_000;
 /// Milliseconds of a day.
 pub(crate) const DAY_MS: u64 = MINUTES_PER_DAY as u64 * MS_PER_MINUTE;
 const MINUTES_PER_DAY: u32 = 1_440;
@@ -178,6 +178,12 @@ pub fn format_instant(ms: u64) -> String {
     format!("{}.{:03}Z", seconds.trim_end_matches('Z'), ms % 1_000)
 }
 
+/// An instant to the second, or to the millisecond if it has any.
+#[must_use]
+pub fn format_short_instant(ms: u64) -> String {
+    if ms.is_multiple_of(1_000) { format_rfc3339(ms) } else { format_instant(ms) }
+}
+
 /// An instant as HTTP headers carry it (IMF-fixdate of RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[must_use]
 pub fn format_http_date(ms: u64) -> String {
@@ -213,7 +219,7 @@ pub fn format_stamp(window: WindowId) -> String {
     }
 }
 
-/// The window that [`format_stamp`] names so; `None` for any other text.
+/// The window with this stamp; `None` for any text that [`format_stamp`] does not write.
 #[must_use]
 pub fn parse_stamp(stamp: &str) -> Option<WindowId> {
     let (date, rest) = stamp.as_bytes().split_first_chunk::<8>()?;

@@ -1,5 +1,5 @@
-//! What is sent to a server and comes back: owns bodies made beforehand, heads of requests, and the reading of answers;
-//! no connection.
+//! Batches for the load generators: bodies made beforehand, heads of requests, and the reading of answers. Opens no
+//! connection.
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -37,7 +37,7 @@ impl Template {
         lines.chunks(entries).map(template).collect()
     }
 
-    /// Puts all entries into this minute; seconds stay. Where a body is just being sent, the rest of it changes too.
+    /// Puts all entries into this minute; seconds stay. If a body is just being sent, the rest of it changes too.
     pub(crate) fn set_minute(&mut self, minute: u32) {
         let stamp = format_start(WindowStart(minute));
         for at in &self.minutes_at {
@@ -61,7 +61,7 @@ pub(crate) fn write_head(head: &mut Vec<u8>, host: &str, customer: &str, key: &s
     .unwrap();
 }
 
-/// An answer that is here in full.
+/// An answer that has arrived in full.
 pub(crate) struct Answer<'b> {
     pub(crate) status: &'b str,
     pub(crate) closes: bool,

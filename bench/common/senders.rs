@@ -1,5 +1,5 @@
-//! Clients in a closed loop: owns threads' connections to one server, each of which sends as soon as it was answered; says
-//! what was answered otherwise than it should be. It measures nothing and retries nothing.
+//! Clients in a closed loop: the connections of some threads to one server, each of which sends as soon as it was
+//! answered. Reports unexpected answers. Measures nothing and retries nothing.
 
 use std::io::{IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use crate::batches::{Answer, Template, current_minute, write_head};
 
-/// Whose batches they are.
+/// The customer that batches are sent for.
 pub(crate) const CUSTOMER: &str = "bench";
 const GET: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// What is asked for, over the connections.
+/// The requests to send.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
     Batches,
@@ -35,7 +35,7 @@ impl Connection {
         Self { stream, head: Vec::new(), answer: Vec::new(), is_busy: false }
     }
 
-    /// Sends the head that is made, and this body.
+    /// Sends the head that was made, and this body.
     fn send(&mut self, body: &[u8]) {
         let mut unsent = &mut [IoSlice::new(&self.head), IoSlice::new(body)][..];
         while !unsent.is_empty() {
@@ -44,7 +44,7 @@ impl Connection {
         }
     }
 
-    /// Waits for the answer to what was sent; counts it if it is another than this.
+    /// Waits for the answer; counts it if it has another status.
     fn receive(&mut self, status: &str, refused: &mut Refused) {
         self.answer.clear();
         let mut buffer = [0; 4096];
@@ -62,7 +62,7 @@ impl Connection {
     }
 }
 
-/// Answers that should not have come.
+/// Unexpected answers.
 #[derive(Default)]
 pub(crate) struct Refused {
     pub(crate) count: u64,
@@ -77,13 +77,13 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// With so many connections, which are made at once.
+    /// Opens so many connections.
     pub(crate) fn connect(addr: SocketAddr, connections: usize, bodies: &[Template]) -> Self {
         let connections = (0..connections).map(|_| Connection::open(addr)).collect();
         Self { connections, bodies: bodies.to_vec(), minute: 0 }
     }
 
-    /// Has these threads send `count` requests together. Keys of batches are numbered from `first`.
+    /// Lets these threads send `count` requests together. Keys of batches are numbered from `first`.
     pub(crate) fn run_all(senders: &mut [Sender], asked: Asked, first: u64, count: u64) -> Refused {
         let sent = &AtomicU64::new(0);
         thread::scope(|scope| {

@@ -1,13 +1,13 @@
-//! What the load generator counts: owns the numbers and their sums over threads; sends nothing, prints nothing.
+//! The counters of the load generator and their sums over threads. Sends nothing, prints nothing.
 
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
-/// What became of the batches that were due within the measured time.
+/// The results of the batches that were due within the measured time.
 #[derive(Clone)]
 pub(crate) struct Tally {
-    /// All of them.
+    /// The number of these batches.
     pub(crate) due: u64,
     pub(crate) accepted: u64,
     pub(crate) duplicates: u64,
@@ -15,11 +15,11 @@ pub(crate) struct Tally {
     pub(crate) other: u64,
     /// The connection broke.
     pub(crate) errors: u64,
-    /// Sent, and not answered while the generator had patience.
+    /// Sent, but not answered within `PATIENCE`.
     pub(crate) unanswered: u64,
     /// No connection was free to send them.
     pub(crate) never_sent: u64,
-    /// Of every batch that was answered, and, as far as it had come, of every one that was not.
+    /// The latency of every answered batch and, up to the end of waiting, of every unanswered one.
     pub(crate) latency_us: Histogram<u64>,
     /// Answers 202 that came within the measured time.
     pub(crate) accepted_in_time: u64,

@@ -72,7 +72,7 @@ pub trait Disk: Send + Sync {
     fn identity(&self, path: &Path) -> io::Result<FileIdentity>;
 }
 
-/// What was asked of a file or directory; `None` where there is none of that name.
+/// The answer of a call about a file or directory; `None` if no such file or directory exists.
 pub fn if_exists<T>(answer: io::Result<T>) -> io::Result<Option<T>> {
     match answer {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -117,7 +117,7 @@ pub trait DiskFile: Send {
     /// What the file system says; any prefix of the parts may have been written.
     fn write_at(&mut self, offset: u64, parts: &[&[u8]]) -> io::Result<()>;
 
-    /// Reads at `offset` until `buffer` is full or the file ends; says how much it read.
+    /// Reads at `offset` until `buffer` is full or the file ends; returns how many bytes were read.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Makes the content durable (`fdatasync`).
@@ -130,16 +130,13 @@ pub trait DiskFile: Send {
     /// Cuts or extends the file.
     fn set_len(&mut self, bytes: u64) -> io::Result<()>;
 
-    /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
 }
 
-/// One entry of a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DirEntry {
     /// The last part of the path. Names that are not UTF-8 are left out of listings: the program makes none.
     pub name: String,
-    /// Whether it is a directory.
     pub is_dir: bool,
     /// Length in bytes of a file.
     pub bytes: u64,
@@ -150,7 +147,6 @@ pub struct DirEntry {
 pub struct RealDisk;
 
 impl RealDisk {
-    /// The real disk behind the trait.
     pub fn shared() -> Arc<dyn Disk> {
         Arc::new(RealDisk)
     }
@@ -294,10 +290,10 @@ impl DiskFile for RealFile {
 /// What `writev` takes in one call on Linux (`IOV_MAX`).
 const MAX_IO_SLICES: usize = 1024;
 
-/// Whether the disk could not read what is there (`EIO`). Such a file is as good as damaged; any other error, too many open
-/// files, say, may pass.
+/// Whether the disk could not read data that is there (`EIO`). Treat such a file as damaged; any other error, such as
+/// too many open files, may pass.
 pub fn is_unreadable(error: &io::Error) -> bool {
-    /// On Linux.
+    /// The error number on Linux.
     const EIO: i32 = 5;
     error.raw_os_error() == Some(EIO)
 }
@@ -335,14 +331,15 @@ impl FileLock {
         Ok(FileLock { file })
     }
 
-    /// Takes the lock together with others who share it; waits until nobody holds it alone.
+    /// Takes the lock together with others who share it; waits while another process holds it exclusively.
     pub fn shared(path: &Path) -> io::Result<FileLock> {
         let file = Self::open(path)?;
         file.lock_shared()?;
         Ok(FileLock { file })
     }
 
-    /// Writes this process's id into the file, for people who want to know who holds the lock; nothing reads it back.
+    /// Writes this process's id into the file, for people who want to know which process holds the lock; the program
+    /// never reads it.
     pub fn name_holder(&self) -> io::Result<()> {
         self.file.set_len(0)?;
         (&self.file).write_all(format!("{}\n", std::process::id()).as_bytes())

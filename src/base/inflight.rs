@@ -5,8 +5,8 @@
 //! part ends with the answer; the record's part shrinks to what the insights hold once the record is durable, and ends
 //! with the merge of the last of them.
 //!
-//! A charge may belong to an owner (a customer), who may hold twice what is free: so one customer cannot keep the others
-//! out. `shares` says why so much.
+//! A charge may belong to an owner (a customer). An owner may hold at most twice as much as is free, so that one
+//! customer cannot keep the others out; the module `shares` explains the factor.
 //!
 //! Where the budget is used up, an upload whose client sends nothing gives way: the one that has been silent longest is
 //! asked to end, and its bytes are waited for. Never: a wait for anything else while holding bytes. An upload that was
@@ -33,7 +33,7 @@ const RECLAIM_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a charge that holds nothing waits for an upload to become silent long enough, or to be read to where it stops:
 /// that takes longest where many are read at once.
 const SILENCE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long a charge that holds nothing waits until its owner's earlier batches are merged: they are in less.
+/// How long a charge that holds nothing waits for its owner's earlier batches to be merged; merging takes less.
 const SHARE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a charge looks for an upload that has become silent.
 const RECLAIM_INTERVAL: Duration = Duration::from_millis(10);
@@ -44,7 +44,7 @@ pub struct Budget {
     used_bytes: AtomicUsize,
     shares: Shares,
     uploads: Mutex<Vec<Arc<Upload>>>,
-    /// Charges that wait for bytes now.
+    /// Threads that wait for bytes now.
     waiting: AtomicUsize,
     freed: Condvar,
 }
@@ -65,7 +65,6 @@ impl Budget {
         })
     }
 
-    /// Bytes charged now.
     pub fn used_bytes(&self) -> usize {
         self.used_bytes.load(Ordering::Relaxed)
     }
@@ -83,8 +82,8 @@ impl Budget {
         Err(Exhausted)
     }
 
-    /// Takes bytes that silent uploads hold. A charge that holds none yet may wait until one has been silent long enough, or
-    /// its owner has more of its share.
+    /// Takes bytes that silent uploads hold. A charge that holds none yet may wait until an upload has been silent
+    /// long enough, or until its owner's share has room.
     fn reclaim(&self, bytes: usize, share: Option<ShareId>, own_bytes: usize) -> Result<(), Exhausted> {
         let began = monotonic();
         let mut uploads = lock(&self.uploads);
@@ -94,7 +93,7 @@ impl Budget {
                 break Ok(());
             }
             let now = monotonic();
-            // One at a time: what the one before gives back may be enough.
+            // Ask one upload at a time: the bytes that it gives back may be enough.
             let asked = uploads.iter().any(|upload| upload.was_asked()) || ask_one(&uploads, now);
             let holds_none = own_bytes == 0;
             let expects_share = holds_none && share.is_some_and(|share| self.shares.holds_any(share));
@@ -117,14 +116,15 @@ impl Budget {
     fn give_back(&self, bytes: usize) {
         self.used_bytes.fetch_sub(bytes, Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) > 0 {
-            // With the lock: a thread that has just found too few bytes holds it until it waits.
+            // Under the lock, because a thread that has just found too few bytes holds it until it waits: it cannot
+            // miss this.
             drop(lock(&self.uploads));
             self.freed.notify_all();
         }
     }
 }
 
-/// Asks the upload that has been silent longest, if long enough.
+/// Asks the upload that has been silent longest to give way, if it has been silent for `MIN_SILENCE`.
 fn ask_one(uploads: &[Arc<Upload>], now: Instant) -> bool {
     let silent = uploads.iter().filter(|upload| upload.is_waiting() && upload.silence(now) >= MIN_SILENCE);
     silent.max_by_key(|upload| upload.silence(now)).is_some_and(|upload| upload.ask())
@@ -139,7 +139,8 @@ const ASKED: u8 = 2;
 /// The upload ends, and its bytes will be given back.
 const GAVE_WAY: u8 = 3;
 
-/// The upload that a connection reads, as threads that need bytes see it. One for all uploads of a connection.
+/// The upload that a connection reads, as it looks to threads that need bytes. A connection uses one for all its
+/// uploads.
 #[derive(Debug)]
 pub struct Upload {
     epoch: Instant,
@@ -153,18 +154,19 @@ impl Upload {
         Arc::new(Self { epoch: monotonic(), state: AtomicU8::new(WORKING), since_ms: AtomicU64::new(0) })
     }
 
-    /// The client is waited for from now on.
+    /// Notes that the connection waits for its client from now on.
     pub(crate) fn wait(&self) {
         self.since_ms.store(self.ms(monotonic()), Ordering::Relaxed);
         self.state.store(WAITING, Ordering::Release);
     }
 
-    /// The client has sent something, or is gone.
+    /// Notes that the client has sent something, or is gone.
     pub(crate) fn resume(&self) {
         self.state.store(WORKING, Ordering::Release);
     }
 
-    /// Nothing has come for a while: whether the upload must end, because others need its bytes.
+    /// Returns whether the upload must end because others need its bytes. Asked at intervals while the client sends
+    /// nothing.
     pub(crate) fn gives_way(&self) -> bool {
         self.state.compare_exchange(ASKED, GAVE_WAY, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -199,7 +201,7 @@ impl Upload {
 pub struct Charge {
     budget: Arc<Budget>,
     bytes: usize,
-    /// Whose it is, if it is anybody's.
+    /// The share of its owner, if it has an owner.
     share: Option<ShareId>,
     /// The upload that these bytes are for, while it may give way.
     upload: Option<Arc<Upload>>,
@@ -242,7 +244,7 @@ impl Charge {
         self.upload = Some(Arc::clone(upload));
     }
 
-    /// The body is here: its client is waited for no more.
+    /// Notes that the whole body has arrived, so that nothing waits for its client any more.
     pub(crate) fn has_arrived(&mut self) {
         if let Some(arrived) = self.upload.take() {
             lock(&self.budget.uploads).retain(|upload| !Arc::ptr_eq(upload, &arrived));
@@ -262,7 +264,6 @@ impl Charge {
         drop(self.split_off(bytes));
     }
 
-    /// Bytes this charge holds.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

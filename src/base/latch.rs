@@ -16,7 +16,7 @@ pub struct Latch(Arc<OnceLock<Closed>>);
 #[derive(Debug)]
 struct Closed {
     reason: String,
-    /// The data directory is not there any more.
+    /// Whether the reason is that the data directory is gone.
     is_gone: bool,
 }
 
@@ -55,7 +55,7 @@ impl Latch {
         self.0.set(closed).is_ok()
     }
 
-    /// Why it is closed, if it is.
+    /// The reason for which it closed, if it has.
     pub fn reason(&self) -> Option<&str> {
         self.0.get().map(|closed| closed.reason.as_str())
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
 
-/// What is assumed where the machine does not say.
+/// Assumed where neither file says how much memory there is.
 const ASSUMED_BYTES: u64 = 1 << 30;
 const CGROUPS: &str = "/sys/fs/cgroup";
 

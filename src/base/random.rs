@@ -5,7 +5,6 @@ use ulid::Ulid;
 
 use crate::base::clock;
 
-/// Random bytes.
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     let mut filled = 0;

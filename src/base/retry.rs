@@ -1,6 +1,7 @@
 //! The waits between tries.
 //!
-//! Input: how long to wait, and what ends it. Output: when to try again, or that it is over. Never: what is tried.
+//! Input: how long to wait, and a condition that ends the wait. Output: when to try again, or that the time is over.
+//! Never: the work that is tried.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,7 @@ impl Backoff {
     }
 }
 
-/// Waits so long, or until `is_over` says so.
+/// Waits for this time, or until `is_over` returns true.
 pub(crate) fn pause(wait: Duration, is_over: impl Fn() -> bool) {
     let until = monotonic() + wait;
     while !is_over() {

@@ -18,7 +18,6 @@ use super::random;
 pub struct Secret([u8; 16]);
 
 impl Secret {
-    /// A new secret.
     pub fn random() -> Self {
         Self(random::bytes())
     }
@@ -58,8 +57,7 @@ impl Subkey {
         hasher.finish()
     }
 
-    /// SipHash-1-3 of these bytes: half the work, for hashes that are made by the million and of which nobody is ever shown
-    /// one whole.
+    /// SipHash-1-3 of these bytes: half the work. For hashes that are made by the million and never shown whole.
     pub fn quick_hash64(&self, bytes: &[u8]) -> u64 {
         SipHasher13::new_with_key(&self.0).hash(bytes)
     }

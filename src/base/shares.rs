@@ -3,9 +3,9 @@
 //! Input: owners by name, and bytes that they take and give back. Output: whether an owner may take more. So one owner that
 //! takes all it gets leaves a third of the budget free, two leave a fifth, and one that begins to send finds room at once,
 //! without anybody counting who is there (Choudhury and Hahne, "Dynamic queue length thresholds in a shared memory ATM
-//! switch", INFOCOM 1996). The only charge of an owner may always grow: a third of a small budget must not be too little for
-//! a batch. Never: a table that grows with the number of owners; two whose hashes collide count as one, and lose nothing by
-//! it but under pressure.
+//! switch", INFOCOM 1996). An owner with a single charge may always grow it: a third of a small budget must not be
+//! too little for a batch. Never: a table that grows with the number of owners. Two owners whose hashes collide count
+//! as one, which costs them something only while the budget is nearly used up.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,6 @@ const TIMES_FREE: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ShareId(usize);
 
-/// See the module.
 #[derive(Debug)]
 pub(super) struct Shares {
     held_bytes: Box<[AtomicUsize]>,

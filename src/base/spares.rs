@@ -1,12 +1,13 @@
-//! Things that are dear to make and wait for their next use.
+//! A small pool of values that are expensive to make, kept for their next use.
 //!
-//! Input: work that needs one. Output: what it gives. Never: a wait, or more things kept than said.
+//! Input: work that needs such a value. Output: the result of the work. Never: waits for a value, or keeps more than
+//! `max` of them.
 
 use std::sync::Mutex;
 
 use super::sync::lock;
 
-/// At most so many things that wait.
+/// The values that wait, at most `max`.
 pub(crate) struct Spares<T> {
     idle: Mutex<Vec<T>>,
     max: usize,
@@ -17,7 +18,8 @@ impl<T: Default> Spares<T> {
         Self { idle: Mutex::new(Vec::new()), max }
     }
 
-    /// Lends one to some work, a new one where none waits. The lock is held only to take it and to bring it back.
+    /// Lends a value to some work; makes a new one if none waits. The lock is held only to take the value and to
+    /// bring it back.
     pub(crate) fn lend<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         let mut spare = lock(&self.idle).pop().unwrap_or_default();
         let done = work(&mut spare);

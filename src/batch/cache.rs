@@ -12,7 +12,6 @@ use crate::dimension::{TEXT_COUNT, TextField, text_field};
 use crate::model::WindowStart;
 use crate::time;
 
-/// The caches of one batch.
 pub(super) struct Caches {
     pub(super) times: TimeCache,
     pub(super) agents: TextCache<AGENT_WINDOW>,
@@ -42,7 +41,7 @@ impl Caches {
 /// Minutes met before, by the last digit of the minute as it is written.
 pub(super) struct TimeCache {
     forms: [TimeForm; FORMS],
-    /// Of the time met last: a program writes all its times alike.
+    /// Length of the time that was looked up last: one program writes all its times alike.
     bytes: usize,
 }
 
@@ -53,16 +52,17 @@ const FORMS: usize = 8;
 #[derive(Clone, Copy)]
 struct TimeForm {
     head: u8x16,
-    /// Between these two is each byte behind the head: one of them where it is fixed, a digit, or anything.
+    /// The lowest and the highest value allowed for each byte behind the head: equal where the byte is fixed, `0` and
+    /// `9` for a digit, 0 and 255 for any byte.
     low: u8x16,
     high: u8x16,
-    /// Of the whole text, without the quote.
+    /// Length of the whole text, without the quote.
     bytes: usize,
     minute: WindowStart,
 }
 
 impl TimeForm {
-    /// Stands for no text in this place among the forms: another place follows from its head.
+    /// A form that matches nothing at this index: a time with this head would have another index.
     fn none(place: u8) -> TimeForm {
         let (head, any) = (u8x16::splat(place + 1), u8x16::splat(0));
         TimeForm { head, low: any, high: any, bytes: 0, minute: WindowStart(0) }
@@ -126,7 +126,7 @@ impl TimeCache {
         let end = plain_end(bytes, pos);
         let text = bytes.get(pos..end)?;
         let minute = time::minute_of(rules.received_at_text(std::str::from_utf8(text).ok()?).ok()?);
-        // A minute that the limit on the future cuts in two must be looked at each time.
+        // A minute that is only in part too far in the future is not cached: each of its times must be checked.
         if time::start_ms(minute) + 59_999 <= rules.latest_ms
             && let Some(form) = TimeForm::of(text, minute)
         {
@@ -139,26 +139,25 @@ impl TimeCache {
 /// Texts met before and the numbers they stand for, found by some of their bytes. The first `WINDOW` bytes of a text (64 or
 /// 128) are compared without a loop; what is longer costs a call more.
 pub(super) struct TextCache<const WINDOW: usize> {
-    /// The place of a text in `known` plus one; zero where there is none.
+    /// Index into `known` plus one; zero where no text has this sample.
     guesses: Vec<u32>,
-    /// The binary logarithm of their number.
+    /// The binary logarithm of the number of guesses.
     guess_bits: u32,
     known: Vec<KnownText>,
-    /// Where texts are URLs of at most so many bytes, what they stand for follows from what is before their paths: that
-    /// alone is known.
+    /// Set where texts are URLs of at most so many bytes. A URL counts under its host, so that only the part before
+    /// its path is remembered.
     url_bytes: Option<usize>,
 }
 
-/// A text that was met.
 struct KnownText {
     /// The first bytes, as many as there are in a window.
     beginning: [u8x16; MAX_WINDOW / 16],
-    /// A bit for each byte of the text among them.
+    /// A bit for each byte of `beginning` that belongs to the text.
     wanted: [u64; 2],
-    /// Of the whole text.
+    /// Length of the whole text.
     bytes: usize,
     number: u32,
-    /// What is behind the window.
+    /// The bytes behind the window.
     rest: Box<[u8]>,
 }
 

@@ -11,7 +11,6 @@ use super::lines;
 use super::whole::{Summarized, summarize};
 use crate::entry::LineParameters;
 
-/// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Entries; one bad one refuses the batch.

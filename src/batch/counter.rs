@@ -26,7 +26,6 @@ const MAX_ENTRIES: u32 = 1 << 31;
 /// Bytes that a counter may take before it calls itself large.
 const LARGE_BYTES: usize = 64 << 20;
 
-/// See the module.
 pub struct Counter {
     limits: Limits,
     now_ms: u64,
@@ -126,7 +125,7 @@ impl Counter {
             chosen: FastReader::new(body, &rules, &mut self.caches, &mut self.tally),
             unchosen: None,
         };
-        // What was accepted has no end before its end.
+        // The body was accepted once, so this walk finds no error.
         let _ = walk(Piece::whole(body), *format, &limits, &mut reader);
         reader.finish();
     }

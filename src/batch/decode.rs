@@ -96,7 +96,7 @@ pub fn decode<'a>(
         Encoding::Identity => Ok(Cow::Borrowed(raw)),
         Encoding::Gzip => {
             let mut decoder = flate2::bufread::MultiGzDecoder::new(raw);
-            let mut output = Output::new(limit_bytes, charge, 1);
+            let mut output = DecodedBytes::new(limit_bytes, charge, 1);
             output.fill(|space| decoder.read(space).map_err(|e| undecodable(e.to_string())))?;
             Ok(Cow::Owned(output.bytes))
         }
@@ -105,7 +105,7 @@ pub fn decode<'a>(
             let mut input = InBuffer::around(raw);
             // What the decoder still wants, 0 between frames; an empty body is no frame at all.
             let mut wanted = 1;
-            let mut output = Output::new(limit_bytes, charge, 2);
+            let mut output = DecodedBytes::new(limit_bytes, charge, 2);
             output.fill(|space| {
                 let mut space = OutBuffer::around(space);
                 loop {
@@ -134,7 +134,7 @@ fn zstd_decoder() -> std::io::Result<ZstdDecoder<'static>> {
 }
 
 /// Decoded bytes, growing by doubling up to the limit, paid for before they are taken.
-struct Output<'c> {
+struct DecodedBytes<'c> {
     bytes: Vec<u8>,
     limit_bytes: usize,
     charge: &'c mut Charge,
@@ -143,7 +143,7 @@ struct Output<'c> {
     weight: usize,
 }
 
-impl<'c> Output<'c> {
+impl<'c> DecodedBytes<'c> {
     fn new(limit_bytes: usize, charge: &'c mut Charge, weight: usize) -> Self {
         let held_bytes = charge.bytes();
         Self { bytes: Vec::new(), limit_bytes, charge, held_bytes, weight }

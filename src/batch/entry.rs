@@ -5,7 +5,6 @@
 use super::client::ClientAddress;
 use crate::dimension::TEXT_COUNT;
 
-/// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// When the request was received: milliseconds since 1970-01-01T00:00Z, years 1970 to 9999.

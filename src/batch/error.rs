@@ -88,7 +88,7 @@ pub enum ItemError {
 }
 
 impl BatchError {
-    /// Whether a right clock might take the batch.
+    /// Whether the batch might be accepted if the server's clock were right.
     pub fn is_ahead_of_the_clock(&self) -> bool {
         matches!(self, Self::Item { error: ItemError::TooFarAhead { .. }, .. })
     }

@@ -44,7 +44,6 @@ impl Field {
     /// How many fields there are.
     pub const COUNT: usize = FIXED_NAMES.len() + TEXT_COUNT;
 
-    /// How many fields are required: the first ones.
     pub const REQUIRED: usize = 4;
 
     /// The field that the text dimension at this place of [`crate::dimension::TEXTS`] counts.

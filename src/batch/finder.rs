@@ -22,7 +22,6 @@ use crate::entry::{LineOutcome, LineParameters};
 use crate::model::WindowStart;
 use crate::time;
 
-/// See the module.
 pub struct Finder<'f> {
     filter: Option<&'f Filter>,
     limits: Limits,
@@ -30,7 +29,7 @@ pub struct Finder<'f> {
 }
 
 /// An entry that was found.
-pub struct Found<'e> {
+pub struct FoundEntry<'e> {
     raw: &'e RawEntry<'e>,
     rules: &'e Rules<'e>,
 }
@@ -72,7 +71,7 @@ impl<'f> Finder<'f> {
         body: &[u8],
         content: &Content,
         minutes: &Range<WindowStart>,
-        visit: &mut dyn FnMut(u32, Found<'_>),
+        visit: &mut dyn FnMut(u32, FoundEntry<'_>),
     ) {
         let format = match content {
             Content::Json(format) => *format,
@@ -82,7 +81,7 @@ impl<'f> Finder<'f> {
         let rules = &Rules::without_clock(&limits);
         let choice = Choice::new(self, body, Some(minutes));
         let mut reader = FindingReader { choice, rules, visit, items: 0 };
-        // What was accepted has no end before its end.
+        // The body was accepted once, so this walk finds no error.
         let _ = walk(Piece::whole(body), format, &limits, &mut reader);
     }
 
@@ -91,7 +90,7 @@ impl<'f> Finder<'f> {
         body: &[u8],
         parameters: &LineParameters,
         minutes: &Range<WindowStart>,
-        visit: &mut dyn FnMut(u32, Found<'_>),
+        visit: &mut dyn FnMut(u32, FoundEntry<'_>),
     ) {
         let Self { filter, limits, agents } = self;
         let mut limits = limits.clone();
@@ -105,13 +104,13 @@ impl<'f> Finder<'f> {
             let value = |field: Field| raw.get(field).clone();
             let minute = time::minute_of(entry.received_at_micros / 1_000);
             if minutes.contains(&minute) && filter.is_none_or(|filter| filter.matches(value, rules, agents)) {
-                visit(items, Found { raw: &raw, rules });
+                visit(items, FoundEntry { raw: &raw, rules });
             }
             items += 1;
         };
         let mut lines = body.split(|byte| *byte == b'\n').peekable();
         while let Some(line) = lines.next() {
-            // Nothing follows the last line end.
+            // After the last line end nothing follows.
             if lines.peek().is_some() || !line.is_empty() {
                 reader.line(line, &mut each);
             }
@@ -125,7 +124,7 @@ impl<'f> Finder<'f> {
     }
 }
 
-impl Found<'_> {
+impl FoundEntry<'_> {
     /// Counts it, unless it would not be accepted.
     pub(super) fn count(&self, tally: &mut Tally) {
         if let Ok(checked) = self.rules.check(self.raw) {
@@ -208,7 +207,7 @@ impl<'b, 'r, 'f> Choice<'b, 'r, 'f> {
 struct FindingReader<'b, 'r, 'f> {
     choice: Choice<'b, 'r, 'f>,
     rules: &'r Rules<'r>,
-    visit: &'r mut dyn FnMut(u32, Found<'_>),
+    visit: &'r mut dyn FnMut(u32, FoundEntry<'_>),
     items: u32,
 }
 
@@ -217,7 +216,7 @@ impl ItemReader for FindingReader<'_, '_, '_> {
         let (end, is_wanted) = self.choice.item::<LINE>(pos)?;
         if is_wanted {
             let raw = raw_entry(self.choice.bytes, &self.choice.places)?;
-            (self.visit)(self.items, Found { raw: &raw, rules: self.rules });
+            (self.visit)(self.items, FoundEntry { raw: &raw, rules: self.rules });
         }
         self.items += 1;
         Some(end)

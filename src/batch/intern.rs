@@ -24,7 +24,7 @@ pub(super) struct Interner {
     /// lower bits are its place; the lower half is the number plus one; zero is free.
     slots: Vec<u64>,
     /// By number.
-    heads: Vec<Head>,
+    heads: Vec<KeyHead>,
     /// By number, where in `text` it begins.
     starts: Vec<usize>,
     text: String,
@@ -36,7 +36,7 @@ pub(super) struct Interner {
 /// What a short text is compared with: all of it, in one line of the cache.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Head {
+struct KeyHead {
     beginning: [u8x16; 3],
     bytes: u32,
     tag: u32,
@@ -68,7 +68,7 @@ impl Interner {
     /// About how much memory it takes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.text.capacity()
-            + self.heads.capacity() * (size_of::<Head>() + size_of::<usize>())
+            + self.heads.capacity() * (size_of::<KeyHead>() + size_of::<usize>())
             + self.slots.len() * size_of::<u64>()
     }
 
@@ -198,7 +198,7 @@ impl Interner {
     fn insert(&mut self, place: usize, hash: u32, key: &str, tag: u32) -> u32 {
         let number = u32::try_from(self.heads.len() + 1).expect("a batch has fewer than 2^32 keys");
         let bytes = u32::try_from(key.len()).expect("a key is shorter than 4 GiB");
-        self.heads.push(Head { beginning: Short::beginning_of(key.as_bytes()).parts, bytes, tag });
+        self.heads.push(KeyHead { beginning: Short::beginning_of(key.as_bytes()).parts, bytes, tag });
         self.starts.push(self.text.len());
         self.text.push_str(key);
         self.slots[place] = u64::from(hash) << 32 | u64::from(number);
@@ -221,7 +221,7 @@ impl Interner {
     }
 }
 
-impl Head {
+impl KeyHead {
     /// Whether this is the short text `key` with this tag.
     #[inline(always)]
     fn is(&self, key: &Short, tag: u32) -> bool {

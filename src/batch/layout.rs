@@ -94,8 +94,9 @@ impl Layout {
         })
     }
 
-    /// Goes from value to value of the item at `start`, and gives the position behind it. `pass_value` is told each value's field
-    /// and position, and gives the position behind the value. `None` where it does, or where the item is laid out differently.
+    /// Goes from value to value of the item at `start`, and returns the position behind the item. `pass_value` gets
+    /// each value's field and position, and returns the position behind the value. `None` where `pass_value` returns
+    /// it, or where the item has another layout.
     #[inline(always)]
     pub(super) fn pass(
         &self,

@@ -21,6 +21,8 @@ pub(super) const MAX_RESPONSE_BYTES: u64 = 1 << 40;
 pub(super) const MAX_DURATION_SECONDS: u64 = 1_000_000;
 /// How far `receivedAt` may be ahead of the clock: a day, so that a client's wrong time zone does no harm.
 pub const MAX_FUTURE_MS: u64 = 24 * 60 * 60 * 1_000;
+/// The largest value of `--max-body-bytes`, so that everything that reads stored bodies has a bound.
+pub const LARGEST_BODY_BYTES: u64 = 64 << 20;
 /// Distinct minutes in a batch. Each is a window to merge into, and its file to write.
 pub const MAX_MINUTES: usize = 10_000;
 /// Bodies of at least this many bytes are divided over the rayon pool: below it, handing work over costs more than it

@@ -4,9 +4,9 @@
 //! [`decode`] undoes the content coding, [`summarize`] makes the summary, [`insights`] cuts it into what the window workers
 //! merge. [`reference()`] defines what [`summarize`] must answer, error for error. [`Counter`] is for input without end,
 //! and for entries that were read elsewhere.
-//!
-//! The way of the data: `walk` goes from item to item; `reference`, or `json` and `fast`, read one; `rules` judge its
-//! fields; `tally` counts it, its path by a customer's `path_rules`; `summarize` puts the counts in their canonical form.
+//! The way of the data: `walk` goes from item to item; `reference`, or `json` and `fast`, read one item; `rules`
+//! check its fields; `tally` counts it, its path by the customer's `path_rules`; `summarize` brings the counts into
+//! their canonical form.
 
 pub mod agent;
 mod cache;
@@ -46,10 +46,10 @@ pub use entry::Entry;
 pub use error::{BatchError, ItemError, ItemPlace};
 pub use field::{Altered, Field};
 pub use filter::{Filter, FilterError};
-pub use finder::{Finder, Found, ReadEntry};
+pub use finder::{Finder, FoundEntry, ReadEntry};
 pub use limits::{
-    Format, Limits, MAX_AGENT_BYTES, MAX_FUTURE_MS, MAX_MINUTES, MAX_PATH_BYTES, fixed_visitor_key,
-    visitor_key,
+    Format, LARGEST_BODY_BYTES, Limits, MAX_AGENT_BYTES, MAX_FUTURE_MS, MAX_MINUTES, MAX_PATH_BYTES,
+    fixed_visitor_key, visitor_key,
 };
 pub use number::Number;
 pub use raw::{RawEntry, RawText, RawValue};

@@ -14,11 +14,11 @@ const MAX_DIGITS: i64 = 36;
 /// A number, exact as far as it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Number {
-    /// Below zero: outside of every range that an entry has.
+    /// Below zero, and so outside the range of every field.
     is_negative: bool,
     /// The magnitude in billionths, cut; `u128::MAX` for what is larger than every limit.
     billionths: u128,
-    /// Nothing was cut.
+    /// Whether no digit was cut.
     is_exact: bool,
 }
 

@@ -275,7 +275,7 @@ fn replace_ids(path: &str, template: &mut String) -> bool {
             kinds &= KINDS[usize::from(*byte)];
             continue;
         }
-        if kinds != 0 && is_id(&bytes[start..place], kinds) {
+        if kinds != 0 && is_id_segment(&bytes[start..place], kinds) {
             template.push_str(&path[copied..start]);
             template.push_str("{id}");
             copied = place;
@@ -322,7 +322,7 @@ const KINDS: [u8; 256] = {
 };
 
 /// Whether a segment of which all bytes are of these kinds is an id.
-fn is_id(segment: &[u8], kinds: u8) -> bool {
+fn is_id_segment(segment: &[u8], kinds: u8) -> bool {
     let Some(first) = segment.first() else { return false };
     let is = |kind: u8| kinds & kind != 0;
     is(DIGIT)

@@ -1,13 +1,14 @@
-//! An entry as it was read, before anything is checked: for each field what stands there.
+//! An entry as it was read, before anything is checked: a value for each field.
 //!
-//! Input: values, from JSON or from a log line. Output: the same by field, for `rules`. Never: a judgement.
+//! Input: values, from JSON or from a log line. Output: the same values by field, for `rules`. Never: decides whether
+//! a value is valid.
 
 use std::borrow::Cow;
 
 use super::field::Field;
 use super::number::Number;
 
-/// What stands in the place of a field.
+/// The value of a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RawValue<'a> {
     /// The entry does not have the field.
@@ -42,12 +43,11 @@ pub struct RawEntry<'a> {
 }
 
 impl<'a> RawEntry<'a> {
-    /// What stands in the place of a field.
     pub fn get(&self, field: Field) -> &RawValue<'a> {
         &self.values[field.index()]
     }
 
-    /// Puts a value in the place of a field; returns whether there was none.
+    /// Sets the value of a field; returns whether the field had none before.
     pub fn set(&mut self, field: Field, value: RawValue<'a>) -> bool {
         let before = std::mem::replace(&mut self.values[field.index()], value);
         before == RawValue::Missing

@@ -1,5 +1,5 @@
-//! The reference parser: a body read by serde_json, one item after the other. What it says is right; the fast way must
-//! agree with it word for word.
+//! The reference parser: reads a body by serde_json, one item after the other. It defines the right result; the fast
+//! way must agree with it word for word.
 //!
 //! Input: a body as [`RepairedText`]. Output: each item as a [`RawEntry`], or why it is not an entry.
 //! Never: more than the JSON of RFC 8259, or an opinion of its own about fields.
@@ -40,7 +40,7 @@ pub(super) fn read_item<'t>(
     Ok((entry, end))
 }
 
-/// The parser's words without its own idea of where; lines within an item say nothing to a client.
+/// The parser's message without the line and column that it adds; lines within an item say nothing to a client.
 fn not_json(text: &str, error: &serde_json::Error) -> ItemError {
     let words = error.to_string();
     let what = words.rsplit_once(" at line ").map_or(words.as_str(), |(what, _)| what);
@@ -128,7 +128,7 @@ impl<'t> Visitor<'t> for ItemVisitor {
     }
 }
 
-/// A key: the known field it names, if it does.
+/// A key of an object; reads as the known field that it names, or as `None`.
 struct FieldSeed;
 
 impl<'t> DeserializeSeed<'t> for FieldSeed {

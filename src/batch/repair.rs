@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// See the module.
 #[derive(Debug)]
 pub(super) struct RepairedText<'b> {
     pub(super) text: Cow<'b, str>,

@@ -21,10 +21,10 @@ use crate::base::disk::RealDisk;
 mod unix;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For one read or write: longer than a server waits for a commit.
+/// For one read or write: longer than a server may take to commit a batch.
 const IO_TIMEOUT: Duration = Duration::from_secs(60);
-/// A page of windows can be large.
-const MAX_BODY_BYTES: u64 = 256 << 20;
+/// The largest answer that is read: a page of windows can be large.
+const MAX_ANSWER_BYTES: u64 = 256 << 20;
 /// Environment variable that OpenSSL, curl and others read as well: a file of certificates to trust in place of the
 /// public authorities.
 const CERTIFICATES: &str = "SSL_CERT_FILE";
@@ -168,7 +168,7 @@ impl ServerClient {
                 status: answer.status().as_u16(),
                 retry_after,
                 next,
-                body: answer.body_mut().with_config().limit(MAX_BODY_BYTES).read_to_vec()?,
+                body: answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec()?,
             })
         });
         self.is_connected = answer.is_ok();
@@ -176,7 +176,7 @@ impl ServerClient {
     }
 }
 
-/// The error, or what to do about one whose text is for developers of TLS.
+/// Replaces the text of a TLS error, which is for developers of TLS, by what to do about it.
 fn explained(error: io::Error) -> io::Error {
     if error.to_string().contains("CaUsedAsEndEntity") {
         let text = "the server's certificate is one of an authority, as `openssl req -x509` makes it by default: make it \

@@ -24,7 +24,7 @@ struct NoResolver;
 
 impl Resolver for NoResolver {
     fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        // One is required, and not used.
+        // ureq requires one address and does not use it here.
         let mut addresses = self.empty();
         addresses.push(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
         Ok(addresses)
@@ -74,7 +74,7 @@ impl Transport for UnixTransport {
     }
 
     fn is_open(&mut self) -> bool {
-        // An open connection has nothing to read between two answers.
+        // Between two answers an open connection has nothing to read.
         let would_block = |stream: &mut UnixStream| {
             stream.set_nonblocking(true)?;
             let read = stream.read(&mut [0]);
@@ -85,7 +85,7 @@ impl Transport for UnixTransport {
     }
 }
 
-/// A timeout of a socket is told as "resource temporarily unavailable".
+/// Gives a timeout its name: the kernel calls it "resource temporarily unavailable".
 fn named(error: io::Error) -> io::Error {
     if error.kind() == ErrorKind::WouldBlock { ErrorKind::TimedOut.into() } else { error }
 }

@@ -5,7 +5,8 @@
 //! and reads is bounded by `max_query_objects`. A batch whose event was never emitted has no summary and is not shown: no
 //! window has it. Never: a write.
 //!
-//! A body that is gone or cannot be used ends what bodies cover: they are said to cover what follows its last minute.
+//! A body that is gone or cannot be used limits what the answer covers: the answer then covers only what follows its
+//! last minute.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +29,7 @@ use crate::time;
 
 /// Bodies that one query reads at once: most of the time each waits for the store. Each holds a body twice.
 pub const READERS: usize = 8;
-/// Bits of a place that tell batches of one millisecond apart; the others hold its time until the year 2109.
+/// Bits of a batch's number that tell batches of one millisecond apart; the others hold its time until the year 2109.
 const HASH_BITS: u32 = 22;
 
 /// Bodies in the object store.
@@ -79,7 +80,7 @@ impl BodySource for BucketBodies {
                     queue.iter().take_while(|_| !scan.has_failed()).for_each(|summary| scan.read(&summary))
                 });
             }
-            // Readers that failed have dropped theirs.
+            // Readers that failed have dropped their ends of the queue.
             drop(queue);
             if let Err(error) = scan.list(minutes, |summary| found.send(summary).is_ok()) {
                 scan.fail(error);
@@ -98,7 +99,7 @@ impl BodySource for BucketBodies {
 }
 
 impl BodyScan<'_> {
-    /// Finds the batches of these minutes, until they are not wanted any more.
+    /// Lists the batches of these minutes, until nothing takes them any more.
     fn list(
         &self,
         minutes: &Range<WindowStart>,
@@ -153,8 +154,8 @@ impl BodyScan<'_> {
     }
 }
 
-/// The place of a batch among all of its customer, in place of a record's number: by its time of receipt, and within a
-/// millisecond in an order that is the same in every process.
+/// A number for a batch among all batches of its customer, used in place of a record's seq: its time of receipt and,
+/// within a millisecond, an order that is the same in every process.
 fn place(received_at_ms: u64, key: &str) -> Seq {
     Seq(received_at_ms << HASH_BITS | xxh3_64(key.as_bytes()) >> (u64::BITS - HASH_BITS))
 }

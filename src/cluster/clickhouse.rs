@@ -16,7 +16,7 @@ use super::{credentials, http_agent};
 use crate::base::disk::Disk;
 use crate::base::sync;
 
-/// For one request. Longer than any query may run.
+/// For one request; no query may run for longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ERROR_BYTES: u64 = 2 * 1024;
 
@@ -66,7 +66,7 @@ pub struct ClickHouse {
 }
 
 impl ClickHouse {
-    /// A client; connects when it is first asked.
+    /// A client; connects when it is first used.
     ///
     /// # Errors
     /// The flag and what is wrong with it.

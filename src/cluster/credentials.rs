@@ -1,6 +1,6 @@
 //! Files with credentials.
 //!
-//! Input: a file. Output: credentials, or the file and line of what is wrong. Never: the content in an error or a log.
+//! Input: a file. Output: credentials, or an error that names file and line. Never: the content in an error or a log.
 
 use std::path::Path;
 

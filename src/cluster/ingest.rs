@@ -11,9 +11,9 @@
 //! The event is always made from the object's metadata, so that every process makes the same: a retry may be coded
 //! differently, and come when other limits are in force.
 //!
-//! What is refused with 503 may still be counted, once: the client is asked to send it again, and gets 409 then. A batch
-//! without a key of its own cannot be sent again under its id, so nobody ever makes up for an event of it that is
-//! missing; of all others [`super::unsettled`] says which they may be, for [`super::reconcile`].
+//! A batch that is refused with 503 may still be counted, once: the client is asked to send it again, and gets 409
+//! then. A batch without a key cannot be sent again under its id, so that its event, if missing, stays missing. For
+//! all other batches [`super::unsettled`] records which of them may lack their event, for [`super::reconcile`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,6 @@ pub struct ClusterIntake {
     ingest_metrics: IngestMetrics,
 }
 
-/// What a [`ClusterIntake`] works with.
 pub struct IntakeParts {
     pub store: Arc<ObjectStore>,
     pub events: Arc<EventLog>,
@@ -63,11 +62,11 @@ pub struct IntakeParts {
     pub metrics: Arc<Metrics>,
 }
 
-/// What the object store holds under the batch's id now.
+/// The state of the object store under the batch's id.
 enum HeldBatch {
-    /// This batch, and no earlier attempt put it there.
+    /// This batch, written by this request.
     Ours(BatchEvent),
-    /// This batch, from before.
+    /// This batch, written by an earlier request.
     Same(BatchEvent),
     /// Another body.
     Other,
@@ -84,7 +83,7 @@ impl ClusterIntake {
     fn event_of(&self, batch: &CheckedBatch<'_>) -> Result<BatchEvent, StoreError> {
         let rules = batch.limits.path_rules.as_ref().filter(|rules| !rules.is_empty());
         let path_rules = rules.map(|rules| self.texts.put(batch.customer, rules.text())).transpose()?;
-        // The others are the same for every process, or change no result.
+        // The other limits are the same for every process, or change no result.
         let Limits { max_entries, keep_query, .. } = *batch.limits;
         Ok(BatchEvent {
             customer: batch.customer.clone(),
@@ -101,11 +100,11 @@ impl ClusterIntake {
         })
     }
 
-    /// Has the object store hold the batch, or finds out what it holds instead.
+    /// Makes the object store hold the batch, or finds out what it holds under the id instead.
     fn store(&self, event: BatchEvent, id_by: MadeBy, body: &[u8]) -> Result<HeldBatch, Reason> {
         let key = event.raw_key();
         let mut tries = backoff(Some(self.store_timeout));
-        // After a lost answer the object that is found may be our own.
+        // If an answer was lost, the object that is found may be the one that this request wrote.
         let mut lost_answer = false;
         loop {
             let error = match self.put(&key, &event, id_by, body) {
@@ -115,7 +114,7 @@ impl ClusterIntake {
                         return Ok(HeldBatch::Ours(event));
                     }
                     Ok(Some(held)) => return Ok(held),
-                    // It was there, and is gone: the next try puts it there.
+                    // The object existed and is gone: the next try writes it.
                     Ok(None) => StoreError::Unavailable("the object came and went".to_owned()),
                     Err(error) => error,
                 },
@@ -139,7 +138,7 @@ impl ClusterIntake {
         self.store.put_if_absent(key, body, &event.metadata(id_by, parameters_in))
     }
 
-    /// Compares what is there with what came.
+    /// Compares the stored object with the batch.
     fn found(&self, key: &str, event: &BatchEvent) -> Result<Option<HeldBatch>, StoreError> {
         let Some(metadata) = self.store.head(key)? else { return Ok(None) };
         let first = self.stored_event(key, &event.batch_id, &metadata)?;
@@ -149,8 +148,8 @@ impl ClusterIntake {
         }))
     }
 
-    /// The event of the batch that is there. Where somebody else writes into the bucket, to guess would be to count twice or
-    /// never.
+    /// The event of the stored batch. If another program writes into the bucket, a guess would count the batch twice
+    /// or never.
     fn stored_event(
         &self,
         key: &str,
@@ -186,7 +185,7 @@ impl Intake for ClusterIntake {
         let id_by = if batch.server_made_id { MadeBy::Server } else { MadeBy::Client };
         let body = batch.coded.map_or(batch.body, |(_, raw)| raw);
         let (entries, body_bytes, received_at_ms) = (event.entries, event.body_bytes, event.received_at_ms);
-        // Nothing is ever made up for a batch whose id the server made.
+        // `reconcile` never emits the event of a batch whose id the server made.
         let noted = match id_by {
             MadeBy::Server => None,
             MadeBy::Client => match self.unsettled.note(names::stem(batch.customer, batch.batch_id)) {
@@ -261,7 +260,7 @@ impl Intake for ClusterIntake {
         if event.fingerprint != fingerprint {
             return None;
         }
-        // As for any batch that is found there: the process that stored it may have died before it emitted the event.
+        // As for any stored batch: the process that wrote it may have died before it emitted the event.
         let emitted = self.emit(&event);
         self.ingest_metrics.emitted_again.inc();
         Some(emitted.map_or_else(Outcome::Unavailable, |()| Outcome::Duplicate))

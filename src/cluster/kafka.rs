@@ -28,7 +28,6 @@ const SLACK: Duration = Duration::from_secs(1);
 /// File descriptors of one client: three for each broker (a socket, and two to wake its thread), for about twenty brokers.
 pub const CLIENT_DESCRIPTORS: usize = 64;
 
-/// The settings of Kafka.
 #[derive(Clone, Debug)]
 pub struct KafkaOptions {
     /// `HOST:PORT,…`
@@ -47,16 +46,15 @@ pub struct Kafka {
     options: Vec<(String, String)>,
     timeout: Duration,
     max_record_bytes: usize,
-    /// Names of topics.
     pub topics: Topics,
 }
 
 /// Names of topics.
 #[derive(Clone, Debug)]
 pub struct Topics {
-    /// Batches that were taken.
+    /// Batches that ingest accepted.
     pub batches: String,
-    /// What they were reduced to.
+    /// The windows of batches.
     pub insights: String,
     /// Insights that came too late for the window job.
     pub late: String,

@@ -6,16 +6,16 @@ use crate::base::labelled::labelled;
 use crate::metrics::{LATENCY_BUCKETS, Metric, Metrics, metrics};
 
 /// Seconds: a group may wait for an object store that cannot be reached.
-const GROUP_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const GROUP_SECONDS_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 labelled! {
     /// Why a record can never be processed.
     pub enum DeadReason {
         /// It is not a valid record.
         Undecodable "undecodable"
-        /// Its batch's body is gone.
+        /// The object with its batch's body is gone.
         Missing "missing"
-        /// Its batch's body is not the one that was taken.
+        /// Its batch's body has changed since ingest accepted it.
         Altered "altered"
         /// The checks refuse its batch.
         Refused "refused"
@@ -40,7 +40,7 @@ metrics! {
         insights: IntCounter = "worker_insights_total", "Insights emitted";
         repeated: IntCounter = "worker_repeated_total", "Events of batches that had a summary already";
         dead: IntCounterVec(&["reason"]) = "worker_dead_letters_total", "Records that cannot be processed";
-        group_seconds: Histogram(GROUP_BUCKETS) =
+        group_seconds: Histogram(GROUP_SECONDS_BUCKETS) =
             "worker_group_seconds", "Seconds from a group's first record to its commit";
         sessions_failed: IntCounter = "worker_sessions_failed_total", "Sessions with Kafka that ended in an error";
     }
@@ -57,7 +57,7 @@ impl WorkerMetrics {
     /// Call it once.
     pub fn new(metrics: &Metrics) -> Self {
         let new = Self::register(metrics.registry());
-        // There from the start, or an alert would not see the first.
+        // Created at start; otherwise an alert would miss the first one.
         DeadReason::ALL.iter().for_each(|reason| drop(new.dead.with_label_values(&[reason.label()])));
         new
     }

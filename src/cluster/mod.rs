@@ -40,10 +40,11 @@ use ureq::Agent;
 
 use crate::base::retry::Backoff;
 
-/// An HTTP client of a service. `timeout` is for one request; every status is an answer, and none leads elsewhere.
+/// An HTTP client of a service. `timeout` is for one request. Every status is returned as an answer; redirects are
+/// not followed.
 fn http_agent(timeout: Duration) -> Agent {
     const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-    /// As many as send at once.
+    /// As many as the threads that send at once.
     const IDLE_CONNECTIONS: usize = 64;
     Agent::config_builder()
         .http_status_as_error(false)

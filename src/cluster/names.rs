@@ -8,16 +8,16 @@ use crate::data_dir::{customer_dir_name, decode_name, encode_name};
 use crate::model::{BatchId, CustomerId, WindowSize, WindowStart};
 use crate::time;
 
-/// Prefix of bodies as they came.
+/// Prefix of bodies as they were received.
 pub const RAW: &str = "raw/";
-/// Prefix of what they were reduced to.
+/// Prefix of summaries.
 pub const SUMMARIES: &str = "summaries/";
 /// Prefix of texts that batches refer to.
 const TEXTS: &str = "texts/";
 /// Prefix of lists of batches whose event may be missing.
 pub const UNSETTLED: &str = "unsettled/";
 
-/// What the keys of a batch have in common: `<customer>/<batch>`.
+/// The part that all keys of a batch share: `<customer>/<batch>`.
 pub fn stem(customer: &CustomerId, batch_id: &BatchId) -> String {
     format!("{}/{}", customer_dir_name(customer), encode_name(batch_id.as_str()))
 }
@@ -66,7 +66,7 @@ pub fn batch_of_summary(customer: &CustomerId, key: &str) -> Option<(MinuteSpan,
     Some((MinuteSpan::from_key(minutes)?, BatchId::new(&decode_name(batch)?)?))
 }
 
-/// The batch whose keys end like this; `None` for an object that this program did not write.
+/// The batch whose keys have this [`stem`]; `None` for an object that this program did not write.
 pub fn batch_in_stem(stem: &str) -> Option<BatchId> {
     let (_, batch) = stem.split_once('/')?;
     BatchId::new(&decode_name(batch)?)

@@ -8,13 +8,11 @@ use super::records::{BatchEvent, MadeBy};
 use super::s3::{Metadata, ObjectError, ObjectStore};
 use super::texts;
 use crate::base::inflight::{Budget, Charge};
-use crate::batch;
+use crate::batch::{self, LARGEST_BODY_BYTES};
 use crate::model::BatchId;
 
 /// Coding can make a body that does not compress larger, by less than this.
 const CODING_OVERHEAD_BYTES: u64 = 64 * 1024;
-/// No `--max-body-bytes` is larger.
-const MAX_BODY_BYTES: u64 = 64 << 20;
 
 /// The event of the batch whose body has this key and metadata.
 pub fn event_of(
@@ -53,7 +51,8 @@ pub fn batch_in(
     key: &str,
     batch_id: BatchId,
 ) -> Result<Option<(BatchEvent, Vec<u8>)>, ObjectError> {
-    let Some((raw, metadata)) = store.get_with_metadata(key, MAX_BODY_BYTES + CODING_OVERHEAD_BYTES)? else {
+    let Some((raw, metadata)) = store.get_with_metadata(key, LARGEST_BODY_BYTES + CODING_OVERHEAD_BYTES)?
+    else {
         return Ok(None);
     };
     let (event, _) = event_of(store, key, batch_id, &metadata)?;

@@ -12,7 +12,7 @@ use crate::dimension::{DIMENSIONS, dimension_named};
 use crate::measures::{Cell, CellKind, MAX_SUM, Measures, Totals, Visitors};
 use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::time;
-use crate::windows::table::Tally;
+use crate::windows::table::KeyTotals;
 use crate::windows::view::{KeyView, WindowView};
 
 /// The columns of a [`TotalsRow`].
@@ -25,7 +25,6 @@ pub const KEY_COLUMNS: &str =
     "intDiv(toUnixTimestamp(window_start), 60) AS start, toString(dimension), key, requests, robots";
 /// The last column of a [`KeyRow`].
 pub const KEY_MEASURES: &str = ", tuple(response_bytes, duration_micros, status, zero_durations, buckets)";
-/// How both are written.
 pub const ROW_FORMAT: &str = "SETTINGS output_format_json_quote_64bit_integers = 0, \
     output_format_json_named_tuples_as_objects = 0 FORMAT JSONCompactEachRow";
 
@@ -34,7 +33,7 @@ pub const ROW_FORMAT: &str = "SETTINGS output_format_json_quote_64bit_integers =
 pub struct MeasureColumns(u64, u64, BTreeMap<u16, u64>, u64, BTreeMap<i16, u64>);
 
 impl MeasureColumns {
-    /// `None` for a status or bucket that cannot be, or a sum above 2^63-1.
+    /// `None` for an impossible status or bucket, or a sum above 2^63-1.
     fn read(self) -> Option<Measures> {
         let Self(bytes, micros, statuses, zeros, buckets) = self;
         let statuses = statuses.into_iter().map(|(code, count)| Some((Cell::status(code)?, count)));
@@ -63,7 +62,7 @@ pub struct TotalsRow {
 }
 
 impl TotalsRow {
-    /// The window without keys; `None` for a row that cannot be.
+    /// The window without keys; `None` for an impossible row.
     pub fn read(self, size: WindowSize) -> Option<WindowView<'static>> {
         let id = WindowId { size, start: WindowStart(self.start) };
         let mut view = WindowView {
@@ -95,9 +94,9 @@ pub struct KeyRow {
 }
 
 impl KeyRow {
-    /// Its dimension, as an index, and its counts; `None` for a row that cannot be.
+    /// Its dimension, as an index, and its counts; `None` for an impossible row.
     pub fn read(self) -> Option<(usize, KeyView<'static>)> {
-        let tally = Tally { requests: self.requests, robots: self.robots };
+        let tally = KeyTotals { requests: self.requests, robots: self.robots };
         let measures = Some(self.measures.read()?).filter(|measures| !measures.is_empty());
         let key = KeyView { key: self.key.into(), tally, measures: measures.map(Cow::Owned) };
         Some((dimension_named(&self.dimension)?, key))
@@ -132,7 +131,7 @@ impl MeasuredRow {
     }
 }
 
-/// The same of robots.
+/// Measures of robots as columns of an insert.
 #[derive(Serialize)]
 struct RobotsRow {
     robots: u64,
@@ -157,7 +156,7 @@ impl RobotsRow {
     }
 }
 
-/// What all rows of a window have in common.
+/// The columns that all rows of a window share.
 #[derive(Clone, Copy, Serialize)]
 pub struct RowHead<'a> {
     customer: &'a str,
@@ -203,12 +202,12 @@ impl<'a> RowHead<'a> {
         self.key_line(dimension, &row.key, row.tally, measures)
     }
 
-    /// The line of a key that the window does not name: it says that there is nothing under it.
+    /// The line of a key that the window does not name: it counts nothing under the key.
     pub fn folded_key(self, dimension: &str, key: &str) -> Vec<u8> {
-        self.key_line(dimension, key, Tally::default(), MeasuredRow::default())
+        self.key_line(dimension, key, KeyTotals::default(), MeasuredRow::default())
     }
 
-    fn key_line(self, dimension: &str, key: &str, tally: Tally, measures: MeasuredRow) -> Vec<u8> {
+    fn key_line(self, dimension: &str, key: &str, tally: KeyTotals, measures: MeasuredRow) -> Vec<u8> {
         #[derive(Serialize)]
         struct KeyLine<'a> {
             #[serde(flatten)]
@@ -220,7 +219,7 @@ impl<'a> RowHead<'a> {
             #[serde(flatten)]
             measures: MeasuredRow,
         }
-        let Tally { requests, robots } = tally;
+        let KeyTotals { requests, robots } = tally;
         line(&KeyLine { head: self, dimension, key, requests, robots, measures })
     }
 }

@@ -26,7 +26,7 @@ const SIGNED_FOR: Duration = Duration::from_secs(300);
 const MAX_ERROR_BYTES: u64 = 4 * 1024;
 /// A page of a thousand keys of a thousand bytes, and its markup.
 const MAX_LISTING_BYTES: u64 = 16 << 20;
-/// For one request: the largest body at 16 MB/s.
+/// For one request: enough for the largest body at 16 MB/s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The bucket's address and credentials.
@@ -71,12 +71,12 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// Why what an object holds cannot be had.
+/// Why the content of an object is not available.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObjectError {
-    /// The store cannot say; a later try may succeed.
+    /// The store did not answer; a later try may succeed.
     Store(StoreError),
-    /// Another program wrote it, or something that belongs to it is gone.
+    /// Another program wrote it, or another object that it refers to is gone.
     Unusable(String),
 }
 
@@ -95,7 +95,6 @@ pub enum Put {
     Exists,
 }
 
-/// User metadata of an object.
 #[derive(Clone, Debug, Default)]
 pub struct Metadata(HeaderMap);
 
@@ -138,7 +137,6 @@ impl Listing<'_> {
     }
 }
 
-/// A bucket.
 pub struct ObjectStore {
     agent: Agent,
     bucket: Bucket,
@@ -311,7 +309,7 @@ impl ObjectStore {
         Ok((objects.collect(), listed.next_continuation_token.is_none()))
     }
 
-    /// Whether the bucket is there and may be used.
+    /// Whether the bucket exists and may be used.
     pub fn check(&self) -> Result<(), StoreError> {
         let credentials = self.credentials();
         let action = self.bucket.head_bucket(credentials.as_deref());

@@ -16,10 +16,10 @@ use crate::batch::visitor_key;
 
 /// The object with the check value.
 const CHECK_KEY: &str = "secret-check";
-/// More than a check value has.
+/// More than the length of a check value.
 const MAX_CHECK_BYTES: u64 = 64;
 
-/// What to do about another secret.
+/// The error for a wrong secret, with what to do.
 const WRONG_SECRET: &str = "--secret-file: the bucket was written under another secret; start this process with the secret \
                             of the cluster";
 
@@ -61,8 +61,8 @@ impl SharedSecret {
         self.texts
     }
 
-    /// Compares it with the bucket when a process starts. A bucket that cannot be reached now is asked later, by
-    /// [`SharedSecret::prove`].
+    /// Compares the secret with the bucket when a process starts. If the bucket cannot be reached now,
+    /// [`SharedSecret::prove`] asks it later.
     ///
     /// # Errors
     /// What to do: it is not the secret of this bucket.
@@ -77,7 +77,7 @@ impl SharedSecret {
         }
     }
 
-    /// Makes sure that it is the secret of this bucket; asks once. With another one the process ends.
+    /// Makes sure that this is the secret of the bucket; asks the bucket once. The process ends if it is not.
     ///
     /// # Errors
     /// The bucket cannot be asked: nothing may be counted before.

@@ -21,11 +21,11 @@ use crate::query::bodies::BodySource;
 use crate::query::{KnownCustomer, Meter, QueryError, Question, StoredSource, Visit, WindowSource};
 use crate::windows::view::{KeyView, Wanted};
 
-/// Windows that are asked for at once.
+/// Windows of one request to ClickHouse.
 const SLICE_WINDOWS: u32 = 240;
-/// The starts of a slice are short lines.
+/// The lines with the starts of a slice are short.
 const MAX_STARTS_BYTES: u64 = 64 * 1024;
-/// Customers that are listed.
+/// The most customers in a list.
 const MAX_CUSTOMERS: u32 = 1_000_000;
 const MAX_CUSTOMERS_BYTES: u64 = 256 << 20;
 
@@ -38,7 +38,6 @@ pub struct ClickHouseSource {
     clickhouse: Arc<ClickHouse>,
     bodies: Option<BucketBodies>,
     probe: Probe,
-    /// Bytes of one slice, at most.
     max_bytes: u64,
 }
 
@@ -47,7 +46,7 @@ struct KeyLines {
     /// None where no dimension is wanted.
     lines: Option<AnswerLines>,
     line: Vec<u8>,
-    /// Read, and not of the last window that was asked for; with the bytes of its line.
+    /// A row that was read and belongs to a later window than the last one asked for; with the bytes of its line.
     next: Option<(KeyRow, u64)>,
 }
 
@@ -62,7 +61,7 @@ impl KeyLines {
         Ok(())
     }
 
-    /// Takes the keys of the window that starts then, by dimension; returns the bytes of their lines.
+    /// Takes the keys of the window with this start, by dimension; returns the bytes of their lines.
     fn take(
         &mut self,
         start: u32,
@@ -70,7 +69,7 @@ impl KeyLines {
     ) -> Result<u64, QueryError> {
         let mut bytes = 0;
         while let Some((row, line_bytes)) = self.next.take_if(|(row, _)| row.start <= start) {
-            // Keys before it belong to windows whose totals are not written yet.
+            // Keys with an earlier start belong to windows whose totals are not written yet.
             if row.start == start {
                 let (dimension, key) = row.read().ok_or_else(|| unreadable(&self.line))?;
                 by[dimension].push(key);
@@ -88,7 +87,7 @@ impl ClickHouseSource {
         Self { clickhouse, bodies: None, probe, max_bytes }
     }
 
-    /// Reads bodies from there.
+    /// Adds a source of bodies.
     pub fn with_bodies(self, bodies: BucketBodies) -> Self {
         Self { bodies: Some(bodies), ..self }
     }
@@ -122,8 +121,8 @@ impl ClickHouseSource {
         after_gap: bool,
     ) -> Result<Option<Range<WindowStart>>, QueryError> {
         let minutes = question.size.minutes();
-        // Minutes may be few and far between, and which there are is cheap to ask. Hours and days may have to be added up
-        // for that, so they are asked for as they come, unless there were none.
+        // Minutes may be far apart, and it is cheap to ask which of them exist. Hours and days may have to be added
+        // up for that, so a slice of them is read without asking, unless the slice before was empty.
         let from = match question.size {
             WindowSize::Minute => {
                 let starts = self.starts(question, left, SLICE_WINDOWS)?;
@@ -154,7 +153,7 @@ impl ClickHouseSource {
         self.clickhouse.select(sql, &parameters, limit_bytes).map_err(|error| failed(&error))
     }
 
-    /// Visits the windows of one slice; `Break` where the visitor wants no more, else how many there were.
+    /// Visits the windows of one slice; `Break` if the visitor wants no more, otherwise how many windows there were.
     fn slice(
         &self,
         question: &Question,
@@ -221,7 +220,7 @@ impl ClickHouseSource {
     }
 }
 
-/// What is read of windows of this size. Hours and days are views that have taken the newest rows already.
+/// The rows of windows of this size. Hours and days are views that use the newest rows only.
 fn table(size: WindowSize, rows: &str) -> String {
     let newest = if size == WindowSize::Minute { " FINAL" } else { "" };
     format!("{}_{rows}{newest}", size.as_str())

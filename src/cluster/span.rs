@@ -19,16 +19,17 @@ pub struct MinuteSpan {
     pub last: WindowStart,
 }
 
-/// Batches whose minutes lie about equally far apart.
+/// Batches whose first and last minutes are about equally far apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpanClass {
-    /// As it stands in keys.
+    /// The name in keys.
     name: &'static str,
-    /// Fewer than so many minutes lie between the first and the last.
+    /// The first and the last minute are less than this many minutes apart.
     minutes: u32,
 }
 
-/// Nearly all batches are of the first; imports of seldom visited sites are of the last, whose keys are listed from the range on.
+/// Nearly all batches are of the first class. Imports of rarely visited sites are of the last, whose keys are listed
+/// from the range to their end.
 pub const CLASSES: [SpanClass; 3] = [
     SpanClass { name: "hour", minutes: 60 },
     SpanClass { name: "day", minutes: 1_440 },
@@ -42,12 +43,12 @@ impl MinuteSpan {
         Self { first: start(summary.minutes.first()), last: start(summary.minutes.last()) }
     }
 
-    /// Whether it may have entries of these minutes.
+    /// Whether the batch may have entries of these minutes.
     pub fn overlaps(self, minutes: &Range<WindowStart>) -> bool {
         self.first < minutes.end && minutes.start <= self.last
     }
 
-    /// As it stands in a key: `hour/20251228T1804Z-2`, class, last minute and length.
+    /// The text in a key: `hour/20251228T1804Z-2`, class, last minute and length.
     pub fn in_key(self) -> String {
         let between = self.last.0 - self.first.0;
         let class = CLASSES.into_iter().find(|class| between < class.minutes).unwrap_or(CLASSES[2]);
@@ -65,7 +66,7 @@ impl MinuteSpan {
 }
 
 impl SpanClass {
-    /// What its keys begin with, behind the customer.
+    /// The beginning of its keys, behind the customer.
     pub fn prefix(self) -> String {
         format!("{}/", self.name)
     }
@@ -74,7 +75,7 @@ impl SpanClass {
     pub fn bounds(self, minutes: &Range<WindowStart>) -> (String, String) {
         let last = minutes.end.0.saturating_add(self.minutes).min(LAST_MINUTE);
         let of = |minute: u32| format!("{}{}", self.prefix(), stamp(WindowStart(minute)));
-        // No minute's stamp has a `~`, which is above all that follows one.
+        // No stamp of a minute contains `~`, which sorts above every character that can follow a stamp.
         (of(minutes.start.0), format!("{}~", of(last)))
     }
 }
@@ -135,7 +136,7 @@ mod tests {
                 }
             }
         }
-        // And what is listed is not much more.
+        // The listing holds little more than the range.
         let (_, below) = CLASSES[0].bounds(&(WindowStart(AT)..WindowStart(AT + 1)));
         assert!(span(AT + 70, AT + 70).in_key() > below);
     }

@@ -1,7 +1,8 @@
-//! Which batches of a customer may have entries of a range: those whose summary's key says so.
+//! Finds the batches of a customer that may have entries of a range, by the keys of their summaries.
 //!
-//! Input: a customer and minutes. Output: batches that were counted, one by one. A body without a summary is not among them: its
-//! event was never emitted, or no worker has come to it yet, so that no window has it either. Never: a summary's content.
+//! Input: a customer and minutes. Output: batches that were counted, one by one. A body without a summary is left
+//! out: its event was never emitted, or no worker has processed it yet, so that no window has it either. Never: reads
+//! a summary.
 
 use std::ops::Range;
 
@@ -24,7 +25,7 @@ pub struct SummaryListing<'s> {
     customer: &'s CustomerId,
     range: &'s Range<WindowStart>,
     classes: std::slice::Iter<'static, SpanClass>,
-    /// Of one class, and the text that its keys must stay below.
+    /// The listing of one class, and the text that its keys must stay below.
     part: Option<(Listing<'s>, String)>,
 }
 
@@ -33,8 +34,8 @@ impl<'s> SummaryListing<'s> {
         Self { store, customer, range, classes: CLASSES.iter(), part: None }
     }
 
-    /// The next summary, `None` within for an object that is passed over: it does not overlap, or another program wrote it. At
-    /// the end `None`.
+    /// The next summary: `Some(None)` for an object to skip, because it does not overlap the range or another program
+    /// wrote it; `None` at the end.
     pub fn next_summary(&mut self) -> Result<Option<Option<ListedSummary>>, StoreError> {
         loop {
             if let Some((listing, below)) = &mut self.part

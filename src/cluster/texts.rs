@@ -1,5 +1,5 @@
-//! Texts that batches refer to because they are too long for an object's metadata, or the same for many: the path rules that a
-//! batch is counted by, and long parameters of log lines.
+//! Stored texts: path rules of customers and long parameters of log lines. Batches refer to them by name, because
+//! they are too long for the metadata of an object, or the same for many batches.
 //!
 //! Input: texts of a customer. Output: their names, which are hashes under the cluster's secret, so that no customer can make two texts of one
 //! name. A text lies in the object store before a batch refers to it. Never: a text that changes.
@@ -16,7 +16,7 @@ use crate::model::CustomerId;
 
 /// The largest text that is kept: far more than the rules of any customer.
 pub const MAX_TEXT_BYTES: usize = 4 << 20;
-/// Names and rules that a process remembers; then it forgets them all and asks again.
+/// Names and rules that a process remembers; when there are more, it forgets all of them and reads them again.
 const MAX_KNOWN: usize = 10_000;
 
 /// Keeps texts in the object store.
@@ -33,7 +33,7 @@ impl SharedTexts {
         Self { store, key, stored: Mutex::default() }
     }
 
-    /// The name of a customer's text, once the object store holds it.
+    /// Stores a customer's text, unless it is stored already; returns its name.
     pub fn put(&self, customer: &CustomerId, text: &str) -> Result<u128, StoreError> {
         if text.len() > MAX_TEXT_BYTES {
             return Err(StoreError::TooLarge { limit_bytes: MAX_TEXT_BYTES as u64 });

@@ -1,5 +1,6 @@
-//! Which batches an ingest is at, written down before their bodies are: a process that dies between a body and its event leaves
-//! a list of the bodies that may have no event, and nobody has to list all bodies to find them.
+//! Lists of the batches that an ingest is working on, written before their bodies. A process that dies between a body
+//! and its event leaves such a list, so that `reconcile` finds the bodies that may lack an event without listing all
+//! bodies.
 //!
 //! Input: batches that a client can send again under their id. Output: an object `unsettled/<ULID>` with a line for each, durable
 //! before the body is written; it is deleted when all of its batches have their event. Batches that come while one list is
@@ -19,9 +20,9 @@ use crate::base::random;
 use crate::base::shutdown;
 use crate::base::sync::{lock, wait};
 
-/// Lists that wait to be deleted. What finds no place is left to `reconcile`, which finds nothing to do for it.
+/// Lists that wait to be deleted. When there are more, they stay; `reconcile` reads them and finds nothing to do.
 const MAX_DELETIONS: usize = 4_096;
-/// How often a batch looks for its list, should it not be told.
+/// How often a batch checks whether its list was written, should it miss the notification.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The lists of one process.
@@ -35,9 +36,9 @@ pub struct Unsettled {
 }
 
 struct ListState {
-    /// The list that new batches come into.
+    /// The list that new batches are added to.
     open: Arc<UnsettledList>,
-    /// What stands in it.
+    /// One line for each of its batches.
     stems: Vec<String>,
     is_writing: bool,
 }
@@ -50,7 +51,7 @@ struct UnsettledList {
     unsettled: OnceLock<()>,
 }
 
-/// A batch that stands in a list. Unless it is settled before it is dropped, the list stays.
+/// A batch in a list. Unless it is settled before it is dropped, the list stays.
 #[must_use]
 pub struct UnsettledBatch {
     list: Arc<UnsettledList>,
@@ -58,11 +59,11 @@ pub struct UnsettledBatch {
 }
 
 impl Unsettled {
-    /// Starts the thread that deletes lists. It ends with this.
+    /// Starts the thread that deletes lists. The thread ends when this is dropped.
     pub fn start(store: Arc<ObjectStore>, timeout: Duration) -> io::Result<Self> {
         let (deletions, queue) = bounded::<String>(MAX_DELETIONS);
         let of_thread = Arc::clone(&store);
-        // Not joined: a list that it has not come to is looked at by `reconcile`.
+        // Not joined: `reconcile` reads a list that was not deleted in time.
         shutdown::spawn("unsettled", move || {
             for key in queue {
                 if let Err(error) = of_thread.delete(&key) {
@@ -88,7 +89,7 @@ impl Unsettled {
                 state = wait(&self.written, state, LOOK_INTERVAL);
                 continue;
             }
-            // Nobody writes, and ours is not written: it is the open one.
+            // Nobody is writing, and this batch's list is not written: it is the open one, so this thread writes it.
             state.is_writing = true;
             let list = std::mem::replace(&mut state.open, UnsettledList::new(&self.deletions));
             let stems = std::mem::take(&mut state.stems);
@@ -130,7 +131,7 @@ impl Drop for UnsettledList {
 }
 
 impl UnsettledBatch {
-    /// Its event is durable, or it has no body of its own: nothing is missing.
+    /// Notes that nothing is missing: the batch's event is durable, or its body was not written.
     pub fn settle(mut self) {
         self.is_settled = true;
     }

@@ -61,7 +61,7 @@ pub(super) fn run(command: &BatchesCommand) -> Result<ExitCode, Failure> {
     };
     let dir = existing_data_dir(&RealDisk, &selection.data.data_dir)?;
     let mut output = BufWriter::new(io::stdout().lock());
-    // Programs get the rows alone.
+    // A terminal gets the names of the columns; programs get only the rows.
     if matches!(command, BatchesCommand::List(_)) && io::stdout().is_terminal() {
         let _ = writeln!(output, "seq\treceived\tcustomer\tbatch id\tentries\tbytes\tcoding");
     }
@@ -99,7 +99,7 @@ fn walk(
                 show(&record)?;
             }
         }
-        // In the last segment it may be a group that is being written just now.
+        // The last segment may end in a group that is being written now.
         if let Some((offset, why)) = segment.damage()
             && segment.next_first.is_some()
         {

@@ -1,8 +1,8 @@
 //! The process's limit of open files, and what it leaves for connections.
 //!
-//! In: how many connections are wanted, and what else opens files and sockets. Out: how many connections there may be, so
-//! that a crowd of clients can never take the descriptors that everything else needs. It must never refuse a start: fewer
-//! connections are still a server.
+//! Input: how many connections are wanted, and what else opens files and sockets. Output: how many connections there
+//! may be, so that a crowd of clients cannot take the descriptors that everything else needs. Never: refuses a start;
+//! fewer connections are still a server.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -15,18 +15,18 @@ const RESERVED: u64 = 64;
 /// What a process opens besides its clients' connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Needs {
-    /// Whatever its clients do, beyond what every process has. Where half of all descriptors is less, half is kept.
+    /// Kept whatever clients do, in addition to `RESERVED`. If half of all descriptors is less, half is kept.
     pub(super) reserved: usize,
-    /// To answer one client's request.
+    /// Needed to answer one client's request.
     pub(super) per_request: usize,
 }
 
-/// Raises the soft limit as far as it may go, and cuts the connections to what it then bears.
+/// Raises the soft limit as far as possible, and cuts the number of connections to what the limit then allows.
 pub(super) fn fit(limits: FrontLimits, needs: Needs) -> FrontLimits {
     let found = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: found.maximum, maximum: found.maximum };
     let limit = setrlimit(Resource::Nofile, raised).map_or(found.current, |()| found.maximum);
-    // No limit at all.
+    // The process has no limit.
     let Some(limit) = limit else { return limits };
     let reserved = (RESERVED + needs.reserved as u64).min(limit / 2);
     let fitted = fitted(&limits, limit - reserved, needs.per_request);
@@ -40,8 +40,8 @@ pub(super) fn fit(limits: FrontLimits, needs: Needs) -> FrontLimits {
     fitted
 }
 
-/// Shares these descriptors out: clients that are turned away may have up to an eighth, twice over, because as many
-/// wait to be seen out as are being seen out.
+/// Divides these descriptors: rejected connections may take up to an eighth, twice over, because as many wait in the
+/// queue of rejections as are being answered.
 fn fitted(limits: &FrontLimits, descriptors: u64, per_request: usize) -> FrontLimits {
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
     let max_rejections = limits.max_rejections.min((descriptors / 8).max(1));

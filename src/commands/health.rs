@@ -7,7 +7,6 @@ use clap::Args;
 use super::Failure;
 use crate::client::{ServerClient, ServerUrl};
 
-/// Which server, and what of it.
 #[derive(Args)]
 pub(super) struct HealthArgs {
     /// The server: http://HOST:PORT, https://HOST or unix:PATH

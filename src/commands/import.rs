@@ -17,7 +17,7 @@ use crate::base::clock;
 use crate::base::disk;
 use crate::client::{ServerClient, ServerUrl};
 use crate::config::Span;
-use crate::entry::{Format, FormatError, LineParameters, ReaderOptions, Zone};
+use crate::entry::{FormatError, LineFormat, LineParameters, ReaderOptions, Zone};
 use crate::import::customers::CustomerFinder;
 use crate::import::follow::Follow;
 use crate::import::position::PositionDir;
@@ -33,7 +33,7 @@ pub(super) struct ImportArgs {
     /// Access logs in nearly any format; plain, gzip, zstd or xz; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Whose entries they are
+    /// Customer that the entries belong to
     #[arg(long, env = "LOG_ANALYTICS_CUSTOMER", value_name = "ID", value_parser = parse_customer)]
     customer: CustomerId,
     /// Field whose value is the customer, where a log is of several: host, or one of JSON lines by its name, such as tenant.
@@ -43,19 +43,19 @@ pub(super) struct ImportArgs {
     /// The server: http://HOST:PORT, https://HOST or unix:PATH
     #[arg(long, env = "LOG_ANALYTICS_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: ServerUrl,
-    /// File with the token that the gateway asks for
+    /// File with the token that the gateway or the server asks for
     #[arg(long, env = "LOG_ANALYTICS_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Go on with what is added to the files, through rotation, until SIGTERM or SIGINT
+    /// Keep importing what is added to the files, through rotation, until SIGTERM or SIGINT
     #[arg(long)]
     follow: bool,
-    /// With --follow: time between two looks at a file
+    /// With --follow: time between two checks of a file
     #[arg(long, value_name = "TIME", default_value = "1s")]
     poll_interval: Span,
     /// With --follow: how long a file that was renamed must be quiet before its successor is read
     #[arg(long, value_name = "TIME", default_value = "5s")]
     rotate_wait: Span,
-    /// Tells apart logs that begin with the same lines, such as those of two hosts; part of every key
+    /// Name that tells apart logs which begin with the same lines, such as those of two hosts; part of every key
     #[arg(long, env = "LOG_ANALYTICS_SOURCE", value_name = "NAME", default_value = "")]
     source: String,
     /// Count query strings as part of paths
@@ -64,11 +64,11 @@ pub(super) struct ImportArgs {
     /// Print the entries as NDJSON, and what would be counted and skipped on standard error; nothing is sent
     #[arg(long, conflicts_with = "follow")]
     dry_run: bool,
-    /// What the lines are, if they do not tell it themselves: a name (combined, haproxy, iis, …), a log_format of nginx, a
+    /// Format of the lines, if it is not recognized: a name (combined, haproxy, iis, …), a log_format of nginx, a
     /// LogFormat of Apache, or names of JSON fields (json:path=uri,userAgent=agent)
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     format: String,
-    /// Zone of times that have none, such as Europe/Berlin or +02:00
+    /// Time zone for times without one, such as Europe/Berlin or +02:00
     #[arg(long, value_name = "ZONE")]
     timezone: Option<Zone>,
     /// Stop at the first line that is not an entry
@@ -77,13 +77,13 @@ pub(super) struct ImportArgs {
     /// Connections, each with a thread
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=512))]
     connections: u16,
-    /// How bodies are coded; by default zstd over a network, and not at all on the same machine
+    /// Compression of bodies; by default zstd over a network, and none on the same machine
     #[arg(long, value_name = "CODING", value_enum)]
     compress: Option<CompressChoice>,
     /// File with further headers to send, one `name: value` a line
     #[arg(long, value_name = "FILE")]
     header_file: Option<PathBuf>,
-    /// Where it is remembered how far files are imported; by default $XDG_STATE_HOME/log-analytics or
+    /// Directory that remembers how far files are imported; by default $XDG_STATE_HOME/log-analytics or
     /// ~/.local/state/log-analytics
     #[arg(long, env = "LOG_ANALYTICS_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -118,7 +118,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::Usage(reason.to_owned()));
     }
     if !args.follow {
-        // Before anything is sent: a name mistyped should not be found half-way.
+        // Checked before anything is sent: a mistyped name should not be found half-way.
         inputs.iter().try_for_each(can_be_read)?;
     }
     let options = options(args, reader)?;
@@ -169,7 +169,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     Ok(if totals.conflicts > 0 || is_nothing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Lowers the flags.
+/// Turns the flags into options.
 fn options(args: &ImportArgs, reader: ReaderOptions) -> Result<ImportOptions, Failure> {
     let is_query_kept = if args.keep_query { Some("true") } else { None };
     let timezone = args.timezone.as_ref().map(Zone::name);
@@ -195,7 +195,7 @@ fn options(args: &ImportArgs, reader: ReaderOptions) -> Result<ImportOptions, Fa
     };
     let customers =
         args.customer_from.as_deref().map(|field| CustomerFinder::new(field, &reader)).transpose();
-    // An import by customers goes through the file in another way than one without.
+    // An import that divides lines by customer has other positions in a file than one that does not.
     let by = args.customer_from.as_deref().map_or(String::new(), |field| format!(" by {field}"));
     let positions = args.state_dir.clone().or_else(default_state_dir).map(|dir| PositionDir {
         dir,
@@ -214,7 +214,7 @@ fn options(args: &ImportArgs, reader: ReaderOptions) -> Result<ImportOptions, Fa
     })
 }
 
-/// Says what may count twice where no position is kept.
+/// Warns which lines may count twice if no position is kept.
 fn tell_horizon(delivery: &Delivery) {
     const METRIC: &str = "log_analytics_dedup_horizon_timestamp_seconds";
     let authorization = delivery.token.as_ref().map(|token| format!("Bearer {token}"));
@@ -279,7 +279,7 @@ pub(super) fn read_headers(path: &Path) -> Result<Vec<(String, String)>, Failure
 }
 
 /// Reads the format that a flag gives; the error shows where it is wrong.
-pub(super) fn parse_format(flag: &str, text: &str) -> Result<Format, Failure> {
+pub(super) fn parse_format(flag: &str, text: &str) -> Result<LineFormat, Failure> {
     text.parse().map_err(|error: FormatError| {
         let column = text[..text.floor_char_boundary(error.at)].chars().count();
         Failure::Usage(format!("{flag} {error}\n  {text}\n  {}^", " ".repeat(column)))
@@ -293,7 +293,7 @@ fn can_be_read(input: &Input) -> Result<(), Failure> {
     if data.is_dir() {
         return Err(format!("{}: a directory, not a log; nothing was imported", path.display()).into());
     }
-    // A pipe would notice.
+    // Opening a pipe and closing it again would end its writer.
     if data.is_file() {
         disk::open_for_reading(path).map_err(named)?;
     }
@@ -319,7 +319,7 @@ pub(super) fn read_token(path: &Path) -> Result<String, Failure> {
 fn end_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     let end = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
-        // A second signal ends the process at once: nothing is lost by that.
+        // A second signal ends the process at once; nothing is lost by that.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&end))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&end)))
             .map_err(|error| error.to_string())?;

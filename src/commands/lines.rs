@@ -1,13 +1,13 @@
 //! Standard input line by line, for commands that print one line for each.
 //!
 //! Input: bytes. Output: each line as text, without its line end; bytes that are not UTF-8 are replaced. Never: more than
-//! [`MAX_LINE_BYTES`] of a line in memory; the rest of a longer one is skipped.
+//! [`MAX_INPUT_LINE_BYTES`] of a line in memory; the rest of a longer one is skipped.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead};
 
 /// Far above the longest path and user agent that count.
-const MAX_LINE_BYTES: usize = 64 << 10;
+const MAX_INPUT_LINE_BYTES: usize = 64 << 10;
 
 /// Calls `each` for every line.
 pub(super) fn each_line(
@@ -22,7 +22,7 @@ pub(super) fn each_line(
         }
         let end = memchr::memchr(b'\n', available);
         let part = &available[..end.unwrap_or(available.len())];
-        line.extend_from_slice(&part[..part.len().min(MAX_LINE_BYTES - line.len())]);
+        line.extend_from_slice(&part[..part.len().min(MAX_INPUT_LINE_BYTES - line.len())]);
         let used = part.len() + usize::from(end.is_some());
         input.consume(used);
         if end.is_some() {
@@ -64,8 +64,8 @@ mod tests {
 
     #[test]
     fn a_long_line_is_cut_and_the_next_one_is_whole() {
-        let input = [&vec![b'x'; 3 * MAX_LINE_BYTES][..], b"\nnext\n"].concat();
+        let input = [&vec![b'x'; 3 * MAX_INPUT_LINE_BYTES][..], b"\nnext\n"].concat();
         let lines = lines(&input);
-        assert_eq!((lines[0].len(), lines[1].as_str(), lines.len()), (MAX_LINE_BYTES, "next", 2));
+        assert_eq!((lines[0].len(), lines[1].as_str(), lines.len()), (MAX_INPUT_LINE_BYTES, "next", 2));
     }
 }

@@ -68,7 +68,7 @@ impl Log for JsonLog {
     }
 
     fn log(&self, record: &Record<'_>) {
-        // A line that cannot be written is lost: there is nowhere to say so.
+        // A line that cannot be written is lost: the error has no other place to go.
         let _ = io::stderr().lock().write_all(&json_line(record, clock::now_ms()));
     }
 

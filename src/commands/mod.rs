@@ -1,4 +1,4 @@
-//! The subcommands: each lowers its arguments once, calls the part of the program it is about, and prints.
+//! The subcommands: each checks its arguments once, calls its part of the program, and prints the result.
 //!
 //! Input: the command line and the environment. Output: the exit code, the same for every command: 0 done; 1 failed, or
 //! something is wrong with the data; 2 wrong usage or settings, files that they name included; 3 stopped unfinished.
@@ -56,7 +56,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Take batches over HTTP, count them, answer questions (the default)
+    /// Take batches over HTTP, count them, answer queries (the default)
     Serve(Box<Config>),
     /// Send access logs to a server, each line once, however often it is run
     Import(Box<import::ImportArgs>),
@@ -68,35 +68,35 @@ enum Command {
     Summarize(summarize::SummarizeArgs),
     /// Check a stopped server's data directory: journal, windows, and that they agree
     Verify(verify::VerifyArgs),
-    /// Go on from what there is after files were lost or damaged
+    /// Make a data directory usable again after files were lost or damaged, by accepting the loss
     Repair(repair::RepairArgs),
     /// Copy a data directory, whole, while its server runs
     Backup(backup::BackupArgs),
     /// Read back the batches that are kept in the journal
     #[command(subcommand)]
     Batches(batches::BatchesCommand),
-    /// Read stored windows, wherever they lie
+    /// Print stored windows, from files of their own and from packed days
     #[command(subcommand)]
     Windows(windows::WindowsCommand),
-    /// Name the families of user agents: one a line on standard input, one a line on standard output
+    /// Print the family of each user agent: one a line on standard input, one a line on standard output
     Agent(agent::AgentArgs),
-    /// Show what paths count under by a customer's path rules: one a line on standard input, one a line on standard output
+    /// Print the key that each path counts under by a customer's path rules: one a line on standard input and output
     Paths(paths::PathsArgs),
-    /// Cluster: take batches over HTTP, keep them in the object store, tell the event stream
+    /// Cluster: take batches over HTTP, store them in the object store, announce them on Kafka
     #[cfg(feature = "cluster")]
     Ingest(Box<ingest::IngestArgs>),
     /// Cluster: summarize the batches that were taken, for the window job
     #[cfg(feature = "cluster")]
     SummarizeWorker(Box<summarize_worker::WorkerArgs>),
-    /// Cluster: answer questions from ClickHouse
+    /// Cluster: answer queries from ClickHouse
     #[cfg(feature = "cluster")]
     Query(Box<query::QueryRoleArgs>),
-    /// Cluster: make up for events that were never emitted, and count windows again that insights came too late for
+    /// Cluster: emit events that are missing, and count windows again whose insights came too late
     #[cfg(feature = "cluster")]
     Reconcile(Box<reconcile::ReconcileArgs>),
 }
 
-/// Why a command did not do what it was asked for, as it says on standard error.
+/// Why a command failed, as it prints on standard error.
 enum Failure {
     /// Wrong usage: flags, variables, and the files of settings and secrets that they name.
     Usage(String),
@@ -110,7 +110,7 @@ impl From<String> for Failure {
     }
 }
 
-/// How the process ends after wrong usage, as clap has it.
+/// The exit code for wrong usage, the same as clap's.
 const EXIT_USAGE: u8 = 2;
 
 /// Runs the program.
@@ -188,8 +188,8 @@ fn existing_data_dir(disk: &dyn Disk, root: &Path) -> Result<DataDir, Failure> {
     }
 }
 
-/// Keeps other processes away from a data directory that exists.
-fn lock(disk: &dyn Disk, dir: &DataDir) -> Result<disk::FileLock, Failure> {
+/// Takes the lock of an existing data directory, so that no other process changes it.
+fn lock_data_dir(disk: &dyn Disk, dir: &DataDir) -> Result<disk::FileLock, Failure> {
     let path = dir.lock();
     match disk::FileLock::try_exclusive(&path) {
         Ok(Some(lock)) => {

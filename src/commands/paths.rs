@@ -16,7 +16,6 @@ use crate::batch::path_rules::{PathRules, counted_path};
 use crate::config::CustomersArg;
 use crate::model::CustomerId;
 
-/// Whose rules.
 #[derive(Args)]
 pub(super) struct PathsArgs {
     #[command(flatten)]

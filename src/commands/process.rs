@@ -8,7 +8,8 @@
 //! end     exit code 0; or 3 where the stop took too long
 //! ```
 //!
-//! Input: settings, and what the process does. Output: its exit code. Never: what only one of the processes needs.
+//! Input: settings, and what the process does. Output: its exit code. Never: anything that only one kind of process
+//! needs.
 
 use std::io;
 use std::path::PathBuf;
@@ -56,7 +57,7 @@ pub(super) struct Process {
 pub(super) struct Listening {
     name: &'static str,
     routes: Arc<Routes>,
-    front: Box<dyn Front>,
+    front: Front,
     /// For people and scripts: `http://127.0.0.1:8080`.
     address: String,
     shutdown_timeout: Duration,
@@ -64,7 +65,7 @@ pub(super) struct Listening {
     stop_asked: Receiver<()>,
 }
 
-/// A process that was told to stop.
+/// A process that was asked to stop.
 pub(super) struct Stopping {
     is_finished: bool,
     deadline: Instant,
@@ -109,8 +110,8 @@ impl Process {
             .map_err(|error| format!("--summarize-threads: {error}").into())
     }
 
-    /// Catches signals, and accepts as many connections as the limit of open files allows beside what else the process
-    /// `needs`.
+    /// Catches signals, and accepts connections: as many as the limit of open files allows beside the `needs` of the
+    /// process.
     pub(super) fn listen(self, needs: Needs, reload: Reload) -> Result<Listening, Failure> {
         let Self { bounds, disk, name, config, routes, connections, .. } = self;
         let server = &config.server;
@@ -152,7 +153,7 @@ fn load_tokens(disk: &dyn Disk, flag: &str, file: Option<&PathBuf>) -> Result<To
 }
 
 impl Listening {
-    /// From now on the process does its work.
+    /// Puts the work of the process behind its routes.
     pub(super) fn open(&self, roles: Roles) {
         self.routes.open(roles);
         self.is_ready.store(true, Ordering::SeqCst);
@@ -171,14 +172,13 @@ impl Listening {
         let mut stopping =
             Stopping { is_finished: true, deadline: clock::monotonic() + self.shutdown_timeout };
         self.routes.drain();
-        self.front.stop();
         stopping.is_finished = self.front.join(stopping.left());
         stopping
     }
 }
 
 impl Stopping {
-    /// Time left for the rest of the stop; none where requests have not finished.
+    /// Time left for the rest of the stop; zero if requests have not finished.
     pub(super) fn left(&self) -> Duration {
         if self.is_finished {
             self.deadline.saturating_duration_since(clock::monotonic())
@@ -187,7 +187,7 @@ impl Stopping {
         }
     }
 
-    /// Ends the process. `is_finished`: whether everything was done that had to be done after the requests.
+    /// Ends the process. `is_finished`: whether all work after the requests was done.
     pub(super) fn end(self, is_finished: bool) -> ExitCode {
         if self.is_finished && is_finished {
             log::info!("stopped: everything is written");

@@ -20,14 +20,14 @@ pub(super) fn bytes(total: u64, what: &'static str) -> ProgressBar {
     bar
 }
 
-/// A bar that follows a counter of stored bytes read.
+/// A bar that follows a counter of stored bytes.
 #[derive(Default)]
 pub(super) struct Shown {
     bar: OnceLock<ProgressBar>,
     done: Arc<AtomicBool>,
 }
 
-/// Time between two looks at the counter.
+/// Time between two reads of the counter.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Shown {
@@ -37,7 +37,7 @@ impl Shown {
         self.show(total, what, read);
     }
 
-    /// Shows the bytes read and their rate, of something that has no end.
+    /// Shows the bytes read and their rate, for input without an end.
     pub(super) fn start_endless(&self, what: &'static str, read: Arc<AtomicU64>) {
         self.show(None, what, read);
     }
@@ -51,7 +51,7 @@ impl Shown {
             return;
         }
         let (bar, done) = (bar.clone(), Arc::clone(&self.done));
-        // Not joined: it ends by itself, and nothing needs to wait for a bar.
+        // Not joined: it ends by itself, and nothing waits for a bar.
         let _ = shutdown::spawn("progress", move || {
             while !done.load(Ordering::Relaxed) {
                 bar.set_position(read.load(Ordering::Relaxed));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Failure, existing_data_dir, lock};
+use super::{Failure, existing_data_dir, lock_data_dir};
 use crate::base::clock;
 use crate::base::disk::RealDisk;
 use crate::base::plural::counted;
@@ -42,7 +42,7 @@ pub(super) fn run(args: &RepairArgs) -> Result<ExitCode, Failure> {
             .to_owned()
             .into());
     }
-    let _lock = lock(&RealDisk, &dir)?;
+    let _lock = lock_data_dir(&RealDisk, &dir)?;
     // Failures with single files are logged as the server logs them.
     let _ = simplelog::WriteLogger::init(log::LevelFilter::Warn, simplelog::Config::default(), io::stderr());
     let limits = Config::defaults().bounds().map_err(Failure::Usage)?.engine.worker;

@@ -48,7 +48,7 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_step)]
     window: Option<CalendarStep>,
     /// Count only entries that meet these conditions, such as status>=500,path=/checkout: as --where of summarize
-    #[arg(long = "where", value_name = "CONDITIONS", value_parser = parse_filter)]
+    #[arg(long = "where", value_name = "CONDITIONS", value_parser = check_filter)]
     condition: Option<String>,
     /// With --json or --csv: show the largest keys of a dimension such as path, userAgent or host, not windows
     #[arg(long, value_name = "DIMENSION")]
@@ -88,8 +88,8 @@ fn parse_step(text: &str) -> Result<CalendarStep, String> {
     CalendarStep::from_name(text).ok_or_else(|| "minute, hour, day, month or all".to_owned())
 }
 
-/// Checks conditions here, so that a slip is told before anything is read.
-fn parse_filter(text: &str) -> Result<String, String> {
+/// Checks conditions here, so that a mistake is reported before anything is read.
+fn check_filter(text: &str) -> Result<String, String> {
     Filter::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
@@ -139,7 +139,7 @@ fn wanted(args: &ReportArgs, customer: CustomerId) -> ReportRequest {
     let of_table = size(args);
     let begin = |span: Span| {
         let ms = clock::now_ms().saturating_sub(span.ms());
-        // The coarsest size that still has something to show decides how much of the begun window belongs to it.
+        // The coarsest size that still has rows to show decides how much of the first window is included.
         let minutes = span.ms() / 60_000;
         let suits = |size: &WindowSize| minutes >= 2 * u64::from(size.minutes());
         let size = WindowSize::ALL.into_iter().rev().find(suits).unwrap_or(WindowSize::Minute);
@@ -148,7 +148,7 @@ fn wanted(args: &ReportArgs, customer: CustomerId) -> ReportRequest {
     ReportRequest { customer, from_ms: args.from.or(args.last.map(begin)), to_ms: args.to, size: of_table }
 }
 
-/// What answers the queries, and how its errors begin.
+/// The source that answers the queries, and how its errors begin.
 struct Answering<'a> {
     answers: &'a mut dyn QueryAnswers,
     token: Option<String>,
@@ -196,7 +196,7 @@ fn from_server(args: &ReportArgs, url: &ServerUrl) -> Result<String, Failure> {
     text(args, &mut Answering { answers: &mut client, token, name: url.to_string() }, customer)
 }
 
-/// Asks a server, with the headers of `--header-file` in every request.
+/// A server that is sent the headers of `--header-file` with every request.
 struct WithHeaders {
     client: ServerClient,
     headers: Vec<(String, String)>,
@@ -210,7 +210,7 @@ impl QueryAnswers for WithHeaders {
     }
 }
 
-/// Returns the files that were left out, too.
+/// Also returns the files that were left out.
 fn from_files(args: &ReportArgs, dir: &DataDir) -> Result<(String, Vec<String>), Failure> {
     if !dir.windows().is_dir() {
         return Err(no_data_in(dir.root()));

@@ -1,11 +1,11 @@
-//! `serve`: puts the server together, and takes it apart again. The only file that knows every part.
+//! `serve`: starts all parts of the server and stops them again. The only file that knows every part.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::descriptors::Needs;
 use super::process::Process;
-use super::{Failure, lock};
+use super::{Failure, lock_data_dir};
 use crate::base::disk;
 use crate::base::latch::Latch;
 use crate::config::Config;
@@ -23,7 +23,7 @@ pub(super) fn run(config: &Config, in_force: &str) -> Result<ExitCode, Failure> 
     let dir = Arc::new(DataDir::new(&config.data.data_dir));
     disk::create_dirs(&*process.disk, dir.root())
         .map_err(|error| format!("--data-dir: {}", at(dir.root())(error)))?;
-    let _lock = lock(&*process.disk, &dir)?;
+    let _lock = lock_data_dir(&*process.disk, &dir)?;
 
     let options = process.bounds.engine.clone();
     let parts = EngineParts {
@@ -39,9 +39,9 @@ pub(super) fn run(config: &Config, in_force: &str) -> Result<ExitCode, Failure> 
             })
         },
     };
-    // Each worker has a group of windows' files open, and one of their folders.
+    // Each worker has the files of a group of windows open, and syncs one directory.
     let needs = Needs { reserved: (MAX_GROUP_FILES + 1) * options.partitions, per_request: 0 };
-    // Health is answered before recovery begins.
+    // `/healthz` is answered before recovery begins.
     let listening = process.listen(needs, Box::new(|_| Ok(())))?;
     log::info!("recovering {}", dir.root().display());
     let engine = Engine::start(parts, options).map_err(|error| error.to_string())?;

@@ -31,10 +31,10 @@ pub(super) struct SummarizeArgs {
     /// json: a line for each window, as its file without appliedThrough and checksum; text: one table for all
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "json")]
     format: FormatChoice,
-    /// What log lines are, if they do not tell it themselves: as --format of import
+    /// Format of log lines, if it is not recognized: as --format of import
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     input_format: String,
-    /// Zone of times that have none, such as Europe/Berlin or +02:00
+    /// Time zone for times without one, such as Europe/Berlin or +02:00
     #[arg(long, value_name = "ZONE")]
     timezone: Option<Zone>,
     /// Count query strings as part of paths

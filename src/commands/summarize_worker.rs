@@ -68,7 +68,7 @@ pub(super) fn run(args: &WorkerArgs, in_force: &str) -> Result<ExitCode, Failure
     let crew = SummarizeCrew::start(&store, &secret, kafka.max_record_bytes()).map_err(io)?;
     let worker_id = match &args.worker_id {
         Some(id) => id.clone(),
-        None => format!("summarize-{}", host_name(&*process.disk)?),
+        None => format!("summarize-{}", machine_name(&*process.disk)?),
     };
     let options =
         SessionOptions { group: args.worker_group.clone(), worker_id, timeout: limits.session_timeout };
@@ -91,7 +91,7 @@ pub(super) fn run(args: &WorkerArgs, in_force: &str) -> Result<ExitCode, Failure
     Ok(stopping.end(is_finished))
 }
 
-fn host_name(disk: &dyn Disk) -> Result<String, Failure> {
+fn machine_name(disk: &dyn Disk) -> Result<String, Failure> {
     const FILE: &str = "/proc/sys/kernel/hostname";
     let name =
         disk.read(Path::new(FILE)).map_err(|error| format!("--worker-id is needed: {FILE}: {error}"))?;

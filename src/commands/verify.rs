@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, existing_data_dir, lock, progress};
+use super::{Failure, existing_data_dir, lock_data_dir, progress};
 use crate::base::disk::RealDisk;
 use crate::base::plural::counted;
 use crate::batch::MAX_FUTURE_MS;
@@ -32,7 +32,7 @@ const SHOWN: usize = 20;
 
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let dir = existing_data_dir(&RealDisk, &args.data.data_dir)?;
-    let _lock = lock(&RealDisk, &dir)?;
+    let _lock = lock_data_dir(&RealDisk, &dir)?;
     let options = VerifyOptions { recount_bytes: args.recount_bytes.0, max_future_ms: MAX_FUTURE_MS };
     let bar = progress::bytes(0, "journal");
     let report = verify(&RealDisk, &dir, &options, &mut |done, total| {

@@ -15,7 +15,6 @@ use crate::query::QueryLimits;
 use crate::windows::fold::WindowLimits;
 use crate::windows::worker::{FLUSH_INTERVAL_MS, WorkerLimits};
 
-/// See the module.
 #[derive(Clone, Debug)]
 pub struct Bounds {
     pub front: FrontLimits,
@@ -54,7 +53,7 @@ impl Bounds {
         }
     }
 
-    /// Checks how bounds stand to each other.
+    /// Checks relations between bounds.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.max_inflight_bytes < self.max_body_bytes.saturating_mul(4) {
             let reason =

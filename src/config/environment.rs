@@ -1,6 +1,7 @@
-//! Variables named `LOG_ANALYTICS_…` that no command knows: a misspelled setting would be ignored in silence.
+//! Refuses variables named `LOG_ANALYTICS_…` that no command knows: a misspelled setting would be ignored in silence.
 //!
-//! Input: the program's commands, the names in the environment. Output: the first that is unknown, and what was meant.
+//! Input: the program's commands, the names in the environment. Output: the first unknown name, and the nearest known
+//! one.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use clap::Command;
 
 const PREFIX: &str = "LOG_ANALYTICS_";
 
-/// Looks at the names of all variables.
+/// Checks the names of all variables.
 ///
 /// # Errors
 /// The name that no command knows, with the nearest that one does.

@@ -26,6 +26,7 @@ pub use units::{Bytes, RetainDays, Span};
 
 use crate::base::disk::RealDisk;
 use crate::base::memory;
+use crate::batch::LARGEST_BODY_BYTES;
 use crate::http::server::{FrontKind, Listen};
 use units::within;
 
@@ -136,7 +137,7 @@ pub struct BatchArgs {
         env = "LOG_ANALYTICS_MAX_BODY_BYTES",
         value_name = "BYTES",
         default_value = "2MiB",
-        value_parser = within(Bytes(1), Bytes(64 << 20))
+        value_parser = within(Bytes(1), Bytes(LARGEST_BODY_BYTES))
     )]
     pub max_body_bytes: Bytes,
     /// Most entries in a batch; a batch with more gets 400
@@ -250,7 +251,7 @@ pub struct RetainWindowsArg {
     pub retain_windows_days: RetainDays,
 }
 
-/// In whole MiB, so that `--help` can show it.
+/// In whole MiB, so that `--help` can show the number.
 fn quarter_of_memory() -> Bytes {
     let mib = memory::total_bytes(&RealDisk) / 4 / (1 << 20);
     Bytes(mib.max(1) << 20)
@@ -264,7 +265,7 @@ impl Config {
         Config::from_arg_matches(&matches).expect("defaults are well formed")
     }
 
-    /// Checks how the settings stand to each other, and turns them into bounds.
+    /// Checks relations between settings, and turns them into bounds.
     ///
     /// # Errors
     /// The flag and what is wrong with it.
@@ -284,7 +285,7 @@ impl Config {
     }
 }
 
-/// The settings in force, as `name=value` separated by spaces: what was given, else the default.
+/// The settings in force, as `name=value` separated by spaces: the given values, otherwise the defaults.
 pub(crate) fn in_force(command: &Command, matches: &ArgMatches) -> String {
     let mut settings = Vec::new();
     for arg in command.get_arguments() {

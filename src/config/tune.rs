@@ -78,7 +78,7 @@ fn at_least_one<T>(value: T, is_zero: bool) -> Result<T, String> {
 }
 
 impl TuneArgs {
-    /// Sets what was given.
+    /// Sets the constants that were given.
     ///
     /// # Errors
     /// The name that is not in the table, with the table's names, or what is wrong with a value.

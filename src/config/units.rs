@@ -1,6 +1,7 @@
 //! Sizes and times as people write them: `2MiB`, `30s`, `7d`.
 //!
-//! Input: the text of a flag or a variable. Output: a number in one unit. Never: a number without its unit; seven what?
+//! Input: the text of a flag or a variable. Output: a number in one unit. Never: accepts a number without its unit:
+//! `7` could be seconds or days.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -11,7 +12,7 @@ use std::time::Duration;
 pub struct Bytes(pub u64);
 
 impl Bytes {
-    /// As a size in memory.
+    /// As a size in memory, in the type of this machine.
     pub fn size(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }

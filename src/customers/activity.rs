@@ -14,15 +14,15 @@ use hashbrown::HashMap;
 use crate::base::sync::lock;
 use crate::model::CustomerId;
 
-/// Customers that are remembered; beyond it the one that was seen longest ago goes.
+/// Customers that are remembered; when there are more, the one that was seen longest ago is forgotten.
 const MAX_CUSTOMERS: usize = 20_000;
-/// Refusals of a customer that are shown with their text: so many of the last, and so many different ones.
+/// Refusals of a customer that are shown with their text: this many of the last ones, and this many different ones.
 const LAST_REFUSALS: usize = 5;
 /// Bytes of a refusal's text that are kept.
 const MAX_TEXT_BYTES: usize = 300;
 /// Time between two log lines about the same customer and reason.
 const LOG_INTERVAL_MS: u64 = 60_000;
-/// Time between two looks for counts that are due, however many customers there are.
+/// Time between two checks for counts that are due, for all customers together.
 const LOOK_INTERVAL_MS: u64 = 1_000;
 
 /// What went wrong with all customers' batches.
@@ -30,7 +30,7 @@ const LOOK_INTERVAL_MS: u64 = 1_000;
 pub struct Activity {
     /// `None` stands for batches without a valid customer.
     table: Mutex<HashMap<Option<CustomerId>, CustomerActivity, RandomState>>,
-    /// When the next count must be logged; the end of time where there is none.
+    /// When the next count must be logged; `u64::MAX` if no count waits.
     due_ms: AtomicU64,
 }
 
@@ -52,11 +52,10 @@ pub struct CustomerActivity {
 /// Refused batches of one customer for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedBatches {
-    /// As in the metric of refusals.
+    /// The label in the metric of refusals.
     pub reason: &'static str,
-    /// How many.
     pub batches: u64,
-    /// How many of them the log tells of, and since when.
+    /// How many of them were logged, and when the last line was written.
     logged: u64,
     logged_ms: u64,
 }
@@ -64,7 +63,7 @@ pub struct RefusedBatches {
 /// Refusals of the same status, reason and text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusalKind {
-    /// How many, since this kind is remembered.
+    /// How many there were since this kind was first remembered.
     pub batches: u64,
     pub last: Refusal,
 }
@@ -75,7 +74,7 @@ pub struct Refusal {
     /// When: milliseconds since 1970.
     pub at_ms: u64,
     pub status: u16,
-    /// As in the metric of refusals.
+    /// The label in the metric of refusals.
     pub reason: &'static str,
     /// The description in the answer, cut.
     pub description: String,
@@ -100,7 +99,7 @@ impl fmt::Display for RefusalLine {
             1 => write!(f, "batch refused with {status} ({reason}): ")?,
             batches => write!(f, "{batches} more batches refused ({reason}), the last with {status}: ")?,
         }
-        // Parts of it may come from the client: nothing in them may look like another line.
+        // Parts of the description may come from the client: they must not be able to forge another log line.
         description
             .chars()
             .try_for_each(|c| if c.is_control() { Ok(()) } else { fmt::Write::write_char(f, c) })
@@ -135,7 +134,7 @@ impl Activity {
         });
     }
 
-    /// Remembers a refused batch. `Some` where it is to be logged now.
+    /// Remembers a refused batch. `Some` if it must be logged now.
     pub fn refused(&self, customer: Option<&CustomerId>, mut refusal: Refusal) -> Option<RefusalLine> {
         let (reason, now_ms) = (refusal.reason, refusal.at_ms);
         refusal.description.truncate(refusal.description.floor_char_boundary(MAX_TEXT_BYTES));
@@ -162,7 +161,7 @@ impl Activity {
         })
     }
 
-    /// The counts that are to be logged now, though no other refusal came. Costs a comparison where there is none.
+    /// The counts that must be logged now, although no other refusal came. Costs one comparison if there are none.
     pub fn due(&self, now_ms: u64) -> Vec<RefusalLine> {
         if now_ms < self.due_ms.load(Ordering::Relaxed) {
             return Vec::new();
@@ -186,9 +185,8 @@ impl Activity {
         lines
     }
 
-    /// What went wrong with this customer's batches; nothing where it was not seen.
     pub fn of(&self, customer: &CustomerId) -> CustomerActivity {
-        // The key is looked up as it is stored.
+        // The key is looked up in the form in which it is stored.
         lock(&self.table).get(&Some(customer.clone())).cloned().unwrap_or_default()
     }
 
@@ -228,14 +226,14 @@ impl CustomerActivity {
 }
 
 impl Refusal {
-    /// Whether its sender was told the same.
+    /// Whether the sender got the same answer.
     fn is_like(&self, other: &Self) -> bool {
         (self.status, self.reason, &self.description) == (other.status, other.reason, &other.description)
     }
 }
 
 impl RefusedBatches {
-    /// How many batches a line must tell of now: at once of the first, then at most once in an interval.
+    /// How many batches a log line must report now: the first one at once, then a sum at most once in an interval.
     fn take_due(&mut self, now_ms: u64) -> Option<u64> {
         if self.logged > 0 && now_ms.saturating_sub(self.logged_ms) < LOG_INTERVAL_MS {
             return None;

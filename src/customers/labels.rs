@@ -11,16 +11,15 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::base::sync::lock;
+use crate::dimension::OTHER;
 use crate::metrics::CustomerMetrics;
 use crate::model::CustomerId;
 
 /// Customers with series of their own.
 const MAX_LABELLED: usize = 100;
-/// The label of all others.
-const OTHER: &str = "(other)";
 /// The reason for most refusals: its series exist before the first one, so that an alert sees it.
 const USUAL_REASON: &str = "invalid";
-/// Customers whose entries are summed to find the busiest. Beyond it the quieter half is forgotten.
+/// Customers whose entries are summed to find the busiest. When there are more, the quieter half is forgotten.
 const MAX_SUMMED: usize = 20_000;
 
 /// What a batch adds.
@@ -32,7 +31,6 @@ pub struct BatchCounts {
     pub server_errors: u64,
 }
 
-/// See the module.
 #[derive(Debug)]
 pub(super) struct LabelledCustomers {
     metrics: CustomerMetrics,
@@ -41,11 +39,11 @@ pub(super) struct LabelledCustomers {
 
 #[derive(Debug, Default)]
 struct LabelledSums {
-    /// What each has sent; a refused batch counts as an entry.
+    /// Entries sent by each customer; a refused batch counts as one entry.
     sent: HashMap<CustomerId, u64, RandomState>,
-    /// Those with series of their own, and the reasons for which their batches were refused.
+    /// Customers with series of their own, and the reasons for which their batches were refused.
     labelled: HashMap<CustomerId, Vec<&'static str>, RandomState>,
-    /// No more than what the quietest of them has sent.
+    /// A lower bound for what the quietest of them has sent.
     quietest: u64,
 }
 
@@ -54,8 +52,8 @@ impl LabelledCustomers {
         Self { metrics, sums: Mutex::default() }
     }
 
-    /// Gives the busiest of these customers, which sent so much before the start of the process, series that stand at zero: so an
-    /// alert sees it where one sends nothing any more.
+    /// Gives the busiest of these customers, with the entries that they sent before the start of the process, series
+    /// that begin at zero, so that an alert notices if one of them sends nothing any more.
     pub(super) fn begin_with(&self, mut known: Vec<(CustomerId, u64)>) {
         known.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         for (customer, _) in known.into_iter().take(MAX_LABELLED) {
@@ -89,7 +87,7 @@ impl LabelledCustomers {
         }
     }
 
-    /// Adds to what a customer has sent, and finds out whether it has series of its own from now on.
+    /// Adds to the entries of a customer, and returns whether it has series of its own from now on.
     fn is_labelled(&self, sums: &mut LabelledSums, customer: &CustomerId, more: u64) -> bool {
         let sent = sums.add(customer, more);
         if sums.labelled.contains_key(customer) {
@@ -112,7 +110,7 @@ impl LabelledCustomers {
         true
     }
 
-    /// Errors say that there is no such series, which is what is wanted.
+    /// An error means that the series does not exist, which is the goal.
     fn remove_series(&self, customer: &CustomerId, reasons: &[&'static str]) {
         let CustomerMetrics { entries, with_status, server_errors, refused } = &self.metrics;
         for metric in [entries, with_status, server_errors] {
@@ -172,7 +170,7 @@ mod tests {
         }
         assert_eq!((value("c99"), value("c100"), value(OTHER)), (Some(10), None, Some(500)));
         labelled.refused(&id(0), "invalid");
-        // Twice as much as the quietest is not enough, a little more is.
+        // Sending twice as much as the quietest is not enough; a little more is.
         labelled.accepted(&id(100), entries(10));
         assert_eq!((value("c100"), value(OTHER)), (None, Some(510)));
         labelled.accepted(&id(100), entries(2));

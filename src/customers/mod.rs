@@ -4,9 +4,9 @@
 //! [`settings`] reads the file, [`rate`] holds customers to their rate, [`activity`] remembers what went wrong with their
 //! batches, [`labels`] chooses those with series in `/metrics`; [`Customers`] is all of it as a server uses it.
 //!
-//! Input: the file, at start and again on SIGHUP; the fate of each batch. Output: settings of a customer, whether it may send
-//! now, and what became of its batches. Never: a file that is invalid, wholly or in part; the settings of before stay in
-//! force then.
+//! Input: the file, at start and again on SIGHUP; the outcome of each batch. Output: settings of a customer, whether
+//! it may send now, and what happened to its batches. Never: takes an invalid file, not even in part; the previous
+//! settings then stay in force.
 
 pub mod activity;
 pub mod labels;
@@ -35,11 +35,11 @@ pub struct Customers {
     rates: RateLimiter,
     activity: Activity,
     labelled: LabelledCustomers,
-    /// What the rates' milliseconds count from.
+    /// The start of the milliseconds that rates use.
     epoch: Instant,
 }
 
-/// A customer's settings while one batch is taken: a file that is read again in between changes nothing for it.
+/// A customer's settings for the time of one batch: a file that is read again meanwhile changes nothing for it.
 #[derive(Debug)]
 pub struct CustomerInForce<'c> {
     customers: &'c Customers,
@@ -63,8 +63,8 @@ impl Customers {
         })
     }
 
-    /// Reads the file again, if there is one; returns it and how many customers have settings of their own. After an error
-    /// the settings of before stay in force.
+    /// Reads the file again, if there is one; returns it and the number of customers with settings of their own.
+    /// After an error the previous settings stay in force.
     pub fn reload(&self, disk: &dyn Disk) -> Result<Option<(&Path, usize)>, String> {
         let Some(file) = &self.file else { return Ok(None) };
         let settings = read(disk, file)?;
@@ -78,7 +78,6 @@ impl Customers {
         CustomerInForce { customers: self, settings: Arc::clone(&sync::read(&self.settings)) }
     }
 
-    /// What went wrong with customers' batches.
     pub fn activity(&self) -> &Activity {
         &self.activity
     }
@@ -92,7 +91,8 @@ impl Customers {
         self.labelled.accepted(customer, counts);
     }
 
-    /// Counts and remembers a refused batch, whose customer may be missing or invalid. `Some` where it is to be logged now.
+    /// Counts and remembers a refused batch, whose customer may be missing or invalid. `Some` if it must be logged
+    /// now.
     pub fn refused(&self, customer: Option<&CustomerId>, refusal: Refusal) -> Option<RefusalLine> {
         if let Some(customer) = customer {
             self.labelled.refused(customer, refusal.reason);
@@ -100,7 +100,7 @@ impl Customers {
         self.activity.refused(customer, refusal)
     }
 
-    /// Counts of refused batches that are to be logged now.
+    /// Counts of refused batches that must be logged now.
     pub fn due_refusals(&self, now_ms: u64) -> Vec<RefusalLine> {
         self.activity.due(now_ms)
     }
@@ -112,7 +112,7 @@ impl Customers {
 }
 
 impl CustomerInForce<'_> {
-    /// What holds for this customer.
+    /// The settings of this customer.
     pub fn of(&self, customer: &CustomerId) -> &CustomerSettings {
         self.settings.of(customer)
     }

@@ -1,4 +1,4 @@
-//! Rates: how many entries a customer may send, as a bucket that holds ten seconds of them.
+//! Rates: how many entries a customer may send. A bucket holds ten seconds of its rate.
 //!
 //! Input: a customer, its rate, the time, and the entries of accepted batches. Output: whether a batch may be read, or after
 //! how many seconds to come again. A batch is judged before its body is read and charged after it was accepted, so the
@@ -11,9 +11,9 @@ use hashbrown::HashMap;
 
 use crate::model::CustomerId;
 
-/// What a full bucket holds: this many seconds of the rate. A burst after a pause is not an overload.
+/// A full bucket holds this many seconds of the rate. A burst after a pause is not an overload.
 const BUCKET_SECONDS: u64 = 10;
-/// Buckets that are held. A customer without one has a full bucket.
+/// The most buckets. A customer without one has a full bucket.
 const MAX_BUCKETS: usize = 100_000;
 /// The largest rate, so that levels fit into 63 bits.
 pub const MAX_ENTRIES_PER_SECOND: u64 = 1_000_000_000;
@@ -28,7 +28,7 @@ pub struct RateLimiter {
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     level: i64,
-    /// When `level` was right, in milliseconds of a clock that never goes back.
+    /// The time of `level`, in milliseconds of a clock that never goes back.
     at_ms: u64,
 }
 
@@ -70,10 +70,11 @@ impl RateLimiter {
     pub fn charge(&self, customer: &CustomerId, entries_per_second: u64, entries: u32, now_ms: u64) {
         let mut buckets = self.lock();
         if buckets.len() >= MAX_BUCKETS && !buckets.contains_key(customer) {
-            // Idle for as long as a full bucket takes to fill from empty, it is full unless it owed more.
+            // After the time that an empty bucket takes to fill, a bucket is full, unless the customer owed more.
             buckets.retain(|_, bucket| bucket.level < 0 || now_ms < bucket.at_ms + BUCKET_SECONDS * 1_000);
             if buckets.len() >= MAX_BUCKETS {
-                // Then all but those that owe are full again; where all owe, the new one is not charged.
+                // If that is not enough, forget all buckets but those in debt. If all are in debt, the new one is not
+                // charged.
                 buckets.retain(|_, bucket| bucket.level < 0);
             }
             if buckets.len() >= MAX_BUCKETS {

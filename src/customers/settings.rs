@@ -1,4 +1,4 @@
-//! The file of `--customers`: what holds for single customers, and for all others.
+//! The file of `--customers`: settings of single customers, and those of all others.
 //!
 //! ```json
 //! {"default": {"entriesPerSecond": 10000},
@@ -6,9 +6,9 @@
 //!                         "pathRules": ["GET /users/{id}/posts/{post}", "* /files/{*rest}", "ids"]}}}
 //! ```
 //!
-//! Input: the bytes of the file. Output: [`CustomerSettings`], or an error that names line and reason. What a customer does
-//! not set is the default's; what the default does not set is not limited, kept as the server's flags say, and counted
-//! by its own path. Never: a file is taken in part.
+//! Input: the bytes of the file. Output: [`CustomerSettings`], or an error that names line and reason. A customer
+//! without a setting has the default's. Without a default entries are not limited, windows are kept as the server's
+//! flags say, and paths count as they are. Never: takes a file in part.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,17 +24,17 @@ use super::rate::MAX_ENTRIES_PER_SECOND;
 use crate::batch::path_rules::PathRules;
 use crate::model::{CustomerId, WindowSize};
 
-/// What holds for one customer.
+/// The settings of one customer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CustomerSettings {
-    /// Entries that it may send a second; `None` for any number.
+    /// Entries that it may send per second; `None` for any number.
     #[serde(default, deserialize_with = "rate")]
     pub entries_per_second: Option<u64>,
-    /// For how many days its windows are kept; `None` as the server's flag says.
+    /// For how many days its windows are kept; `None` for the days of the server's flag.
     #[serde(default, deserialize_with = "retain_days")]
     pub retain_days: Option<CustomerRetainDays>,
-    /// What its paths count under; `None` for no rules.
+    /// The rules that its paths count by; `None` for no rules.
     #[serde(default, deserialize_with = "path_rules")]
     pub path_rules: Option<Arc<PathRules>>,
 }
@@ -55,7 +55,7 @@ impl CustomerRetainDays {
     }
 }
 
-/// What holds for all customers.
+/// The settings of all customers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AllCustomerSettings {
@@ -73,7 +73,7 @@ pub struct CustomersFileError(serde_json::Error);
 
 impl fmt::Display for CustomersFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // serde_json says the reason and then the line and column.
+        // The text of serde_json is the reason, then line and column.
         write!(f, "{}", self.0)
     }
 }
@@ -97,18 +97,17 @@ impl AllCustomerSettings {
         Ok(settings)
     }
 
-    /// What holds for this customer.
+    /// The settings of this customer.
     pub fn of(&self, customer: &CustomerId) -> &CustomerSettings {
         self.customers.get(customer).unwrap_or(&self.default)
     }
 
-    /// How many customers have settings of their own.
     pub fn customer_count(&self) -> usize {
         self.customers.len()
     }
 }
 
-/// What is written as an object, and not as an array of its values: serde takes either, and `[]` for nothing set at all.
+/// Accepts only an object. serde would also accept an array of the values, and `[]` for no settings.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

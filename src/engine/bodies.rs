@@ -1,8 +1,8 @@
-//! The journal as a source of bodies: its records, read from front to back and worked on by the rayon pool.
+//! The journal as a source of bodies: reads its records from front to back; the rayon pool works on them.
 //!
-//! Input: a customer and minutes. Output: the bodies that may hold their entries. Records are skipped by what they say
-//! themselves: one received more than a day before the minutes holds none of them, because entries are at most a day ahead
-//! of the clock, and neither does one whose first minute is behind them. Never: a body whose record is damaged.
+//! Input: a customer and minutes. Output: the bodies that may hold their entries. Records are skipped by their
+//! headers: one that was received more than a day before the minutes holds none of them, because entries are at most
+//! a day ahead of the clock; nor does one whose first minute is behind them. Never: a body whose record is damaged.
 
 use std::borrow::Cow;
 use std::io;
@@ -50,7 +50,7 @@ impl HeldBody {
         })
     }
 
-    /// `None` where it was left out.
+    /// `None` if the journal does not keep it.
     fn decoded(&self) -> Result<Option<Cow<'_, [u8]>>, QueryError> {
         decoded_body(self.coding, &self.stored, self.body_bytes)
             .map_err(|error| QueryError::Unreadable(format!("record {}: {error}", self.seq)))
@@ -87,7 +87,7 @@ impl BodyChunk<'_> {
 pub(crate) struct JournalBodies<'a> {
     pub(crate) disk: &'a dyn Disk,
     pub(crate) dir: &'a DataDir,
-    /// The last record of the customer that was deleted.
+    /// The record of the customer's last deletion.
     pub(crate) deleted_through: Seq,
 }
 
@@ -113,7 +113,6 @@ impl BodySource for Engine {
 }
 
 impl JournalBodies<'_> {
-    /// See [`BodySource::scan`].
     pub(crate) fn scan(
         &self,
         customer: &CustomerId,
@@ -126,7 +125,7 @@ impl JournalBodies<'_> {
         let mut chunk = BodyChunk { bodies: Vec::new(), bytes: 0, task };
         let mut reader = self.reader_from(from_ms, &mut complete_since_ms).map_err(unreadable)?;
         while let Some(mut segment) = reader.next_segment().map_err(unreadable)? {
-            // What follows damage, or is being written just now, is not read.
+            // Reading stops at damage, and at a record that is being written now.
             while let Some(found) = segment.next_record().map_err(unreadable)? {
                 let header = &found.record.header;
                 meter.check_time()?;
@@ -152,8 +151,8 @@ impl JournalBodies<'_> {
         Ok(complete_since_ms)
     }
 
-    /// Reads the journal from the segment on that may hold entries from `from_ms` on. Where older segments were removed
-    /// that might have, raises `complete_since_ms` to the oldest time of receipt.
+    /// Reads the journal from the first segment that may hold entries from `from_ms` on. If retention removed older
+    /// segments that may have held some, raises `complete_since_ms` to the oldest time of receipt that is left.
     fn reader_from(&self, from_ms: u64, complete_since_ms: &mut u64) -> io::Result<JournalReader<'_>> {
         let (disk, dir) = (self.disk, self.dir);
         let firsts = JournalFiles::list(disk, dir)?.firsts();

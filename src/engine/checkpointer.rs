@@ -27,14 +27,14 @@ use crate::model::Seq;
 use crate::windows::router::partition;
 use crate::windows::worker::MarkerId;
 
-/// How long after a failure the next try comes, and how often a waiting checkpoint looks at the latch.
+/// How long after a failure the next try begins, and how often a waiting checkpoint checks the latch.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
-/// The data directory, its disk and the clock are looked at this often: clients should not go on sending to a directory that is
-/// gone.
+/// The data directory, its disk and the clock are checked this often: clients should not go on sending to a directory
+/// that is gone.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long `/readyz` says that the data directory is gone before the process ends.
+/// How long `/readyz` reports that the data directory is gone before the process ends.
 const GONE_SHOWN: Duration = Duration::from_secs(3);
-/// Old windows are looked for this often.
+/// Time between two searches for old windows.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// The thread's channels.
@@ -45,21 +45,21 @@ pub(super) struct CheckpointerChannels {
     /// Enough journal was written for a checkpoint.
     pub(super) poked: Receiver<()>,
     pub(super) stopped: Receiver<()>,
-    /// Whether the last checkpoint was written.
+    /// Set to whether the last checkpoint was written.
     pub(super) done: Sender<bool>,
 }
 
-/// Has a marker sent through all channels, waits until every worker has written what was dirty, writes the checkpoint, and
-/// removes old segments and windows.
+/// Sends a marker through all channels, waits until every worker has written its dirty windows, writes the
+/// checkpoint, and removes old segments and windows.
 pub(super) struct CheckpointerThread {
     shared: Arc<EngineShared>,
     channels: CheckpointerChannels,
     keeper: CheckpointKeeper,
     next_marker: MarkerId,
     clock_read_at: Instant,
-    /// When windows were last looked through for old ones.
+    /// When old windows were last searched for.
     expired_at: Option<Instant>,
-    /// The journal's directory.
+    /// The identity of the journal's directory at start.
     journal: FileIdentity,
     clock_watch: ClockWatch,
     disk_watch: DiskWatch,
@@ -102,7 +102,7 @@ impl CheckpointerThread {
             self.end_if_directory_is_gone();
             self.look_at_clock_and_disk();
             if poked || clock::monotonic() >= due {
-                // What could not be written is tried again soon.
+                // If the checkpoint could not be written, try again soon.
                 let wait = if self.checkpoint() { self.shared.options.checkpoint_interval } else { RETRY };
                 due = clock::monotonic() + wait;
             }
@@ -110,8 +110,8 @@ impl CheckpointerThread {
         let _ = self.channels.done.send(complete);
     }
 
-    /// Ends the process where the data directory is not there any more, or another one lies under its name. Everything that
-    /// is written from now on is lost; `/readyz` says so for a moment, so that it is seen.
+    /// Ends the process if the data directory is gone, or another directory lies under its name. Everything written
+    /// from now on would be lost; `/readyz` says so for a few seconds, so that it is noticed.
     fn end_if_directory_is_gone(&self) {
         let (disk, dir, latch) = (&*self.shared.disk, &self.shared.dir, &self.shared.latch);
         match disk.identity(&dir.journal()) {
@@ -125,27 +125,28 @@ impl CheckpointerThread {
         }
     }
 
-    /// Logs what an operator must do something about, when it begins.
+    /// Logs a wrong clock or a full disk, once, when it begins.
     fn look_at_clock_and_disk(&mut self) {
         let (shared, now) = (&self.shared, clock::monotonic());
         let last_batch_ms = shared.last_received_at_ms.load(Ordering::Relaxed);
         if let Some(warning) = self.clock_watch.look(clock::now_ms(), last_batch_ms, now) {
             log::warn!("{warning}");
         }
-        // Where it cannot be told, the next batch is refused with the reason.
+        // If the free space is not known, the next batch is refused with the reason.
         let Ok(free) = shared.disk.free_space(&shared.dir.journal()) else { return };
         if let Some((level, line)) = self.disk_watch.look(free, now) {
             log::log!(level, "{line}");
         }
     }
 
-    /// One checkpoint from marker to file, and the upkeep after it. Returns whether the checkpoint was written.
+    /// One checkpoint, from marker to file, and the removal of old files after it. Returns whether the checkpoint was
+    /// written.
     fn checkpoint(&mut self) -> bool {
         let began = clock::monotonic();
         let elapsed = began.saturating_duration_since(self.clock_read_at);
         self.clock_read_at = began;
         self.keeper.advance_clock(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), clock::now_ms());
-        // Held until everything is removed. Without it a backup is being made, and nothing is.
+        // Held until everything is removed. `None` means that a backup is being made; then nothing is removed.
         let shared = Arc::clone(&self.shared);
         let lock = shared.removals.begin();
         let cutoffs = if lock.is_some() { self.plan_expiry(began) } else { None };
@@ -164,7 +165,7 @@ impl CheckpointerThread {
         true
     }
 
-    /// Finds the cutoffs to move, once in a while.
+    /// Finds cutoffs to move, at most once an hour.
     fn plan_expiry(&mut self, now: Instant) -> Option<Arc<Cutoffs>> {
         if self.expired_at.is_some_and(|last| now.saturating_duration_since(last) < EXPIRY_INTERVAL) {
             return None;
@@ -213,7 +214,7 @@ impl CheckpointerThread {
         }
     }
 
-    /// Has the windows' owners remove the files of deleted customers. A stop does not wait for it.
+    /// Lets the windows' owners remove the files of deleted customers. A stop does not wait for that.
     fn remove_leftovers(&mut self) {
         while self.channels.stopped.is_empty() {
             let (customer, windows) = match self.keeper.next_leftovers() {

@@ -16,15 +16,15 @@ use crate::outcome::{DeletionOutcome, Outcome, Reason};
 use crate::windows::router::partition;
 use crate::windows::worker::Routed;
 
-/// Gathers groups, has them committed, routes their insights and wakes the waiters.
+/// Collects groups, commits them, routes their insights and wakes the waiting connections.
 pub(super) struct CommitterThread {
     committer: Committer,
     messages: Receiver<ToCommitter>,
     to_workers: Vec<Sender<ToWorker>>,
-    /// Tells the checkpointer that enough journal was written; full where it was told already.
+    /// Tells the checkpointer that enough journal was written; full if it was told already.
     poke: Sender<()>,
     shared: Arc<EngineShared>,
-    /// The group being gathered and who waits for it; kept to keep their memory.
+    /// The group being collected and the connections that wait for it; kept to reuse their memory.
     group: Vec<Submission>,
     waiters: Vec<OutcomeSender>,
 }
@@ -46,7 +46,7 @@ impl CommitterThread {
         while let Ok(message) = self.messages.recv() {
             let mut next = Some(message);
             let mut group_bytes = 0;
-            // Everything that arrived while the last group was synced makes the next one.
+            // All batches that arrived while the last group was synced form the next one.
             while let Some(ToCommitter::Commit { submission, answer }) = next {
                 group_bytes += submission.draft.bytes().len();
                 self.group.push(submission);
@@ -100,7 +100,7 @@ impl CommitterThread {
             let Submission { customer, entries, received_at_ms, .. } = &submission;
             self.shared.counted.count(customer, *entries, *received_at_ms);
             let Submission { insights: of_batch, mut charge, .. } = submission;
-            // The record is written: only the insights are left of it.
+            // The record is written: only the memory of the insights is still needed.
             charge.shrink_to(insight_bytes(&of_batch));
             let charge = Arc::new(charge);
             insights += of_batch.len() as u64;
@@ -112,7 +112,7 @@ impl CommitterThread {
         for (worker, insights) in self.to_workers.iter().zip(routes).filter(|(_, some)| !some.is_empty()) {
             let _ = worker.send(ToWorker::Insights(insights));
         }
-        // A connection may be gone; its batch counts all the same.
+        // A connection may be gone; its batch counts anyway.
         for (waiter, outcome) in self.waiters.drain(..).zip(outcomes) {
             waiter.give(outcome);
         }
@@ -120,7 +120,7 @@ impl CommitterThread {
         self.report();
     }
 
-    /// Deletes a customer. Where that is done, each worker answers for its windows.
+    /// Deletes a customer. If that is done, each worker answers for its windows.
     fn delete(&mut self, deletion: Deletion, answer: &Sender<DeletionOutcome>) {
         let customer = deletion.customer.clone();
         match self.committer.delete(deletion, self.shared.pressure()) {
@@ -131,11 +131,11 @@ impl CommitterThread {
                     let (customer, done) = (customer.clone(), Some(answer.clone()));
                     let _ = worker.send(ToWorker::Delete { customer, through, done });
                 }
-                // Files are removed with a checkpoint.
+                // The next checkpoint removes the files.
                 let _ = self.poke.try_send(());
                 self.report();
             }
-            // There is room for as many answers as there are workers.
+            // The channel has room for one answer of each worker.
             Ok(None) => drop(answer.try_send(DeletionOutcome::NeverSeen)),
             Err(reason) => drop(answer.try_send(DeletionOutcome::Unavailable(reason))),
         }
@@ -156,7 +156,7 @@ impl CommitterThread {
     }
 }
 
-/// The memory that a batch's insights take until the last is merged.
+/// The memory of a batch's insights until the last one is merged.
 fn insight_bytes(insights: &[Insight]) -> usize {
     let keys = insights.first().map_or(0, |insight| insight.keys.bytes());
     keys + insights.iter().map(|insight| size_of::<Routed>() + insight.counts.bytes()).sum::<usize>()

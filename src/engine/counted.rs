@@ -1,8 +1,8 @@
-//! What was counted of each customer, as of now: the ledger of the start and every batch since.
+//! The sums of each customer as of now: the ledger of the start and every batch since.
 //!
-//! Input: the ledger after replay; batches and deletions in the order of the journal, before they are answered. Output: the list
-//! behind `GET /customers`, and which windows exist for a query. Never: what a
-//! checkpoint is made of; the ledger is counted anew from markers, so that it says what its record says.
+//! Input: the ledger after replay; batches and deletions in the order of the journal, before they are answered.
+//! Output: the list behind `GET /customers`, and which windows exist for a query. Never: used for a checkpoint; the
+//! keeper counts its ledger from markers, so that the ledger holds exactly the records up to the one it names.
 
 use std::sync::Mutex;
 
@@ -14,18 +14,17 @@ use crate::journal::ledger::{CustomerTotals, Ledger};
 use crate::model::{CustomerId, Seq};
 use crate::query::{CountedEntries, KnownCustomer};
 
-/// See the module.
 #[derive(Debug, Default)]
 pub(super) struct CountedCustomers(Mutex<HashMap<CustomerId, CustomerTotals, RandomState>>);
 
 impl CountedCustomers {
-    /// Begins with what was counted before.
+    /// Starts from the sums of the ledger.
     pub(super) fn begin_with(&self, ledger: &Ledger) {
         let mut counted = lock(&self.0);
         counted.extend(ledger.customers.iter().map(|(customer, totals)| (customer.clone(), *totals)));
     }
 
-    /// The customer was deleted by this durable record.
+    /// Notes that this durable record deletes the customer.
     pub(super) fn delete(&self, customer: &CustomerId, through: Seq) {
         lock(&self.0).insert(customer.clone(), CustomerTotals::deleted(through));
     }

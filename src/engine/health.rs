@@ -1,4 +1,4 @@
-//! Whether the engine can do its work, and what it shows in the metrics.
+//! Whether the engine can do its work, and the gauges that it sets.
 //!
 //! Input: latch, disk, queues. Output: readiness and gauges. Never: changes anything.
 

@@ -30,27 +30,26 @@ pub struct KeptFor {
 /// A customer's own days of retention, by window size, finest first; `None` for the days of all. Asked again each time.
 pub type OwnRetainDays = Arc<dyn Fn(&CustomerId) -> Option<[u32; 3]> + Send + Sync>;
 
-/// What the sums of all windows say.
+/// The result of comparing the sums of all windows with the ledger.
 #[derive(Debug)]
 pub enum Proof {
-    /// They are what was counted. Customers with an incomplete window are left out; these are they.
+    /// They are equal. Customers with an incomplete window, listed here, are left out.
     Proven(Vec<CustomerId>),
     /// These windows cannot be read: their owners must count them again first.
     Damaged(Vec<(CustomerId, WindowId)>),
-    /// These are not what was counted.
+    /// These sums are unequal.
     Unequal(Vec<UnequalSum>),
 }
 
-/// See the module.
 pub struct CheckpointKeeper {
     disk: Arc<dyn Disk>,
     dir: Arc<DataDir>,
     kept_for: KeptFor,
     ledger: Ledger,
     clock: RetentionClock,
-    /// What replayed records after the ledger count.
+    /// The counts of replayed records that the ledger does not have.
     replayed: CountedSince,
-    /// Cutoffs that the workers keep to and no checkpoint holds yet.
+    /// Cutoffs that the workers obey already and that no checkpoint holds yet.
     moving: Vec<CutoffMove>,
     /// Customers with files before a durable cutoff.
     removable: Vec<CustomerId>,
@@ -58,14 +57,14 @@ pub struct CheckpointKeeper {
     cleaning: Option<Cleaning>,
 }
 
-/// A deleted customer's files, as they were listed, that were not looked at yet.
+/// A deleted customer's files, as they were listed; those that were not looked at yet.
 struct Cleaning {
     customer: CustomerId,
     through: Seq,
     left: Vec<WindowId>,
 }
 
-/// Files of deleted customers that are removed between two looks at whether the server is stopping.
+/// Files of deleted customers that are removed between two checks for a stop of the server.
 const CLEANED_AT_ONCE: usize = 256;
 
 impl CheckpointKeeper {
@@ -102,13 +101,13 @@ impl CheckpointKeeper {
         }
     }
 
-    /// Everything up to the end of the journal was replayed.
+    /// Notes that everything up to the end of the journal was replayed.
     pub fn end_replay(&mut self, end: Seq) {
         let replayed = std::mem::take(&mut self.replayed);
         self.ledger.add(end, &replayed);
     }
 
-    /// The windows that do not exist any more, or will not once the next checkpoint is written.
+    /// The cutoffs of windows that do not exist any more, or will not exist once the next checkpoint is written.
     pub fn cutoffs(&self) -> Cutoffs {
         let mut cutoffs = self.ledger.cutoffs();
         self.moving.iter().for_each(|to| cutoffs.set(&to.customer, to.size, to.cutoff));
@@ -129,7 +128,7 @@ impl CheckpointKeeper {
         &mut self,
         own_days: &dyn Fn(&CustomerId) -> Option<[u32; 3]>,
     ) -> io::Result<Option<Arc<Cutoffs>>> {
-        // One round at a time; one that could not be finished is in force with the workers.
+        // One round at a time; the workers obey the cutoffs of a round that could not be finished.
         if !self.moving.is_empty() {
             return Ok(None);
         }
@@ -140,18 +139,20 @@ impl CheckpointKeeper {
         Ok((!self.moving.is_empty()).then(|| Arc::new(self.cutoffs())))
     }
 
-    /// A marker was sent: everything up to this record was counted before it.
+    /// Notes that a marker was sent: everything up to this record was counted before it.
     pub fn mark(&mut self, through: Seq, counted: &CountedSince) {
         self.ledger.add(through, counted);
     }
 
-    /// A worker has written everything before the marker; so many requests came too late for its windows.
+    /// Notes that a worker has written everything before the marker, and how many requests came too late for its
+    /// windows.
     pub fn acknowledge(&mut self, expired: &ExpiredSince) {
         self.ledger.add_expired(expired);
     }
 
-    /// Writes the checkpoint of the last marker, which all workers have acknowledged. Cutoffs that move are in it, with what
-    /// the windows before them hold: all of those are written, and nothing is merged into them any more.
+    /// Writes the checkpoint of the last marker, which all workers have acknowledged. It holds the cutoffs that move,
+    /// and the sums of the windows before them: all of those windows are written, and nothing is merged into them any
+    /// more.
     pub fn write(&mut self, now_ms: u64) -> Result<(), CheckpointError> {
         while let Some(moved) = self.moving.last() {
             let removed = expiry::sum(&*self.disk, &self.dir, &self.ledger, moved)
@@ -163,7 +164,8 @@ impl CheckpointKeeper {
         Checkpoint::write(&*self.disk, &self.dir, &self.ledger, self.clock.now_ms(), now_ms)
     }
 
-    /// Removes the files of windows before their cutoff, after the checkpoint with that is written. Returns how many.
+    /// Removes the files of windows before their cutoff, after the checkpoint with that cutoff is written. Returns
+    /// how many.
     ///
     /// # Errors
     /// What the disk says; the rest is found by a later round.
@@ -176,11 +178,11 @@ impl CheckpointKeeper {
         Ok(removed)
     }
 
-    /// Windows of one customer that may be left from before its deletion, which is durable. Their owners must be asked to remove
-    /// those that are, before this is called again. `None` where there are no more.
+    /// Windows of one customer that may be left from before its durable deletion. Their owners must be asked to
+    /// remove those that are, before this is called again. `None` if there are no more.
     ///
     /// # Errors
-    /// What the disk says; a later round begins anew.
+    /// What the disk says; a later round starts again.
     pub fn next_leftovers(&mut self) -> io::Result<Option<(CustomerId, Vec<WindowId>)>> {
         loop {
             let Some(mut cleaning) = self.cleaning.take() else {
@@ -204,12 +206,12 @@ impl CheckpointKeeper {
         }
     }
 
-    /// A file could not be removed: a later round looks at all of them again.
+    /// Notes that a file could not be removed: a later round looks at all of them again.
     pub fn begin_cleaning_anew(&mut self) {
         self.cleaning = None;
     }
 
-    /// All of the customer's old files are removed: makes that durable, and has the next checkpoint say so.
+    /// Makes the removal of a customer's old files durable, and notes it for the next checkpoint.
     fn end_cleaning(&mut self, cleaning: &Cleaning) -> io::Result<()> {
         if_exists(self.disk.sync_dir(&self.dir.customer(&cleaning.customer)))?;
         if let Some(totals) = self.ledger.customers.get_mut(&cleaning.customer)

@@ -63,17 +63,17 @@ use crate::windows::view_cache::{ViewCache, WriteCounts};
 use crate::windows::window::Window;
 use crate::windows::worker::{MarkerId, Routed, Worker, WorkerLimits};
 
-/// Messages that may wait for one worker: enough for a worker to go on during the flush of a large window.
+/// Messages that may wait for one worker: enough for the committer to go on while a worker writes a large window.
 pub const QUEUE_LENGTH: usize = 1_024;
 /// Batches written and synced together: as many as may wait while the group before is synced.
 pub const MAX_GROUP_BATCHES: usize = 1_024;
 /// Bytes written and synced together (one batch may be larger): a slow disk still answers within a second.
 pub const MAX_GROUP_BYTES: usize = 16 << 20;
-/// Time between checkpoints: hour and day files are as old as that, and a restart replays no more than that.
+/// Time between checkpoints: hour and day files are at most this old, and a restart replays at most this much.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// Journal bytes between checkpoints: about a second of replay.
 pub const CHECKPOINT_BYTES: u64 = 1 << 30;
-/// Memory for what queries wanted of stored windows lately: a day of minutes with their ten largest paths, families and hosts
+/// Memory for the views that queries read lately: a day of minutes with their ten largest paths, families and hosts
 /// takes about 10 MB.
 const VIEW_CACHE_BYTES: usize = 32 << 20;
 
@@ -121,10 +121,10 @@ struct EngineShared {
     counted: CountedCustomers,
     /// Which workers cannot write what they hold.
     overfull: Vec<AtomicBool>,
-    /// Before these, windows do not exist or are about to be removed.
+    /// The cutoffs that workers obey: windows before them do not exist or are about to be removed.
     cutoffs: Mutex<Arc<Cutoffs>>,
     own_retain_days: OwnRetainDays,
-    /// What queries wanted of stored windows lately.
+    /// The views that queries read lately.
     views: ViewCache,
     written: Arc<WriteCounts>,
 }
@@ -178,7 +178,7 @@ enum ToWorker {
     Delete {
         customer: CustomerId,
         through: Seq,
-        /// `None` in a replay.
+        /// `None` during a replay.
         done: Option<Sender<DeletionOutcome>>,
     },
     RemoveLeftover {
@@ -210,16 +210,15 @@ pub struct Engine {
     threads: Mutex<Vec<Joined>>,
 }
 
-/// Where an engine lives and what it reports to.
+/// The parts outside the engine that it works with.
 pub struct EngineParts {
     pub disk: Arc<dyn Disk>,
     /// The data directory, locked.
     pub dir: Arc<DataDir>,
-    /// Closed on the first failed sync.
+    /// Closed by the first failed sync.
     pub latch: Latch,
-    /// Where everything is counted.
     pub metrics: Arc<Metrics>,
-    /// For how many days a customer's windows are kept where that is its own setting.
+    /// A customer's own days of retention.
     pub own_retain_days: OwnRetainDays,
 }
 
@@ -229,7 +228,7 @@ impl Engine {
     pub fn start(parts: EngineParts, options: EngineOptions) -> Result<Engine, StartError> {
         let EngineParts { disk, dir, latch, metrics, own_retain_days } = parts;
         dir.prepare(&*disk)?;
-        // A backup must not see a segment that is written again or cut.
+        // A backup must not copy a segment while recovery writes it again or cuts it.
         let opened = {
             let _lock = replayed::lock_for_recovery(&dir)?;
             recovery::open(&Opening {

@@ -1,6 +1,7 @@
 //! The packer's thread: packs old days that are not merged into any more.
 //!
-//! Input: time; what the workers know of late merges. Output: packs; the workers remove the files that these replace.
+//! Input: time; the days that workers merged into lately. Output: packs; the workers remove the files that these
+//! replace.
 //! Never: works for more than half of the time, packs while a backup is being made, or removes a file itself.
 
 use std::collections::HashSet;
@@ -25,18 +26,17 @@ const REMOVED_AT_ONCE: usize = 64;
 pub struct PackOptions {
     /// How long after its end a day is packed.
     pub after: Duration,
-    /// How long nothing was merged into it then.
+    /// For how long before that nothing may have been merged into it.
     pub quiet: Duration,
     /// How often days to pack are looked for.
     pub interval: Duration,
 }
 
-/// How long nothing was merged into a day that is packed: a shipper that comes back sends for a while.
+/// For how long nothing may have been merged into a day that is packed: a shipper that comes back sends for a while.
 pub const PACK_QUIET: Duration = Duration::from_secs(60 * 60);
 /// How often days to pack are looked for.
 pub const PACK_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// See the module.
 pub(super) struct PackerThread {
     pub(super) shared: Arc<EngineShared>,
     pub(super) to_workers: Vec<Sender<ToWorker>>,
@@ -101,7 +101,7 @@ impl PackerThread {
         Ok(())
     }
 
-    /// The days that were merged into since then; `None` where too many were.
+    /// The days that were merged into since then; `None` if there were too many to remember.
     fn busy_days(&self, since: u64) -> Result<Option<HashSet<(CustomerId, WindowStart)>>, Ended> {
         let mut busy = HashSet::new();
         for worker in &self.to_workers {
@@ -127,7 +127,8 @@ impl PackerThread {
                 log::debug!("packed {removed} {} windows of {}", pack.size.as_str(), packed.customer);
                 Ok(())
             }
-            // It is found and counted again when somebody needs it; until then the day stays as it is.
+            // The next query or merge that needs the window finds the damage and counts it again; until then the day
+            // is not packed.
             Err(PackError::Damaged(what)) => {
                 log::error!(
                     "{what}. This day is not packed; `log-analytics verify` on the stopped server says more"

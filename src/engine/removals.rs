@@ -7,7 +7,6 @@ use crate::base::disk::FileLock;
 use crate::base::sync::lock;
 use crate::data_dir::{DataDir, at};
 
-/// See the module.
 #[derive(Debug)]
 pub(super) struct Removals {
     retain: PathBuf,
@@ -16,7 +15,7 @@ pub(super) struct Removals {
 
 /// Held while files are removed.
 pub(super) struct RemovalsGuard<'a> {
-    /// Dropped first: the next thread must not find it held, or it would take that for a backup.
+    /// Dropped first: if the next thread found the file lock held, it would take that for a backup.
     _lock: FileLock,
     _turn: MutexGuard<'a, ()>,
 }
@@ -26,7 +25,7 @@ impl Removals {
         Self { retain: dir.retain(), turn: Mutex::new(()) }
     }
 
-    /// Waits for the other thread. `None` while a backup is being made.
+    /// Waits while another thread holds it. `None` while a backup is being made.
     pub(super) fn begin(&self) -> Option<RemovalsGuard<'_>> {
         let turn = lock(&self.turn);
         let locked = FileLock::try_exclusive(&self.retain).map_err(at(&self.retain));

@@ -1,4 +1,5 @@
-//! What a start does before batches are taken: the replay, and the proof of the windows where the checkpoint proves nothing.
+//! The work of a start before batches are taken: the replay, and the proof of the windows where the checkpoint does
+//! not prove them.
 //!
 //! Input: an opened journal and running workers. Output: windows that hold every record; for a proof, a checkpoint that belongs
 //! to this directory. Never: lets a start go on whose windows lack records.
@@ -155,7 +156,7 @@ pub(super) fn prove(
     }
 }
 
-/// Has every worker write what is dirty, and takes the late entries into the ledger.
+/// Lets every worker write its dirty windows, and adds the late entries to the ledger.
 fn write_windows(
     shared: &EngineShared,
     keeper: &mut CheckpointKeeper,
@@ -175,19 +176,19 @@ fn write_windows(
     Ok(())
 }
 
-/// Waits for a worker to finish a marker; `None` where it never will.
+/// Waits for a worker to finish a marker; `None` if it never will.
 pub(super) fn await_ack(shared: &EngineShared, acks: &Receiver<Ack>) -> Option<Ack> {
     loop {
         match acks.recv_timeout(super::checkpointer::RETRY) {
             Ok(ack) => return Some(ack),
-            // A worker that cannot sync never answers; then there is no checkpoint any more.
+            // A worker that cannot sync never answers; no checkpoint is written then.
             Err(_) if shared.latch.is_closed() => return None,
             Err(_) => {}
         }
     }
 }
 
-/// Has the owner of a damaged window count it again.
+/// Lets the owner of a damaged window count it again.
 fn rebuild((customer, window): (CustomerId, WindowId), workers: &Workers<'_>) -> io::Result<()> {
     let worker = &workers.to[partition(&customer, window, workers.to.len())];
     let (answer, rebuilt) = bounded(1);

@@ -1,9 +1,10 @@
 //! The engine as a source of windows: those in memory from their workers, the others from their files.
 //!
-//! The workers are asked first. What they do not hold then is in a file that has everything that was acknowledged
-//! before the question: a window leaves memory only after its file was written, and files are replaced whole. So a
-//! window that is evicted, or written, while a query reads is only ever newer than the question. What was wanted of a window
-//! lately is not read and cut again while it stays as it is ([`crate::windows::view_cache`]).
+//! The workers are asked first. A window that they do not hold then is in a file that contains everything
+//! acknowledged before the question, because a window leaves memory only after its file was written, and files are
+//! replaced whole. So a window that is evicted or written while a query reads can only be newer than the question.
+//! The view of a window that was read lately is used again while the window does not change
+//! ([`crate::windows::view_cache`]).
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -29,18 +30,18 @@ use crate::windows::window::Window;
 /// A range of up to so many windows is looked up name by name; a longer one by listing the customer's directory, which
 /// holds the windows of all sizes. A name that does not exist costs about 2 µs, a listed one a third of that.
 const MAX_PROBED_NAMES: u32 = 10_000;
-/// Names are listed between two looks at the clock.
+/// Names that are listed between two checks of the deadline.
 const NAMES_PER_LOOK: usize = 4_096;
 
 impl Engine {
-    /// The resident windows a question is about, by start. They hold everything that was acknowledged before it.
+    /// The resident windows that a question covers, by start. They hold everything that was acknowledged before it.
     fn ask(&self, question: &Question, deadline: Instant) -> Option<Vec<Arc<Window>>> {
         let (answer, answers) = bounded(self.to_workers.len());
         for worker in &self.to_workers {
             let message = ToWorker::Ask { question: question.clone(), answer: answer.clone() };
             match worker.send_deadline(message, deadline) {
                 Err(SendTimeoutError::Timeout(_)) => return None,
-                // A worker that is gone has stopped, and everything it had is in files.
+                // A worker that is gone has stopped, and all its windows are in files.
                 Ok(()) | Err(SendTimeoutError::Disconnected(_)) => {}
             }
         }
@@ -57,7 +58,7 @@ impl Engine {
         Some(windows)
     }
 
-    /// Has the owner of a damaged window count it again.
+    /// Lets the owner of a damaged window count it again.
     fn rebuild_for_query(
         &self,
         customer: &CustomerId,
@@ -108,7 +109,7 @@ impl Engine {
         in_time?;
         for pack in packs {
             meter.check_time()?;
-            // A damaged index is found when the first of its windows is read.
+            // A damaged index is noticed when the first of its windows is read.
             let packed = shelf.starts(pack).map_err(unreadable)?.unwrap_or_else(|| vec![pack.day]);
             starts.extend(packed.into_iter().filter(|start| range.contains(start)));
         }
@@ -129,7 +130,7 @@ impl WindowSource for Engine {
         visit: Visit<'_>,
     ) -> Result<(), QueryError> {
         let out_of_time = |meter: &Meter| meter.check_time().err().unwrap_or(QueryError::Busy);
-        // What is deleted while this runs may be seen in part.
+        // A query may see part of a customer that is deleted meanwhile.
         let has_window = {
             let deleted = self.shared.counted.deleted_through(&question.customer);
             move |applied_through: Seq| deleted == Seq::ZERO || applied_through > deleted
@@ -153,7 +154,7 @@ impl WindowSource for Engine {
                     Some(cached) => visit(cached.view.borrowed())?,
                     None => {
                         let view = WindowView::of(window, wanted);
-                        // Totals alone are as quickly made again.
+                        // Totals alone are as quickly read again.
                         if *wanted != Wanted::TOTALS {
                             views.insert(key, state, &view, bytes);
                         }
@@ -165,7 +166,7 @@ impl WindowSource for Engine {
                 }
                 continue;
             }
-            // Looked at before the file is read: what is read then is that content or a newer one.
+            // Taken before the file is read, so that the file then has this content or a newer one.
             let state = ViewedState::File(self.shared.written.of(&question.customer, id));
             if let Some(cached) = views.get(&key, &state) {
                 meter.charge(cached.read_bytes)?;
@@ -193,7 +194,7 @@ impl WindowSource for Engine {
             let flow = match view {
                 Ok(view) if !has_window(view.applied_through) => ControlFlow::Continue(()),
                 Ok(view) => visit(view)?,
-                // Which windows there were is not known, so none can be counted again.
+                // Nobody knows which windows the pack held, so none can be counted again.
                 Err(Damaged::PackIndex) => {
                     return Err(QueryError::Unreadable(format!(
                         "{}: {}",

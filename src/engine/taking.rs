@@ -1,4 +1,5 @@
-//! The engine's side of [`Intake`]: from a checked batch to its record and insights, and what the committer made of them.
+//! The engine's side of [`Intake`]: makes the record and the insights of a checked batch, and returns the committer's
+//! outcome.
 //!
 //! Input: checked batches. Output: outcomes. Never: a record that is made on the committer's thread.
 
@@ -27,7 +28,7 @@ impl Intake for Engine {
         let (entries, body_bytes) = (batch.summary.entries, batch.body.len());
         let received_at_ms = batch.received_at_ms;
         let starts: Vec<_> = batch.summary.minutes.iter().map(|(start, _)| *start).collect();
-        // The body is the caller's until it answers; so long it is charged.
+        // The body belongs to the caller until it answers; it is charged as long.
         let (submission, _body_charge) = match self.prepare(batch) {
             Ok(prepared) => prepared,
             Err(outcome) => return outcome,
@@ -84,7 +85,7 @@ impl Intake for Engine {
                 other => return other,
             }
         }
-        // The committer drops what comes after the stop, and a worker that has ended answers nothing.
+        // The committer drops messages that come after the stop, and a worker that has ended does not answer.
         let is_done = workers == self.to_workers.len();
         if is_done { DeletionOutcome::Deleted } else { DeletionOutcome::Unavailable(Reason::Stopping) }
     }
@@ -108,8 +109,8 @@ impl Engine {
         known.recv().unwrap_or(Err(Reason::Stopping))
     }
 
-    /// Everything that can be done before the committer's turn: record, checksum, insights; and the part of the charge
-    /// that the body holds. Otherwise the outcome to answer with.
+    /// Does everything that needs no turn of the committer: record, checksum, insights; returns them with the part of
+    /// the charge that the body holds. Otherwise the outcome to answer with.
     fn prepare(&self, batch: CheckedBatch<'_>) -> Result<(Submission, Charge), Outcome> {
         const BUSY: Outcome = Outcome::Unavailable(Reason::Busy);
         let CheckedBatch { customer, batch_id, server_made_id, body, summary, mut charge, .. } = batch;
@@ -180,12 +181,12 @@ impl Engine {
     }
 }
 
-/// For the largest that a body can become when it is compressed; what it does become is a quarter of that. To fill new
-/// memory with zeros for each body took a tenth of the time of an import. More bodies are seldom compressed at once: that is
-/// work without a wait.
+/// Each buffer has room for the largest body after compression; most results take a quarter of that. Filling new
+/// memory with zeros for each body took a tenth of the time of an import. Few bodies are compressed at once, because
+/// compressing never waits.
 static BUFFERS: Spares<Vec<u8>> = Spares::new(4);
 
-/// Roughly how long a summary will be in its record.
+/// Roughly the length of a summary in its record.
 fn summary_bytes(summary: &Summary) -> usize {
     let counts: usize = summary.minutes.iter().map(|(_, counts)| counts.bytes()).sum();
     summary.keys.bytes() + counts

@@ -3,8 +3,8 @@
 //! Input: one outcome from the committer's thread. Output: that outcome in the connection's thread. Never: leaves a thread
 //! waiting: a sender that is dropped refuses the batch.
 //!
-//! A channel of one message would do the same, but waiting on one begins with spinning and giving up the processor
-//! over and over. That is right where the answer is near; a sync takes a thousand times longer, and the yields of many
+//! A channel of one message would do the same, but a thread that waits on one first spins and yields the processor
+//! many times. That pays where the answer comes soon; a sync takes a thousand times longer, and the yields of many
 //! waiting connections cost more than the batches do.
 
 use std::sync::{Arc, OnceLock};
@@ -18,7 +18,7 @@ pub(super) struct OutcomeSender {
     waiter: Thread,
 }
 
-/// The half of the thread that waits.
+/// The receiving half, for the thread that waits.
 pub(super) struct OutcomeReceiver(Arc<OnceLock<Outcome>>);
 
 /// Both halves; the calling thread is the one that waits.
@@ -28,9 +28,9 @@ pub(super) fn pair() -> (OutcomeSender, OutcomeReceiver) {
 }
 
 impl OutcomeSender {
-    /// Gives the outcome, and wakes the waiting thread.
+    /// Sends the outcome, and wakes the waiting thread.
     pub(super) fn give(self, outcome: Outcome) {
-        // Fails only where it was set before: this is the only call.
+        // Fails only if the outcome was set before, and this is the only call.
         let _ = self.outcome.set(outcome);
     }
 }
@@ -43,13 +43,13 @@ impl Drop for OutcomeSender {
 }
 
 impl OutcomeReceiver {
-    /// Waits. Must be called by the thread that made the pair.
+    /// Waits for the outcome. Must be called by the thread that made the pair.
     pub(super) fn wait(self) -> Outcome {
         loop {
             if let Some(outcome) = self.0.get() {
                 return *outcome;
             }
-            // May return early, for another wake-up that came late.
+            // May return early, for an earlier wake-up.
             thread::park();
         }
     }
@@ -71,7 +71,7 @@ mod tests {
                     answer.give(outcome);
                 }
             });
-            // Without a outcome the closure is dropped, and the answer with it.
+            // Without an outcome the closure is dropped, and the sender with it.
             assert_eq!(waiting.wait(), expected);
             drop(thread);
         }

@@ -1,7 +1,7 @@
-//! What an operator must learn from the log while the server runs: a clock that seems wrong, a disk that is full.
+//! Warnings for the operator's log while the server runs: a clock that seems wrong, a disk that is full.
 //!
-//! Input: about once a second the clock, the last time of receipt, and the free space. Output: a line where something began
-//! or ended. Never: reads a clock or a disk, or a line for each batch.
+//! Input: about once a second the clock, the last time of receipt, and the free space. Output: a line when such a
+//! state begins or ends. Never: reads a clock or a disk, or logs a line for each batch.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,30 +13,32 @@ use crate::base::disk::{FreeSpace, MIN_FREE_INODES};
 use crate::base::plural::counted;
 use crate::time::{DAY_MS, format_rfc3339};
 
-/// A clock so far before the last batch is wrong, or was when that batch came: time servers correct less than that.
+/// A clock this far before the last batch is wrong, or was wrong when that batch came: time servers correct less than
+/// that.
 const MAX_BEHIND_MS: u64 = 60_000;
-/// A clock that is so much later than it was, or than the last batch of the run before, seems wrong.
+/// A clock this much later than before, or than the last batch of the previous run, seems wrong.
 const MAX_AHEAD_MS: u64 = 30 * DAY_MS;
 /// Time between two warnings of the clock.
 const CLOCK_WARNING_INTERVAL: Duration = Duration::from_secs(60 * 60);
-/// A disk is not full any more when it was not for so long: where it is filled and freed in turns, the log has few lines of it.
+/// A disk counts as no longer full when it has had space for this long: a disk that is filled and freed in turns
+/// causes few log lines.
 const DISK_CALM: Duration = Duration::from_secs(5);
 
 /// Compares the clock with the last batch, and with itself.
 #[derive(Debug, Default)]
 pub(super) struct ClockWatch {
-    /// The latest time that was seen: of the clock, or before that of a batch.
+    /// The latest time that was seen: of the clock, or of a batch before the clock was first read.
     latest_ms: UnixMs,
-    /// The last time of receipt at the look before.
+    /// The last time of receipt at the previous check.
     last_batch_ms: UnixMs,
     warned_at: Option<Instant>,
 }
 
 impl ClockWatch {
-    /// The warning that is due now. `last_batch_ms` is 0 where there never was a batch.
+    /// The warning that is due now. `last_batch_ms` is 0 if there never was a batch.
     pub(super) fn look(&mut self, now_ms: UnixMs, last_batch_ms: UnixMs, now: Instant) -> Option<String> {
         let before_ms = if self.latest_ms == 0 { last_batch_ms } else { self.latest_ms };
-        // A batch may have come by a clock that has just jumped.
+        // This batch may have been received by a clock that has just jumped.
         let batch_ms =
             if self.last_batch_ms == 0 { last_batch_ms } else { self.last_batch_ms }.min(before_ms);
         self.latest_ms = before_ms.max(now_ms);
@@ -68,7 +70,7 @@ impl ClockWatch {
     }
 }
 
-/// A span in a unit that suits it, rounded.
+/// A span in the unit that suits it, rounded.
 fn apart(ms: u64) -> String {
     const HOUR: u64 = 60;
     const DAY: u64 = 24 * HOUR;
@@ -79,23 +81,23 @@ fn apart(ms: u64) -> String {
     }
 }
 
-/// Tells when the disk becomes so full that batches are refused, and when that is over.
+/// Reports when the disk becomes so full that batches are refused, and when that ends.
 #[derive(Debug)]
 pub(super) struct DiskWatch {
     path: PathBuf,
     min_free_bytes: u64,
     is_full: bool,
-    /// Since when there is space again, where the disk is still told to be full.
+    /// Since when there is space again, while the disk is still reported as full.
     calm_since: Option<Instant>,
 }
 
 impl DiskWatch {
-    /// Of the disk that `path` is on, of which so many bytes are kept in reserve.
+    /// For the disk that holds `path`, on which so many bytes are kept in reserve.
     pub(super) fn new(path: &Path, min_free_bytes: u64) -> Self {
         Self { path: path.to_owned(), min_free_bytes, is_full: false, calm_since: None }
     }
 
-    /// The line to log where the disk became full, or is full no longer.
+    /// The line to log if the disk became full, or is no longer full.
     pub(super) fn look(&mut self, free: FreeSpace, now: Instant) -> Option<(Level, String)> {
         let Self { path, min_free_bytes, .. } = self;
         let is_below = free.is_below(*min_free_bytes);
@@ -158,9 +160,9 @@ mod tests {
         };
         assert_eq!([1, 60, 3_599].map(|seconds| after(&mut watch, seconds)), [None, None, None]);
         assert!(after(&mut watch, 3_600).is_some());
-        // It is set: no jump ahead.
+        // The clock is set right again, which is not a jump ahead.
         assert_eq!(watch.look(BATCH_MS + DAY_MS, BATCH_MS, start + Duration::from_secs(9_999)), None);
-        // What a time server corrects is nothing to tell.
+        // A difference that a time server corrects is not reported.
         assert_eq!(ClockWatch::default().look(BATCH_MS - MAX_BEHIND_MS, BATCH_MS, start), None);
     }
 
@@ -172,13 +174,13 @@ mod tests {
             assert!(warning.contains(words), "{words}: {warning}");
         }
         assert_eq!(watch.look(BATCH_MS + 400 * DAY_MS + 1_000, BATCH_MS, start), None);
-        // While it runs: also where a batch has come by the new time.
+        // A jump while the server runs is reported even if a batch has come by the new time.
         let mut watch = ClockWatch::default();
         assert_eq!(watch.look(BATCH_MS + 1, BATCH_MS, start), None);
         let jumped_ms = BATCH_MS + 400 * DAY_MS;
         let warning = watch.look(jumped_ms, jumped_ms, start).unwrap();
         assert!(warning.contains("400 days after the last batch (2025-11-30T00:00:00Z)"), "{warning}");
-        // A server that nobody used for a while, and one that is new.
+        // A server that was not used for a while, and one that is new.
         assert_eq!(ClockWatch::default().look(BATCH_MS + MAX_AHEAD_MS, BATCH_MS, start), None);
         assert_eq!(ClockWatch::default().look(BATCH_MS, 0, start), None);
     }
@@ -212,7 +214,7 @@ mod tests {
             "{line}"
         );
         assert_eq!(look(80, 5_000, 11), None);
-        // Bytes are of no use without files.
+        // A disk without free inodes is full, whatever its free bytes.
         assert_eq!(look(80, 999, 12).unwrap().0, Level::Warn);
     }
 }

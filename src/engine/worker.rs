@@ -15,7 +15,7 @@ use crate::base::shutdown::end_process;
 use crate::outcome::DeletionOutcome;
 use crate::windows::worker::{Fatal, Worker};
 
-/// How long a worker with nothing to write waits for a message at a time.
+/// The longest time that a worker without anything to write waits for a message.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Gives a window worker messages as they come and time to write in between.
@@ -46,8 +46,8 @@ impl WorkerThread {
                 self.worker.next_work_at().map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(now)));
             match self.messages.recv_timeout(wait) {
                 Ok(message) => {
-                    // Messages that are here now go before the next write, so that the committer never waits for more
-                    // than one write.
+                    // All messages that are here now are handled before the next write, so that the committer waits
+                    // for one write at most.
                     let waiting = self.messages.len();
                     if !self.handle(message) {
                         return;
@@ -64,7 +64,7 @@ impl WorkerThread {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if let Some(marker) = self.worker.work(clock::now_ms()) {
-                // There is room: one marker is outstanding at a time, and each worker answers once.
+                // The channel has room: one marker is outstanding at a time, and each worker answers once.
                 let _ = self.acks.try_send(Ack { marker, expired: self.worker.late_entries().take() });
                 self.worker.report();
             }
@@ -72,7 +72,7 @@ impl WorkerThread {
         }
     }
 
-    /// Takes one message; `false` where it was the last.
+    /// Handles one message; `false` for the last one.
     fn handle(&mut self, message: ToWorker) -> bool {
         match message {
             ToWorker::Insights(insights) => {

@@ -209,8 +209,9 @@ impl<'a> Draft<'_, 'a> {
                 return Ok(self.of_target(method, line, found, rules));
             }
             // A field called `request` may hold the method alone.
-            let is_method =
-                has_target && found.get(LogField::Method).is_none() && request::is_method(self.text(line));
+            let is_method = has_target
+                && found.get(LogField::Method).is_none()
+                && request::can_be_method(self.text(line));
             return Ok(if is_method { self.of_parts(line, found, rules) } else { None });
         }
         let has_line = found.get(LogField::Request).is_some();
@@ -281,7 +282,7 @@ impl<'a> Draft<'_, 'a> {
 
     fn method(&mut self, method: TextRef) -> Option<TextRef> {
         let text = self.text(method);
-        if !request::is_method(text) {
+        if !request::can_be_method(text) {
             return None;
         }
         if !text.bytes().any(|byte| byte.is_ascii_lowercase()) {

@@ -49,7 +49,7 @@ pub(super) fn after_time(text: &[u8]) -> Who {
     let words = words(text);
     let is_who = |word: &Range<usize>| {
         let word = &text[word.clone()];
-        word == b"-" || is_address(word) || is_host(word)
+        word == b"-" || is_address(word) || can_be_host(word)
     };
     if words.first().is_some_and(is_who) { of_words(&words, text) } else { Who::default() }
 }
@@ -111,7 +111,7 @@ fn of_words(words: &[Range<usize>], text: &[u8]) -> Who {
     if (is_unknown_client || is_named_client) && !is_bare_address(first) {
         return vhost;
     }
-    if second != b"-" && is_host(second) {
+    if second != b"-" && can_be_host(second) {
         return Who { client: client_at(0), host: client_at(1) };
     }
     Who { client: client_at(0), host: None }
@@ -128,7 +128,7 @@ fn behind_words(words: &[Range<usize>], text: &[u8]) -> Option<Range<usize>> {
 
 /// The address behind what `grep` puts in front of a line: the name of a file, its number, or both.
 fn behind_file_name(word: &[u8]) -> Option<Range<usize>> {
-    if is_address(word) || is_host(word) {
+    if is_address(word) || can_be_host(word) {
         return None;
     }
     let starts = memchr::memchr_iter(b':', word).take(2).map(|colon| colon + 1);
@@ -154,7 +154,7 @@ fn in_brackets(text: &[u8]) -> Who {
         let inside = &text[group.clone()];
         if let Some(client) = inside.strip_prefix(b"client ") {
             who.client.get_or_insert(group.end - client.len()..group.end);
-        } else if is_host(inside) || is_address(inside) {
+        } else if can_be_host(inside) || is_address(inside) {
             who.host.get_or_insert(group);
         }
         at = start + length;
@@ -175,7 +175,7 @@ fn first_of_list(text: &[u8]) -> Range<usize> {
 }
 
 /// Whether a word can be a host: a name with dots, or `localhost`; with or without a port.
-fn is_host(word: &[u8]) -> bool {
+fn can_be_host(word: &[u8]) -> bool {
     let name = &word[without_port(word)];
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
     let has_letter = name.iter().any(u8::is_ascii_alphabetic);

@@ -57,8 +57,9 @@ fn names_a_request(found: &Found, line: &[u8]) -> bool {
         |field| found.said(field, line).and_then(|value| std::str::from_utf8(value.span.of(line)).ok());
     let is_target = |text: &str| request::target(text, false).is_some();
     match said(LogField::Request) {
-        Some(text) => request::split_line(text)
-            .is_some_and(|(method, target)| request::is_method(&text[method]) && is_target(&text[target])),
+        Some(text) => request::split_line(text).is_some_and(|(method, target)| {
+            request::can_be_method(&text[method]) && is_target(&text[target])
+        }),
         None => said(LogField::Target).is_some_and(is_target),
     }
 }

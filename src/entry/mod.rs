@@ -52,7 +52,7 @@ mod w3c;
 
 pub use carry::InvalidState;
 pub use diagnose::nearest_format;
-pub use format::{Format, FormatError};
+pub use format::{FormatError, LineFormat};
 pub use lines::{LineSplitter, is_utf16};
 pub use ndjson::{format_micros, write_ndjson};
 pub use parameters::{LineParameters, ParameterError};
@@ -67,7 +67,7 @@ pub const MAX_LINE_BYTES: usize = 1 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct ReaderOptions {
     /// What its lines are.
-    pub format: Format,
+    pub format: LineFormat,
     /// The zone of times without offset.
     pub timezone: Option<Zone>,
     /// Query strings stay part of paths.

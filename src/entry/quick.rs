@@ -219,7 +219,7 @@ fn requested(line: &str, rules: EntryRules) -> Option<(&str, &str)> {
     }
     let (method, target) = request::split_line(line)?;
     let (method, target) = (&line[method], &line[target]);
-    let is_method = request::is_method(method) && !method.bytes().any(|byte| byte.is_ascii_lowercase());
+    let is_method = request::can_be_method(method) && !method.bytes().any(|byte| byte.is_ascii_lowercase());
     if !is_method || !target.starts_with('/') || target.ends_with(|last: char| last.is_ascii_whitespace()) {
         return None;
     }
@@ -235,7 +235,7 @@ mod tests {
 
     use super::*;
     use crate::entry::carry::Carry;
-    use crate::entry::format::{Format, Kind};
+    use crate::entry::format::{Kind, LineFormat};
     use crate::entry::known;
     use crate::entry::message::{MessageReader, OpenedMessage};
     use crate::entry::{LineOutcome, ReaderOptions};
@@ -434,7 +434,7 @@ mod tests {
         let entry = quick(template, false, vhost.as_bytes(), false);
         assert_eq!(entry.and_then(|entry| entry.host), Some("www.example.com"));
         for given in GIVEN {
-            let Kind::Given(line_of) = &*given.parse::<Format>().unwrap().kind else { panic!("{given}") };
+            let Kind::Given(line_of) = &*given.parse::<LineFormat>().unwrap().kind else { panic!("{given}") };
             let usual = line(line_of.template.steps(), &[0]);
             assert!(line_of.is_quick, "{given}");
             assert!(quick(&line_of.template, false, usual.as_bytes(), false).is_some(), "{usual}");

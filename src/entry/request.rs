@@ -44,7 +44,7 @@ pub(super) fn has_protocol(line: &[u8]) -> bool {
 }
 
 /// Whether a text can be a method: a token of HTTP.
-pub(super) fn is_method(text: &str) -> bool {
+pub(super) fn can_be_method(text: &str) -> bool {
     text != "-" && token::is_method(text.as_bytes())
 }
 

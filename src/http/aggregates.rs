@@ -32,7 +32,7 @@ const MAX_ENTRIES: usize = 10_000;
 /// The longest `prefix`, in characters: keys that agree in so many are hardly told apart by more.
 const MAX_PREFIX_CHARS: usize = 1_000;
 
-/// Answers `/aggregates` and `/aggregates/top` where no server runs.
+/// Answers `/aggregates` and `/aggregates/top` from files, where no server runs.
 pub(crate) fn answer(
     reading: &Reading,
     head: &Head,
@@ -46,7 +46,7 @@ pub(crate) fn answer(
     answered.unwrap_or_else(|problem| problem.response("", None, None))
 }
 
-/// `GET /aggregates`. What `where` chooses is counted by the path rules that the customer has now.
+/// `GET /aggregates`. Entries that `where` chooses are counted by the customer's present path rules.
 ///
 /// # Errors
 /// 400 for bad parameters and passed limits, 503 where it is too much at the moment.
@@ -76,7 +76,7 @@ pub(super) fn windows(
         range,
         step,
         zone: zone(&params)?,
-        // Lines have no place for maps.
+        // A line of CSV has no place for maps.
         by: if form == QueryForm::Csv { by(&params).map(|_| [false; _])? } else { by(&params)? },
         top,
         classes: params.flag("classes")? && form == QueryForm::Json,
@@ -105,7 +105,7 @@ pub(super) fn top(
     let dimension =
         dimension(name).ok_or_else(|| bad(format!("dimension must be {}", dimension_names("or"))))?;
     let range = range(&params)?;
-    // A range of instants is the same in every zone; the name is checked, so that a slip is noticed.
+    // The zone does not change a range of instants; its name is checked, so that a mistake is noticed.
     zone(&params)?;
     let prefix = params.get("prefix").unwrap_or_default();
     if prefix.chars().count() > MAX_PREFIX_CHARS {
@@ -129,7 +129,7 @@ pub(super) fn top(
     })
 }
 
-/// A filter, and the rules that what it chooses is counted by: the path rules are those that the customer has now.
+/// A filter, and the rules for counting the entries that it chooses: the customer's present path rules.
 type Chosen = (Filter, Limits);
 
 fn chosen(
@@ -224,7 +224,7 @@ fn by(params: &Params) -> Result<[bool; DIMENSION_COUNT], Problem> {
 }
 
 fn dimension(name: &str) -> Option<usize> {
-    // The name of families in answers of earlier versions.
+    // The name of the dimension in earlier answers.
     if name == "agent" { Some(USER_AGENT) } else { dimension_named(name) }
 }
 

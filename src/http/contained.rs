@@ -1,4 +1,4 @@
-//! The handler, with its panics contained: a bug met by one request is a 500 for that request.
+//! Calls the handler and contains its panics: a bug that one request meets is a 500 for that request.
 //!
 //! Input: a handler and a request. Output: an answer. Never: a panic. Used by both front ends.
 
@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::stats::{ConnectionStats, count};
 use super::{Handler, Head, Request, Response};
 
-/// The handler's answer; 500 where it panics, and then the connection closes.
+/// The handler's answer; 500 if it panics, and then the connection closes.
 pub(crate) fn handle(handler: &dyn Handler, stats: &ConnectionStats, request: Request<'_>) -> Response {
     let head = request.head;
     catch_unwind(AssertUnwindSafe(|| handler.handle(request))).unwrap_or_else(|_| {
@@ -19,7 +19,7 @@ pub(crate) fn handle(handler: &dyn Handler, stats: &ConnectionStats, request: Re
     })
 }
 
-/// The handler's answer to a refused request; plain text where it panics.
+/// The handler's answer to a refused request; plain text if the handler panics.
 pub(crate) fn refuse(
     handler: &dyn Handler,
     stats: &ConnectionStats,

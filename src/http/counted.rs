@@ -1,4 +1,4 @@
-//! What an answer says of the content of a batch.
+//! The numbers that an answer gives about the content of a batch.
 //!
 //! Input: a batch's summary. Output: the fields of a 202, and those that a 409 of log lines repeats. Never: a number that a
 //! retry of the same batch would not get.
@@ -15,14 +15,13 @@ use crate::model::BatchId;
 
 pub(crate) struct BatchNumbers {
     pub(crate) entries: u32,
-    /// Distinct minutes.
     windows: usize,
     altered: Altered,
     skips: SkipTally,
     lines: Option<LineNumbers>,
 }
 
-/// What is said of log lines alone.
+/// The numbers that only log lines have.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LineNumbers {
@@ -35,12 +34,12 @@ pub(crate) struct LineNumbers {
 /// The first line that is not an entry.
 #[derive(Clone, Serialize)]
 struct FirstSkipped {
-    /// Its number in the body, from 1; 0 for one that began before the body and that nothing in it ends.
+    /// Its number in the body, from 1; 0 for a line that began before the body and does not end in it.
     line: u64,
     reason: String,
 }
 
-/// What a 409 repeats of a batch of log lines.
+/// The numbers that a 409 repeats for a batch of log lines.
 #[derive(Clone, Serialize)]
 pub(crate) struct RepeatedNumbers {
     entries: u32,
@@ -70,12 +69,12 @@ impl BatchNumbers {
         self.altered.counts().map(|(field, entries)| (field.name(), entries))
     }
 
-    /// What a 409 says of the same batch.
+    /// The numbers that a 409 of the same batch repeats.
     pub(crate) fn repeated(&self) -> Option<RepeatedNumbers> {
         self.lines.clone().map(|lines| RepeatedNumbers { entries: self.entries, lines })
     }
 
-    /// Raises the metrics of what was altered and skipped in a batch that is answered 202.
+    /// Raises the metrics of altered fields and skipped lines, for a batch that is answered 202.
     pub(crate) fn count(&self, metrics: &Metrics) {
         for (field, entries) in self.altered.counts() {
             metrics.altered_fields.with_label_values(&[field.name()]).inc_by(u64::from(entries));

@@ -1,8 +1,8 @@
 //! `GET /customers`: for operators, what each customer sent and what went wrong with it.
 //!
-//! Input: parameters, what was counted, and [`Customers`]. Output: a page of customers, sorted by id. Operators are those with a
-//! token of `--operator-token-file`; on a server on loopback without any tokens everybody, as there every customer can be
-//! named anyhow. Never: counts older than the last 202.
+//! Input: parameters, the counted sums, and [`Customers`]. Output: a page of customers, sorted by id. Operators are
+//! those with a token of `--operator-token-file`. On a loopback server without any tokens everybody is one, because
+//! everybody can name any customer there. Never: counts older than the last 202.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -27,14 +27,14 @@ use crate::time;
 
 /// Customers in a page where `limit` does not say, and at most.
 const PAGE: (usize, usize) = (1_000, 10_000);
-/// How long the size of a customer's directory is taken to be what it was.
+/// How long the size of a customer's directory is remembered.
 const SIZE_AGE: Duration = Duration::from_secs(60);
-/// How long one request may add up sizes: a directory of a million files takes a second. What is left comes with a later one.
+/// The time that one request may spend on adding up sizes: a directory of a million files takes a second. Later
+/// requests add up the rest.
 const SIZES_TIME: Duration = Duration::from_millis(500);
 /// Sizes that are remembered.
 const MAX_SIZES: usize = 20_000;
 
-/// The answer.
 #[derive(Serialize)]
 struct CustomersPage {
     customers: Vec<CustomerRow>,
@@ -42,7 +42,7 @@ struct CustomersPage {
     next: Option<String>,
 }
 
-/// One customer. What is counted since the start of the process: refused batches, altered fields and folded keys.
+/// One customer. Refused batches, altered fields and folded keys are counted since the start of the process.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CustomerRow {
@@ -76,7 +76,7 @@ struct RefusalRow {
     error_description: String,
 }
 
-/// Refusals that differ in nothing but their time, which is that of the last.
+/// Refusals that differ in their time only; the time is that of the last one.
 #[derive(Serialize)]
 struct RefusalKindRow {
     batches: u64,
@@ -152,7 +152,7 @@ impl Reading {
     }
 }
 
-/// Customers of whom something was counted, and those of whom batches were refused alone.
+/// Customers with counted entries, and customers that have only refused batches.
 fn all_customers(mut known: Vec<KnownCustomer>, customers: &Customers) -> Vec<KnownCustomer> {
     let is_counted = |id: &CustomerId| known.binary_search_by(|known| known.id.cmp(id)).is_ok();
     let refused = customers.activity().customers().into_iter().filter(|id| !is_counted(id));
@@ -185,12 +185,12 @@ fn row(
     }
 }
 
-/// The sizes of customers' directories, each as it was not long ago: looking at every file costs time.
+/// The sizes of customers' directories, remembered for a while: adding up all files takes time.
 #[derive(Debug, Default)]
 pub(super) struct DiskSizes(Mutex<HashMap<CustomerId, (Instant, Option<u64>), RandomState>>);
 
 impl DiskSizes {
-    /// The size of a customer's directory; `None` where it is not known, or not before `until`.
+    /// The size of a customer's directory; `None` if it is not known, or could not be added up before `until`.
     fn of(
         &self,
         customer: &CustomerId,

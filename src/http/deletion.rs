@@ -10,7 +10,7 @@ use crate::base::hex::percent_decoded;
 use crate::intake::{DeletionOutcome, Intake};
 use crate::model::CustomerId;
 
-/// What a customer's path begins with.
+/// The beginning of a customer's path.
 pub(super) const CUSTOMERS: &str = "/customers/";
 
 /// Deletes the customer that the path names. Without an `intake` the process has no journal.

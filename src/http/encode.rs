@@ -1,13 +1,13 @@
 //! Answers as bytes: status line, the headers every answer has, and the body.
 //!
-//! Input: a [`Response`], and how the request wants it sent. Output: bytes for the socket. Never: a header value that
-//! ends its line; such a header is left out.
+//! Input: a [`Response`], and how to send it. Output: bytes for the socket. Never: a header value with a line end in
+//! it; such a header is left out.
 
 use super::Response;
-use crate::base::clock::UnixMs;
+use crate::base::clock::{UnixMs, now_ms};
 use crate::time;
 
-/// How an answer is sent, which depends on the request and the connection.
+/// How to send an answer; depends on the request and the connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnswerForm {
     /// The request was HEAD: the body is counted, not sent.
@@ -50,6 +50,16 @@ pub(crate) fn head(response: &Response, form: AnswerForm) -> (Vec<u8>, bool) {
     }
     line(&[]);
     (out, !bodyless && !form.head_only && !response.body.is_empty())
+}
+
+/// The whole answer, after which the connection closes. `head_only`: the request was HEAD.
+pub(crate) fn closing(response: &Response, head_only: bool) -> Vec<u8> {
+    let form = AnswerForm { head_only, close: true, say_keep_alive: false, now: now_ms() };
+    let (mut answer, sends_body) = head(response, form);
+    if sends_body {
+        answer.extend_from_slice(&response.body);
+    }
+    answer
 }
 
 /// The reason phrase.

@@ -18,7 +18,7 @@ pub struct Problem {
     /// `ING_…`, `SYS_…`, `QUO_…` or `HTTP_<status>`.
     pub code: Cow<'static, str>,
     pub description: Cow<'static, str>,
-    /// Seconds that the client should wait before it tries again; of a 429 and a 503.
+    /// Seconds that the client should wait before it tries again; only in a 429 and a 503.
     pub retry_after_seconds: Option<u64>,
 }
 

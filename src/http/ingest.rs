@@ -32,7 +32,7 @@ pub(crate) struct Ingest {
 }
 
 labelled! {
-    /// Why a batch is not taken, besides every [`Reason`] of a 503.
+    /// Why a batch is refused: these, and every [`Reason`] of a 503.
     pub(crate) enum RejectReason {
         Invalid "invalid"
         TooSlow "too_slow"
@@ -54,9 +54,9 @@ labelled! {
 /// An answer other than 202.
 pub(crate) struct Refused {
     pub problem: Problem,
-    /// The batch that was counted under the same key.
+    /// The id of the batch that was counted under the same key.
     pub batch_id: Option<BatchId>,
-    /// What a 409 repeats of it, if it was log lines.
+    /// The numbers that a 409 repeats, if the batch was log lines.
     pub numbers: Option<Box<RepeatedNumbers>>,
     /// The label of `log_analytics_ingestion_rejects_total`.
     pub reason: &'static str,
@@ -84,11 +84,11 @@ impl From<Reason> for Refused {
     }
 }
 
-/// The time that a batch is received at.
+/// The time of receipt of a batch.
 struct Now {
-    /// That of the clock, or of the last batch, whichever is later: records do not go back in time.
+    /// The time of the clock or of the last batch, whichever is later: times of receipt never fall.
     latest_ms: u64,
-    /// The clock is before the last batch, so that it must be wrong.
+    /// The clock is before the last batch, so it must be wrong.
     clock_is_behind: bool,
 }
 
@@ -104,9 +104,9 @@ struct BatchHeaders {
     customer: CustomerId,
     batch_id: BatchId,
     server_made_id: bool,
-    /// `?dedup=body`: the batch is named after its body once that is decoded.
+    /// `?dedup=body`: the batch's id is made from its body once that is decoded.
     dedup_by_body: bool,
-    /// `?known=beginning`: what the batch under the key begins with is known as well.
+    /// `?known=beginning`: also answer 409 if the batch under the key begins with these lines.
     beginning_is_known: bool,
     content: Content,
     encoding: Encoding,
@@ -116,7 +116,7 @@ impl Ingest {
     /// Takes one batch.
     ///
     /// # Errors
-    /// Everything that is not 202.
+    /// Every answer other than 202.
     pub(crate) fn handle(
         &self,
         head: &Head,
@@ -165,7 +165,8 @@ impl Ingest {
             return Err(Reason::ClockBehind.into());
         }
         if numbers.entries == 0 {
-            // There is nothing to remember, and a shipper that sends a start-up message must be able to go on.
+            // The batch is not kept, and is answered 202: a shipper that sends a start-up message must be able to
+            // continue.
             numbers.count(&self.metrics);
             return Ok(numbers.accepted(request_id, &labels.batch_id));
         }
@@ -197,7 +198,7 @@ impl Ingest {
         }
     }
 
-    /// The outcome, where a client that has but the beginning of the batch it once sent wants that to be known.
+    /// The outcome, checked again if the client asked whether the counted batch begins with its lines.
     fn also_known(
         &self,
         outcome: Outcome,
@@ -212,7 +213,7 @@ impl Ingest {
         if is_known { Outcome::Duplicate } else { outcome }
     }
 
-    /// The answer to a batch that was not counted now.
+    /// The answer to a batch that this request did not count.
     fn not_counted(&self, outcome: Outcome, batch_id: BatchId) -> Refused {
         let (problem, reason) = match outcome {
             Outcome::Duplicate => {
@@ -226,7 +227,7 @@ impl Ingest {
         Refused { problem, batch_id: Some(batch_id), numbers: None, reason: reason.label() }
     }
 
-    /// The answer to a batch whose content is refused: if it was counted before, that, whatever today's limits say.
+    /// The answer to a batch with refused content: if it was counted before, 409 or 422, whatever today's limits are.
     fn content_refused(
         &self,
         labels: BatchHeaders,
@@ -270,7 +271,7 @@ impl Ingest {
             },
             BodyError::TooSlow => Problem::http(408, "the body came too slowly").into(),
             BodyError::Malformed(what) => Problem::bad_batch(*what).into(),
-            // The client is gone, or has ended its sending side: then it reads the answer.
+            // The client is gone, or has only ended its sending side; then it reads the answer.
             BodyError::Disconnected(error) => {
                 let problem =
                     Problem::bad_batch(format!("the connection ended before the body did: {error}"));
@@ -368,14 +369,14 @@ fn only<'a>(head: &'a Head, name: &'static str) -> Result<Option<&'a str>, Probl
     }
 }
 
-/// Whether a content type means log lines. One that names ndjson or jsonl means those.
+/// Whether a content type means log lines. If it contains ndjson or jsonl, it means those.
 fn is_log_lines(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default();
     media_type.trim().eq_ignore_ascii_case("text/plain")
         && Format::from_content_type(content_type) != Some(Format::Ndjson)
 }
 
-/// The name of a batch that is told from others by its fingerprint alone.
+/// The id of a batch that is deduplicated by its fingerprint alone.
 fn body_id(fingerprint: u128) -> BatchId {
     BatchId::new(&format!("{fingerprint:032x}")).expect("hexadecimal digits are visible ASCII")
 }

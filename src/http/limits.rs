@@ -1,18 +1,18 @@
-//! The bounds of the front ends that are settings, or that tests change; every other bound is a constant of the module
-//! that keeps it.
+//! The bounds of the front ends that are settings, or that tests change; every other bound is a constant of the
+//! module that uses it.
 //!
-//! Input: nothing. Output: the bounds, and whether they fit each other. Never: a bound of the tiny_http library, which
-//! has none.
+//! Input: nothing. Output: the bounds, and whether they fit each other. Never: a bound of the tiny_http library,
+//! which has none.
 
 use std::time::Duration;
 
 const MIB: usize = 1024 * 1024;
-/// Each connection has a thread and a descriptor: more is not what one process can hold.
+/// More connections than one process can hold: each has a thread and a descriptor.
 const MAX_CONNECTIONS: usize = 65_536;
 /// A longer time is a mistake, and could overflow a clock.
 const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// See the module. `Default` has the values of the HTTP contract.
+/// `Default` has the values of the HTTP contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrontLimits {
     /// Connections open at once, each with a thread of its own. At this many, the one that has waited longest
@@ -29,15 +29,15 @@ pub struct FrontLimits {
     /// Time a body or an answer has before its rate counts, and the longest that a body may be silent: enough for a
     /// lost packet to be sent again. Later is 408, or the end of the connection.
     pub grace: Duration,
-    /// Bytes a second that a body must bring on the whole, counted on the wire from the moment it is waited for. There is
-    /// no time for all of it: a body of 2 MiB at this rate takes 32 s.
+    /// Bytes per second that a body must bring on average, counted on the wire from the moment when the server waits
+    /// for it. The whole body has no other deadline: 2 MiB at this rate take 32 s.
     pub min_body_rate: u64,
-    /// Bytes a second of an answer that the client must take on the whole.
+    /// Bytes per second of an answer that the client must take on average.
     pub min_answer_rate: u64,
     /// Bytes still read and thrown away after an answer that closes the connection: a close while the client is sending
     /// would reset the connection and cost it the answer.
     pub linger_bytes: usize,
-    /// The longest time for that.
+    /// The longest time for reading those bytes.
     pub linger_timeout: Duration,
     /// Stack of a connection thread, in bytes.
     pub thread_stack_bytes: usize,

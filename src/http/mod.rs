@@ -33,7 +33,7 @@ pub(crate) mod tokens;
 
 use std::time::Duration;
 
-use self::listen::Listen;
+use self::target::split_target;
 use crate::base::inflight::Charge;
 
 /// The header lines and request line of one request.
@@ -50,6 +50,24 @@ pub struct Head {
 }
 
 impl Head {
+    /// The head of a request with this target and these headers, whose names may have any case.
+    ///
+    /// # Errors
+    /// What is wrong with the target.
+    pub(crate) fn new<'h>(
+        method: &str,
+        target: &str,
+        headers: impl Iterator<Item = (&'h str, String)>,
+    ) -> Result<Self, &'static str> {
+        let (path, query) = split_target(target)?;
+        Ok(Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+        })
+    }
+
     /// Every value of the header with this lower-case name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
@@ -61,7 +79,7 @@ impl Head {
     }
 }
 
-/// Why a body could not be read. Each has one answer.
+/// Why a body could not be read. Each reason has one answer.
 #[derive(Debug)]
 pub enum BodyError {
     /// Neither `Content-Length` nor a transfer coding: 411.
@@ -106,7 +124,7 @@ pub struct Response {
     pub headers: Vec<(&'static str, String)>,
     /// Body; not sent for HEAD, but counted in `Content-Length`.
     pub body: Vec<u8>,
-    /// Close the connection after this answer (the request could not be read to its end).
+    /// Whether the connection closes after this answer (the request could not be read to its end).
     pub close: bool,
 }
 
@@ -139,15 +157,12 @@ pub trait Handler: Send + Sync + 'static {
     fn refuse(&self, head: Option<&Head>, status: u16, description: &str) -> Response;
 }
 
-/// A running front end.
-pub trait Front: Send + Sync {
-    /// The addresses it listens on, in the order they were given, with their real ports.
-    fn addresses(&self) -> &[Listen];
-
+/// A front end that serves, in threads of its own. It is stopped before it is joined.
+trait FrontEnd: Send + Sync {
     /// Stops accepting and closes idle connections. Requests in flight are still answered, with `connection: close`.
     /// Returns at once; a second call does nothing.
     fn stop(&self);
 
-    /// Stops, and waits until every thread has ended; `false` where that takes longer than `within`.
+    /// Waits until every thread has ended; `false` if that takes longer than `within`.
     fn join(&self, within: Duration) -> bool;
 }

@@ -36,7 +36,7 @@ pub(super) fn answer(head: &Head, content_type: &str, body: Vec<u8>, speed: Comp
     if zip { response.with("content-encoding", "gzip") } else { response }
 }
 
-/// The headers that an answer depends on.
+/// The request headers that change an answer.
 const VARY: &str = "accept, accept-encoding, authorization, x-customer-id";
 
 fn gzip(body: &[u8], speed: Compression) -> Vec<u8> {

@@ -1,7 +1,7 @@
-//! `GET /openapi.json`: what the server takes and answers, for machines (OpenAPI 3.1).
+//! `GET /openapi.json`: a description of the API for programs (OpenAPI 3.1).
 //!
-//! The document is written by hand in `openapi.json` beside this file. `tests/process/openapi` holds it against the real
-//! server. Limits in it are the defaults of their flags.
+//! The document is written by hand in `openapi.json` beside this file; `tests/process/openapi` compares it with the
+//! real server. Limits in it are the defaults of their flags.
 
 use flate2::Compression;
 

@@ -38,7 +38,7 @@ impl Params {
     /// A required instant, in milliseconds.
     pub(super) fn instant(&self, name: &str) -> Result<u64, Problem> {
         let text = self.get(name).ok_or_else(|| bad(format!("parameter {name} is missing")))?;
-        // A form encodes the blank, which may replace the T, as a plus.
+        // HTML forms encode the blank, which may replace the T, as a plus.
         let text = match text.as_bytes().get(10) {
             Some(b'+') => format!("{} {}", &text[..10], &text[11..]),
             _ => text.to_owned(),

@@ -13,26 +13,26 @@ use super::tokens::Tokens;
 use super::{Head, Response, negotiate};
 use crate::batch::Limits;
 use crate::metrics::Metrics;
-use crate::query::aggregates::format_instant;
 use crate::query::gate::Gate;
 use crate::query::range::TimeRange;
 use crate::query::{QueryAnswer, QueryError, QueryForm, QueryLimits};
+use crate::time;
 
-/// Answers readers.
+/// Answers queries.
 pub struct Reading {
     limits: QueryLimits,
     gate: Gate,
     rules: Limits,
     operators: Tokens,
     pub(super) metrics: Arc<Metrics>,
-    /// Everybody is an operator where there are no tokens: the server listens on loopback alone.
+    /// Set if there are no tokens and the server listens on loopback only: then everybody is an operator.
     pub(super) is_open: bool,
     pub(super) sizes: DiskSizes,
 }
 
 impl Reading {
-    /// Within these limits, with the list of customers for these operators; if it `is_open` and they have no tokens, for
-    /// everybody. Bodies are read by the `rules` of batches.
+    /// `operators` may list customers; if `is_open` and there are no tokens, everybody may. Bodies are read by the
+    /// `rules` of batches.
     pub fn new(
         (limits, rules): (QueryLimits, Limits),
         operators: Tokens,
@@ -43,7 +43,7 @@ impl Reading {
         Self { limits, gate, rules, operators, metrics, is_open, sizes: DiskSizes::default() }
     }
 
-    /// The rules that bodies are read by.
+    /// The rules for reading bodies.
     pub(super) fn rules(&self) -> &Limits {
         &self.rules
     }
@@ -67,7 +67,7 @@ impl Reading {
         self.gate.running()
     }
 
-    /// Runs one query when it is its turn. Compressing the answer is part of it.
+    /// Runs one query when it is its turn, compression of the answer included.
     pub(super) fn run(
         &self,
         path: &str,
@@ -87,10 +87,11 @@ impl Reading {
             let mut response = negotiate::answer(head, content_type, body, Compression::fast())
                 .with("cache-control", "private, no-cache");
             if let Some(TimeRange { from_ms, to_ms }) = covered {
-                let interval = format!("{}/{}", format_instant(from_ms), format_instant(to_ms));
+                let interval =
+                    format!("{}/{}", time::format_short_instant(from_ms), time::format_short_instant(to_ms));
                 response = response.with("x-bodies", interval);
             }
-            // Lines have no place for it.
+            // A line format has no place for it.
             Ok(match next.filter(|_| form != QueryForm::Json) {
                 Some(next) => response.with("link", next_page(head, &next)),
                 None => response,

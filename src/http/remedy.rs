@@ -1,7 +1,7 @@
-//! What a client should change, where a refused body shows a mistake that is made often.
+//! Advice for a client whose refused body shows a common mistake.
 //!
-//! Input: a body that is not a batch, and what its headers called it. Output: the remedy in words, to stand behind the
-//! error. Never: a guess at what the client meant, where the bytes do not show it.
+//! Input: a body that is not a batch, and its headers. Output: what to change, in words that follow the error. Never:
+//! a guess that the bytes do not support.
 
 use memchr::memchr;
 use memchr::memmem::find;
@@ -32,7 +32,7 @@ pub(super) fn for_batch(body: &[u8], content: &Content) -> Option<&'static str> 
     }
 }
 
-/// The remedy for a decoded body that cannot be log lines; every line of it would be skipped.
+/// The remedy for a decoded body that cannot be log lines, because every line would be skipped.
 pub(super) fn for_lines(body: &[u8]) -> Option<&'static str> {
     compressed(body).or_else(|| is_utf16(body).then_some("the body is UTF-16: send UTF-8"))
 }

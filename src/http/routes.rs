@@ -1,7 +1,8 @@
-//! Which request is answered by which module, and what all answers share: request id, error shape, metrics, log line.
+//! Decides which module answers a request, and adds what all answers share: request id, error shape, metrics, log
+//! line.
 //!
-//! Input: requests from a front end. Output: answers. Never: the work itself, which is that of `ingest`, `reading`,
-//! `dashboard` and `openapi`.
+//! Input: requests from a front end. Output: answers. Never: the work itself; `ingest`, `reading`, `dashboard` and
+//! `openapi` do it.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,14 +34,14 @@ pub(crate) struct Routes {
     tokens: Tokens,
     metrics: Arc<Metrics>,
     connections: Arc<ConnectionStats>,
-    /// Counters of most answers.
+    /// Counters of answers with status 202.
     accepted: AcceptedCounters,
     /// Empty until recovery is done.
     opened: OnceLock<Roles>,
     draining: AtomicBool,
 }
 
-/// The work of a process: all of it, or one role of a cluster.
+/// The work that this process does: all of it, or one role of a cluster.
 pub(crate) struct Roles {
     /// Takes batches; `None` where the process takes none.
     pub intake: Option<Arc<dyn Intake>>,
@@ -59,7 +60,7 @@ impl Roles {
     }
 }
 
-/// The counters of 202, looked up by their labels once.
+/// The counters of 202, looked up once by their labels.
 struct AcceptedCounters {
     requests: IntCounter,
     latency: Histogram,
@@ -161,7 +162,7 @@ impl Routes {
         connections: Arc<ConnectionStats>,
     ) -> Self {
         let accepted = AcceptedCounters::of(&metrics);
-        // They exist from the start; otherwise an alert would miss the first event.
+        // Created at start; otherwise an alert would miss the first event.
         let reasons = Reason::ALL.iter().map(|reason| reason.label());
         for reason in reasons.chain(RejectReason::ALL.iter().map(|reason| reason.label())) {
             metrics.rejects.with_label_values(&[reason]);
@@ -178,7 +179,7 @@ impl Routes {
         }
     }
 
-    /// Recovery is done: batches go here, windows come from there.
+    /// Called when recovery is done: gives the routes the parts that do the work.
     pub(crate) fn open(&self, roles: Roles) {
         if let (Some(_), Some(source)) = (&roles.intake, &roles.source) {
             let known = source.customers().unwrap_or_default().into_iter();
@@ -188,7 +189,7 @@ impl Routes {
         assert!(self.opened.set(roles).is_ok(), "recovery is done once");
     }
 
-    /// The server is stopping: `/readyz` says so, and no batch is taken any more.
+    /// Called when the server stops: `/readyz` says so, and no more batches are taken.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -203,7 +204,7 @@ impl Routes {
         &self.ingest.customers
     }
 
-    /// The roles, between recovery and the stop.
+    /// The roles, between the end of recovery and the stop.
     fn opened(&self) -> Result<&Roles, Reason> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Reason::Stopping);
@@ -255,7 +256,7 @@ impl Routes {
                 self.reading.authorize_operator(head)?;
                 Ok(deletion::delete(head, opened.intake.as_deref())?)
             }
-            // Neither holds a customer's data, so neither needs a token.
+            // The page and the description hold no customer's data, so they need no token.
             Route::Dashboard | Route::OpenApi => {
                 self.opened()?;
                 Ok(if route == Route::Dashboard { dashboard::page(head) } else { openapi::document(head) })
@@ -298,8 +299,8 @@ impl Routes {
         metrics.render()
     }
 
-    /// Remembers a refused batch with its customer, and logs it when it is its turn. A duplicate was counted, and who has no
-    /// token does not speak for the customer that it names.
+    /// Remembers a refused batch with its customer, and logs it when a log line is due. Duplicates are not refused
+    /// batches. A client without a valid token may not add to the record of the customer that it names.
     fn note_refused(&self, head: Option<&Head>, problem: &Problem, reason: &'static str) {
         if reason == RejectReason::Duplicate.label() || problem.status == 401 {
             return;
@@ -312,7 +313,7 @@ impl Routes {
         }
     }
 
-    /// Adds what all answers share.
+    /// Adds what all answers share: request id, metrics, log line.
     fn finish(
         &self,
         head: Option<&Head>,

@@ -115,7 +115,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept()?;
-                // Fails for a connection that was reset meanwhile, which reading it will show.
+                // Fails for a connection that was reset meanwhile; reading it will fail too.
                 drop(stream.set_nodelay(true));
                 Ok(Stream::Tcp(stream))
             }

@@ -1,7 +1,7 @@
-//! What the front ends count and log.
+//! The counters and log lines of the front ends.
 //!
-//! Input: events. Output: counters that `/metrics` shows, and log lines. Never: more log lines than one an interval for
-//! what clients can cause at will.
+//! Input: events. Output: counters that `/metrics` shows, and log lines. Never: more than one log line per interval
+//! for events that clients can cause at will.
 
 use std::mem;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::clock::monotonic;
 
-/// Totals only grow; the others are the state now.
+/// The fields `…_total` only grow; the others are gauges.
 #[derive(Debug, Default)]
 pub struct ConnectionStats {
     pub open: AtomicU64,
@@ -52,7 +52,8 @@ impl Drop for GaugeGuard {
 /// Time between two log lines about the same event (no descriptors, no threads, all connections busy).
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Warnings that clients can cause at will: the first is logged at once, then one an interval with a count.
+/// A log for warnings that clients can cause at will: writes the first one at once, then one per interval with a
+/// count.
 #[derive(Default)]
 pub(crate) struct RateLimitedLog {
     last: Option<Instant>,

@@ -1,4 +1,4 @@
-//! Request targets and hosts: what they may look like (RFC 3986, RFC 9112) and what of them counts.
+//! Request targets and hosts: which are valid (RFC 3986, RFC 9112), and which parts of them are used.
 //!
 //! Input: the request target, or the value of `host`. Output: path and query, or what is wrong with it. Never: a
 //! look-up of a name.

@@ -23,7 +23,7 @@ pub(crate) struct ThreadGroup {
 struct ThreadGroupState {
     next_id: u64,
     running: HashMap<u64, JoinHandle<()>>,
-    /// The thread that ended last, not joined yet.
+    /// The thread that ended last and is not joined yet.
     ended: Option<JoinHandle<()>>,
 }
 
@@ -70,7 +70,7 @@ impl ThreadGroup {
     }
 }
 
-/// Ignores a panic: the panic hook has reported it, and the work itself decides what it means.
+/// Ignores a panic: the panic hook has reported it, and the work itself handles what it means.
 fn join_quietly(handle: Option<JoinHandle<()>>) {
     if let Some(handle) = handle {
         drop(handle.join());

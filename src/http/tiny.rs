@@ -1,56 +1,43 @@
 //! The tiny_http front end: the same handler, without the guarantees.
 //!
 //! Input: requests from tiny_http 0.12. Output: the handler's answers. tiny_http owns sockets, framing and time;
-//! `tests/suite/tiny_http_limits.rs` lists what that cannot hold, so this is for a trusted loopback or behind the gateway.
-//! Never: a drop of a request with very much of its body unread, which would abort the process.
+//! `tests/suite/tiny_http_limits.rs` lists what it cannot hold, so this is for a trusted loopback or behind the gateway.
+//! Never: drops a request with very much of its body unread, which would abort the process.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tiny_http::{Header, Method, Server, StatusCode};
+use tiny_http::{Header, Method, Server};
 
-use super::contained;
-use super::encode::{self, AnswerForm};
 use super::limits::FrontLimits;
-use super::listen::Listen;
 use super::socket::{Listener, UnixFile};
 use super::stats::{ConnectionStats, GaugeGuard, count};
-use super::target::split_target;
 use super::thread_group::ThreadGroup;
-use super::{Body, BodyError, Front, Handler, Head, Request, Response};
-use crate::base::clock::now_ms;
+use super::{Body, BodyError, FrontEnd, Handler, Head, Request, contained, encode};
 use crate::base::inflight::Charge;
 use crate::base::shutdown::end_process;
-use crate::base::sync::lock;
 
 /// Threads that answer the requests of one address: more rarely wait for a commit at once.
 const WORKERS: usize = 64;
 /// A request with more of its body unread is leaked and not dropped: tiny_http allocates what is unread to drop it.
 const MAX_DROPPED_BYTES: usize = 64 << 20;
 
-/// The largest buffer that a worker keeps from one request to the next.
-const KEPT_BUFFER_BYTES: usize = 64 * 1024;
-
-/// A running tiny_http front end.
+/// The servers belong to their workers: the last one drops its server, which closes the socket.
 pub(crate) struct TinyFront {
-    addresses: Vec<Listen>,
-    thread_group: Arc<ThreadGroup>,
-    stopping: Arc<AtomicBool>,
-    servers: Mutex<Vec<Arc<TinyServer>>>,
+    servers: Vec<Weak<TinyServer>>,
+    threads: Arc<ThreadGroup>,
 }
 
-/// tiny_http's server on one address, and the file of its Unix socket.
+/// tiny_http's server on one address.
 struct TinyServer {
     server: Server,
-    _file: Option<UnixFile>,
-}
-
-struct TinyContext {
-    limits: FrontLimits,
+    _socket_file: Option<UnixFile>,
     handler: Arc<dyn Handler>,
     stats: Arc<ConnectionStats>,
+    stopping: AtomicBool,
 }
 
 impl TinyFront {
@@ -60,194 +47,135 @@ impl TinyFront {
     /// The operating system gives no thread or no descriptor.
     pub(crate) fn start(
         listeners: Vec<Listener>,
-        limits: FrontLimits,
-        handler: Arc<dyn Handler>,
-        stats: Arc<ConnectionStats>,
+        limits: &FrontLimits,
+        handler: &Arc<dyn Handler>,
+        stats: &Arc<ConnectionStats>,
     ) -> io::Result<Self> {
-        end_process_where_accepting_panics();
-        let front = Self {
-            addresses: listeners.iter().map(Listener::address).collect::<io::Result<_>>()?,
-            thread_group: Arc::default(),
-            stopping: Arc::default(),
-            servers: Mutex::default(),
-        };
-        let shared = Arc::new(TinyContext { limits, handler, stats });
+        end_process_if_accepting_panics();
+        let mut front = Self { servers: Vec::new(), threads: Arc::default() };
         for listener in listeners {
-            let (listener, file) = listener.into_tiny_http();
+            let (listener, _socket_file) = listener.into_tiny_http();
             let server = Server::from_listener(listener, None).map_err(io::Error::other)?;
-            let server = Arc::new(TinyServer { server, _file: file });
-            lock(&front.servers).push(Arc::clone(&server));
+            let (handler, stats) = (Arc::clone(handler), Arc::clone(stats));
+            let stopping = AtomicBool::new(false);
+            let server = Arc::new(TinyServer { server, _socket_file, handler, stats, stopping });
+            front.servers.push(Arc::downgrade(&server));
             for number in 0..WORKERS {
-                let (shared, server) = (Arc::clone(&shared), Arc::clone(&server));
-                let stopping = Arc::clone(&front.stopping);
-                let stack = shared.limits.thread_stack_bytes;
-                let work = move || work(&shared, &server.server, &stopping);
-                front.thread_group.spawn(format!("tiny-{number}"), stack, work)?;
+                let server = Arc::clone(&server);
+                let work = move || server.work();
+                front.threads.spawn(format!("tiny-{number}"), limits.thread_stack_bytes, work)?;
             }
         }
         Ok(front)
     }
 }
 
-impl Front for TinyFront {
-    fn addresses(&self) -> &[Listen] {
-        &self.addresses
-    }
-
+impl FrontEnd for TinyFront {
     fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        // Requests that already wait are answered before the calls that end the workers. The last worker drops the
-        // server, which closes its socket.
-        for server in lock(&self.servers).drain(..) {
+        for server in self.servers.iter().filter_map(Weak::upgrade) {
+            server.stopping.store(true, Ordering::SeqCst);
+            // Requests that already wait are answered before these calls end the workers.
             (0..WORKERS).for_each(|_| server.server.unblock());
         }
     }
 
     fn join(&self, within: Duration) -> bool {
-        self.stop();
-        self.thread_group.join(within)
+        self.threads.join(within)
     }
 }
 
-impl Drop for TinyFront {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// tiny_http's accept thread panics where it cannot duplicate a socket, because descriptors ran out. Without this its
-/// port would be closed while the process lives.
-fn end_process_where_accepting_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let report = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            report(panic);
-            if panic.location().is_some_and(|at| at.file().ends_with("util/refined_tcp_stream.rs")) {
-                accepts_no_more("it panicked (see above)");
-            }
-        }));
-    });
+/// tiny_http's accept thread panics if it cannot duplicate a socket, because descriptors ran out. Without this its port
+/// would be closed while the process lives.
+fn end_process_if_accepting_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        if panic.location().is_some_and(|at| at.file().ends_with("util/refined_tcp_stream.rs")) {
+            accepts_no_more("it panicked (see above)");
+        }
+    }));
 }
 
 fn accepts_no_more(reason: &str) -> ! {
     end_process(&format!("tiny_http accepts no more connections: {reason}; restart the server"))
 }
 
-fn work(shared: &TinyContext, server: &Server, stopping: &AtomicBool) {
-    let _threads = GaugeGuard::new(&shared.stats, |stats| &stats.threads);
-    let mut buffer = Vec::new();
-    loop {
-        match server.recv() {
-            Ok(request) => exchange(shared, request, &mut buffer),
-            Err(_) if stopping.load(Ordering::SeqCst) => return,
-            Err(error) => accepts_no_more(&error.to_string()),
+impl TinyServer {
+    fn work(&self) {
+        let _threads = GaugeGuard::new(&self.stats, |stats| &stats.threads);
+        loop {
+            match self.server.recv() {
+                Ok(request) => self.exchange(request),
+                Err(_) if self.stopping.load(Ordering::SeqCst) => return,
+                Err(error) => accepts_no_more(&error.to_string()),
+            }
         }
-        buffer.clear();
-        buffer.shrink_to(KEPT_BUFFER_BYTES);
+    }
+
+    /// Answers one request, with `connection: close`, without which later connections may wait behind idle ones.
+    fn exchange(&self, mut request: tiny_http::Request) {
+        let text = |header: &Header| header.value.as_str().trim().to_owned();
+        let headers = request.headers().iter().map(|header| (header.field.as_str().as_str(), text(header)));
+        let head = Head::new(request.method().as_str(), request.url(), headers);
+        let mut body = TinyBody { request: &mut request, read: None };
+        let response = match &head {
+            Ok(head) => contained::handle(&*self.handler, &self.stats, Request { head, body: &mut body }),
+            Err(text) => contained::refuse(&*self.handler, &self.stats, None, 400, text),
+        };
+        let read = body.read.map(|bytes| bytes.len());
+        let unread = request.body_length().unwrap_or(0).saturating_sub(read.unwrap_or(0));
+        let answer = encode::closing(&response, request.method() == &Method::Head);
+        let sent = if unread > MAX_DROPPED_BYTES {
+            count(&self.stats.leaked_requests_total);
+            // Only an upgrade gives the socket away without reading the rest of the body. Every client skips its interim
+            // answer. The leak is one socket and tiny_http's thread for it, until the process ends.
+            let mut stream = mem::ManuallyDrop::new(request.upgrade("none", tiny_http::Response::empty(100)));
+            send(&mut **stream, &answer)
+        } else if read.is_none() && head.is_ok_and(|head| head.first("expect").is_some()) {
+            // The client waits for `100 Continue`. Only this way the answer is sent before the rest of the body is read;
+            // tiny_http leaves `connection` out of it.
+            let status = response.status;
+            let mut answer = tiny_http::Response::from_data(response.body).with_status_code(status);
+            let headers = response.headers.iter();
+            let headers = headers.filter_map(|(name, value)| Header::from_bytes(*name, value.as_str()).ok());
+            headers.for_each(|header| answer.add_header(header));
+            request.respond(answer)
+        } else {
+            send(&mut *request.into_writer(), &answer)
+        };
+        if let Err(error) = sent {
+            log::debug!("answer not sent: {error}");
+        }
     }
 }
 
-/// Answers one request.
-fn exchange(shared: &TinyContext, mut inner: tiny_http::Request, buffer: &mut Vec<u8>) {
-    let head = head(&inner);
-    let length = inner.body_length();
-    let mut body = TinyBody { inner: &mut inner, buffer, asked: false, reading: false, taken_bytes: 0 };
-    let response = match &head {
-        Ok(head) => contained::handle(&*shared.handler, &shared.stats, Request { head, body: &mut body }),
-        Err(text) => contained::refuse(&*shared.handler, &shared.stats, None, 400, text),
-    };
-    let unread = length.unwrap_or(0).saturating_sub(body.taken_bytes);
-    let client_waits = !body.reading && head.is_ok_and(|head| head.first("expect").is_some());
-    let sent = if unread > MAX_DROPPED_BYTES {
-        count(&shared.stats.leaked_requests_total);
-        answer_and_leak(inner, &response)
-    } else if client_waits {
-        answer_before_the_body(inner, response)
-    } else {
-        answer(inner.method() == &Method::Head, inner.into_writer(), &response)
-    };
-    if let Err(error) = sent {
-        log::debug!("answer not sent: {error}");
-    }
+fn send(stream: &mut (impl Write + ?Sized), answer: &[u8]) -> io::Result<()> {
+    stream.write_all(answer)?;
+    stream.flush()
 }
 
-/// The head in the form of the seam.
-fn head(request: &tiny_http::Request) -> Result<Head, &'static str> {
-    let (path, query) = split_target(request.url())?;
-    let header = |header: &Header| {
-        (header.field.as_str().as_str().to_ascii_lowercase(), header.value.as_str().trim().to_owned())
-    };
-    Ok(Head {
-        method: request.method().to_string(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        headers: request.headers().iter().map(header).collect(),
-    })
-}
-
-/// Answers with `connection: close`, which tiny_http cannot say itself, and without which later connections may wait
-/// behind idle ones. Its writer comes after the rest of the body.
-fn answer(head_only: bool, mut writer: impl Write, response: &Response) -> io::Result<()> {
-    let form = AnswerForm { head_only, close: true, say_keep_alive: false, now: now_ms() };
-    let (mut bytes, send_body) = encode::head(response, form);
-    if send_body {
-        bytes.extend_from_slice(&response.body);
-    }
-    writer.write_all(&bytes).and_then(|()| writer.flush())
-}
-
-/// Answers, through tiny_http, a client that waits for `100 Continue` before it sends its body.
-fn answer_before_the_body(inner: tiny_http::Request, response: Response) -> io::Result<()> {
-    let headers =
-        response.headers.iter().filter_map(|(name, value)| Header::from_bytes(*name, value.as_str()).ok());
-    let (status, length) = (StatusCode(response.status), response.body.len());
-    let body = io::Cursor::new(response.body);
-    let answer = tiny_http::Response::new(status, headers.collect(), body, Some(length), None);
-    inner.respond(answer.with_chunked_threshold(usize::MAX))
-}
-
-/// Answers a request that must not be dropped. Only an upgrade gives the socket away without reading the rest of the body;
-/// every client skips its interim answer, and the real one follows it.
-fn answer_and_leak(inner: tiny_http::Request, response: &Response) -> io::Result<()> {
-    let head_only = inner.method() == &Method::Head;
-    let mut stream = inner.upgrade("none", tiny_http::Response::empty(100));
-    let sent = answer(head_only, &mut stream, response);
-    // One socket and tiny_http's thread for it, until the process ends.
-    std::mem::forget(stream);
-    sent
-}
-
-/// A body read through tiny_http, which sends `100 Continue` when it is first asked for one.
+/// A body that tiny_http reads. It sends `100 Continue` when it is first asked for the body.
 struct TinyBody<'a> {
-    inner: &'a mut tiny_http::Request,
-    buffer: &'a mut Vec<u8>,
-    asked: bool,
-    /// `100 Continue` was sent, if the client waits for it.
-    reading: bool,
-    taken_bytes: usize,
+    request: &'a mut tiny_http::Request,
+    /// `None` until tiny_http was asked.
+    read: Option<Vec<u8>>,
 }
 
 impl Body for TinyBody<'_> {
     fn read(&mut self, limit_bytes: usize, charge: &mut Charge) -> Result<&[u8], BodyError> {
-        if std::mem::replace(&mut self.asked, true) {
-            return Err(BodyError::Malformed("the body was already read"));
-        }
-        let length = self.inner.body_length();
-        let coded = self.inner.headers().iter().any(|header| header.field.equiv("Transfer-Encoding"));
-        if length.is_none() && !coded {
+        let length = self.request.body_length();
+        let is_coded = self.request.headers().iter().any(|header| header.field.equiv("Transfer-Encoding"));
+        if length.is_none() && !is_coded {
             return Err(BodyError::LengthRequired);
         }
         if length.is_some_and(|bytes| bytes > limit_bytes) {
             return Err(BodyError::TooLarge { limit_bytes });
         }
-        // One byte more than allowed tells that a chunked body is too large.
+        // One byte more than allowed shows that a chunked body is too large.
         let wanted = length.unwrap_or(limit_bytes.saturating_add(1));
         charge.grow_to(wanted).map_err(|_| BodyError::Busy)?;
-        self.reading = true;
-        let read = self.inner.as_reader().take(wanted as u64).read_to_end(self.buffer);
-        self.taken_bytes = self.buffer.len();
-        match read {
+        let bytes = self.read.insert(Vec::with_capacity(length.unwrap_or(0)));
+        match self.request.as_reader().take(wanted as u64).read_to_end(bytes) {
             Err(error) if error.kind() == ErrorKind::InvalidInput => {
                 Err(BodyError::Malformed("malformed chunked body"))
             }
@@ -256,7 +184,7 @@ impl Body for TinyBody<'_> {
                 Err(BodyError::Disconnected(ErrorKind::UnexpectedEof.into()))
             }
             Ok(read) if read > limit_bytes => Err(BodyError::TooLarge { limit_bytes }),
-            Ok(_) => Ok(self.buffer),
+            Ok(_) => Ok(bytes),
         }
     }
 }

@@ -21,12 +21,12 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Every request is allowed.
+    /// No token file: every request is allowed.
     pub fn none() -> Self {
         Self { file: None, valid: RwLock::new(Vec::new()) }
     }
 
-    /// Requests with a token of this file are allowed.
+    /// Allows requests with a token of this file.
     ///
     /// # Errors
     /// In words, naming the file: it cannot be read, holds no token, or one that is too short.
@@ -79,7 +79,7 @@ fn read(disk: &dyn Disk, file: &Path) -> Result<Vec<String>, String> {
     Ok(tokens)
 }
 
-/// Compares in a time that depends on the lengths alone.
+/// Compares in a time that depends on the lengths only.
 fn same(known: &[u8], given: &[u8]) -> bool {
     let difference = known.iter().zip(given).fold(0, |difference, (a, b)| difference | (a ^ b));
     std::hint::black_box(difference) == 0 && known.len() == given.len()

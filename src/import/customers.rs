@@ -6,7 +6,7 @@
 use super::region::Region;
 use super::walk::{Post, RegionProgress, View, Walked, finished_lines, walk_view};
 use crate::dimension::{TEXT_COUNT, text_field};
-use crate::entry::{Format, FormatError, LineOutcome, Reader, ReaderOptions};
+use crate::entry::{FormatError, LineFormat, LineOutcome, Reader, ReaderOptions};
 use crate::model::CustomerId;
 
 /// Finds the customer of a line.
@@ -29,7 +29,7 @@ impl CustomerFinder {
         // Read by itself, in the place of a text that is kept as it is logged.
         let place = (0..TEXT_COUNT).map(text_field).find(|place| place.is_url);
         let place = place.expect("one text is kept as it is logged").name;
-        let format: Format = format!("json:{place}={field}").parse()?;
+        let format: LineFormat = format!("json:{place}={field}").parse()?;
         Ok(Self { reader: ReaderOptions { format, ..reader.clone() }, field: place })
     }
 

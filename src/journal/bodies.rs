@@ -1,6 +1,7 @@
 //! The body of a record as it was received, whatever coding it is stored in.
 //!
-//! Input: what a record stores. Output: the decoded body. Never: more bytes than the record says that the body has.
+//! Input: the stored bytes of a record's body. Output: the decoded body. Never: more bytes than the record's header
+//! says.
 
 use std::borrow::Cow;
 use std::io;
@@ -18,7 +19,7 @@ pub fn decoded_body(
     stored: &[u8],
     body_bytes: usize,
 ) -> io::Result<Option<Cow<'_, [u8]>>> {
-    // The budget is for what clients send.
+    // The budget limits what clients send, not what is read back.
     let mut charge = Charge::new(&Budget::new(usize::MAX));
     let mut undo = |encoding| decode(encoding, stored, body_bytes, &mut charge).map_err(invalid);
     Ok(Some(match coding {

@@ -1,8 +1,7 @@
-//! How a body lies in its record.
+//! The coding of a body in its record.
 //!
-//! Input: a byte of a record. Output: a [`BodyCoding`], and back. Never: codes anything.
+//! Input: a byte of a record. Output: a [`BodyCoding`], and back. Never: encodes or decodes a body.
 
-/// How a body lies in its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyCoding {
     /// Not kept (`--raw-batches drop`).

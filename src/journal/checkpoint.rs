@@ -32,7 +32,6 @@ impl DirIdentity {
     }
 }
 
-/// What a checkpoint says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Every window file holds everything up to this record.
@@ -45,12 +44,12 @@ pub struct Checkpoint {
     pub retention_ms: u64,
 }
 
-/// What lies under the name of the checkpoint.
+/// The content of the checkpoint's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoredCheckpoint {
-    /// Nothing: no checkpoint was ever finished here, or the file was lost.
+    /// There is no file: no checkpoint was ever finished here, or the file was lost.
     Missing,
-    /// Something that cannot be read.
+    /// It cannot be read.
     Damaged,
     /// The checkpoint of another format version.
     OtherVersion(u64),
@@ -113,7 +112,7 @@ impl Checkpoint {
         now_ms: u64,
     ) -> Result<(), CheckpointError> {
         Self::replace(disk, dir, ledger, retention_ms, now_ms).map_err(CheckpointError::NotWritten)?;
-        // Makes both names durable, in whatever order they come to the disk: nothing relies on either before.
+        // Makes both renames durable, in whatever order they reach the disk: nothing relies on either of them before.
         disk.sync_dir(dir.root()).map_err(CheckpointError::NotSynced)
     }
 
@@ -146,7 +145,7 @@ impl Checkpoint {
 pub enum CheckpointError {
     /// The old one stands; try again later.
     NotWritten(io::Error),
-    /// Either may be on the disk: latch.
+    /// The old or the new one may be on the disk: latch.
     NotSynced(io::Error),
 }
 

@@ -24,17 +24,16 @@ use crate::outcome::{Outcome, Reason};
 /// A checked batch, ready to be written.
 #[derive(Debug)]
 pub struct Submission {
-    /// Whose batch it is.
     pub customer: CustomerId,
     pub entries: u32,
-    /// What it is deduplicated by; `None` where the client sent no key.
+    /// The key for deduplication; `None` if the client sent no key.
     pub key: Option<DedupKey>,
     /// XXH3-128 of the decoded body.
     pub fingerprint: u128,
     /// The record, without its numbers.
     pub draft: RecordDraft,
     pub received_at_ms: u64,
-    /// What is routed once it is durable.
+    /// Routed to the workers once the record is durable.
     pub insights: Vec<Insight>,
     /// The memory it holds; travels on with the insights.
     pub charge: Charge,
@@ -62,11 +61,11 @@ pub struct CommitLimits {
     pub segment_bytes: u64,
     /// With less free space than this the journal takes nothing, so that windows can still be written.
     pub min_free_bytes: u64,
-    /// With more journal than this after the checkpoint nothing is taken.
+    /// With more journal than this after the checkpoint no batch is taken.
     pub max_uncheckpointed_bytes: u64,
 }
 
-/// What the rest of the engine says about how far behind it is.
+/// How far the rest of the engine is behind.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pressure {
     /// [`Position::bytes`] as it was when the last finished checkpoint was begun.
@@ -75,7 +74,7 @@ pub struct Pressure {
     pub windows_overfull: bool,
 }
 
-/// Where the journal stands: everything up to `through` was routed before this was asked.
+/// The end of the journal: everything up to `through` was routed before this was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The last durable record.
@@ -84,9 +83,9 @@ pub struct Position {
     pub bytes: u64,
     /// The first seq of the segment being written.
     pub active_segment: Seq,
-    /// What deduplication knows.
+    /// How far back deduplication reaches.
     pub horizon: Horizon,
-    /// How many keys it knows.
+    /// Keys that deduplication knows.
     pub dedup_keys: usize,
 }
 
@@ -99,55 +98,54 @@ pub struct ActiveSegment {
     pub bytes: u64,
 }
 
-/// See the module.
 pub struct Committer {
     disk: Arc<dyn Disk>,
     dir: Arc<DataDir>,
     limits: CommitLimits,
-    /// What records are tagged under.
+    /// The key for the tags of records.
     key: RecordKey,
     latch: Latch,
     metrics: JournalMetrics,
     segment: ActiveSegment,
-    /// The last durable record; the next gets the number after it.
+    /// The last durable record; the next one gets the following number.
     durable: Seq,
-    /// The latest time of receipt in the journal; later records do not go back before it.
+    /// The latest time of receipt in the journal; it never falls from one record to the next.
     received_at_ms: u64,
     /// See [`Position::bytes`].
     bytes: u64,
     dedup: DedupIndex,
-    /// What was counted since [`Committer::take_counted`].
+    /// The sums of the batches that were counted since [`Committer::take_counted`].
     counted: CountedSince,
     /// Every customer that was ever counted.
     customers: HashSet<CustomerId>,
     deletions: Deletions,
 }
 
-/// What recovery hands to a new committer.
+/// The result of recovery, from which a new committer starts.
 pub struct CommitterState {
-    /// Where to write on.
+    /// The segment to continue.
     pub segment: ActiveSegment,
     /// The last durable record.
     pub durable: Seq,
     pub received_at_ms: u64,
     /// Bytes of journal after the checkpoint.
     pub uncheckpointed_bytes: u64,
-    /// What is known of earlier batches.
+    /// The keys of earlier batches.
     pub dedup: DedupIndex,
 }
 
-/// What a batch of a group is, before the group is durable.
+/// The plan for a batch of a group, before the group is durable.
 enum CommitPlan {
     /// A new record.
     Record,
-    /// It repeats a record of this group: if that record is written, this is its outcome.
+    /// It repeats a record of this group: its outcome if that record is written.
     Repeats(Outcome),
-    /// Its outcome is known already.
+    /// Its outcome is known before the group is written.
     Known(Outcome),
 }
 
 impl Committer {
-    /// A committer that goes on where recovery ended.
+    /// A committer that continues after recovery.
     pub fn new(
         disk: Arc<dyn Disk>,
         dir: Arc<DataDir>,
@@ -176,13 +174,12 @@ impl Committer {
         }
     }
 
-    /// Takes over the customers of a ledger that holds every record there is.
+    /// Takes the customers of a ledger that contains every record.
     pub fn begin_with(&mut self, ledger: &Ledger) {
         self.customers = ledger.customers.keys().cloned().collect();
         self.deletions = ledger.deletions();
     }
 
-    /// Where the journal stands.
     pub fn position(&self) -> Position {
         Position {
             through: self.durable,
@@ -201,7 +198,7 @@ impl Committer {
     /// The customer's batch with this key, if it is durable.
     ///
     /// # Errors
-    /// Where the journal is latched, so that nobody may rely on what was counted.
+    /// The journal is latched, so that nobody may rely on its counts.
     pub fn known(&self, customer: &CustomerId, key: DedupKey) -> Result<Option<DedupEntry>, Reason> {
         if self.latch.is_closed() {
             return Err(self.latched());
@@ -214,7 +211,7 @@ impl Committer {
         self.dedup.get(key).filter(|known| !self.deletions.cover(customer, known.seq))
     }
 
-    /// What was counted since this was last called, up to [`Position::through`].
+    /// The sums of the batches that were counted since this was last called, up to [`Position::through`].
     pub fn take_counted(&mut self) -> CountedSince {
         std::mem::take(&mut self.counted)
     }
@@ -247,7 +244,7 @@ impl Committer {
         outcomes
     }
 
-    /// Finds what is a new record and what repeats something, and numbers the new records.
+    /// Finds new records and repetitions, and numbers the new records.
     fn plan(&self, group: &mut [Submission]) -> (Vec<CommitPlan>, usize) {
         let mut records = 0;
         let mut in_group: HashMap<DedupKey, u128> = HashMap::new();
@@ -278,7 +275,7 @@ impl Committer {
         (plans, records)
     }
 
-    /// Everything that can refuse good batches, before anything is written.
+    /// Refuses good batches, for any reason, before anything is written.
     fn admit(&self, pressure: Pressure) -> Result<(), Reason> {
         let uncheckpointed_bytes = self.bytes.saturating_sub(pressure.checkpointed_bytes);
         if pressure.windows_overfull || uncheckpointed_bytes > self.limits.max_uncheckpointed_bytes {
@@ -298,7 +295,7 @@ impl Committer {
         }
     }
 
-    /// Why nothing is taken once the latch is closed.
+    /// The reason for which nothing is taken once the latch is closed.
     fn latched(&self) -> Reason {
         if self.latch.is_gone() { Reason::DataDirGone } else { Reason::Latched }
     }
@@ -329,8 +326,8 @@ impl Committer {
         Ok(())
     }
 
-    /// Cuts a group that could not be written whole off the segment, durably, so that its batches can be refused
-    /// without ever turning up.
+    /// Durably cuts a group that could not be written whole off the segment, so that its batches can be refused
+    /// without ever coming back.
     fn take_back(&mut self, error: &io::Error) -> Reason {
         let cut = self.segment.file.set_len(self.segment.bytes).and_then(|()| self.segment.file.sync_data());
         match cut {
@@ -364,7 +361,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Takes a durable group into the index, and moves on.
+    /// Adds a durable group to the index, and advances.
     fn remember(&mut self, group: &[Submission], outcomes: &[Outcome], records: usize) {
         let counted = group.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Counted);
         for (submission, _) in counted {

@@ -1,9 +1,8 @@
 //! The deduplication index: which (customer, key) were counted, with which body, in bounded memory.
 //!
-//! Input: durable batches in the order of their records. Output: what is known of a key. Never: holds a batch that is not
-//! durable. Keys are 128-bit hashes under the data directory's secret, so that nobody without it can make two keys collide.
-//! The newest keys are kept; the oldest is forgotten when the index is full, and [`DedupIndex::horizon`] tells how far back
-//! it reaches.
+//! Input: durable batches in the order of their records. Output: the entry of a key. Never: holds a batch that is not
+//! durable. Keys are 128-bit hashes under the data directory's secret, so that nobody without it can make two keys
+//! collide. When the index is full, it forgets the oldest key; [`DedupIndex::horizon`] tells how far back it reaches.
 
 use std::collections::VecDeque;
 
@@ -21,7 +20,6 @@ pub struct DedupKey(pub u128);
 pub struct DedupHasher(Subkey);
 
 impl DedupHasher {
-    /// A hasher under this secret.
     pub fn new(secret: &Secret) -> Self {
         Self(secret.subkey("log-analytics deduplication key"))
     }
@@ -39,7 +37,7 @@ impl DedupHasher {
     }
 }
 
-/// What is remembered of one batch. 48 bytes.
+/// What is remembered of one batch: 48 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DedupEntry {
     key: [u64; 2],
@@ -50,7 +48,6 @@ pub struct DedupEntry {
 }
 
 impl DedupEntry {
-    /// Remembers a batch.
     pub fn new(key: DedupKey, fingerprint: u128, seq: Seq, received_at_ms: u64) -> Self {
         Self { key: halves(key.0), fingerprint: halves(fingerprint), seq, received_at_ms }
     }
@@ -59,7 +56,6 @@ impl DedupEntry {
         DedupKey(whole(self.key))
     }
 
-    /// The fingerprint of its body.
     pub fn fingerprint(&self) -> u128 {
         whole(self.fingerprint)
     }
@@ -73,7 +69,7 @@ fn whole([low, high]: [u64; 2]) -> u128 {
     u128::from(low) | u128::from(high) << 64
 }
 
-/// Stands for [`Horizon::since_ms`] where no batch is known at all, until there is one.
+/// The value of [`Horizon::since_ms`] if no batch is known at all, until there is one.
 pub const UNKNOWN_MS: u64 = u64::MAX;
 
 /// How far back the index reaches.
@@ -81,7 +77,7 @@ pub const UNKNOWN_MS: u64 = u64::MAX;
 pub struct Horizon {
     /// Every keyed batch with a seq above this is known. [`Seq::ZERO`]: every batch there ever was.
     pub after: Seq,
-    /// When the oldest batch above it was received; `None` where nothing was forgotten yet, [`UNKNOWN_MS`] where all
+    /// When the oldest known batch was received; `None` if nothing was forgotten yet, [`UNKNOWN_MS`] if everything
     /// was.
     pub since_ms: Option<u64>,
 }
@@ -89,7 +85,7 @@ pub struct Horizon {
 /// Entries are kept in blocks of this many, so that growing never copies them.
 const BLOCK_ENTRIES: usize = 8 * 1024;
 
-/// The index. Not shared: the committer owns it.
+/// Not shared: the committer owns it.
 pub struct DedupIndex {
     /// Positions of entries, found by the entry's key.
     table: HashTable<u32>,
@@ -117,18 +113,16 @@ impl DedupIndex {
         }
     }
 
-    /// How many keys it holds.
     pub fn len(&self) -> usize {
         let full = self.blocks.len().saturating_sub(1) * BLOCK_ENTRIES;
         full + self.blocks.back().map_or(0, Vec::len) - self.forgotten_in_first
     }
 
-    /// How far back it reaches.
     pub fn horizon(&self) -> Horizon {
         self.horizon
     }
 
-    /// Says that batches up to this seq may be unknown: their part of the index was lost.
+    /// Notes that batches up to this seq may be unknown, because their part of the index was lost.
     pub fn lose_before(&mut self, after: Seq, since_ms: Option<u64>) {
         if after > self.horizon.after {
             self.horizon = Horizon { after, since_ms };
@@ -140,7 +134,6 @@ impl DedupIndex {
         &self.blocks[distance / BLOCK_ENTRIES][distance % BLOCK_ENTRIES]
     }
 
-    /// What is known of a key.
     pub fn get(&self, key: DedupKey) -> Option<&DedupEntry> {
         let halves = halves(key.0);
         let position = self.table.find(halves[0], |position| self.entry(*position).key == halves)?;
@@ -170,7 +163,7 @@ impl DedupIndex {
             let distance = position.wrapping_sub(*first_block_position) as usize;
             &blocks[distance / BLOCK_ENTRIES][distance % BLOCK_ENTRIES]
         };
-        // A key that is there already (its batch was counted again beyond the horizon) now means the newer batch.
+        // If the key is known already (its batch was counted again beyond the horizon), it now means the newer batch.
         match table.find_mut(entry.key[0], |position| at(position).key == entry.key) {
             Some(known) => *known = position,
             None => {

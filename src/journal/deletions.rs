@@ -12,13 +12,13 @@ use crate::model::{CustomerId, Seq};
 pub struct Deletions(HashMap<CustomerId, Seq>);
 
 impl Deletions {
-    /// The record of the customer's last deletion; zero where there was none.
+    /// The record of the customer's last deletion; zero if there was none.
     pub fn through(&self, customer: &CustomerId) -> Seq {
         self.0.get(customer).copied().unwrap_or(Seq::ZERO)
     }
 
-    /// Whether a deletion of the customer came with this record or after it: then it does not exist any more, nor does a window
-    /// whose last record it is.
+    /// Whether a deletion of the customer came with this record or after it. Then this record does not exist any
+    /// more, nor does a window whose last record it is.
     pub fn cover(&self, customer: &CustomerId, seq: Seq) -> bool {
         !self.0.is_empty() && self.0.get(customer).is_some_and(|through| seq <= *through)
     }

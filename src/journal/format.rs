@@ -97,7 +97,6 @@ const FLAG_LINES: u8 = 4;
 const FLAG_DELETION: u8 = 8;
 const KNOWN_FLAGS: u8 = FLAG_SERVER_MADE_ID | FLAG_NDJSON | FLAG_LINES | FLAG_DELETION;
 
-/// What a record says besides its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Length of the whole record.
@@ -115,7 +114,6 @@ pub struct Header {
     pub is_deletion: bool,
     /// Entries in the batch.
     pub entries: u32,
-    /// The record's number.
     pub seq: Seq,
     /// Every record up to this was durable when this one was written.
     pub durable_through: Seq,
@@ -276,7 +274,7 @@ impl<'a> Record<'a> {
     /// What the decoded body is.
     ///
     /// # Errors
-    /// [`Invalid::Content`] where the parameters of log lines are none.
+    /// [`Invalid::Content`] if the parameters of log lines are invalid.
     pub fn content(&self) -> Result<Content, Invalid> {
         let name = match (self.header.is_ndjson, self.header.is_lines) {
             (false, false) => "json-array",
@@ -300,10 +298,9 @@ impl<'a> Record<'a> {
     }
 }
 
-/// What goes into a record, besides the numbers the committer gives it.
+/// The parts of a record, except the numbers that the committer gives it.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a> {
-    /// Whose batch it is.
     pub customer: &'a CustomerId,
     pub batch_id: &'a BatchId,
     /// The client sent no key.
@@ -318,7 +315,7 @@ pub struct Parts<'a> {
     pub body_bytes: u32,
 }
 
-/// A record that lacks only its numbers: made by a connection's thread, finished by the committer.
+/// A record without its numbers: made by a connection's thread, finished by the committer.
 #[derive(Clone, Debug)]
 pub struct RecordDraft {
     bytes: Vec<u8>,

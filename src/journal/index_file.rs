@@ -1,4 +1,4 @@
-//! The `.idx` file of a sealed segment: what deduplication needs of it, kept longer than the segment itself.
+//! The `.idx` file of a sealed segment: its part of the deduplication index, kept longer than the segment itself.
 //!
 //! Little-endian: a header of 56 bytes, then 48 bytes for each batch that came with a key, by ascending seq.
 //!
@@ -28,7 +28,7 @@ const MAGIC: [u8; 4] = [b'L', b'A', b'X', b'0' + FORMAT_VERSION];
 const HEADER_BYTES: usize = 56;
 const ENTRY_BYTES: usize = 48;
 
-/// What a sealed segment holds, as far as deduplication and retention need it.
+/// The content of a sealed segment, as far as deduplication and retention need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentIndex {
     /// Its first record.
@@ -45,7 +45,7 @@ pub struct SegmentIndex {
 
 /// The index of a segment that was read.
 pub struct IndexedSegment {
-    /// What could be read.
+    /// The index of all records that could be read.
     pub index: SegmentIndex,
     pub is_whole: bool,
 }
@@ -80,7 +80,7 @@ impl SegmentIndex {
         }
     }
 
-    /// Takes the records from `from` on into an index of their own; they were moved to a segment of their own.
+    /// Moves the records from `from` on into an index of their own, because they were moved to another segment.
     #[must_use]
     pub fn split_off(&mut self, from: Seq) -> Self {
         assert!(self.first < from && from <= self.last, "a segment is split inside");
@@ -88,7 +88,8 @@ impl SegmentIndex {
         let moved = Self {
             first: from,
             last: self.last,
-            // Between two records of one group the exact times do not matter: they bound what retention may remove.
+            // The exact times between two records of one group do not matter: they only limit what retention may
+            // remove.
             first_received_at_ms: self.last_received_at_ms,
             last_received_at_ms: self.last_received_at_ms,
             entries: self.entries.split_off(split),

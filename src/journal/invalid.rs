@@ -1,12 +1,11 @@
-//! Why bytes are not a record of this journal, as a value.
+//! The reasons why bytes are not a record of this journal.
 //!
-//! Input: nothing. Output: [`Invalid`] and its words. Never: decides what follows from it.
+//! Input: nothing. Output: [`Invalid`] and its text. Never: decides what happens then.
 
 use std::fmt;
 use std::io;
 use std::path::Path;
 
-/// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
     /// They end before the record does.

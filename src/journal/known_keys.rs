@@ -1,7 +1,7 @@
 //! Fills the deduplication index at start.
 //!
-//! Input: the segments that recovery read, `.idx` files, and segments whose `.idx` is missing or damaged. Output: the index;
-//! what cannot be read anywhere shortens its horizon. Never: claims to know a batch whose key was lost.
+//! Input: the segments that recovery read, `.idx` files, and segments whose `.idx` is missing or damaged. Output: the
+//! index; a part that cannot be read anywhere shortens its horizon. Never: claims to know a batch whose key was lost.
 
 use std::io;
 
@@ -12,11 +12,11 @@ use crate::base::disk::{Disk, if_exists};
 use crate::data_dir::DataDir;
 use crate::model::Seq;
 
-/// What is known of earlier batches.
+/// The keys of earlier batches.
 pub(super) struct KnownKeys {
     pub(super) dedup: DedupIndex,
-    /// When the latest record was received that anything tells of. The segments that recovery read may be without
-    /// records: one that was just begun.
+    /// The latest time of receipt in any record or index. A segment that recovery read may be without records: one
+    /// that was just begun.
     pub(super) received_at_ms: u64,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn load(
         lost = Some((Seq(reaches.0 - 1), oldest_ms));
     }
     if let Some((after, since_ms)) = lost {
-        // Where nothing is known at all, the next batch is the oldest that will be.
+        // If no key is known at all, the horizon begins with the next batch.
         dedup.lose_before(after, Some(since_ms.unwrap_or(UNKNOWN_MS)));
     }
     for entry in parts.into_iter().rev().flatten() {
@@ -77,7 +77,8 @@ pub(super) fn load(
     Ok(KnownKeys { dedup, received_at_ms })
 }
 
-/// The index of a segment before the ones that were read: from its `.idx`, else from its `.log` (and written then).
+/// The index of a segment before those that were read: from its `.idx`, else from its `.log`, and then its `.idx` is
+/// written.
 fn older_index(
     disk: &dyn Disk,
     dir: &DataDir,

@@ -26,14 +26,14 @@ use crate::data_dir::{DataDir, FORMAT_VERSION};
 use crate::model::{CustomerId, Seq, WindowId, WindowSize, WindowStart};
 use crate::time;
 
-/// What retention did to a customer's windows of one size.
+/// The effect of retention on a customer's windows of one size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SizeTotals {
     /// Windows that begin before this do not exist; the beginning of a UTC day.
     pub cutoff: Option<WindowStart>,
     /// Requests of windows before the cutoff.
     pub expired: u64,
-    /// Whether a window that had lost counts was removed.
+    /// Whether retention removed a window that had lost counts.
     pub unprovable: bool,
 }
 
@@ -54,29 +54,28 @@ pub struct CustomerTotals {
 }
 
 impl CustomerTotals {
-    /// Sums of a customer that was deleted by this record, and not counted since.
+    /// Sums of a customer that this record deleted, and that was not counted since.
     pub fn deleted(through: Seq) -> Self {
         Self { deleted_through: through, has_leftovers: true, ..Self::default() }
     }
 
-    /// Begins anew after the deletion of this record. Cutoffs stay: they are those of windows, and windows keep to them.
+    /// Starts from zero after the deletion of this record. Cutoffs stay, because workers obey them.
     fn delete(&mut self, through: Seq) {
         let cutoffs = self.sizes.map(|size| SizeTotals { cutoff: size.cutoff, ..SizeTotals::default() });
         *self = Self { sizes: cutoffs, ..Self::deleted(through) };
     }
 
-    /// Whether this window exists: it does not begin before its cutoff, and holds a record after the deletion.
+    /// Whether this window exists: it begins at or after its cutoff, and holds a record after the deletion.
     pub fn has_window(&self, window: WindowId, applied_through: Seq) -> bool {
         let is_deleted = self.deleted_through > Seq::ZERO && applied_through <= self.deleted_through;
         !is_deleted && self.sizes[window.size as usize].cutoff.is_none_or(|cutoff| window.start >= cutoff)
     }
 
-    /// The requests that all windows of this size hold together.
+    /// The requests in all windows of this size together.
     pub fn in_windows(&self, size: WindowSize) -> u64 {
         self.entries.saturating_sub(self.sizes[size as usize].expired)
     }
 
-    /// Counts a batch.
     pub fn count(&mut self, entries: u32, received_at_ms: u64) {
         if self.entries == 0 {
             self.first_seen_ms = received_at_ms;
@@ -110,19 +109,19 @@ pub struct Ledger {
     pub customers: BTreeMap<CustomerId, CustomerTotals>,
 }
 
-/// What lies under the name of the ledger.
+/// The content of the ledger's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoredLedger {
-    /// Nothing.
+    /// There is no file.
     Missing,
-    /// Something that cannot be read.
+    /// It cannot be read.
     Damaged,
     /// A ledger, and the checksum in it.
     Valid(Ledger, String),
 }
 
 impl StoredLedger {
-    /// The ledger; an empty one where there is none that can be read.
+    /// The ledger; an empty one if it is missing or damaged.
     pub fn or_empty(self) -> Ledger {
         match self {
             StoredLedger::Valid(ledger, _) => ledger,
@@ -172,7 +171,7 @@ impl Ledger {
         seal_json(text)
     }
 
-    /// Takes in batches that were counted through this record.
+    /// Adds batches that were counted through this record.
     pub fn add(&mut self, through: Seq, counted: &CountedSince) {
         self.through = through;
         for (customer, since) in counted {
@@ -188,7 +187,7 @@ impl Ledger {
         }
     }
 
-    /// Takes in late entries for windows before their cutoff.
+    /// Adds late entries for windows before their cutoff.
     pub fn add_expired(&mut self, expired: &ExpiredSince) {
         for (customer, by_size) in expired {
             let totals = self.customers.entry(customer.clone()).or_default();
@@ -198,7 +197,7 @@ impl Ledger {
         }
     }
 
-    /// Moves a cutoff: windows between the old one and this hold so many requests, and are about to be removed.
+    /// Moves a cutoff. Windows between the old one and this hold so many requests, and are about to be removed.
     pub fn expire(&mut self, customer: &CustomerId, size: WindowSize, cutoff: WindowStart, removed: Removed) {
         let totals = &mut self.customers.entry(customer.clone()).or_default().sizes[size as usize];
         assert!(totals.cutoff.is_none_or(|before| before < cutoff), "a cutoff only moves forward");
@@ -207,7 +206,7 @@ impl Ledger {
         totals.unprovable |= removed.unprovable;
     }
 
-    /// Makes the sums those of the windows there are, after a loss that was accepted.
+    /// Sets the sums to those of the existing windows, after a loss that was accepted.
     pub fn accept(&mut self, customer: &CustomerId, in_windows: [u64; 3]) {
         let totals = self.customers.entry(customer.clone()).or_default();
         let counted = |size: usize| in_windows[size].saturating_add(totals.sizes[size].expired);
@@ -238,7 +237,7 @@ impl Ledger {
     }
 }
 
-/// What was found in windows that are about to be removed.
+/// The content of windows that are about to be removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     pub requests: u64,

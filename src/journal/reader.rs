@@ -2,7 +2,7 @@
 //!
 //! Input: the journal's directory. Output: [`JournalSegment`]s, each with the records that are whole and in their
 //! place, then how the segment ends. Never: changes a file, or decides what damage means; `recovery`, `verify`,
-//! `repair` and the others decide that for themselves.
+//! `repair` and others decide that.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,7 +14,7 @@ use crate::base::disk::{Disk, if_exists};
 use crate::data_dir::{DataDir, seq_in_name};
 use crate::model::{BatchId, CustomerId, Seq};
 
-/// What lies in the journal's directory, by ascending seq.
+/// The files in the journal's directory, by ascending seq.
 #[derive(Clone, Debug, Default)]
 pub struct JournalFiles {
     /// The first seq of every segment, and its length in bytes.
@@ -28,7 +28,7 @@ impl JournalFiles {
     pub fn list(disk: &dyn Disk, dir: &DataDir) -> io::Result<Self> {
         let mut files = Self::default();
         for entry in disk.list(&dir.journal())? {
-            // Record numbers begin at 1, so a file of seq 0 is not ours.
+            // Record numbers begin at 1, so this program does not write a file of seq 0.
             let seq = |ending| seq_in_name(&entry.name, ending).filter(|first| first.0 > 0);
             if let Some(first) = seq("log") {
                 files.segments.push((first, entry.bytes));
@@ -50,7 +50,7 @@ impl JournalFiles {
     }
 }
 
-/// Walks over segments. See the module.
+/// Walks over segments.
 pub struct JournalReader<'a> {
     disk: &'a dyn Disk,
     dir: &'a DataDir,
@@ -94,20 +94,18 @@ pub struct JournalRecord<'a> {
     /// Where in the segment it begins.
     pub offset: u64,
     pub record: Record<'a>,
-    /// Whose batch it holds.
     pub customer: CustomerId,
-    /// The batch's id.
     pub batch_id: BatchId,
 }
 
-/// What follows the last record of a segment.
+/// The bytes after the last record of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SegmentTail {
-    /// Nothing: the file ends there.
+    /// There are none: the file ends there.
     Nothing,
-    /// The record that the next segment begins with: recovery wrote it again there.
+    /// A record that recovery wrote again, as the first one of the next segment.
     Moved,
-    /// Something else, though the next segment holds the next record.
+    /// Other bytes, although the next segment holds the next record.
     Leftover,
     /// Bytes that are not the next record.
     Damage(Invalid),
@@ -173,7 +171,7 @@ impl JournalSegment {
         Ok(None)
     }
 
-    /// Where the records end and what follows them there. Only after the last record.
+    /// Where the records end and what follows them. Only after the last record.
     pub fn tail(&self) -> (u64, SegmentTail) {
         self.end.expect("the segment was read to its end")
     }
@@ -197,26 +195,27 @@ impl JournalSegment {
         why.at(&self.path, offset)
     }
 
-    /// After damage: the highest seq that whole records behind it prove durable; zero where there are none.
+    /// After damage: the highest seq that whole records behind it prove durable; zero if there are none.
     fn proven_behind(&self) -> io::Result<Seq> {
         let headers = self.reader.records_from(self.tail().0)?;
         let proven = headers.iter().map(|(_, header): &(u64, Header)| header.durable_through);
         Ok(proven.max().unwrap_or(Seq::ZERO))
     }
 
-    /// Whether the damage at the end is a torn tail: nothing proves that a durable record lay there. Every record up to
-    /// `known_through` was once durable.
+    /// Whether the damage at the end is a torn tail: nothing proves that a durable record was there. Every record up
+    /// to `known_through` was once durable.
     pub fn is_torn_tail(&self, known_through: Seq) -> io::Result<bool> {
         let missing = self.last.next();
         Ok(self.next_first.is_none() && known_through < missing && self.proven_behind()? < missing)
     }
 
-    /// After damage: whether all that follows is zero (a file that the file system extended and a power cut left so).
+    /// After damage: whether all following bytes are zero (a power cut can leave so a file that the file system
+    /// extended).
     pub fn is_zero_behind(&self) -> io::Result<bool> {
         self.reader.is_zero_from(self.tail().0)
     }
 
-    /// After damage: goes on with the first whole record behind it, whatever its number. `false` where there is none.
+    /// After damage: continues with the first whole record behind it, whatever its number. `false` if there is none.
     pub fn skip_damage(&mut self) -> io::Result<bool> {
         let Some((offset, header)) = self.reader.records_from(self.tail().0)?.into_iter().next() else {
             return Ok(false);

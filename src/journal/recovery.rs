@@ -1,4 +1,5 @@
-//! Opening a journal, after a clean stop or anything else: what is in it, what of it counts, where to go on.
+//! Opens a journal, after a clean stop or anything else: finds its records, decides which of them count, and where to
+//! continue.
 //!
 //! Input: a locked data directory. Output: a [`Committer`] and the range of records to replay, or a refusal that names
 //! file and offset. Never: routes or answers before all of it is done, or looks at the clock or at limits. A start after
@@ -31,7 +32,7 @@ use crate::data_dir::DataDir;
 use crate::metrics::JournalMetrics;
 use crate::model::Seq;
 
-/// What an opened journal gives.
+/// The result of opening a journal.
 pub struct OpenedJournal {
     /// Ready to take batches.
     pub committer: Committer,
@@ -44,10 +45,10 @@ pub struct OpenedJournal {
     pub report: RecoveryReport,
 }
 
-/// What recovery found, for log and metrics.
+/// The findings of recovery, for log and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecoveryReport {
-    /// The checkpoint; zero where there is none.
+    /// The checkpoint; zero if there is none.
     pub checkpoint: Seq,
     /// The last record.
     pub end: Seq,
@@ -55,11 +56,11 @@ pub struct RecoveryReport {
     pub rewritten: u64,
     /// Bytes cut off as a torn tail; `None` where there was none, or only zeros.
     pub torn_bytes: Option<u64>,
-    /// Why the windows must be proven after the replay, if they must.
+    /// Why the windows must be proven after the replay; `None` if they need not be.
     pub unproven: Option<Unproven>,
 }
 
-/// What opening needs to know.
+/// The parameters of [`open`].
 pub struct Opening<'a> {
     pub disk: &'a Arc<dyn Disk>,
     /// The data directory, prepared and locked.
@@ -72,8 +73,8 @@ pub struct Opening<'a> {
     pub latch: &'a Latch,
     /// The committer's metrics.
     pub metrics: JournalMetrics,
-    /// Called with the last record where windows must be proven, before anything is changed: refuses where a window holds
-    /// a record that the journal does not.
+    /// Called with the last record if windows must be proven, before anything is changed: refuses if a window holds a
+    /// record that the journal does not.
     pub ask_windows: &'a dyn Fn(Seq) -> Result<(), StartError>,
 }
 
@@ -89,11 +90,11 @@ struct ScannedSegment {
     file_bytes: u64,
     /// The highest `durableThrough` in it.
     durable_through: Seq,
-    /// Whether all that follows `end` is zero.
+    /// Whether all bytes after `end` are zero.
     zero_tail: bool,
 }
 
-/// Opens the journal. See the module.
+/// Opens the journal.
 pub fn open(opening: &Opening<'_>) -> Result<OpenedJournal, StartError> {
     let Opening { disk, dir, .. } = opening;
     let (disk, dir) = (&***disk, &***dir);
@@ -156,7 +157,7 @@ pub fn open(opening: &Opening<'_>) -> Result<OpenedJournal, StartError> {
     Ok(OpenedJournal { committer, replay, ledger: stored.ledger, retention_ms: stored.retention_ms, report })
 }
 
-/// The record behind which all that is retained is whole, up to the beginning of the last of these segments.
+/// The record after which all that is retained is whole, up to the beginning of the last of these segments.
 pub fn whole_after(disk: &dyn Disk, dir: &DataDir, firsts: &[Seq]) -> io::Result<Seq> {
     let mut whole = firsts[firsts.len() - 1];
     for first in firsts.iter().rev().skip(1) {
@@ -170,7 +171,7 @@ pub fn whole_after(disk: &dyn Disk, dir: &DataDir, firsts: &[Seq]) -> io::Result
     Ok(Seq(whole.0 - 1))
 }
 
-/// Begins the journal of a new data directory, or refuses one that had a journal once.
+/// Begins the journal of a new data directory, or refuses a directory that had a journal once.
 fn begin_journal(disk: &dyn Disk, dir: &DataDir) -> Result<(), StartError> {
     match Checkpoint::load(disk, dir)? {
         StoredCheckpoint::Missing => {}
@@ -206,7 +207,7 @@ fn scan(
     while let Some(mut segment) = reader.next_segment()? {
         let read = scan_segment(&mut segment, &hasher)?;
         if moved && read.end == 0 {
-            // Both copies are in doubt.
+            // Both copies may be incomplete.
             return Err(StartError::Damage { file: segment.path, offset: 0, why: Invalid::Truncated });
         }
         moved = segment.tail().1 == SegmentTail::Moved;
@@ -252,7 +253,7 @@ fn scan_segment(segment: &mut JournalSegment, hasher: &DedupHasher) -> io::Resul
     Ok(scanned)
 }
 
-/// Makes the journal on disk what was read from it, and opens the segment to write on.
+/// Makes the journal on disk equal to what was read from it, and opens the segment to continue.
 fn settle(
     disk: &dyn Disk,
     dir: &DataDir,
@@ -274,7 +275,7 @@ fn settle(
     Ok(active)
 }
 
-/// Makes the last segment durable: what of it is not known durable is written again.
+/// Makes the last segment durable by writing its last records again, unless they are known to be durable.
 fn settle_last(
     disk: &dyn Disk,
     dir: &DataDir,

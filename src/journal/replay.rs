@@ -1,6 +1,6 @@
-//! Reading back the records that windows may lack, in order.
+//! Reads back the records that windows may lack, in order.
 //!
-//! Input: a range of seqs. Output: every record in it. Never: goes on behind a record that is damaged or missing.
+//! Input: a range of seqs. Output: every record in it. Never: continues after a record that is damaged or missing.
 
 use std::io;
 

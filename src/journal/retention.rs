@@ -1,4 +1,4 @@
-//! Upkeep of sealed segments: each gets its `.idx`, and those that are too old or too many are removed.
+//! Writes the `.idx` files of sealed segments, and removes segments that are too old or too many.
 //!
 //! Input: a durable checkpoint, the limits and the time. Output: index files; removed segments. Never: touches the segment
 //! being written, or removes a record that is after the checkpoint.
@@ -49,7 +49,7 @@ impl RetentionClock {
     }
 }
 
-/// What one round did and found.
+/// The result of one round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Maintained {
     /// Index files written.
@@ -58,7 +58,7 @@ pub struct Maintained {
     /// Bytes in segments now.
     pub bytes: u64,
     pub segments: u64,
-    /// The first record that is still there.
+    /// The first record that the journal still holds.
     pub oldest: Seq,
 }
 
@@ -70,7 +70,7 @@ pub struct Round {
     pub checkpoint: Seq,
     /// The segment being written.
     pub active_segment: Seq,
-    /// Deduplication knows nothing up to here, so index files up to here are of no use.
+    /// Deduplication knows nothing up to this record, so index files up to it are useless.
     pub forgotten_through: Seq,
     /// The time by the clock of retention.
     pub now_ms: u64,
@@ -86,7 +86,8 @@ pub fn maintain(disk: &dyn Disk, dir: &DataDir, round: &Round) -> io::Result<Mai
     for (position, (first, _)) in segments.iter().enumerate() {
         if *first < round.active_segment && indexes.binary_search(first).is_err() {
             let next_first = segments.get(position + 1).map(|(next_first, _)| *next_first);
-            // What can be read of a damaged one is kept; the gap shows as a shorter horizon at the next start.
+            // The readable records of a damaged segment are indexed; the gap shows as a shorter horizon at the next
+            // start.
             SegmentIndex::of_segment(disk, dir, *first, next_first)?.index.write(disk, dir)?;
             done.indexed += 1;
         }
@@ -99,14 +100,14 @@ pub fn maintain(disk: &dyn Disk, dir: &DataDir, round: &Round) -> io::Result<Mai
         if *first >= round.active_segment || !applied {
             break;
         }
-        // Without a good index the segment is the only memory of its batches' keys; then it stays.
+        // Without a good index the segment is the only place that holds the keys of its batches; then it stays.
         let Some(index) = read_index(disk, dir, *first)? else { break };
         let age_ms = round.now_ms.saturating_sub(index.last_received_at_ms);
         if bytes <= round.retention.max_bytes && age_ms <= round.retention.max_age_ms {
             break;
         }
         if done.removed == 0 {
-            // An index of an earlier round may be there to read and not durable: its sync failed then.
+            // An index of an earlier round may be readable but not durable, if its sync failed.
             disk.sync_dir(&dir.journal())?;
         }
         disk.remove(&dir.segment(*first))?;
@@ -147,7 +148,7 @@ mod tests {
         let mut clock = RetentionClock::new(Some(1_000 * DAY), 1_400 * DAY);
         assert_eq!(clock.now_ms(), 1_000 * DAY);
         assert_eq!(clock.advance(DAY, 1_401 * DAY), 1_010 * DAY);
-        // It was wrong: what was gained is given back.
+        // The wall clock was wrong and is right again: the gained time is given back.
         assert_eq!(clock.advance(DAY, 1_002 * DAY), 1_002 * DAY);
     }
 

@@ -26,7 +26,7 @@ pub(super) struct SegmentReader {
     cursor: usize,
 }
 
-/// What lies at the reader's position.
+/// The bytes at the reader's position.
 pub(super) enum SegmentStep<'a> {
     /// A valid record.
     Record { offset: u64, record: Record<'a> },
@@ -41,7 +41,7 @@ impl SegmentReader {
         Ok(Self { file: disk.open(path)?, key, buffer: Vec::new(), offset: 0, cursor: 0 })
     }
 
-    /// The record at the reader's position; moves behind it. After anything but a record, it says the same again.
+    /// The step at the reader's position. Moves behind a record; anything else is returned again by the next call.
     pub(super) fn next_step(&mut self) -> io::Result<SegmentStep<'_>> {
         let offset = self.offset + self.cursor as u64;
         let mut available = self.fill(HEADER_BYTES)?;
@@ -62,7 +62,8 @@ impl SegmentReader {
         }
     }
 
-    /// Makes the buffer hold at least `wanted` bytes from the cursor on, or all there are; says how many it holds.
+    /// Makes the buffer hold at least `wanted` bytes from the cursor on, or all that are left; returns how many it
+    /// holds.
     fn fill(&mut self, wanted: usize) -> io::Result<usize> {
         let held = self.buffer.len() - self.cursor;
         if held >= wanted {
@@ -80,12 +81,11 @@ impl SegmentReader {
         Ok(self.buffer.len())
     }
 
-    /// How long the file is.
     pub(super) fn file_bytes(&self) -> io::Result<u64> {
         self.file.len()
     }
 
-    /// The next step is the one at this offset.
+    /// Moves to this offset.
     pub(super) fn seek(&mut self, offset: u64) {
         self.offset = offset;
         self.cursor = 0;

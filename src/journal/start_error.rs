@@ -1,4 +1,5 @@
-//! Why a start is refused, in words that say what to do, and the check that a directory is one this program can read.
+//! The reasons for refusing a start, in words that say what to do, and the checks that a directory can be read by
+//! this program.
 //!
 //! Input: a data directory. Output: [`StartError`]. Never: changes a file.
 
@@ -18,7 +19,7 @@ use crate::model::{CustomerId, Seq, WindowSize};
 pub enum StartError {
     /// The disk failed.
     Io(io::Error),
-    /// The file of the secret is lost, though there is a journal.
+    /// The file with the secret is lost, although there is a journal.
     SecretLost(PathBuf),
     /// This segment was written under another secret.
     WrongSecret(PathBuf),
@@ -37,7 +38,7 @@ pub enum StartError {
     },
     /// Records that were durable are in no segment.
     Gap {
-        /// The first record that is missing.
+        /// The first missing record.
         from: Seq,
         /// The first record that is there again.
         to: Seq,
@@ -60,11 +61,11 @@ pub enum StartError {
     },
     /// There are windows, but neither journal nor checkpoint.
     WindowsWithoutJournal,
-    /// There is neither a journal nor a checkpoint that can be read.
+    /// There is no journal, and the checkpoint cannot be read.
     CheckpointDamaged,
     /// The sums of `customers.json` are older than the journal reaches back, or lost.
     LedgerBehind {
-        /// The last record in it; zero where it cannot be read.
+        /// The last record in it; zero if it cannot be read.
         ledger: Seq,
         /// The oldest record from which on the journal is whole.
         oldest: Seq,
@@ -144,7 +145,7 @@ impl fmt::Display for StartError {
     }
 }
 
-/// Customers whose sums are unequal are named up to this many.
+/// The most customers with unequal sums that are named.
 const NAMED: usize = 5;
 
 impl StartError {

@@ -1,4 +1,5 @@
-//! What checkpoint and ledger prove together: whether the windows of this directory hold what was counted.
+//! The checkpoint and the ledger together: whether they prove that the windows of this directory hold what was
+//! counted.
 //!
 //! Input: `checkpoint.json`, `customers.json`, the identity of the directories. Output: [`StoredState`]. Never: looks at windows
 //! or records.
@@ -22,15 +23,15 @@ pub enum Unproven {
     OtherLedger,
 }
 
-/// What checkpoint and ledger say together.
+/// The state that checkpoint and ledger describe.
 #[derive(Clone, Debug)]
 pub struct StoredState {
-    /// The checkpoint; zero where there is none.
+    /// The checkpoint; zero if there is none.
     pub checkpoint: Seq,
     /// The customers' sums; empty where they cannot be read.
     pub ledger: Ledger,
     pub retention_ms: Option<u64>,
-    /// Why the windows must be proven, if they must.
+    /// Why the windows must be proven; `None` if they need not be.
     pub unproven: Option<Unproven>,
 }
 
@@ -43,7 +44,7 @@ impl StoredState {
             return Ok(Self { checkpoint: Seq::ZERO, ledger, retention_ms: None, unproven });
         };
         let belongs = match &ledger {
-            // One that is ahead is right too: a crash came before the name of the checkpoint after it.
+            // A ledger that is ahead is right too: a crash came before the checkpoint that follows it was renamed.
             StoredLedger::Valid(ledger, checksum) => {
                 ledger.through > checkpoint.through
                     || ledger.through == checkpoint.through && *checksum == checkpoint.customers

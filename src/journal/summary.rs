@@ -1,5 +1,5 @@
-//! The bytes of a summary inside a journal record: what replay applies, so that a later agent table, limit or
-//! clock cannot change what a batch counted.
+//! The bytes of a summary inside a journal record. Replay applies them, so that a later agent table, limit or clock
+//! cannot change what a batch counted.
 //!
 //! Input: a [`Summary`], or the bytes of one. Output: the other.
 //! Never: a summary that breaks a promise of its type, whatever the bytes are.

@@ -21,7 +21,6 @@ use std::cmp::Ordering;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cell(u16);
 
-/// What a cell stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CellKind {
     /// Responses with this status code, 0 to 999.
@@ -42,7 +41,6 @@ const ZERO: u16 = STATUS_CODES;
 const FIRST_BUCKET: u16 = ZERO + 1;
 const BUCKETS: usize = (MAX_BUCKET - MIN_BUCKET + 1) as usize;
 
-/// How many cells there are.
 pub const CELL_COUNT: usize = FIRST_BUCKET as usize + BUCKETS;
 
 impl Cell {
@@ -51,13 +49,13 @@ impl Cell {
         (code < STATUS_CODES).then_some(Cell(code))
     }
 
-    /// The cell of a duration. What is longer than the last bucket's is counted there.
+    /// The cell of a duration. One that is longer than the last bucket counts there.
     #[inline]
     pub fn duration(micros: u64) -> Cell {
         if micros == 0 {
             return Cell(ZERO);
         }
-        // An octave of microseconds has eight boundaries in it, or fewer; the ninth is beyond it.
+        // An octave of microseconds contains at most eight boundaries; the ninth is beyond it.
         let octave = (micros.ilog2() as usize).min(OCTAVES - 1);
         let first = FIRST_OF_OCTAVE[octave];
         let above = UPPER_MICROS[first..first + 9].iter().filter(|upper| **upper < micros).count();
@@ -83,7 +81,7 @@ impl Cell {
         }
     }
 
-    /// The duration that it is read as, in seconds: the geometric middle of its bucket.
+    /// The duration that it stands for, in seconds: the geometric middle of its bucket.
     pub fn seconds(self) -> f64 {
         match self.kind() {
             CellKind::Bucket(index) => ((2.0 * f64::from(index) - 1.0) / 16.0).exp2(),
@@ -91,7 +89,7 @@ impl Cell {
         }
     }
 
-    /// Whether it counts durations, and not a status.
+    /// Whether it counts durations rather than a status.
     #[inline]
     pub fn is_duration(self) -> bool {
         self.0 >= ZERO
@@ -109,24 +107,24 @@ impl Cell {
         (500..600).contains(&self.0)
     }
 
-    /// Its number in records.
+    /// Its number in journal records.
     pub fn number(self) -> u16 {
         self.0
     }
 
-    /// The cell with this number in records.
+    /// The cell with this number in journal records.
     pub fn from_number(number: u16) -> Option<Cell> {
         (usize::from(number) < CELL_COUNT).then_some(Cell(number))
     }
 }
 
-/// The `percent`th percentile of durations in seconds. `cells` ascend; those of status codes are passed over. `None` where no
-/// duration was counted.
+/// The `percent`th percentile of durations in seconds. `cells` ascend; those of status codes are skipped. `None` if
+/// no duration was counted.
 pub fn percentile_seconds(cells: impl Iterator<Item = (Cell, u64)> + Clone, percent: u64) -> Option<f64> {
     percentile_cells(cells, [percent]).map(|[cell]| cell.seconds())
 }
 
-/// The cells that hold these percentiles of durations, by nearest rank; the percentiles ascend. Else as
+/// The cells that hold these percentiles of durations, by nearest rank; the percentiles ascend. Otherwise like
 /// [`percentile_seconds`].
 pub fn percentile_cells<const N: usize>(
     cells: impl Iterator<Item = (Cell, u64)> + Clone,
@@ -166,8 +164,8 @@ const ROOTS: [u128; 8] = [
 /// Binary octaves of microseconds up to the last bucket's.
 const OCTAVES: usize = 40;
 
-/// The most whole microseconds in each bucket, from [`MIN_BUCKET`] on; then eight that nothing exceeds, so that a look at
-/// nine needs no bound.
+/// The most whole microseconds in each bucket, from [`MIN_BUCKET`] on; then eight values that nothing exceeds, so
+/// that the search may look at nine entries without a bound.
 const UPPER_MICROS: [u64; BUCKETS + 8] = {
     let mut uppers = [u64::MAX; BUCKETS + 8];
     let mut bucket = 0;

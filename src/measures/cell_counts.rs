@@ -11,11 +11,10 @@ use super::{Cell, MAX_SUM, saturating_sum};
 const LOW_BITS: u32 = 48;
 const LOW: u64 = (1 << LOW_BITS) - 1;
 
-/// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CellCounts(Vec<u64>);
 
-/// The word of a cell's low bits is tagged with twice its number, that of its high bits with one more.
+/// The word with a cell's low bits is tagged with twice the cell's number, that with its high bits with one more.
 fn tag(cell: Cell) -> u64 {
     u64::from(cell.number()) << 1
 }
@@ -37,13 +36,13 @@ impl CellCounts {
     pub(super) fn add(&mut self, cell: Cell, count: u64) {
         let place = self.place(cell);
         match self.0.get_mut(place) {
-            // Nearly always. (A second word, if there is one, does not change.)
+            // The usual case. (A second word, if there is one, does not change.)
             Some(word) if *word >> LOW_BITS == tag(cell) && count <= LOW - (*word & LOW) => *word += count,
             _ => self.set(cell, saturating_sum(self.get(cell), count)),
         }
     }
 
-    /// Sets the count of a cell, at most [`MAX_SUM`]; zero takes the cell away.
+    /// Sets the count of a cell, at most [`MAX_SUM`]; zero removes the cell.
     pub(super) fn set(&mut self, cell: Cell, count: u64) {
         assert!(count <= MAX_SUM, "sums saturate");
         let place = self.place(cell);
@@ -60,7 +59,7 @@ impl CellCounts {
         self.0.partition_point(|word| *word >> LOW_BITS < tag(cell))
     }
 
-    /// How many words there are: nearly always that many cells.
+    /// How many words there are: usually as many as cells.
     pub(super) fn words(&self) -> usize {
         self.0.len()
     }

@@ -1,4 +1,4 @@
-//! What is measured of requests, in a form that merges in any order: sums that saturate, and maxima.
+//! Measures of requests, in a form that merges in any order: sums that saturate, and maxima.
 //!
 //! Input: what entries say of their responses. Output: [`Measures`] and [`Visitors`], which merge to the same whatever the
 //! order and the grouping.
@@ -37,7 +37,7 @@ impl Measures {
         Self { response_bytes, duration_micros, cells: CellCounts::default() }
     }
 
-    /// Sums with these cells, in any order; `None` where one comes twice or counts nothing.
+    /// Sums with these cells, in any order; `None` if a cell comes twice or counts nothing.
     pub fn with_cells(
         response_bytes: u64,
         duration_micros: u64,
@@ -59,17 +59,16 @@ impl Measures {
         self.cells.add(cell, count);
     }
 
-    /// The counts of all cells of which `of` is true.
+    /// The counts of all cells for which `of` is true.
     pub fn sum_of(&self, of: impl Fn(Cell) -> bool) -> u64 {
         self.cells().filter(|(cell, _)| of(*cell)).fold(0, |sum, (_, count)| saturating_sum(sum, count))
     }
 
-    /// Adds all that another has summed.
     pub fn merge(&mut self, other: &Measures) {
         self.add(other.response_bytes, other.duration_micros, other.cells());
     }
 
-    /// Adds what a row of a batch has summed.
+    /// Adds the sums of a row of a batch.
     pub fn merge_row(&mut self, row: MeasureRow<'_>) {
         let cells = row.cells.iter().map(|(cell, count)| (*cell, u64::from(*count)));
         self.add(row.response_bytes, row.duration_micros, cells);
@@ -81,8 +80,8 @@ impl Measures {
         cells.for_each(|(cell, count)| self.add_cell(cell, count));
     }
 
-    /// What of these sums is not in those. `None` where it cannot be told: a sum stays at [`MAX_SUM`], or they are no part
-    /// of these.
+    /// The difference of these sums and the `taken` ones. `None` if it is unknown: a sum has reached [`MAX_SUM`], or
+    /// the `taken` ones are not part of these.
     pub fn without<'m>(&self, taken: impl Iterator<Item = &'m Measures>) -> Option<Measures> {
         let mut left = self.clone();
         let counts = self.cells().map(|(_, count)| count);
@@ -99,14 +98,13 @@ impl Measures {
         Some(left)
     }
 
-    /// Whether all that these count can be in what those count.
+    /// Whether these sums can be part of `whole`.
     pub fn is_part_of(&self, whole: &Measures) -> bool {
         self.response_bytes <= whole.response_bytes
             && self.duration_micros <= whole.duration_micros
             && self.cells().all(|(cell, count)| count <= whole.cells.get(cell))
     }
 
-    /// Whether nothing was summed.
     pub fn is_empty(&self) -> bool {
         self.response_bytes == 0 && self.duration_micros == 0 && self.cells.words() == 0
     }
@@ -116,7 +114,6 @@ impl Measures {
         self.cells.words()
     }
 
-    /// The memory behind it.
     pub fn bytes(&self) -> usize {
         self.cells.bytes()
     }
@@ -125,26 +122,24 @@ impl Measures {
 /// The requests of a window, or those of robots, and what was measured of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// How many there were.
     pub requests: u64,
     pub measures: Measures,
 }
 
 impl Totals {
-    /// Whether all that these count can be in what those count.
+    /// Whether these totals can be part of `whole`.
     pub fn is_part_of(&self, whole: &Totals) -> bool {
         self.requests <= whole.requests && self.measures.is_part_of(&whole.measures)
     }
 
-    /// Adds all that another has summed.
     pub fn merge(&mut self, other: &Totals) {
         self.requests = saturating_sum(self.requests, other.requests);
         self.measures.merge(&other.measures);
     }
 }
 
-/// The measures of many keys of a batch one behind the other: a batch may have 50,000, and an allocation for each would
-/// cost more than the sums.
+/// The measures of many keys of a batch, one after the other: a batch may have 50,000 keys, and an allocation for
+/// each would cost more than the sums.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MeasureRows {
     rows: Vec<RowEnd>,
@@ -168,14 +163,12 @@ pub struct MeasureRow<'a> {
 }
 
 impl MeasureRow<'_> {
-    /// Whether nothing was summed.
     pub fn is_empty(&self) -> bool {
         self.response_bytes == 0 && self.duration_micros == 0 && self.cells.is_empty()
     }
 }
 
 impl MeasureRows {
-    /// No rows, with room for some.
     pub fn with_capacity(rows: usize, cells: usize) -> Self {
         Self { rows: Vec::with_capacity(rows), cells: Vec::with_capacity(cells) }
     }
@@ -206,7 +199,6 @@ impl MeasureRows {
         (0..self.rows.len()).map(|row| self.get(row))
     }
 
-    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

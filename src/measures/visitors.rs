@@ -14,7 +14,6 @@
 
 /// Six bits of the hash select 2^12 registers.
 const REGISTER_BITS: u32 = 12;
-/// How many registers there are.
 pub const REGISTERS: usize = 1 << REGISTER_BITS;
 /// The highest value of a register: one more than the bits of a hash behind the register's number.
 const MAX_RANK: u8 = (64 - REGISTER_BITS + 1) as u8;
@@ -75,7 +74,7 @@ impl Visitors {
         }
     }
 
-    /// Counts everybody that another counted: the maximum of each register.
+    /// Adds the visitors of another: the maximum of each register.
     pub fn merge(&mut self, other: &Visitors) {
         match (&mut self.0, &other.0) {
             (_, Registers::Sparse(others)) if others.is_empty() => {}
@@ -110,7 +109,6 @@ impl Visitors {
         matches!(&self.0, Registers::Sparse(ranks) if ranks.is_empty())
     }
 
-    /// The memory behind it.
     pub fn bytes(&self) -> usize {
         match &self.0 {
             Registers::Sparse(ranks) => ranks.capacity() * size_of::<(u16, u8)>(),
@@ -153,7 +151,7 @@ impl Visitors {
         }
     }
 
-    /// Visitors with these registers above zero, ascending by number; `None` where there can be no such registers.
+    /// Visitors with these registers above zero, ascending by number; `None` if such registers are impossible.
     pub fn from_registers(registers: Vec<(u16, u8)>) -> Option<Visitors> {
         let is_register =
             |(number, rank): &(u16, u8)| usize::from(*number) < REGISTERS && (1..=MAX_RANK).contains(rank);
@@ -180,7 +178,7 @@ impl Visitors {
         }
     }
 
-    /// Reads its text; `None` where that is not the one text of some registers.
+    /// Reads the text of registers; `None` if it is not their canonical text.
     pub fn from_text(text: &[u8]) -> Option<Visitors> {
         let bits = |character: u8| Some(BITS[usize::from(character)]).filter(|bits| *bits < NOT_A_CHARACTER);
         let visitors = if text.len() == REGISTERS {
@@ -239,7 +237,7 @@ fn merged(left: &[(u16, u8)], right: &[(u16, u8)]) -> Vec<(u16, u8)> {
     merged
 }
 
-/// σ of the estimator: what the registers add that nothing reached.
+/// σ of the estimator: the part of registers that are zero.
 fn sigma(mut x: f64) -> f64 {
     if x == 1.0 {
         return f64::INFINITY;
@@ -256,7 +254,7 @@ fn sigma(mut x: f64) -> f64 {
     }
 }
 
-/// τ of the estimator: what the registers add that are at their highest.
+/// τ of the estimator: the part of registers at their maximum.
 fn tau(mut x: f64) -> f64 {
     if x == 0.0 || x == 1.0 {
         return 0.0;

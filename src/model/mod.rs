@@ -1,4 +1,4 @@
-//! The words of the program as types: who sent a batch, what it is called, what it was reduced to.
+//! The words of the program as types: customers, batches, records, windows, summaries.
 //!
 //! Input: texts and numbers. Output: values that hold what their types promise. A [`Summary`] is made by `batch`, written
 //! to the journal, and cut into [`Insight`]s for the window workers.
@@ -17,7 +17,7 @@ pub const MAX_CUSTOMER_BYTES: usize = 128;
 /// The longest batch id (idempotency key), in bytes.
 pub const MAX_BATCH_ID_BYTES: usize = 255;
 
-/// Who a batch belongs to: 1 to 128 visible ASCII characters, set by the gateway and trusted.
+/// The owner of a batch: 1 to 128 visible ASCII characters, set by the gateway and trusted.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CustomerId(Arc<str>);
 
@@ -170,7 +170,7 @@ impl PackId {
     }
 }
 
-/// Which of a customer's windows somebody wants to see.
+/// The windows that a query wants to see.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub customer: CustomerId,

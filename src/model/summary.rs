@@ -37,12 +37,10 @@ impl KeyTable {
         &self.text[start..self.ends[index] as usize]
     }
 
-    /// The memory it takes.
     pub fn bytes(&self) -> usize {
         self.text.len() + self.ends.len() * size_of::<u32>()
     }
 
-    /// How many keys there are.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -71,7 +69,6 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The memory they take.
     pub fn bytes(&self) -> usize {
         self.tables.iter().map(KeyTable::bytes).sum()
     }
@@ -80,7 +77,7 @@ impl Keys {
 /// The requests of one key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyCount {
-    /// Of the key in its [`KeyTable`].
+    /// The index of the key in its [`KeyTable`].
     pub index: u32,
     /// Above zero.
     pub requests: u32,
@@ -98,7 +95,6 @@ pub struct KeyCounts {
 }
 
 impl KeyCounts {
-    /// The memory they take.
     pub fn bytes(&self) -> usize {
         self.rows.len() * size_of::<KeyCount>() + self.measures.bytes()
     }
@@ -129,7 +125,7 @@ impl KeyCounts {
         let mut measures =
             MeasureRows::with_capacity(sums.len(), sums.iter().map(Measures::cell_words).sum());
         for sum in &sums {
-            // No sum of a batch passes the number of its entries, which has 32 bits.
+            // A sum of a batch is at most the number of its entries, which has 32 bits.
             let cells = sum.cells().map(|(cell, count)| (cell, count as u32));
             measures.push(sum.response_bytes, sum.duration_micros, cells);
         }
@@ -143,7 +139,7 @@ fn sum_rows(rows: impl Iterator<Item = KeyCount> + Clone, keys: usize) -> Vec<Ke
         sum.requests += row.requests;
         sum.robots += row.robots;
     };
-    // An array over all keys is quicker than sorting, unless few of very many keys occur.
+    // An array over all keys is faster than sorting, unless only few of very many keys occur.
     let count = rows.clone().count();
     if count >= keys / 16 {
         let mut sums: Vec<KeyCount> =
@@ -164,12 +160,12 @@ fn sum_rows(rows: impl Iterator<Item = KeyCount> + Clone, keys: usize) -> Vec<Ke
     sums
 }
 
-/// What a batch counts in one window.
+/// The counts of a batch in one window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub all: Totals,
     pub robots: Totals,
-    /// Who the others came from.
+    /// The visitors among the other requests.
     pub visitors: Visitors,
     /// For each dimension its counts by key. Where every entry has a key they sum to the requests, else to no more.
     pub by: [KeyCounts; DIMENSION_COUNT],
@@ -181,7 +177,6 @@ impl Counts {
         u32::try_from(self.all.requests).expect("a batch's entries are counted in 32 bits")
     }
 
-    /// The memory they take.
     pub fn bytes(&self) -> usize {
         let totals = self.all.measures.bytes() + self.robots.measures.bytes() + self.visitors.bytes();
         size_of::<Self>() + totals + self.by.iter().map(KeyCounts::bytes).sum::<usize>()
@@ -247,7 +242,7 @@ mod tests {
     fn parts_sum_to_the_same_by_array_and_by_sorting() {
         let parts = [part(&[(1, 3), (4, 2)], true), part(&[(0, 5), (4, 7)], false), part(&[(4, 1)], true)];
         let parts: Vec<&Counts> = parts.iter().collect();
-        // The number of keys decides which way is taken.
+        // The number of keys decides which of the two ways is used.
         for keys in [5, 500] {
             let mut table = Keys::default();
             table.tables[0] =

@@ -1,7 +1,7 @@
-//! What becomes of windows and sums whose loss is accepted.
+//! Makes windows and ledger consistent after a loss was accepted.
 //!
-//! Input: the sums that are unequal. Output: windows that are marked incomplete, and a ledger that agrees with the windows.
-//! Never: changes a count.
+//! Input: the sums that are unequal. Output: windows that are marked incomplete, and a ledger that agrees with the
+//! windows. Never: changes a count.
 
 use std::io;
 
@@ -14,7 +14,8 @@ use crate::windows::proof::WindowSums;
 use crate::windows::shelf::{Shelf, StoredWindow};
 use crate::windows::window::Window;
 
-/// Marks all of a customer's windows of one size incomplete: which of them lacks records is not known. Returns how many.
+/// Marks all of a customer's windows of one size incomplete, because nobody knows which of them lacks records.
+/// Returns how many.
 ///
 /// # Errors
 /// What the disk says, naming the file.
@@ -32,18 +33,18 @@ pub(super) fn mark_incomplete(
         if id.size != size {
             continue;
         }
-        // A damaged one is marked when it is next needed and counted again.
+        // A damaged window is marked when it is next needed and counted again.
         let Some(StoredWindow { content: Ok(bytes), .. }) = shelf.read(id)? else { continue };
         let Ok(mut window) = Window::decode(&bytes, customer, id) else { continue };
         if !window.is_incomplete() && ledger.has_window(customer, id, window.applied_through()) {
             window.mark_incomplete();
-            // Beside a packed copy of the same record the file counts.
+            // A plain file with the same last record counts before a packed copy.
             let path = dir.window(customer, id);
             disk::replace_file(disk, &dir.temp(), &path, &[&window.encode()]).map_err(at(&path))?;
             marked += 1;
         }
     }
-    // There is none where all of its windows are lost, and nothing to mark.
+    // The directory does not exist if all of its windows are lost; then there is nothing to mark.
     disk::if_exists(disk.sync_dir(&customer_dir)).map_err(at(&customer_dir))?;
     Ok(marked)
 }

@@ -24,11 +24,12 @@ use crate::windows::scan::refuse_windows_ahead;
 
 /// How much of a file is copied at once.
 const COPY_BYTES: usize = 1024 * 1024;
-/// How often checkpoint and sums are read until both are of the same checkpoint. A checkpoint writes one right after the
-/// other. A crash may have come between the two: then they never are, and a start goes on from both as well.
+/// How often checkpoint and sums are read until both belong to the same checkpoint, which the server writes one right
+/// after the other. A crash may have come between the two. Then they never match; a start accepts them, and so does a
+/// backup.
 const PAIR_TRIES: usize = 100;
 
-/// What was copied.
+/// The result of a backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackedUp {
     pub windows: u64,
@@ -51,7 +52,8 @@ pub fn bytes_to_copy(disk: &dyn Disk, dir: &DataDir) -> io::Result<u64> {
     Ok(bytes)
 }
 
-/// Copies `dir` to `to`, which must not exist. What a failed backup leaves lies in `to` with `.partial` behind its name.
+/// Copies `dir` to `to`, which must not exist. A failed backup leaves its files in `to` with `.partial` behind the
+/// name.
 ///
 /// # Errors
 /// What the disk says, naming the file; or why a start of the copy would be refused.
@@ -81,7 +83,7 @@ pub fn backup(disk: &dyn Disk, dir: &DataDir, to: &Path, copied: Copied<'_>) -> 
     Ok(backup.done)
 }
 
-/// Where a backup lies until it is whole.
+/// The directory of a backup that is not yet whole.
 fn partial_name(to: &Path) -> PathBuf {
     let mut name = to.as_os_str().to_owned();
     name.push(".partial");
@@ -139,7 +141,7 @@ impl Backup<'_> {
                 names.extend(is_stored.then(|| name.to_owned()));
             })?;
             for name in names {
-                // It is replaced whole by the server, never removed.
+                // The server replaces this file whole and never removes it.
                 self.copy(&from.join(&name), &to.join(&name))?;
                 self.done.windows += 1;
             }
@@ -166,7 +168,7 @@ impl Backup<'_> {
         Ok(())
     }
 
-    /// The copy must hold every record from the checkpoint to its end, and no window beyond that.
+    /// Checks that the copy holds every record from the checkpoint to its end, and no window beyond that.
     fn check(&self) -> Result<(), StartError> {
         self.to.read_secret(self.disk)?;
         let known_through = StoredState::load(self.disk, &self.to)?.known_through();

@@ -1,4 +1,4 @@
-//! What is done with a data directory from outside: checking it, going on after a loss, copying it.
+//! Work on a data directory from outside the server: checking it, repairing it after a loss, copying it.
 //!
 //! Input: a data directory; locked, but for [`backup`]. Output: a report. Never: changes the directory, but for [`repair`].
 

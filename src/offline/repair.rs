@@ -1,4 +1,4 @@
-//! Going on after a loss: `repair --accept-lost-journal` and `--accept-lost-windows`.
+//! Repairs a directory after a loss: `repair --accept-lost-journal` and `--accept-lost-windows`.
 //!
 //! Input: a locked data directory that a start refuses. Output: every whole record that can still be found is applied to its
 //! windows, the next seq is above every window's, damaged segments lie in `quarantine/`, windows that lost counts say so, and
@@ -28,7 +28,7 @@ use crate::windows::proof::{WindowSums, sum_windows};
 use crate::windows::scan::{latest_window, refuse_windows_ahead};
 use crate::windows::worker::{Fatal, RETRY_MS, Routed, Worker, WorkerLimits};
 
-/// The losses that are accepted.
+/// The losses that the operator accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accept {
     /// Batches in lost or damaged journal files.
@@ -37,7 +37,7 @@ pub struct Accept {
     pub lost_windows: bool,
 }
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repaired {
     /// Whole records that were found after the checkpoint and applied where windows lacked them.
@@ -46,20 +46,20 @@ pub struct Repaired {
     pub lost: u64,
     /// Segments that were moved to `quarantine/`.
     pub quarantined: Vec<PathBuf>,
-    /// The sums of windows that were not what was counted, and are accepted now.
+    /// The sums of windows that differed from the counted ones, and are accepted now.
     pub accepted: Vec<UnequalSum>,
     /// Windows that were marked incomplete.
     pub incomplete: u64,
-    /// The highest number that any file names; the next batch gets the one after.
+    /// The highest number that any file names; the next batch gets the following one.
     pub through: Seq,
 }
 
-/// The only marker there is.
+/// The number of the only marker.
 const MARKER: u64 = 1;
-/// Times in a row that no window could be written before a repair gives up.
+/// After this many failures in a row to write any window, a repair gives up.
 const MAX_FAILURES: u32 = 10;
 
-/// Repairs a locked data directory. See the module.
+/// Repairs a locked data directory.
 ///
 /// # Errors
 /// What the disk says, naming the file; that the directory is of another version or under another secret; or a loss that is
@@ -83,7 +83,7 @@ pub fn repair(
     dir.prepare(&**disk)?;
     refuse_wrong_secret(&**disk, dir)?;
     let stored = StoredState::load(&**disk, dir)?;
-    // Windows may be ahead of what is left of the journal: that is what is being accepted.
+    // Windows may be ahead of what is left of the journal; that loss is being accepted.
     let (all, latch) = (Seq(u64::MAX), Latch::new());
     let metrics = Metrics::new().worker(0);
     let mut worker =
@@ -107,12 +107,12 @@ struct RepairRun<'a> {
     repaired: Repaired,
 }
 
-/// What was found in the journal.
+/// The result of reading the journal.
 #[derive(Default)]
 struct FoundRecords {
     last: Seq,
     damaged: Vec<Seq>,
-    /// What records after the ledger count.
+    /// The counts of records after the ledger.
     counted: CountedSince,
 }
 
@@ -147,8 +147,8 @@ impl RepairRun<'_> {
         while let Some(segment) = reader.next_segment()? {
             let first = segment.first;
             let salvaged = self.salvage(segment, &hasher, &mut found)?;
-            // What a kill left in the page cache is counted from here on, and no recovery will write it again: its keys
-            // must be durable, whatever becomes of the segment.
+            // Records that a kill left in the page cache are counted from here on, and no recovery will write them
+            // again. Their keys must be durable, whatever happens to the segment.
             if salvaged.is_damaged || salvaged.index.last > self.stored.checkpoint {
                 salvaged.index.write(self.disk, self.dir)?;
             }
@@ -167,7 +167,7 @@ impl RepairRun<'_> {
         found: &mut FoundRecords,
     ) -> Result<SalvagedSegment, StartError> {
         let mut salvaged = SalvagedSegment { index: SegmentIndex::empty(segment.first), is_damaged: false };
-        // The checkpoint of another directory says nothing of these windows.
+        // The checkpoint of another directory proves nothing about these windows.
         let covered = if self.stored.unproven.is_some() { Seq::ZERO } else { self.stored.checkpoint };
         loop {
             while let Some(record) = segment.next_record()? {
@@ -214,7 +214,7 @@ impl RepairRun<'_> {
         }
     }
 
-    /// Writes every dirty window. Gives up where none can be written any more.
+    /// Writes every dirty window. Gives up if none can be written any more.
     fn write_windows(&mut self) -> io::Result<()> {
         let worker = &mut self.worker;
         worker.mark(MARKER);
@@ -231,7 +231,7 @@ impl RepairRun<'_> {
             }
             failures += 1;
             if failures == MAX_FAILURES {
-                let reason = worker.write_error().unwrap_or("the windows cannot be written");
+                let reason = worker.write_error().unwrap_or("cannot write any window");
                 return Err(io::Error::other(reason.to_owned()));
             }
             now_ms += RETRY_MS;
@@ -271,7 +271,7 @@ impl RepairRun<'_> {
         Ok(())
     }
 
-    /// Moves packs with a damaged index to `quarantine/`: which windows they held is not known any more.
+    /// Moves packs with a damaged index to `quarantine/`: nobody knows which windows they held.
     fn quarantine_packs(&mut self, sums: &WindowSums) -> io::Result<()> {
         for damaged in sums.damaged.iter().filter(|damaged| damaged.window.is_none()) {
             let path = &damaged.path;
@@ -324,7 +324,7 @@ fn quarantine(
     disk.sync_dir(&dir.quarantine_dir())
 }
 
-/// What was found in one segment.
+/// The result of reading one segment.
 struct SalvagedSegment {
     index: SegmentIndex,
     is_damaged: bool,

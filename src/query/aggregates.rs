@@ -1,9 +1,10 @@
 //! `/aggregates`: the windows of a range, each in the shape of its file.
 //!
-//! Input: what is asked for. Output: JSON or CSV. A window is written as in its file, with maps cut where that is asked for,
-//! without what belongs to the file alone, and with a few numbers that follow from it. Local days, months and the whole
-//! range are added up from stored windows. The windows come in pages; `next` is the stamp of the first window of the next
-//! one, which callers give back as it is. Never: an empty window.
+//! Input: the parameters of a query. Output: JSON or CSV. A window is written as in its file, but with maps cut to
+//! their largest keys where that is wanted, without the fields that only a file needs, and with some numbers that
+//! follow from the counts. Local days, months and the whole range are added up from stored windows. The windows come
+//! in pages; `next` is the stamp of the first window of the next page, which callers send back as it is. Never: an
+//! empty window.
 
 use std::ops::ControlFlow;
 
@@ -27,12 +28,11 @@ const PAGE_SHARE: usize = 4;
 
 const DAY_MINUTES: usize = 24 * 60;
 
-/// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Aggregates {
     pub customer: CustomerId,
     pub range: TimeRange,
-    /// What each window of the answer holds.
+    /// The size of the answer's windows.
     pub step: CalendarStep,
     /// Where days and months begin.
     pub zone: CalendarZone,
@@ -51,7 +51,7 @@ pub struct Aggregates {
 }
 
 impl Aggregates {
-    /// The stamp of a window of the answer. What is added up is named by its first minute.
+    /// The stamp of a window of the answer. A window that was added up is named by its first minute.
     fn stamp(&self, size: Option<WindowSize>, start: WindowStart) -> String {
         time::format_stamp(WindowId { size: size.unwrap_or(WindowSize::Minute), start })
     }
@@ -69,7 +69,7 @@ impl Aggregates {
         let mut wanted =
             Wanted { by: self.by.map(|is_shown| is_shown.then_some(top)), measures: self.by != [false; _] };
         if self.classes {
-            // Classes are those of all families.
+            // Classes are those of all families, so all are needed.
             wanted.by[USER_AGENT] = Some(usize::MAX);
         }
         wanted
@@ -152,7 +152,7 @@ impl Merging<'_> {
                 self.close(&mut open, page);
                 let stretch = stretches.find(|stretch| view.id.start < stretch.minutes.end);
                 let stretch = stretch.expect("runs hold the minutes of stretches");
-                // A page ends rather than that the next window would cost too much.
+                // The page ends here, because the next window would cost too much.
                 if page.is_full() || (page.windows > 0 && left < self.plan.windows_in(&stretch)) {
                     page.next = Some(self.query.stamp(None, stretch.cursor));
                     return Ok(ControlFlow::Break(()));
@@ -201,7 +201,10 @@ impl<'q> Page<'q> {
             QueryForm::Json | QueryForm::Ndjson => {
                 out.push_str("{\"customerId\":");
                 push_quoted(&mut out, query.customer.as_str());
-                let (from, to) = (format_instant(plan.range.from_ms), format_instant(plan.range.to_ms));
+                let (from, to) = (
+                    time::format_short_instant(plan.range.from_ms),
+                    time::format_short_instant(plan.range.to_ms),
+                );
                 let step = query.step.as_str();
                 out.push_str(&format!(",\"windowSize\":\"{step}\",\"from\":\"{from}\",\"to\":\"{to}\""));
                 out.push_str(if plan.rounded { ",\"rounded\":true" } else { "" });
@@ -244,7 +247,7 @@ impl<'q> Page<'q> {
         }
         self.out.push('}');
         if self.windows == 1 {
-            // Windows are about as long as one another, and an answer that grows is copied again and again.
+            // Windows are about equally long, and an answer that grows would be copied again and again.
             let bytes = (self.out.len() - start).saturating_mul(self.expected + self.expected / 8);
             self.out.reserve(bytes.min(self.max_bytes));
         }
@@ -274,16 +277,7 @@ impl<'q> Page<'q> {
 /// Appends the part of the range that bodies cover, where they were read.
 pub(super) fn push_covered(out: &mut String, covered: Option<TimeRange>) {
     if let Some(TimeRange { from_ms, to_ms }) = covered {
-        let (from, to) = (format_instant(from_ms), format_instant(to_ms));
+        let (from, to) = (time::format_short_instant(from_ms), time::format_short_instant(to_ms));
         out.push_str(&format!(",\"bodies\":{{\"from\":\"{from}\",\"to\":\"{to}\"}}"));
-    }
-}
-
-/// An instant with as many places as it has: seconds, or milliseconds.
-pub fn format_instant(ms: u64) -> String {
-    let seconds = time::format_rfc3339(ms);
-    match ms % 1_000 {
-        0 => seconds,
-        places => format!("{}.{places:03}Z", seconds.trim_end_matches('Z')),
     }
 }

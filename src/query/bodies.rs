@@ -1,4 +1,4 @@
-//! Where the bodies of batches come from: the seam between a `where` and the journal, or a cluster's object store.
+//! The source of batches' bodies: the seam between a `where` and the journal, or a cluster's object store.
 //!
 //! Input: a customer and minutes. Output: every body that may hold entries of these minutes. Never: an order of bodies; they
 //! are read on several threads.
@@ -20,13 +20,13 @@ pub struct StoredBody<'b> {
     pub bytes: &'b [u8],
 }
 
-/// What is done with each body, on whatever thread.
+/// The work for each body, on any thread.
 pub type BodyTask<'t> = &'t (dyn Fn(StoredBody<'_>) -> Result<(), QueryError> + Sync);
 
-/// Keeps bodies.
+/// A place where bodies are kept.
 pub trait BodySource: Send + Sync {
-    /// Gives `task` every body of a customer that is kept and may hold entries of these minutes. Charges `meter` for each.
-    /// Returns the instant from which on none is missing, in milliseconds.
+    /// Calls `task` with every body of a customer that is kept and may hold entries of these minutes. Charges `meter`
+    /// for each. Returns the instant from which on no body is missing, in milliseconds.
     fn scan(
         &self,
         customer: &CustomerId,
@@ -35,6 +35,6 @@ pub trait BodySource: Send + Sync {
         task: BodyTask<'_>,
     ) -> Result<u64, QueryError>;
 
-    /// What clients are hashed under.
+    /// The key that clients are hashed under.
     fn visitor_key(&self) -> Subkey;
 }

@@ -1,5 +1,5 @@
-//! From a range of time to the stretches that an answer shows one by one: stored windows, local days and months, or all of
-//! it at once. Pure.
+//! Divides a range of time into the stretches that an answer shows one by one: stored windows, local days and months,
+//! or the whole range. Pure.
 //!
 //! Input: a range in minutes, what is wanted, a time zone. Output: [`CalendarBuckets`], ascending, each the minutes that one
 //! answer window holds. A zone moves the beginnings of days and months; hours and minutes are those of UTC. Never: a
@@ -14,7 +14,7 @@ use jiff::{Timestamp, ToSpan};
 use crate::model::{WindowSize, WindowStart};
 use crate::time::{self, LAST_MS};
 
-/// What one window of an answer holds.
+/// The size of an answer's windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalendarStep {
     /// A stored window of this size.

@@ -38,7 +38,7 @@ pub(super) fn push_next(out: &mut String, number: u64) {
     push_number(out, number);
 }
 
-/// Appends the cells of measures behind others. Where nothing was timed there is no percentile.
+/// Appends the cells of measures behind others. Without a duration the cells of percentiles are empty.
 pub(super) fn push_measures(out: &mut String, measures: &Measures) {
     push_next(out, measures.response_bytes);
     push_next(out, measures.sum_of(Cell::is_client_error));

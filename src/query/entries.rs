@@ -1,14 +1,13 @@
-//! `/entries`: from a number to its lines. The entries of a range as they were read, the newest first.
+//! `/entries`: the entries behind a count, as they were read, the newest first.
 //!
-//! Input: what is asked for, and the bodies that the journal still holds. Output: one JSON object a line, in the form that
-//! `POST /logs` takes. Entries of one instant stand in the order of their records and places, the last first, so that pages
-//! have one order. Never: more lines or bytes at once than its limits allow.
+//! Input: the parameters of a query, and the bodies that the journal still holds. Output: one JSON object a line, in
+//! the form that `POST /logs` takes. Entries of one instant stand in the order of their records and places, the last
+//! first, so that pages have one order. Never: more lines or bytes at once than its limits allow.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Mutex;
 
-use super::aggregates::format_instant;
 use super::filtered::{Where, part_since};
 use super::range::TimeRange;
 use super::{Meter, QueryAnswer, QueryError, QueryLimits};
@@ -21,7 +20,6 @@ use crate::windows::json::{push_number, push_quoted, push_seconds};
 /// Lines may take this share of [`QueryLimits::max_memory_bytes`]; the rest is for what compression and sending take.
 const PAGE_SHARE: usize = 4;
 
-/// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Entries {
     pub customer: CustomerId,
@@ -62,7 +60,7 @@ pub fn answer(
     limits: &QueryLimits,
     meter: &mut Meter,
 ) -> Result<QueryAnswer, QueryError> {
-    // A page begins behind the last entry of the one before, and that is not later.
+    // A page begins behind the last entry of the one before, and so at or before its time.
     let to_ms = query.next.map_or(query.range.to_ms, |next| query.range.to_ms.min(next.received_at_ms + 1));
     let range = TimeRange { from_ms: query.range.from_ms, to_ms: to_ms.max(query.range.from_ms) };
     let minutes = range.minutes();
@@ -97,7 +95,7 @@ struct Newest {
     bytes: usize,
     limit: usize,
     max_bytes: usize,
-    /// The newest that had to go; whatever is older goes too.
+    /// The newest line that was dropped; older ones are dropped too.
     floor: Option<EntryPlace>,
 }
 
@@ -134,7 +132,7 @@ impl Newest {
 fn line(entry: &ReadEntry) -> String {
     let mut out = String::with_capacity(256);
     out.push_str("{\"receivedAt\":\"");
-    out.push_str(&format_instant(entry.received_at_ms));
+    out.push_str(&time::format_short_instant(entry.received_at_ms));
     out.push('"');
     let text = |out: &mut String, field: Field, text: &str| {
         push_field(out, field);

@@ -1,8 +1,9 @@
-//! What `/aggregates` and `/aggregates/top` are answered from: stored windows, or with `where` windows of chosen entries alone.
+//! The windows that `/aggregates` and `/aggregates/top` are answered from: stored ones, or with `where` windows that
+//! count only the chosen entries.
 //!
-//! Input: a plan; stored windows, or the bodies of a customer and a filter. Output: the answer that the caller makes of a
-//! [`WindowSource`]; chosen entries are counted by the very code that counts batches. Never: a window outside of the minutes
-//! that were read.
+//! Input: a plan; stored windows, or the bodies of a customer and a filter. Output: the answer that the caller makes
+//! from a [`WindowSource`]. Chosen entries are counted by the very code that counts batches. Never: a window outside
+//! the minutes that were read.
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
@@ -23,17 +24,17 @@ use crate::windows::view::{Wanted, WindowView};
 /// Bodies are up to 2 MiB; what a counter sets aside for a chunk of that size is used again for the next.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What chooses entries, and how they are read.
+/// A filter, and how entries are read.
 #[derive(Clone, Copy)]
 pub struct Where<'w> {
     pub bodies: &'w dyn BodySource,
-    /// What entries must meet; `None` for all.
+    /// The conditions that entries must meet; `None` for all entries.
     pub filter: Option<&'w Filter>,
     /// The rules that entries are read by.
     pub rules: &'w Limits,
 }
 
-/// What an answer is made of.
+/// The source of an answer.
 pub enum AnswerFrom<'a> {
     /// Everything that is stored.
     Stored(&'a dyn StoredSource),
@@ -41,15 +42,14 @@ pub enum AnswerFrom<'a> {
     Chosen(Where<'a>),
 }
 
-/// An answer that is to be made.
 pub(super) struct PlannedAnswer<'p> {
     pub(super) customer: &'p CustomerId,
     pub(super) range: TimeRange,
-    /// Its plan, by what retention has kept; `None` where that is nothing.
+    /// Its plan for the windows that retention has kept; `None` if it has kept none of the range.
     pub(super) plan: &'p dyn Fn(Kept) -> Option<Plan>,
 }
 
-/// Makes an answer of windows by a plan, and says which part of the range bodies cover, where they are read.
+/// Makes an answer from windows by a plan. Gets the part of the range that bodies cover, if they are read.
 pub(super) type MakeAnswer<'a> =
     &'a dyn Fn(&dyn WindowSource, (&Plan, Option<TimeRange>), &mut Meter) -> Result<QueryAnswer, QueryError>;
 
@@ -68,7 +68,7 @@ impl AnswerFrom<'_> {
                 let kept = source.kept(customer)?;
                 let plan = plan(kept).ok_or(QueryError::NothingKept)?;
                 let answer = make(source, (&plan, None), meter)?;
-                // Windows that were planned to be read may be gone.
+                // Retention may have removed windows that the plan reads.
                 if source.kept(customer)? == kept { Ok(answer) } else { Err(QueryError::Busy) }
             }
             AnswerFrom::Chosen(chosen) => {
@@ -80,9 +80,8 @@ impl AnswerFrom<'_> {
     }
 }
 
-/// See the module.
 struct FilteredWindows {
-    /// Nearly always one.
+    /// Nearly always one summary.
     summaries: Vec<Summary>,
     /// The part of the range that bodies cover.
     covered: TimeRange,
@@ -105,7 +104,7 @@ impl FilteredWindows {
     ) -> Result<Self, QueryError> {
         let rules = Limits { visitors: chosen.bodies.visitor_key(), ..chosen.rules.clone() };
         let max_bytes = limits.max_memory_bytes;
-        // One for each thread that is at work.
+        // One counter for each thread that works.
         let idle: Mutex<Vec<(Finder<'_>, Counter)>> = Mutex::default();
         let since_ms = chosen.bodies.scan(customer, &minutes, meter, &|body| {
             let taken = lock(&idle).pop();
@@ -162,7 +161,7 @@ impl WindowSource for FilteredWindows {
     }
 }
 
-/// Keeps what is wanted of a view.
+/// Keeps only what is wanted of a view.
 fn cut<'v>(mut view: WindowView<'v>, wanted: &Wanted) -> WindowView<'v> {
     for dimension in 0..DIMENSION_COUNT {
         match wanted.by[dimension] {

@@ -1,4 +1,5 @@
-//! How many queries run at once. Reading windows takes a core and some memory; ingestion must keep the rest.
+//! Bounds the number of queries that run at once. Reading windows takes a core and some memory; ingestion needs the
+//! rest.
 
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;

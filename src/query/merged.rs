@@ -11,7 +11,6 @@ use crate::model::WindowId;
 use crate::windows::table::CountTable;
 use crate::windows::view::{KeyView, WindowView, rows};
 
-/// See the module.
 #[derive(Default)]
 pub(super) struct MergedWindow {
     pub(super) all: Totals,

@@ -71,7 +71,7 @@ impl Default for QueryLimits {
     }
 }
 
-/// How an answer is written.
+/// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryForm {
     /// One object.
@@ -86,7 +86,7 @@ pub enum QueryForm {
 pub struct QueryAnswer {
     /// Its text.
     pub body: Vec<u8>,
-    /// What asks for the next page, if there is one.
+    /// The parameter that asks for the next page, if there is one.
     pub next: Option<String>,
     /// The part of the range that bodies cover, where they were read.
     pub covered: Option<TimeRange>,
@@ -103,7 +103,7 @@ pub enum QueryError {
     BodyBytes(u64),
     /// More objects than [`QueryLimits::max_objects`].
     Objects(usize),
-    /// No bodies are kept, so there is nothing that a `where` could look at.
+    /// No bodies are kept, so a `where` has nothing to read.
     NoBodies,
     /// More distinct keys than [`QueryLimits::max_memory_bytes`] can hold.
     Memory(usize),
@@ -115,7 +115,7 @@ pub enum QueryError {
     Rebuilding,
     /// Retention has removed everything in the range.
     NothingKept,
-    /// `next` names no window of this question.
+    /// `next` does not name a window of this query.
     Cursor,
     /// A window cannot be read. The details are for the log.
     Unreadable(String),
@@ -183,7 +183,7 @@ impl std::fmt::Display for QueryError {
     }
 }
 
-/// What is done with each window; `Break` where no more are wanted.
+/// Called with each window; `Break` if no more are wanted.
 pub type Visit<'a> = &'a mut dyn FnMut(WindowView<'_>) -> Result<ControlFlow<()>, QueryError>;
 
 /// Windows to answer from.
@@ -220,21 +220,21 @@ pub trait StoredSource: WindowSource {
     /// Every customer of whom anything was counted, sorted. Everything that was acknowledged before the call is in it.
     fn customers(&self) -> Result<Vec<KnownCustomer>, QueryError>;
 
-    /// Bytes of a customer's windows on disk; `None` where that is not known.
+    /// Bytes of a customer's windows on disk; `None` if that is not known.
     fn bytes_on_disk(&self, _customer: &CustomerId) -> Result<Option<u64>, QueryError> {
         Ok(None)
     }
 }
 
-/// A customer of whom something was counted.
+/// A customer with counted entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownCustomer {
     pub id: CustomerId,
-    /// What was counted; `None` where that is not summed up.
+    /// Its counts; `None` if the source does not sum them up.
     pub counted: Option<CountedEntries>,
 }
 
-/// What was counted of a customer.
+/// The counts of a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountedEntries {
     /// Entries of all its batches.

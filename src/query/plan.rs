@@ -1,4 +1,5 @@
-//! From a question's range to the stretches that the answer shows, and to the stored windows they are added up from. Pure.
+//! From a query's range to the stretches that the answer shows, and to the stored windows that they are added up
+//! from. Pure.
 //!
 //! Input: a range, a step, a time zone, and which windows retention has kept. Output: a [`Plan`]: the range that the answer
 //! covers; its stretches; and runs of stored windows of one size, in the order of time, which hold the minutes of the
@@ -12,12 +13,11 @@ use super::range::{CoverPiece, Kept, TimeRange};
 use crate::model::{WindowSize, WindowStart};
 use crate::time;
 
-/// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    /// What the answer covers.
+    /// The range that the answer covers.
     pub(super) range: TimeRange,
-    /// Whether that is not what was asked for.
+    /// Whether that differs from the range of the query.
     pub(super) rounded: bool,
     step: CalendarStep,
     zone: CalendarZone,
@@ -111,7 +111,7 @@ impl Plan {
 /// One stretch of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AnswerStretch {
-    /// Where it would begin if everything were kept; pages go on from there.
+    /// Its beginning if every window were kept; pages continue from there.
     pub(super) cursor: WindowStart,
     pub(super) minutes: Range<WindowStart>,
 }
@@ -146,7 +146,7 @@ impl Iterator for Runs {
     type Item = CoverPiece;
 
     fn next(&mut self) -> Option<CoverPiece> {
-        // The first run has ended when another one follows.
+        // The first run is complete when another one follows.
         while self.pieces.len() < 2
             && let Some(stretch) = self.stretches.next()
         {
@@ -218,7 +218,7 @@ mod tests {
         let day = CalendarStep::Window(WindowSize::Day);
         let all = planned(from, to, CalendarStep::All, "UTC").unwrap();
         assert_eq!(all, ("2025-06-05T00:00:00Z".to_owned(), true, 1));
-        // Days are there; the hours of local ones are not.
+        // Days are kept; the hours of local days are not.
         assert!(!planned(from, to, day, "UTC").unwrap().1);
         let local = planned(from, to, day, "Asia/Tokyo").unwrap();
         assert_eq!((&*local.0, local.1), ("2025-06-05T00:00:00Z", true));

@@ -6,11 +6,10 @@
 use std::ops::Range;
 
 use crate::model::{WindowSize, WindowStart};
-use crate::time;
+use crate::time::{self, MS_PER_MINUTE};
 
-/// A size suits a range that holds at least so many windows of it: a day shows its hours, an hour its minutes.
+/// A size suits a range that holds at least this many windows of it: a day shows its hours, an hour its minutes.
 const MIN_SUITED_WINDOWS: u64 = 24;
-const MS_PER_MINUTE: u64 = 60_000;
 
 /// A time between two instants, the second one excluded: milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,14 @@
 //! `/aggregates/top`: the largest keys of a whole range, added up over the fewest windows that cover it.
 //!
-//! Input: what is asked for. Output: JSON or CSV. A month that begins at ten past three is read as 50 minutes, 20 hours and
-//! some days: the three sizes hold the same entries, so the sums are exact. What a window counts under `(other)` stays there,
-//! in `other`. Never: a key for a quantile of a few requests, which says nothing.
+//! Input: the parameters of a query. Output: JSON or CSV. A month that begins at ten past three is read as 50
+//! minutes, 20 hours and some days: the three sizes hold the same entries, so the sums are exact. Requests that a
+//! window counts under `(other)` stay there, in `other`. Never: a key in the order of a quantile of a few requests,
+//! which says nothing.
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use super::aggregates::{format_instant, push_covered};
+use super::aggregates::push_covered;
 use super::calendar::{CalendarStep, CalendarZone};
 use super::classes::{Classes, push_class_map};
 use super::csv;
@@ -20,6 +21,7 @@ use crate::batch::agent::class_of;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, USER_AGENT};
 use crate::measures::{Cell, CellKind, Measures, percentile_seconds};
 use crate::model::CustomerId;
+use crate::time;
 use crate::windows::json::{Form, push_measures, push_quoted, push_totals};
 use crate::windows::table::TableRow;
 use crate::windows::view::Wanted;
@@ -27,7 +29,7 @@ use crate::windows::view::Wanted;
 /// Quantiles order the keys with at least so many timed requests.
 const MIN_TIMED_REQUESTS: u64 = 20;
 
-/// What makes a key large.
+/// The order of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopOrder {
     Requests,
@@ -77,7 +79,7 @@ impl TopOrder {
         !matches!(self, Self::Requests | Self::People | Self::Robots)
     }
 
-    /// How large a key is; `None` where too little is known of it.
+    /// The size of a key in this order; `None` if it has too few requests.
     fn rank(self, row: &TableRow<'_>) -> Option<u64> {
         let nothing = Measures::default();
         let measures = row.measures.unwrap_or(&nothing);
@@ -92,7 +94,7 @@ impl TopOrder {
             Self::Percentile(percent) => {
                 let is_enough = measures.sum_of(Cell::is_duration) >= MIN_TIMED_REQUESTS;
                 let seconds = percentile_seconds(measures.cells(), percent).filter(|_| is_enough)?;
-                // The bits of floats that are not negative ascend as they do.
+                // The bits of non-negative floats ascend like the floats.
                 seconds.to_bits()
             }
             Self::Status(_) | Self::StatusClass(_) => measures.sum_of(|cell| self.counts(cell)),
@@ -108,23 +110,20 @@ impl TopOrder {
     }
 }
 
-/// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Top {
     pub customer: CustomerId,
-    /// Of which time: the minutes that start in it.
+    /// The range of time: minutes that start in it are counted.
     pub range: TimeRange,
-    /// Which keys: a place in [`DIMENSIONS`].
+    /// The dimension of the keys: a place in [`DIMENSIONS`].
     pub dimension: usize,
-    /// What the answer calls the dimension.
+    /// The answer's name for the dimension.
     pub dimension_name: String,
-    /// What makes a key large.
     pub order: TopOrder,
-    /// Only keys that begin so.
+    /// Only keys with this prefix.
     pub prefix: String,
-    /// How many of them.
+    /// The most keys in the answer.
     pub n: usize,
-    /// How the answer is written.
     pub form: QueryForm,
 }
 
@@ -166,7 +165,7 @@ fn answer_from(
     Ok(QueryAnswer { body: body.into_bytes(), next: None, covered })
 }
 
-/// The largest keys, and what is left without them.
+/// The largest keys, and the sum of the others.
 struct Ranking<'m> {
     query: &'m Top,
     merged: &'m MergedWindow,
@@ -186,7 +185,7 @@ impl<'m> Ranking<'m> {
                 None => other += row.tally.requests,
             }
         }
-        // Nobody knows how the keys begin that have no name.
+        // The prefixes of keys without a name are unknown.
         if query.prefix.is_empty() {
             other += table.rest().map_or(0, |rest| rest.tally.requests);
         }
@@ -210,7 +209,8 @@ impl<'m> Ranking<'m> {
         push_quoted(&mut out, self.query.customer.as_str());
         out.push_str(",\"dimension\":");
         push_quoted(&mut out, &self.query.dimension_name);
-        let (from, to) = (format_instant(plan.range.from_ms), format_instant(plan.range.to_ms));
+        let (from, to) =
+            (time::format_short_instant(plan.range.from_ms), time::format_short_instant(plan.range.to_ms));
         out.push_str(&format!(",\"from\":\"{from}\",\"to\":\"{to}\""));
         out.push_str(if plan.rounded { ",\"rounded\":true" } else { "" });
         push_covered(&mut out, covered);

@@ -1,8 +1,8 @@
 //! A report from the answers of the query API: a server's, or those that [`super::stored`] gives from files.
 //!
-//! Input: who answers, and what is wanted. Output: a [`Report`], or the answers as they are. Never: counts added up here. The
-//! course over time comes from `/aggregates` without keys, the keys merged from `/aggregates/top`: little is sent however long
-//! the range is.
+//! Input: a source of answers, and a request. Output: a [`Report`], or the answers as they are. Never: adds up
+//! counts. The course over time comes from `/aggregates` without keys, the keys from `/aggregates/top` already
+//! merged: little is sent for a range of any length.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,9 +28,9 @@ const MAX_WINDOWS: usize = 10_000;
 /// Why there is no report.
 #[derive(Debug)]
 pub enum AskError {
-    /// There is no answer, or it cannot be read.
+    /// No answer came, or it cannot be read.
     Broken(io::Error),
-    /// There is an answer, but not with windows.
+    /// The answer is an error.
     Refused { status: u16, description: String },
 }
 
@@ -50,7 +50,7 @@ pub trait QueryAnswers {
     /// Answers a GET.
     ///
     /// # Errors
-    /// There is no answer.
+    /// No answer came.
     fn get(&mut self, target: &str, headers: &[(&str, &str)]) -> io::Result<ServerAnswer>;
 }
 
@@ -60,26 +60,25 @@ impl QueryAnswers for ServerClient {
     }
 }
 
-/// Reports that are asked for.
+/// Asks the queries of reports.
 pub struct Asked<'a> {
     answers: &'a mut dyn QueryAnswers,
     authorization: Option<String>,
-    /// The conditions that entries must meet, as a parameter behind others; empty for none.
+    /// The conditions that entries must meet, as a parameter to append to others; empty for none.
     condition: String,
 }
 
-/// What is asked for as the query API says it.
+/// A query for the answer as it is.
 #[derive(Clone, Debug)]
 pub struct PlainQuestion {
     /// The keys of this dimension, the largest first; without it, windows.
     pub by: Option<String>,
-    /// How many keys.
+    /// The most keys.
     pub top: usize,
-    /// What each window holds.
     pub window: Option<CalendarStep>,
     /// Where days and months begin.
     pub zone: Option<String>,
-    /// CSV, not JSON.
+    /// Whether CSV is wanted rather than JSON.
     pub is_csv: bool,
 }
 
@@ -96,7 +95,7 @@ struct Merged {
     other: u64,
 }
 
-/// What is counted in a window, or under a key.
+/// The counts of a window, or of a key.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CountedRow {
@@ -119,7 +118,7 @@ struct CountedRow {
     incomplete: bool,
 }
 
-/// A number under a key, and all that is known of them in a window.
+/// Robots in an answer: a number under a key, an object in a window.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Robots {
@@ -156,7 +155,7 @@ impl CountedRow {
 }
 
 impl<'a> Asked<'a> {
-    /// Asks with this token.
+    /// Sends this token with every query.
     pub fn new(answers: &'a mut dyn QueryAnswers, token: Option<&str>) -> Self {
         let authorization = token.map(|token| format!("Bearer {token}"));
         Self { answers, authorization, condition: String::new() }
@@ -168,7 +167,7 @@ impl<'a> Asked<'a> {
         Self { condition: format!("&where={}", encoded(condition)), ..self }
     }
 
-    /// The answers as they are: pages one behind the other, JSON one page a line.
+    /// The answers as they are: one page after the other, JSON one page a line.
     pub fn plain(&mut self, wanted: &ReportRequest, question: &PlainQuestion) -> Result<String, AskError> {
         let range = self.range_and_condition(wanted.range());
         let mut target = match &question.by {
@@ -186,7 +185,7 @@ impl<'a> Asked<'a> {
         while let Some(target) = next {
             let answer = self.send(wanted, &target, question.is_csv)?;
             let page = String::from_utf8(answer.body).map_err(|_| strange())?;
-            // The names of columns stand there once.
+            // The names of the columns are written once.
             let names = if question.is_csv && !text.is_empty() {
                 page.find('\n').map_or(0, |end| end + 1)
             } else {
@@ -204,10 +203,10 @@ impl<'a> Asked<'a> {
         format!("from={from}&to={to}{}", self.condition)
     }
 
-    /// Asks for what is wanted, with the `top` largest paths.
+    /// Makes a report with the `top` largest paths.
     pub fn report(&mut self, wanted: &ReportRequest, top: usize) -> Result<Report, AskError> {
         let mut report = Report::default();
-        // From the coarsest on: a size is asked for only where it can fit a screen.
+        // Begins with the coarsest size: a finer one is asked for only if it can fit a screen.
         let mut chosen: Option<(WindowSize, Vec<(WindowStart, CountedRow)>)> = None;
         let mut range = wanted.range();
         for size in wanted.sizes().into_iter().rev() {
@@ -279,7 +278,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// How many visitors there were in all: they do not add up from window to window.
+    /// How many visitors there were in all: they cannot be added up from window to window.
     fn visitors(&mut self, wanted: &ReportRequest, range: TimeRange) -> Result<u64, AskError> {
         let range = self.range_and_condition(range);
         let page: WindowsPage = self.get(wanted, &format!("/aggregates?{range}&window=all&by="))?;

@@ -20,9 +20,9 @@ use crate::windows::table::TableRow;
 use crate::windows::window::Window;
 
 pub use table::{ReportSums, printable};
-use table::{bytes, counted, grouped, percent, seconds, table};
+use table::{bytes, grouped, grouped_count, percent, seconds, table};
 
-/// How a report looks.
+/// The form of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct ReportLayout {
     /// Paths and families shown; the rest is summed.
@@ -35,7 +35,7 @@ pub struct ReportLayout {
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     total: ReportSums,
-    /// Of the windows that were added whole.
+    /// The visitors of windows that were added whole.
     visitors: Visitors,
     told_visitors: Option<u64>,
     incomplete: u64,
@@ -76,17 +76,17 @@ impl Report {
         add(&mut self.agents, key, &ReportSums::of_requests(requests));
     }
 
-    /// Says how many visitors there were, where windows were not added whole: they do not add up.
+    /// Sets the number of visitors, if windows were not added whole: visitors do not add up.
     pub fn set_visitors(&mut self, visitors: u64) {
         self.told_visitors = Some(visitors);
     }
 
-    /// Says how many paths there are, where only the largest are added.
+    /// Sets the number of paths, if only the largest are added.
     pub fn set_distinct_paths(&mut self, count: u64) {
         self.distinct_paths = Some(count);
     }
 
-    /// Asks for a row for each window of this size; without that, the finest that fits a screen is chosen.
+    /// Sets the size of the rows over time; by default the finest that fits a screen.
     pub fn set_step(&mut self, step: WindowSize) {
         self.step = Some(step);
     }
@@ -108,28 +108,28 @@ impl Report {
         let _ = writeln!(
             out,
             "{name}: {} from {} to {} UTC, in {}",
-            counted(self.total.requests, "request"),
+            grouped_count(self.total.requests, "request"),
             minute(WindowStart(*first)),
             minute(end),
-            counted(self.over_time.len() as u64, size.as_str()),
+            grouped_count(self.over_time.len() as u64, size.as_str()),
         );
         self.render_total(&mut out, look);
         if self.incomplete > 0 {
             let _ = writeln!(
                 out,
                 "{} incomplete: earlier counts were lost to damage",
-                counted(self.incomplete, size.as_str())
+                grouped_count(self.incomplete, size.as_str())
             );
         }
         self.render_over_time(&mut out, size, look);
-        let paths = self.distinct_paths.unwrap_or_else(|| distinct(&self.paths));
+        let paths = self.distinct_paths.unwrap_or_else(|| named_keys(&self.paths));
         let title = format!("Top paths ({} in all)", grouped(paths));
         table(&mut out, &title, &top(&self.paths, look.top), self.total.requests, look);
         self.render_families(&mut out, look);
         out
     }
 
-    /// What else is known of all requests, in as few lines as hold it.
+    /// The other sums of all requests, in as few lines as possible.
     fn render_total(&self, out: &mut String, look: ReportLayout) {
         let ReportSums { requests, robots, measures } = &self.total;
         let mut parts = vec![format!("robots {} ({})", grouped(*robots), percent(*robots, *requests))];
@@ -137,7 +137,7 @@ impl Report {
             0 => {}
             visitors => parts.push(format!("visitors {}", grouped(visitors))),
         }
-        // Of those that have a status.
+        // The requests with a status.
         let answered = measures.sum_of(|cell| !cell.is_duration());
         if answered > 0 {
             for (name, of) in
@@ -168,7 +168,7 @@ impl Report {
     }
 
     fn render_over_time(&self, out: &mut String, size: WindowSize, look: ReportLayout) {
-        // The finest step that fits a screen, but none finer than the windows.
+        // The finest step that fits a screen, but not finer than the windows.
         let span = self.over_time.keys().last().unwrap_or(&0) - self.over_time.keys().next().unwrap_or(&0);
         let fitting = WindowSize::ALL.into_iter().find(|step| *step >= size && fits(span, *step));
         let step = self.step.or(fitting).unwrap_or(WindowSize::Day).max(size);
@@ -176,7 +176,7 @@ impl Report {
         for (start, sums) in &self.over_time {
             steps.entry(WindowStart(*start).floor(step).0).or_default().merge(sums);
         }
-        // The last that fit; days over many years would fill the screen.
+        // The last steps that fit; days over many years would fill the screen.
         let skipped = steps.len().saturating_sub(MAX_ROWS as usize);
         let rows: Vec<(String, ReportSums)> = steps
             .into_iter()
@@ -207,7 +207,7 @@ impl Report {
                 OTHER => (family, sums),
                 class => (format!("{family} ({class})"), sums),
             });
-        let title = format!("Clients ({} in all)", grouped(distinct(&self.agents)));
+        let title = format!("Clients ({} in all)", grouped(named_keys(&self.agents)));
         table(out, &title, &families.collect::<Vec<_>>(), self.total.requests, look);
     }
 }
@@ -225,17 +225,18 @@ fn fits(span: u32, size: WindowSize) -> bool {
     span / size.minutes() < MAX_ROWS
 }
 
-/// A customer's requests beside those of the others.
+/// The requests of all customers, one beside the other.
 pub fn render_customers(customers: &[(String, u64)], look: ReportLayout) -> String {
     let of = |(id, requests): &(String, u64)| (id.clone(), ReportSums::of_requests(*requests));
     let all: BTreeMap<String, ReportSums> = customers.iter().map(of).collect();
     let total = customers.iter().map(|(_, requests)| requests).sum();
-    let mut out = format!("{} of {}\n", counted(total, "request"), counted(all.len() as u64, "customer"));
+    let mut out =
+        format!("{} of {}\n", grouped_count(total, "request"), grouped_count(all.len() as u64, "customer"));
     table(&mut out, "Customers", &top(&all, look.top), total, look);
     out
 }
 
-/// What a report is about.
+/// The subject of a report.
 #[derive(Clone, Debug)]
 pub struct ReportRequest {
     pub customer: CustomerId,
@@ -248,7 +249,7 @@ pub struct ReportRequest {
 }
 
 impl ReportRequest {
-    /// The range, as wide as times go where it has no bound.
+    /// The range; without a bound it is as wide as times go.
     pub fn range(&self) -> TimeRange {
         TimeRange { from_ms: self.from_ms.unwrap_or(0), to_ms: self.to_ms.unwrap_or(time::LAST_MS) }
     }
@@ -280,7 +281,7 @@ fn minute(start: WindowStart) -> String {
     time::format_start(start)[..16].replace('T', " ")
 }
 
-fn distinct(map: &BTreeMap<String, ReportSums>) -> u64 {
+fn named_keys(map: &BTreeMap<String, ReportSums>) -> u64 {
     map.keys().filter(|key| *key != OTHER).count() as u64
 }
 
@@ -407,12 +408,12 @@ mod tests {
             assert_eq!(row[..9], ["GET", "/gone", "900", "22.5%", "225", "39", "1", "90.0", "kB"], "{text}");
             assert!(words(lines[paths + 1]).contains(&"–".to_owned()), "{text}");
             assert_eq!(words(lines[paths + 3]), ["(other)", "100", "2.5%"], "{text}");
-            // Heads end where their numbers end.
+            // A head ends where its numbers end.
             let end =
                 |line: &str, text: &str| line.find(text).map(|at| line[..at].chars().count() + text.len());
             assert_eq!(end(lines[paths], "requests"), end(lines[paths + 1], "3,000"), "{text}");
             assert_eq!(end(lines[paths], "robots"), end(lines[paths + 1], "  750"), "{text}");
-            // Clients have their class in place of such columns.
+            // Clients show their class instead of such columns.
             assert!(text.contains("Clients (1 in all)\n  Chrome (browser)  4,000  100.0%"), "{text}");
         }
         let narrow = report.render("acme", ReportLayout { top: 2, columns: 50 });

@@ -41,13 +41,13 @@ use crate::windows::window::Window;
 pub struct StoredFiles<'d> {
     disk: &'d dyn Disk,
     dir: &'d DataDir,
-    /// Which of them exist. A deletion is in it with the next checkpoint, which follows at once.
+    /// Decides which windows exist. A deletion is in it after the next checkpoint, which follows at once.
     ledger: Ledger,
-    /// The files of the customer that was asked for last, so that all answers of a report are about the same.
+    /// The files of the customer that was asked for last, so that all answers of one report use the same files.
     listed: Mutex<Option<(CustomerId, Arc<Files>)>>,
-    /// What could not be read, and was left out.
+    /// Files that could not be read and were left out.
     unread: Mutex<BTreeSet<String>>,
-    /// Why there was no answer.
+    /// The reason why there was no answer.
     failed: Mutex<Option<String>>,
 }
 
@@ -62,7 +62,7 @@ pub struct StoredAnswers<'d> {
 }
 
 impl<'d> StoredAnswers<'d> {
-    /// What `where` chooses is counted by these rules, and the customer's path rules.
+    /// Entries that `where` chooses are counted by these rules and the customer's path rules.
     ///
     /// # Errors
     /// What the disk says.
@@ -72,7 +72,7 @@ impl<'d> StoredAnswers<'d> {
         customers: Customers,
         rules: Limits,
     ) -> io::Result<Self> {
-        // Pages are as long as a server's, but nobody else waits for a turn.
+        // Pages are as long as a server's, but no other query waits for a turn.
         let limits = QueryLimits {
             max_bytes: u64::MAX,
             max_body_bytes: u64::MAX,
@@ -116,7 +116,7 @@ impl<'d> StoredFiles<'d> {
         })
     }
 
-    /// What was left out so far.
+    /// The files that were left out so far.
     pub fn unread(&self) -> Vec<String> {
         lock(&self.unread).iter().cloned().collect()
     }
@@ -149,7 +149,7 @@ impl<'d> StoredFiles<'d> {
         Ok(left)
     }
 
-    /// Whether the customer was deleted, and has no window from after that.
+    /// Whether the customer was deleted and has no window from after that.
     fn is_gone(&self, customer: &CustomerId) -> io::Result<bool> {
         if self.ledger.customers.get(customer).is_none_or(|totals| totals.deleted_through == Seq::ZERO) {
             return Ok(false);
@@ -165,7 +165,7 @@ impl<'d> StoredFiles<'d> {
         Ok(true)
     }
 
-    /// The customer of a directory with a cut name: its windows know.
+    /// The customer of a directory with a cut name, read from one of its windows.
     fn customer_of_cut_name(&self, name: &str) -> io::Result<Option<CustomerId>> {
         let mut shelf = Shelf::new(self.disk, self.dir.windows().join(name));
         for id in shelf.list()?.windows {
@@ -193,7 +193,7 @@ impl<'d> StoredFiles<'d> {
             let written = match list.plain.contains(&id) {
                 // Retention may remove it meanwhile.
                 true => dir.join(window_file_name(id)).metadata().and_then(|data| data.modified()).ok(),
-                // A day is packed long after everything of it was written.
+                // A day is packed long after all its windows were written.
                 false => Some(SystemTime::UNIX_EPOCH),
             };
             files.extend(written.map(|written| (id, written)));
@@ -214,7 +214,7 @@ impl WindowSource for StoredFiles<'_> {
     ) -> Result<(), QueryError> {
         let Question { customer, size, range } = question;
         let files = self.files(customer).map_err(|error| self.fail(error.to_string()))?;
-        // Windows of that size that exist, or of which at least a finer one does.
+        // Windows of that size that exist, or that contain an existing finer window.
         let end = WindowStart(range.end.0.next_multiple_of(size.minutes()));
         let starts: BTreeSet<WindowStart> = WindowSize::ALL
             .into_iter()
@@ -226,7 +226,7 @@ impl WindowSource for StoredFiles<'_> {
             .map(|(id, _)| id.start.floor(*size))
             .collect();
         let shelf = Shelf::new(self.disk, self.dir.customer(customer));
-        // What is summed is cut afterwards.
+        // Windows that are summed are cut afterwards.
         let whole = Wanted { by: wanted.by.map(|top| top.map(|_| usize::MAX)), ..*wanted };
         let mut reader = WindowReader { of: self, customer, files: &files, wanted: whole, shelf };
         for start in starts.range(range.clone()) {

@@ -10,7 +10,7 @@ use crate::base::plural::plural_s;
 use crate::dimension::OTHER;
 use crate::measures::{Cell, Measures, percentile_seconds, saturating_sum};
 
-/// What is counted under a key, in a window, or in all of a report.
+/// The counts of a key, of a window, or of a whole report.
 #[derive(Clone, Debug, Default)]
 pub struct ReportSums {
     pub requests: u64,
@@ -19,7 +19,7 @@ pub struct ReportSums {
 }
 
 impl ReportSums {
-    /// Requests of which nothing else is known.
+    /// A number of requests without further measures.
     pub(super) fn of_requests(requests: u64) -> Self {
         Self { requests, ..Self::default() }
     }
@@ -35,7 +35,7 @@ impl ReportSums {
     }
 }
 
-/// A column behind requests and share: its head, and what stands there, `None` for nothing.
+/// A column behind requests and share: its head and its text, `None` for an empty cell.
 struct TableColumn {
     head: &'static str,
     text: fn(&ReportSums) -> Option<String>,
@@ -55,7 +55,7 @@ const COLUMNS: [TableColumn; 5] = [
 impl TableColumn {
     /// Its head and its texts; `None` where no row has anything in it.
     fn of(&self, rows: &[(String, ReportSums)]) -> Option<(&'static str, Vec<String>)> {
-        // Of what is summed little else than requests is known.
+        // Of summed keys usually only the requests are known.
         let texts: Vec<_> = rows
             .iter()
             .map(|(key, sums)| if key == OTHER { None } else { Some((self.text)(sums)) })
@@ -73,15 +73,15 @@ fn count(count: u64) -> Option<String> {
     (count > 0).then(|| grouped(count))
 }
 
-/// Of a row that has nothing in a column that others have something in.
+/// Shown in an empty cell of a column that is not empty.
 const NOTHING: &str = "–";
 /// The share of the columns that is for keys.
 const KEY_SHARE: usize = 2;
-/// Columns of the terminal that a bar needs to say anything, and a key; where there are fewer, numbers are left out.
+/// The least columns of the terminal for a bar, and for a key; if fewer are left, numbers are left out.
 const MIN_BAR: usize = 4;
 const MIN_KEY: usize = 14;
 
-/// Appends a table. Columns that no row has anything in are left out, and with all of them their heads.
+/// Appends a table. Empty columns are left out; if all are empty, the heads are too.
 pub(super) fn table(
     out: &mut String,
     title: &str,
@@ -107,7 +107,7 @@ pub(super) fn table(
     let key_width = width(&keys).max(if is_headed { titled } else { 0 });
     let bar_width = look.columns.saturating_sub(numbers + key_width + 2).min(60);
     let bar_width = if bar_width < MIN_BAR { 0 } else { bar_width };
-    // What is summed has no bar: it would be the longest and say nothing.
+    // The sum of the others has no bar: it would be the longest and say nothing.
     let named = rows.iter().filter(|(key, _)| key != OTHER);
     let largest = named.map(|(_, sums)| sums.requests).max().unwrap_or(0).max(1);
 
@@ -121,7 +121,7 @@ pub(super) fn table(
     }
     out.push('\n');
     for (place, (key, (_, sums))) in keys.iter().zip(rows).enumerate() {
-        // No row is more than all, whatever the windows of somebody else's server say.
+        // No row is larger than the whole, even if the windows of a foreign server say so.
         let share = (100.0 * sums.requests as f64 / total.max(1) as f64).min(100.0);
         let padding = " ".repeat(key_width - key.chars().count());
         let mut line = format!("  {key}{padding}  {:>number_width$}  {share:5.1}%", requests[place]);
@@ -139,7 +139,7 @@ fn width(texts: &[String]) -> usize {
     texts.iter().map(|text| text.chars().count()).max().unwrap_or(0)
 }
 
-/// A bar in eighths of a column.
+/// A bar, drawn in eighths of a column.
 fn bar(share: f64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = (share * (width * 8) as f64).round() as usize;
@@ -149,7 +149,7 @@ fn bar(share: f64, width: usize) -> String {
 }
 
 /// `1 request`, `1,234 requests`.
-pub(super) fn counted(number: u64, what: &str) -> String {
+pub(super) fn grouped_count(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), plural_s(number))
 }
 
@@ -181,7 +181,7 @@ pub(super) fn bytes(bytes: u64) -> String {
     in_unit(bytes as f64, &units, 3)
 }
 
-/// A duration in two figures: its bucket tells no more. `45 ms`, `1.2 s`.
+/// A duration in two figures, because its bucket is not more exact: `45 ms`, `1.2 s`.
 pub(super) fn seconds(seconds: f64) -> String {
     if seconds == 0.0 {
         return "0 s".to_owned();
@@ -189,18 +189,18 @@ pub(super) fn seconds(seconds: f64) -> String {
     in_unit(seconds, &[(1e-6, "µs"), (1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3_600.0, "h")], 2)
 }
 
-/// A number in the largest unit that it holds one of, in so many figures.
+/// A number in the largest unit that does not make it smaller than one, in this many figures.
 fn in_unit(number: f64, units: &[(f64, &str)], figures: i32) -> String {
     let unit = units.iter().rev().find(|(unit, _)| number >= *unit).unwrap_or(&units[0]);
     let value = number / unit.0;
-    // Whole numbers above the figures end with zeros.
+    // Digits of a whole number beyond the figures become zeros.
     let places = |value: f64| figures - 1 - value.log10().floor() as i32;
     let scale = 10f64.powi(places(value));
     let rounded = (value * scale).round() / scale;
     format!("{rounded:.*} {}", places(rounded).max(0) as usize, unit.1)
 }
 
-/// The text without what a terminal would obey: escapes, controls, and changes of direction.
+/// The text without characters that control a terminal: escapes, controls, and changes of direction.
 pub fn printable(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()

@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex};
 use super::{SummaryFailure, lock, read_failure};
 use crate::input::{Input, Opened, read_more};
 
-/// Bytes of lines that a thread reads and counts at once: what was just read is still in the core's own cache.
+/// Bytes of lines that a thread reads and counts at once: few enough to stay in the core's own cache.
 pub const CHUNK_BYTES: usize = 512 << 10;
-/// A line longer than this is not an entry (its path and agent have limits), and must not make memory grow.
-pub(super) const MAX_LINE_BYTES: usize = 64 << 20;
-/// Read behind a stretch of a file at once: there its last line ends, nearly always.
+/// A longer line is not an entry (paths and agents have limits), and must not make memory grow.
+pub(super) const MAX_HELD_LINE_BYTES: usize = 64 << 20;
+/// Bytes that are read behind a stretch of a file at once; its last line nearly always ends there.
 const SPARE_BYTES: usize = 4 << 10;
 /// Where a stretch begins in memory. Processors of AMD copy at a fifth of their speed to an address that lies 1 to 31 bytes
 /// further in its page than the source in its own (measured: 2.6 and 13.5 GB/s). Stretches begin with a page of the
@@ -40,7 +40,6 @@ impl Chunk {
     }
 }
 
-/// See the module.
 pub(super) struct Chunks<'i> {
     input: &'i Input,
     stopped: AtomicBool,
@@ -53,10 +52,10 @@ enum Source {
 }
 
 impl<'i> Chunks<'i> {
-    /// The chunks of an input of which `start`, [`CHUNK_BYTES`] or all of it, was read to see what it is.
+    /// The chunks of an input. `start` was read already, to see what the input is: [`CHUNK_BYTES`] or all of it.
     pub(super) fn new(input: &'i Input, opened: Opened, start: Vec<u8>, progress: &Arc<AtomicU64>) -> Self {
         let source = match opened.plain_file() {
-            // A file of one chunk is read already, and some that call themselves empty (in /proc) are not.
+            // A file of one chunk is read already, and some files that claim to be empty (in /proc) are not.
             Some((file, bytes)) if bytes > CHUNK_BYTES as u64 => {
                 let (taken, progress) = (AtomicU64::new(0), Arc::clone(progress));
                 Source::File(FileStretches { file, bytes, taken, progress })
@@ -66,10 +65,10 @@ impl<'i> Chunks<'i> {
         Self { input, stopped: AtomicBool::new(false), source }
     }
 
-    /// Puts the next chunk in the place of what `chunk` holds, and says its number; `None` at the end.
+    /// Reads the next chunk into `chunk`, and returns its number; `None` at the end.
     ///
     /// # Errors
-    /// The input cannot be read, or has a line of more than [`MAX_LINE_BYTES`].
+    /// The input cannot be read, or has a line of more than [`MAX_HELD_LINE_BYTES`].
     pub(super) fn next(&self, chunk: &mut Chunk) -> Result<Option<u64>, SummaryFailure> {
         if self.stopped.load(Ordering::Relaxed) {
             return Ok(None);
@@ -80,7 +79,7 @@ impl<'i> Chunks<'i> {
         }
     }
 
-    /// Gives nothing any more.
+    /// Makes [`next`](Self::next) return `None` from now on.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
@@ -89,7 +88,7 @@ impl<'i> Chunks<'i> {
 /// A plain file, to be read anywhere.
 struct FileStretches {
     file: Arc<File>,
-    /// As many as it had when it was opened.
+    /// The length of the file when it was opened.
     bytes: u64,
     /// Stretches handed out so far.
     taken: AtomicU64,
@@ -106,7 +105,7 @@ impl FileStretches {
             };
             let end = (begin + CHUNK_BYTES as u64).min(self.bytes);
             if number > 0 {
-                // The first was counted when it was looked at.
+                // The first bytes were counted when they were read to look at them.
                 self.progress.fetch_add(end - begin, Ordering::Relaxed);
             }
             let within = (end - begin) as usize;
@@ -125,7 +124,7 @@ impl FileStretches {
                 if begin + held.len as u64 == self.bytes {
                     break held.len;
                 }
-                if held.len - within > MAX_LINE_BYTES {
+                if held.len - within > MAX_HELD_LINE_BYTES {
                     return Err(SummaryFailure::LongLine { input: input.name() });
                 }
                 searched = held.len;
@@ -183,7 +182,7 @@ impl<'c> Held<'c> {
 /// An input that can only be read from its start to its end.
 struct StreamInput {
     reader: Opened,
-    /// Read, and not yet in a chunk.
+    /// Bytes that were read and are not yet in a chunk.
     rest: Vec<u8>,
     ended: bool,
     /// Chunks handed out so far.
@@ -214,10 +213,10 @@ impl StreamInput {
                 self.taken += 1;
                 return Ok((lines > 0).then_some(self.taken - 1));
             }
-            if self.rest.len() >= MAX_LINE_BYTES {
+            if self.rest.len() >= MAX_HELD_LINE_BYTES {
                 return Err(SummaryFailure::LongLine { input: input.name() });
             }
-            // A line longer than a chunk: on until it ends.
+            // A line longer than a chunk: read until it ends.
             self.read(input, self.rest.len())?;
         }
     }
@@ -313,7 +312,7 @@ mod tests {
     #[test]
     fn a_line_too_long_is_refused_and_a_file_cut_short_is_told() {
         let (file, input) = file_of(b"short\n");
-        file.as_file().set_len(3 * MAX_LINE_BYTES as u64).unwrap();
+        file.as_file().set_len(3 * MAX_HELD_LINE_BYTES as u64).unwrap();
         for as_stream in [false, true] {
             assert!(matches!(all(&input, as_stream), Err(SummaryFailure::LongLine { .. })));
         }

@@ -1,8 +1,9 @@
 //! Log files, counted by the reader that the server has.
 //!
 //! Input: an input that is neither a JSON array nor NDJSON of entries. Output: its entries counted, and its skipped
-//! lines. A plain file is counted by all threads, chunk by chunk, as long as no line says something about those behind
-//! it; else, and where there is one place to read from, by one thread in order. Never: another result because of that.
+//! lines. All threads count a plain file, chunk by chunk, as long as no line changes how later lines are read.
+//! Otherwise, and for an input that can only be read in order, one thread counts. Never: another result because of
+//! that.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
@@ -24,12 +25,11 @@ pub(super) fn is_log(start: &[u8], options: &ReaderOptions) -> bool {
     match text.first() {
         Some(b'[') => !matches!(text[1..].trim_ascii_start().first(), None | Some(b'{' | b']')),
         Some(b'{') => memchr::memmem::find(first_line, b"\"receivedAt\"").is_none(),
-        // An empty file, or one that is neither, is told as NDJSON is.
+        // The error for an empty file, or for one that is neither, is that of NDJSON.
         first => first.is_some(),
     }
 }
 
-/// A log on its way into the counts.
 pub(super) struct LogInput<'l> {
     pub(super) input: &'l Input,
     pub(super) options: &'l SummarizeOptions,
@@ -38,7 +38,7 @@ pub(super) struct LogInput<'l> {
     pub(super) counted: &'l Mutex<Counted>,
 }
 
-/// What one thread did, or all of them.
+/// The counts of one thread, or of all threads.
 #[derive(Default)]
 struct LogPart {
     counters: Vec<Counter>,
@@ -97,7 +97,7 @@ impl LogInput<'_> {
         }
     }
 
-    /// All threads, each chunk by a reader of its own. `None` where a line says something about later ones.
+    /// All threads, each chunk by a reader of its own. `None` if a line changes how later lines are read.
     fn by_all_threads(&self, chunks: &Chunks<'_>) -> Result<Option<LogPart>, SummaryFailure> {
         let mut ends: Vec<Option<Result<Option<LogPart>, SummaryFailure>>> =
             std::iter::repeat_with(|| None).take(self.options.threads).collect();

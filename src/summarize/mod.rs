@@ -14,7 +14,7 @@ use std::io::{self, Read};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use chunks::{Chunk, Chunks, MAX_LINE_BYTES};
+use chunks::{Chunk, Chunks, MAX_HELD_LINE_BYTES};
 use lines::LogInput;
 use rayon::prelude::*;
 
@@ -34,15 +34,14 @@ use crate::windows::window::Window;
 /// What to count, and on how many threads.
 #[derive(Clone, Debug)]
 pub struct SummarizeOptions {
-    /// Whose windows they are called.
+    /// The customer that the windows name.
     pub customer: CustomerId,
-    /// Their size.
     pub size: WindowSize,
-    /// What paths count under; `None` where each counts under itself.
+    /// The rules that paths count by; `None` for no rules.
     pub path_rules: Option<Arc<PathRules>>,
     /// Threads that count.
     pub threads: usize,
-    /// The clock, for what may not be in the future.
+    /// The time now: an entry may not be in the future.
     pub now_ms: u64,
     /// Which entries are counted; `None` for all.
     pub filter: Option<Filter>,
@@ -59,7 +58,7 @@ pub struct Counted {
     size: WindowSize,
     /// Summaries that were too large to be kept apart, by start.
     windows: BTreeMap<WindowId, Window>,
-    /// The last, which need not become windows where it is all there is.
+    /// The last summary, which need not become windows if it is the only one.
     rest: Summary,
     /// How many summaries became windows.
     merged: u64,
@@ -121,13 +120,13 @@ impl Counted {
         line
     }
 
-    /// Makes windows of what is not yet, and keeps `next` in its place.
+    /// Adds the last summary to the windows, and keeps `next` in its place.
     fn merge_rest(&mut self, next: Summary) {
         let summary = std::mem::replace(&mut self.rest, next);
         for (start, counts) in batch::windows(&summary, self.size) {
             let id = WindowId { size: self.size, start };
             let window = self.windows.entry(id).or_insert_with(|| Window::new(self.customer.clone(), id));
-            // There is no journal: what is merged is numbered as it comes.
+            // There is no journal: summaries are numbered in the order of merging.
             self.merged += 1;
             window.merge(Seq(self.merged), &summary.keys, &counts, &WindowLimits::NONE);
         }
@@ -171,13 +170,15 @@ pub enum SummaryFailure {
 impl std::fmt::Display for SummaryFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            // The item's line is that within a chunk.
+            // The line of the item is counted within its chunk.
             Self::Line { input, line, error: BatchError::Item { error, .. } } => {
                 write!(f, "{input}:{line}: {error}")
             }
             Self::Line { input, line, error } => write!(f, "{input}:{line}: {error}"),
             Self::Array { input, error } => write!(f, "{input}: {error}"),
-            Self::LongLine { input } => write!(f, "{input}: a line longer than {} MiB", MAX_LINE_BYTES >> 20),
+            Self::LongLine { input } => {
+                write!(f, "{input}: a line longer than {} MiB", MAX_HELD_LINE_BYTES >> 20)
+            }
             Self::Read(error) => error.fmt(f),
         }
     }
@@ -268,7 +269,7 @@ fn read_failure(input: &Input, error: io::Error) -> SummaryFailure {
 /// The lines of one input, for all threads to take from.
 struct Lines<'l, 'i> {
     chunks: Chunks<'i>,
-    /// Takes what a counter cannot hold any more.
+    /// Receives the summary of a counter that has become too large.
     counted: &'l Mutex<Counted>,
     limits: &'l Limits,
     filter: Option<&'l Filter>,
@@ -308,7 +309,7 @@ impl Lines<'_, '_> {
                 Ok(line_ends) => end.chunks.push((number, line_ends)),
                 Err(error) => {
                     end.bad = Some((number, error));
-                    // Nothing behind it is of interest.
+                    // The chunks behind it are not needed.
                     self.chunks.stop();
                     return end;
                 }
@@ -320,7 +321,8 @@ impl Lines<'_, '_> {
     }
 }
 
-/// What came first of what went wrong. Every chunk before a bad one was taken earlier, and is counted by now.
+/// The first failure in the order of the input. Every chunk before a bad one was taken earlier, and is counted by
+/// now.
 fn first_failure(input: &Input, ends: Vec<End>) -> Result<(), SummaryFailure> {
     let (mut chunks, mut failure) = (Vec::new(), None);
     let mut first: Option<(u64, BatchError)> = None;

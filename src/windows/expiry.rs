@@ -36,7 +36,8 @@ pub struct ExpiryPlan {
     pub leftovers: Vec<CustomerId>,
 }
 
-/// The first window that is kept for so many days: windows that begin in an earlier UTC day ended longer ago.
+/// The start of the first window that is kept, if windows are kept for so many days: windows that begin in an earlier
+/// UTC day ended longer ago.
 fn first_kept(days: u32, clock_ms: u64) -> WindowStart {
     time::minute_of(clock_ms.saturating_sub(u64::from(days) * time::DAY_MS)).floor(WindowSize::Day)
 }
@@ -44,8 +45,8 @@ fn first_kept(days: u32, clock_ms: u64) -> WindowStart {
 /// For how many days a customer's windows are kept, by size, finest first; 0 for ever.
 pub type RetainDaysOf<'a> = &'a dyn Fn(&CustomerId) -> [u32; 3];
 
-/// Finds the cutoffs to move. A cutoff is moved only behind the
-/// last day that holds a file to remove, so that a clock that was wrong once does not exclude days to come.
+/// Finds the cutoffs to move. A cutoff moves only behind the last day that holds a file to remove, so that a clock
+/// that was wrong once does not exclude days to come.
 pub fn plan(
     disk: &dyn Disk,
     dir: &DataDir,
@@ -150,7 +151,8 @@ pub fn remove_deleted_packs(
     Ok(list.plain.into_iter().collect())
 }
 
-/// The window of a file, or the first that a pack may hold: cutoffs are the beginnings of days, so a pack lies on one side.
+/// The window of a file, or the first one that a pack may hold: cutoffs are the beginnings of days, so a pack lies on
+/// one side of them.
 fn first_window_in(name: &str) -> Option<WindowId> {
     let pack = || pack_in_file_name(name).map(|pack| WindowId { size: pack.size, start: pack.day });
     window_in_file_name(name).or_else(pack)

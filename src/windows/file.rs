@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 
 use super::json::{FIELD_NAMES, Form, push_window};
-use super::table::Tally;
+use super::table::KeyTotals;
 use super::text::{NOT_CANONICAL, Scan, Scanned, Unexpected};
 use super::view::{KeyView, Wanted, WindowView, insert, take_beyond};
 use crate::base::sealed::{SEAL_BYTES, is_sealed, seal_json};
@@ -27,7 +27,7 @@ pub enum Damaged {
     Checksum,
     /// The checksum holds, but the content is not a window: a bug or somebody else wrote it.
     Content(String),
-    /// It is the window of somebody else or of another time: the file was moved.
+    /// It is the window of another customer or of another time: the file was moved.
     Misplaced(String),
     /// The index of the packed day that may hold the window is damaged.
     PackIndex,
@@ -73,7 +73,7 @@ pub fn decode<'a>(
     Ok(view)
 }
 
-/// Reads what is wanted of a file, and whose window it is.
+/// Reads what is wanted of a file, and the customer that it names.
 ///
 /// # Errors
 /// [`Damaged::Checksum`] and [`Damaged::Content`].
@@ -107,11 +107,11 @@ fn read<'a>(
 
 const SUMS: Unexpected = Unexpected("the counts by key do not sum to requests");
 
-/// What happens to the measures of keys that were cut away.
+/// What to do with the measures of keys that were cut away.
 enum Rest<'r, 'a> {
-    /// There are none.
+    /// There are no such keys.
     Forbidden,
-    /// They are what is left of the totals.
+    /// The caller computes them as the difference from the totals.
     Skipped,
     /// They are summed here.
     Summed(&'r mut KeyView<'a>),
@@ -175,7 +175,7 @@ impl<'a> Scan<'a> {
         Ok((customer, WindowId { size, start }))
     }
 
-    /// Takes what follows the counts off the end.
+    /// Cuts the fields behind the counts off the end, and reads them.
     fn tail(&mut self) -> Scanned<(bool, Seq)> {
         let (counts, seq) = self.0.rsplit_once(",\"appliedThrough\":").ok_or(NOT_CANONICAL)?;
         let mut seq = Scan(seq);
@@ -204,7 +204,7 @@ impl<'a> Scan<'a> {
                 return Err(Unexpected("keys that do not ascend"));
             }
             sum = sum.saturating_add(requests).min(MAX_SUM);
-            rows.push(KeyView { key, tally: Tally { requests, robots: 0 }, measures: None });
+            rows.push(KeyView { key, tally: KeyTotals { requests, robots: 0 }, measures: None });
             Ok(())
         })?;
         let is_sum = match DIMENSIONS[dimension].source.is_in_every_entry() {
@@ -214,7 +214,7 @@ impl<'a> Scan<'a> {
         if is_sum { Ok(()) } else { Err(SUMS) }
     }
 
-    /// Reads the robots by key of all dimensions, and cuts each to its largest keys; what was cut is given back.
+    /// Reads the robots by key of all dimensions, and cuts each to its largest keys; returns the rows that were cut.
     fn robots(
         &mut self,
         wanted: &Wanted,
@@ -257,7 +257,8 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Reads the measures by key of the wanted dimensions up to the end, and puts the rows of what was cut in their places.
+    /// Reads the measures by key of the wanted dimensions up to the end, and puts the sums of cut rows in their
+    /// places.
     fn measures(
         &mut self,
         wanted: &Wanted,

@@ -114,12 +114,12 @@ fn is_all_client_errors(row: &TableRow<'_>) -> bool {
     errors == row.tally.requests
 }
 
-/// Brings the fewest candidates to the front that are the first in the order of folding and have at least so many keys and
-/// bytes together; says how many.
+/// Brings the candidates to the front that are folded first: as few as hold at least so many keys and bytes together.
+/// Returns how many.
 fn smallest(table: &CountTable, order: &mut [Candidate], keys: usize, bytes: usize) -> usize {
     let mut folded = keys.min(order.len());
     if folded > 0 && folded < order.len() {
-        // Nearly always keys are what a table has too many of, and their order among themselves does not matter.
+        // Usually a table has too many keys, and then the order of the folded ones among themselves does not matter.
         order.select_nth_unstable_by(folded, |a, b| a.cmp(b, table));
     }
     let weight = |candidate: &Candidate| {
@@ -141,12 +141,12 @@ fn smallest(table: &CountTable, order: &mut [Candidate], keys: usize, bytes: usi
 mod tests {
     use super::*;
     use crate::measures::Measures;
-    use crate::windows::table::Tally;
+    use crate::windows::table::KeyTotals;
 
     fn table(rows: &[(&str, u64, u64)]) -> CountTable {
         let mut table = CountTable::default();
         for (key, requests, not_found) in rows {
-            let place = table.add(key, Tally { requests: *requests, robots: 0 });
+            let place = table.add(key, KeyTotals { requests: *requests, robots: 0 });
             let mut measures = Measures::default();
             measures.add_cell(Cell::status(404).unwrap(), *not_found);
             table.merge_measures(place, &measures);

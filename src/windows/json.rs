@@ -1,4 +1,4 @@
-//! Windows in words: the JSON of their files, of `summarize`, and of the API.
+//! The JSON of windows: of their files, of `summarize`, and of the API.
 //!
 //! Input: a [`WindowView`] sorted by key. Output: its JSON.
 //! Never: two shapes: the API shows what the file holds, and a few numbers that follow from it.
@@ -7,9 +7,9 @@
 //!
 //! `{"customerId":…,"windowStart":…,"windowSize":…,"requests":6,"responseBytes":63486,"status":{"200":4,…},"duration":{"micros":1290000,"zeroCount":1,"buckets":{"-22":5,…}},"robots":{"requests":1,…},"visitors":"…","requestsByPath":{…},…,"robotsByPath":{…},…,"folded":{"path":1},"measuresByPath":{"GET /":{"responseBytes":…},…},…,"incomplete":true}`
 //!
-//! Fields stand in this order, those of dimensions in the order of [`DIMENSIONS`]; keys of maps ascend by bytes; what is zero
-//! or empty is left out, but for `requests`. Totals come first and measures by key last, so that who shows the totals reads
-//! no further.
+//! Fields stand in this order, those of dimensions in the order of [`DIMENSIONS`]; keys of maps ascend by bytes;
+//! fields that are zero or empty are left out, except `requests`. Totals come first and measures by key last, so that
+//! a reader of totals need not read further.
 
 use std::sync::LazyLock;
 
@@ -19,12 +19,12 @@ use crate::measures::{CELL_COUNT, Cell, CellKind, Measures, Totals, percentile_c
 use crate::model::{CustomerId, WindowStart};
 use crate::time;
 
-/// Where the JSON is read.
+/// The place where the JSON is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// In a file: nothing but what was counted.
+    /// In a file: only the counts.
     File,
-    /// In an answer: with what people and programs would work out from it: errors, visitors, quantiles.
+    /// In an answer: also numbers that follow from them: errors, visitors, quantiles.
     Answer,
 }
 
@@ -218,7 +218,7 @@ fn push_cells(out: &mut String, cells: &mut [(Cell, u64)]) {
     out.push('}');
 }
 
-/// How a cell is written: an answer about a day of minutes has a million of them.
+/// The text of a cell: an answer about a day of minutes writes a million of them.
 struct CellText {
     /// Its number in quotes, with a colon behind it.
     name: String,

@@ -60,7 +60,7 @@ pub fn unpacked_days(
 
 /// When not to pack.
 pub struct PackVeto<'a> {
-    /// Whether something was merged into that day of a customer lately.
+    /// Whether a window of that day of a customer was merged into lately.
     pub is_busy: &'a dyn Fn(&CustomerId) -> bool,
     /// Whether the process is to end.
     pub is_stopped: &'a dyn Fn() -> bool,
@@ -117,7 +117,7 @@ impl<'a> DayToPack<'a> {
         Ok(starts)
     }
 
-    /// Whose windows these are; `None` where there are none.
+    /// The customer that these windows name; `None` if there are no windows.
     fn owner(&mut self, plain: &BTreeSet<WindowStart>) -> Result<Option<CustomerId>, PackError> {
         for start in plain {
             if let Some((customer, ..)) = self.read(*start)? {
@@ -127,7 +127,7 @@ impl<'a> DayToPack<'a> {
         Ok(None)
     }
 
-    /// The last records of these windows, where the pack has all of them already: a crash came before their files were
+    /// The last records of these windows, if the pack holds all of them already: a crash came before their files were
     /// removed.
     fn as_packed(
         &mut self,

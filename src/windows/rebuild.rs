@@ -1,8 +1,8 @@
-//! Counting a lost window again from the journal.
+//! Counts a lost window again from the journal.
 //!
-//! Input: whose window, and up to which record. Output: the window with all that the journal still holds of it after the
-//! customer's last deletion, marked incomplete where that is not everything. Never: writes a file. Reads every retained
-//! record once: damage is rare, and exactness is worth the wait.
+//! Input: a window, and the last record to count. Output: the window with everything that the journal still holds of
+//! it after the customer's last deletion, marked incomplete if that is not everything. Never: writes a file. Reads
+//! every retained record once: damage is rare, and exactness is worth the wait.
 
 use std::io;
 

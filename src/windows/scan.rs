@@ -15,13 +15,13 @@ use crate::model::{Seq, WindowId};
 
 /// One thing in the directory of a customer.
 pub enum OnShelf<'a> {
-    /// A window by the names of its directory and its file, or its place in a pack.
+    /// A window, named by its directory and its file, or by its place in a pack.
     Window {
         /// The directory's name.
         customer_name: &'a str,
         /// Which window this should be.
         id: WindowId,
-        /// What is there.
+        /// Its content as it is stored.
         stored: StoredWindow,
     },
     /// A packed day whose index is damaged.

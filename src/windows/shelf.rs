@@ -45,13 +45,13 @@ pub struct ShelfList {
 pub struct OpenPack {
     id: PackId,
     path: PathBuf,
-    /// Which file that was; `None` where there was none.
+    /// The identity of the file; `None` if there was no file.
     identity: Option<FileIdentity>,
     /// `None` where there is no such pack, or its index is damaged.
     pack: Option<Pack>,
 }
 
-/// See the module. Keeps the pack that was opened last.
+/// Keeps the pack that was opened last.
 pub struct Shelf<'a> {
     disk: &'a dyn Disk,
     customer_dir: PathBuf,
@@ -70,8 +70,8 @@ impl<'a> Shelf<'a> {
         Self { disk, customer_dir, open }
     }
 
-    /// The pack that was opened last. Its file stays open, so that no other file can have its identity meanwhile, and its space
-    /// on the disk stays taken.
+    /// The pack that was opened last. Its file stays open, so that no other file can have its identity meanwhile;
+    /// until then it takes space on the disk.
     pub fn into_last_open(self) -> Option<OpenPack> {
         let mut open = self.open?;
         open.pack.as_mut()?.forget_long_line();
@@ -172,14 +172,15 @@ impl<'a> Shelf<'a> {
 
     /// The pack of a day as it is now.
     fn open(&mut self, id: PackId) -> io::Result<&mut OpenPack> {
-        // Called for every window of a day: its path is made once.
+        // Called for every window of a day, so its path is made only once.
         let mut open = self.open.take().filter(|open| open.id == id).unwrap_or_else(|| OpenPack {
             id,
             path: self.customer_dir.join(pack_file_name(id)),
             identity: None,
             pack: None,
         });
-        // Asked before it is opened: if it is replaced in between, the next look finds another identity, and opens it again.
+        // Read before the pack is opened: if the pack is replaced in between, the next call finds another identity
+        // and opens it again.
         let identity =
             disk::if_exists(self.disk.identity(&open.path)).map_err(|error| at(&open.path)(error))?;
         // A pack is never written over, only replaced.
@@ -237,13 +238,13 @@ mod tests {
         };
         let as_of = |through: u64| (Seq(through), Some(format!("as of {through}\n")));
         let nothing = (Seq::ZERO, None);
-        // Replaced again and again, so that numbers of files are given anew.
+        // Replaced again and again, so that inode numbers are used again.
         for through in 1..40 {
             put_pack(&dirs[0], Seq(through));
             assert_eq!(look(&dirs[0]), as_of(through));
             assert_eq!(look(&dirs[0]), as_of(through));
         }
-        // Nobody cuts a pack. It shows that neither the index nor the frame is read again.
+        // Cutting the file shows that neither the index nor the frame is read again. (The program never cuts a pack.)
         RealDisk.open(&dirs[0].join(pack_file_name(DAY))).unwrap().set_len(0).unwrap();
         assert_eq!(look(&dirs[0]), as_of(39));
         assert_eq!(look(&dirs[1]), nothing);

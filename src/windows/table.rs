@@ -19,16 +19,15 @@ use crate::model::{KeyCounts, KeyTable};
 /// What a cell of measures counts in [`CountTable::weight`].
 pub const CELL_WEIGHT: usize = 8;
 
-/// What is counted of a key, besides its measures.
+/// The counts of a key, besides its measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct KeyTotals {
     pub requests: u64,
     pub robots: u64,
 }
 
-impl Tally {
-    /// Adds what another has counted.
-    pub fn merge(&mut self, other: Tally) {
+impl KeyTotals {
+    pub fn merge(&mut self, other: KeyTotals) {
         self.requests = saturating_sum(self.requests, other.requests);
         self.robots = saturating_sum(self.robots, other.robots);
     }
@@ -44,12 +43,12 @@ pub struct CountTable {
     /// The places of the rows, found by the hash of their keys.
     places: HashTable<u32>,
     hasher: RandomState,
-    /// Cells of all measures together.
+    /// The number of cells in all measures together.
     cells: usize,
-    /// What is counted under no key.
-    rest: Tally,
+    /// The counts of keys without a name.
+    rest: KeyTotals,
     rest_measures: Measures,
-    /// Whether keys it does not know count in the rest.
+    /// Whether keys that it does not have count in the rest.
     is_closed: bool,
 }
 
@@ -57,7 +56,7 @@ pub struct CountTable {
 struct Row {
     start: u32,
     bytes: u32,
-    tally: Tally,
+    tally: KeyTotals,
 }
 
 impl Row {
@@ -70,7 +69,7 @@ impl Row {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TableRow<'a> {
     pub key: &'a str,
-    pub tally: Tally,
+    pub tally: KeyTotals,
     pub measures: Option<&'a Measures>,
 }
 
@@ -80,7 +79,7 @@ impl CountTable {
         self.reserve_for(keys, counts);
         let is_measured = !counts.measures.is_empty();
         for (index, row) in counts.rows.iter().enumerate() {
-            let tally = Tally { requests: u64::from(row.requests), robots: u64::from(row.robots) };
+            let tally = KeyTotals { requests: u64::from(row.requests), robots: u64::from(row.robots) };
             let key = keys.get(row.index);
             if self.is_closed && self.find(key).is_none() {
                 let mut measures = Measures::default();
@@ -121,7 +120,7 @@ impl CountTable {
         let mut table = CountTable { is_closed: true, ..CountTable::default() };
         table.reserve(self.rows.len(), self.text.len());
         self.iter().for_each(|row| {
-            table.add(row.key, Tally::default());
+            table.add(row.key, KeyTotals::default());
         });
         table
     }
@@ -133,7 +132,7 @@ impl CountTable {
 
     /// Adds to a key and returns its place.
     #[inline]
-    pub fn add(&mut self, key: &str, tally: Tally) -> usize {
+    pub fn add(&mut self, key: &str, tally: KeyTotals) -> usize {
         let (rows, text, hasher) = (&mut self.rows, &mut self.text, &self.hasher);
         let entry = self.places.entry(
             hasher.hash_one(key.as_bytes()),
@@ -192,15 +191,15 @@ impl CountTable {
         &mut self.measures[place]
     }
 
-    /// Adds to what is counted under no key.
-    pub fn add_rest(&mut self, tally: Tally, measures: Option<&Measures>) {
+    /// Adds to the counts of keys without a name.
+    pub fn add_rest(&mut self, tally: KeyTotals, measures: Option<&Measures>) {
         self.rest.merge(tally);
         if let Some(measures) = measures {
             self.rest_measures.merge(measures);
         }
     }
 
-    /// Counts the rows at these places, which ascend, under no key from now on.
+    /// Moves the counts of the rows at these places, which ascend, to those of keys without a name.
     pub fn remove(&mut self, places: &[u32]) {
         let mut kept = CountTable {
             hasher: self.hasher.clone(),
@@ -236,25 +235,25 @@ impl CountTable {
         (0..self.rows.len()).map(|place| self.row(place))
     }
 
-    /// What is counted under no key; `None` where nothing is.
+    /// The counts of keys without a name; `None` if there are none.
     pub fn rest(&self) -> Option<TableRow<'_>> {
         let measures = Some(&self.rest_measures).filter(|measures| !measures.is_empty());
         (self.rest.requests > 0).then_some(TableRow { key: OTHER, tally: self.rest, measures })
     }
 
-    /// How many keys there are.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// What the bound on its size counts: the text of the keys, and 8 bytes for each cell of their measures.
+    /// The weight that the bound on its size limits: the text of the keys, and 8 bytes for each cell of their
+    /// measures.
     pub fn weight(&self) -> usize {
         self.text.len() + self.cells * CELL_WEIGHT
     }
 
     /// Roughly the memory behind it.
     pub fn resident_bytes(&self) -> usize {
-        // An allocation for cells is between full and half empty.
+        // The memory for cells is between full and half empty.
         let cells = (self.cells + self.rest_measures.cell_words()) * CELL_WEIGHT * 3 / 2;
         self.text.capacity()
             + self.rows.capacity() * size_of::<Row>()
@@ -270,8 +269,8 @@ mod tests {
     use crate::measures::Cell;
     use crate::model::KeyCount;
 
-    fn tally(requests: u64) -> Tally {
-        Tally { requests, robots: requests / 2 }
+    fn tally(requests: u64) -> KeyTotals {
+        KeyTotals { requests, robots: requests / 2 }
     }
 
     fn table() -> CountTable {
@@ -310,7 +309,7 @@ mod tests {
             shown(&table),
             [row("", 3, 0), row("(other)", 5, 10), row("GET /é", 3, 10), row("PUT /x", 1, 0)]
         );
-        assert_eq!(table.rest().unwrap().tally, Tally { requests: 5, robots: 2 });
+        assert_eq!(table.rest().unwrap().tally, KeyTotals { requests: 5, robots: 2 });
     }
 
     #[test]

@@ -7,14 +7,14 @@ use std::borrow::Cow;
 
 use crate::measures::{Cell, MAX_SUM, Measures};
 
-/// What is wrong with a file's content, behind a whole seal.
+/// An error in a file's content, although its checksum holds.
 pub(super) struct Unexpected(pub(super) &'static str);
 
 pub(super) type Scanned<T> = Result<T, Unexpected>;
 
 pub(super) const NOT_CANONICAL: Unexpected = Unexpected("not the canonical form of a window");
 
-/// What is left to read of a file.
+/// The part of a file that is left to read.
 pub(super) struct Scan<'a>(pub(super) &'a str);
 
 impl<'a> Scan<'a> {
@@ -75,7 +75,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Goes on to the closing brace of an object of measures, in which no string holds a brace.
+    /// Skips to the closing brace of an object of measures, in which no string holds a brace.
     pub(super) fn skip_object(&mut self) -> Scanned<()> {
         let mut depth = 0;
         for place in memchr::memchr2_iter(b'{', b'}', self.0.as_bytes()) {
@@ -91,7 +91,7 @@ impl<'a> Scan<'a> {
         Err(NOT_CANONICAL)
     }
 
-    /// Goes on behind the next `name`, if there is one.
+    /// Skips to the end of the next `name`, if there is one.
     pub(super) fn jump_to(&mut self, name: &str) -> bool {
         if self.take(name) {
             return true;
@@ -117,7 +117,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Goes on behind a map of counts.
+    /// Skips a map of counts.
     pub(super) fn skip_counts(&mut self) -> Scanned<()> {
         match memchr::memmem::find(self.0.as_bytes(), b"},\"") {
             Some(end) => self.0 = &self.0[end + 1..],

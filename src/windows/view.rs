@@ -1,4 +1,4 @@
-//! A window as lists: what files, answers and reports show of it.
+//! A window as lists, for files, answers and reports.
 //!
 //! Input: a window in memory, the counts of a summary, or (through [`super::file`]) the bytes of a file; and how much of it
 //! is wanted. Output: a [`WindowView`], sorted by key, which [`super::json`] writes.
@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::table::{CountTable, TableRow, Tally};
+use super::table::{CountTable, KeyTotals, TableRow};
 use super::window::Window;
 use crate::dimension::{DIMENSION_COUNT, DIMENSIONS, OTHER};
 use crate::measures::{Measures, Totals, Visitors};
@@ -35,7 +35,7 @@ pub struct WindowView<'a> {
     pub id: WindowId,
     pub all: Totals,
     pub robots: Totals,
-    /// Who the others came from.
+    /// The visitors among the other requests.
     pub visitors: Visitors,
     /// Counts of the wanted dimensions, ascending by key.
     pub by: [Vec<KeyView<'a>>; DIMENSION_COUNT],
@@ -52,8 +52,8 @@ pub struct WindowView<'a> {
 pub struct KeyView<'a> {
     /// The key; [`OTHER`] for what has no name.
     pub key: Cow<'a, str>,
-    pub tally: Tally,
-    /// What was measured of them, if anything was and it is wanted.
+    pub tally: KeyTotals,
+    /// Its measures, if it has any and they are wanted.
     pub measures: Option<Cow<'a, Measures>>,
 }
 
@@ -63,13 +63,12 @@ impl<'a> KeyView<'a> {
         KeyView { key: row.key.into(), tally: row.tally, measures }
     }
 
-    /// The same, which borrows nothing.
     fn into_owned(self) -> KeyView<'static> {
         let measures = self.measures.map(|measures| Cow::Owned(measures.into_owned()));
         KeyView { key: Cow::Owned(self.key.into_owned()), tally: self.tally, measures }
     }
 
-    /// The same, which borrows all it can.
+    /// The same with borrowed text and measures.
     fn borrowed(&self) -> KeyView<'_> {
         let measures = self.measures.as_deref().map(Cow::Borrowed);
         KeyView { key: Cow::Borrowed(&self.key), tally: self.tally, measures }
@@ -121,7 +120,7 @@ impl<'a> WindowView<'a> {
         let by = std::array::from_fn(|dimension| {
             let by = &counts.by[dimension];
             let rows = by.rows.iter().enumerate().map(|(place, row)| {
-                let tally = Tally { requests: u64::from(row.requests), robots: u64::from(row.robots) };
+                let tally = KeyTotals { requests: u64::from(row.requests), robots: u64::from(row.robots) };
                 let mut key =
                     KeyView { key: keys.tables[dimension].get(row.index).into(), tally, measures: None };
                 if !by.measures.is_empty() {
@@ -142,7 +141,6 @@ impl<'a> WindowView<'a> {
         }
     }
 
-    /// The same, which borrows nothing.
     pub fn into_owned(self) -> WindowView<'static> {
         let by = self.by.map(|rows| rows.into_iter().map(KeyView::into_owned).collect());
         WindowView {
@@ -157,7 +155,7 @@ impl<'a> WindowView<'a> {
         }
     }
 
-    /// The same, which borrows its keys and their measures.
+    /// The same with borrowed keys and measures.
     pub fn borrowed(&self) -> WindowView<'_> {
         WindowView {
             id: self.id,
@@ -195,7 +193,7 @@ impl<'a> WindowView<'a> {
         let mut cut = take_beyond(rows, top);
         let Some(mut other) = cut.pop() else { return };
         other.key = OTHER.into();
-        // Where the keys sum to the totals, the cut ones need not be looked at.
+        // If the keys sum to the totals, the cut ones need not be read.
         let is_measured = rows.iter().chain(&cut).any(|row| row.measures.is_some());
         let left = match is_measured && DIMENSIONS[dimension].source.is_in_every_entry() {
             true => self.all.measures.without(rows.iter().filter_map(|row| row.measures.as_deref())),
@@ -214,7 +212,8 @@ impl<'a> WindowView<'a> {
     }
 }
 
-/// Takes away what is not among the `top` largest keys, [`OTHER`] included. What is left ascends by key.
+/// Removes the rows that are not among the `top` largest keys, [`OTHER`] included, and returns them. The rest ascends
+/// by key.
 pub(super) fn take_beyond<'a>(rows: &mut Vec<KeyView<'a>>, top: usize) -> Vec<KeyView<'a>> {
     let other = rows.iter().position(|row| row.key == OTHER);
     if rows.len() - usize::from(other.is_some()) <= top {
@@ -238,7 +237,7 @@ pub(super) fn insert<'a>(rows: &mut Vec<KeyView<'a>>, row: KeyView<'a>) {
     rows.insert(place, row);
 }
 
-/// All rows of a table, what has no name included.
+/// All rows of a table, the row of keys without a name included.
 pub fn rows(table: &CountTable, measures: bool) -> Vec<KeyView<'_>> {
     table.iter().chain(table.rest()).map(|row| KeyView::of(row, measures)).collect()
 }

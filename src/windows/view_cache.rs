@@ -1,9 +1,9 @@
-//! Views of windows that questions wanted lately. A dashboard asks the same questions every few seconds, and of a past
-//! day nothing has changed since: what is wanted of it need not be read, checked and cut again.
+//! A cache of the views that queries read lately. A dashboard asks the same queries every few seconds, and the
+//! windows of a past day do not change: their views need not be read, checked and cut again.
 //!
-//! Input: what is wanted of a window, and the state that it is in now: in memory, or in a file. Output: the view, if it was made
-//! of that state before. Never: the view of a window that changed since; more than `max_bytes`; a look at the disk: nobody
-//! but this process writes windows, and [`WriteCounts`] knows of it.
+//! Input: a wanted view, and the present state of its window, in memory or in a file. Output: the view, if it was
+//! made from that state. Never: the view of a window that changed since; more than `max_bytes`; a look at the disk:
+//! only this process writes windows, and [`WriteCounts`] tells of each write.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use crate::model::{CustomerId, WindowId};
 /// One view takes at most this share of the cache.
 const LARGEST_SHARE: usize = 16;
 
-/// What a view was made for.
+/// The window and the part of it that a view shows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ViewKey {
     pub customer: CustomerId,
@@ -47,31 +47,31 @@ impl ViewedState {
     }
 }
 
-/// A view, and what it was made of.
+/// A view, and the state it was made from.
 #[derive(Debug)]
 pub struct CachedView {
     state: ViewedState,
     pub view: WindowView<'static>,
-    /// How much was read for it.
+    /// Bytes that were read for it.
     pub read_bytes: u64,
 }
 
-/// See the module.
 #[derive(Debug)]
 pub struct ViewCache {
     max_bytes: usize,
     views: Mutex<Generations>,
 }
 
-/// How often files were written that share a count: see [`WriteCounts::of`].
+/// A number of writes: see [`WriteCounts::of`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteCount(u64);
 
-/// Counts that all windows share: two that meet in one cost a read of a file now and then.
+/// Numbers that all windows share. Where two windows share one, a write of one makes the view of the other be read
+/// again.
 const WRITE_COUNTS: usize = 4_096;
 
-/// How often the files of windows were written in this process. A pack is not counted: it holds what its windows' files
-/// held. Neither is a removal: who asks knows what is expired or deleted.
+/// How often this process has written the files of windows. Packing is not counted: a pack holds what the files of its
+/// windows held. Neither is a removal: a query knows by itself what is expired or deleted.
 #[derive(Debug)]
 pub struct WriteCounts {
     hasher: RandomState,
@@ -88,13 +88,13 @@ impl Default for WriteCounts {
 }
 
 impl WriteCounts {
-    /// The count of a window. What is read of its file after this is as it was then, or newer; if the count is the same
-    /// later, then so is the file.
+    /// The count of a window. Its file, if read after this call, has the content of this moment or a newer one. As long
+    /// as the count stays the same, so does the content.
     pub fn of(&self, customer: &CustomerId, window: WindowId) -> WriteCount {
         WriteCount(self.count(customer, window).load(Ordering::Acquire))
     }
 
-    /// Notes that a window's file was replaced: called after that, and before the window may leave memory.
+    /// Notes that a window's file was replaced. Call this after that, and before the window may leave memory.
     pub fn note(&self, customer: &CustomerId, window: WindowId) {
         self.count(customer, window).fetch_add(1, Ordering::Release);
     }
@@ -106,7 +106,8 @@ impl WriteCounts {
 
 type Views = HashMap<ViewKey, Arc<CachedView>, RandomState>;
 
-/// What was wanted since the last change of generations, and what before it: the older one is dropped whole.
+/// The views that were used since the last change of generations, and those used before: the older generation is
+/// dropped whole.
 #[derive(Debug, Default)]
 struct Generations {
     young: Views,
@@ -116,12 +117,11 @@ struct Generations {
 }
 
 impl ViewCache {
-    /// An empty one.
     pub fn new(max_bytes: usize) -> Self {
         Self { max_bytes, views: Mutex::default() }
     }
 
-    /// The view that was made for this of a window in this state.
+    /// The cached view of a window in this state.
     pub fn get(&self, key: &ViewKey, state: &ViewedState) -> Option<Arc<CachedView>> {
         let mut views = lock(&self.views);
         let found = match views.young.get(key) {
@@ -136,7 +136,7 @@ impl ViewCache {
         found.state.is(state).then_some(found)
     }
 
-    /// Keeps a view of a window that was in this state before it was read, unless it would push out many others.
+    /// Keeps a view of a window that was in this state before it was read, unless the view takes a large share of the cache.
     pub fn insert(&self, key: ViewKey, state: ViewedState, view: &WindowView<'_>, read_bytes: u64) {
         if bytes_of(view) <= self.max_bytes / LARGEST_SHARE {
             let cached = CachedView { state, view: view.clone().into_owned(), read_bytes };
@@ -162,7 +162,8 @@ impl ViewCache {
     }
 }
 
-/// The memory that a view takes in the cache; a window that is gone keeps its place, without what it held, while it is known.
+/// The memory that a view takes in the cache. A window in memory that is gone keeps its allocation, without its
+/// content, while a weak reference to it exists.
 fn bytes_of(view: &WindowView<'_>) -> usize {
     size_of::<ViewKey>() + size_of::<CachedView>() + size_of::<Window>() + view.heap_bytes()
 }

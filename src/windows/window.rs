@@ -59,7 +59,7 @@ impl Window {
         &self.robots
     }
 
-    /// Who the others came from.
+    /// The visitors among the other requests.
     pub fn visitors(&self) -> &Visitors {
         &self.visitors
     }
@@ -84,7 +84,7 @@ impl Window {
         self.applied_through
     }
 
-    /// Whether nothing was ever counted in it.
+    /// Whether it counts nothing.
     pub fn is_nothing(&self) -> bool {
         self.applied_through == Seq::ZERO && !self.incomplete
     }
@@ -179,7 +179,7 @@ impl Window {
         Ok(Self::from_view(customer, view))
     }
 
-    /// A window that is all a view shows.
+    /// A window with everything that a view shows.
     fn from_view(customer: CustomerId, view: WindowView<'_>) -> Self {
         let mut window = Self {
             all: view.all,
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(shown(&window, PATH), [("(other)", 5), ("GET /", 5), ("GET /b", 3)]);
         assert_eq!(shown(&window, USER_AGENT), [("Chrome", 9), ("Firefox", 4)]);
         assert_eq!((window.folded()[PATH], window.folded()[USER_AGENT]), (3, 0));
-        // It comes back, and is folded again; what it lost is still below the bound.
+        // The key comes back and is folded again; its lost count is still below the bound.
         let (keys, counts) = bare(&[("GET /a", 1), ("GET /new", 1)], "Chrome");
         window.merge(Seq(10), &keys, &counts, &THREE);
         assert_eq!((window.folded()[PATH], window.requests()), (4, 15));

@@ -10,7 +10,7 @@ use crate::support::small::{SmallCluster, ask};
 
 const FROM: &str = "from=2026-01-01T00:00:00Z&to=2026-01-03T00:00:00Z";
 
-/// Both take the same, and answer questions.
+/// A cluster and a single machine that take the same batches and answer the same queries.
 struct Pair {
     cluster: SmallCluster,
     single: Server,
@@ -111,7 +111,7 @@ fn entries_and_where_are_answered_from_the_bucket_as_one_machine_does() {
     pair.post("acme", "hours", &[entry(3, 58, "/first", 200, ""), entry(600, 59, "/last", 500, "")].concat());
     let old = "{\"receivedAt\":\"2025-12-20T00:00:00Z\",\"method\":\"GET\",\"path\":\"/old\",\"userAgent\":\"x\"}\n";
     pair.post("acme", "days", &[old, &entry(20, 57, "/span", 200, "")].concat());
-    // Another customer's are never shown, whatever it is called.
+    // Batches of another customer are never shown, whatever its name is.
     pair.post("acme/hour", "batch/0", &entry(1, 1, "/other", 200, ""));
     let lines =
         b"192.0.2.9 - - [01/Jan/2026:02:30:01 +0200] \"GET /line HTTP/1.1\" 404 7 \"-\" \"curl/8.5\"\n";
@@ -145,7 +145,7 @@ fn entries_and_where_are_answered_from_the_bucket_as_one_machine_does() {
         target = link.split_once('<').unwrap().1.split_once('>').unwrap().0.to_owned();
     }
     assert_eq!(paged, all);
-    // A shorter copy of what was counted, for those who ask.
+    // A shorter copy of the counted batch, for `?known=beginning`.
     let headers = [("x-customer-id", "acme"), ("idempotency-key", "lines"), ("content-type", "text/plain")];
     for (target, bytes, status) in [
         ("/logs?format=combined", 84, 422),
@@ -182,7 +182,7 @@ fn only_counted_batches_near_the_range_are_listed_and_read() {
     pair.cluster.bucket.remove(&summary[0]);
     assert_eq!(ask(pair.query.addr, "acme", target).text(), "");
 
-    // Where a body is gone, bodies are said to cover what follows it.
+    // If a body is gone, the answer covers only what follows it.
     pair.cluster.bucket.remove("raw/acme/batch-10");
     let answer = ask(pair.query.addr, "acme", &format!("/entries?{FROM}&limit=1000"));
     assert_eq!(answer.header("x-bodies"), Some("2026-01-01T05:01:00Z/2026-01-03T00:00:00Z"));
@@ -205,7 +205,7 @@ fn a_query_that_lists_or_reads_too_many_objects_is_refused_with_the_limits_name(
     assert!(answer.text().contains("max_query_objects"), "{}", answer.text());
     let after = pair.cluster.bucket.costs();
     assert!(after.1 - before.1 <= 12 - 3, "a page of three was listed at least: {before:?} {after:?}");
-    // What needs fewer is answered.
+    // A query that needs fewer objects is answered.
     let target = "/entries?from=2026-01-01T00:07:00Z&to=2026-01-01T00:08:00Z";
     assert_eq!(pair.assert_same("acme", target).text().lines().count(), 1);
 }

@@ -1,4 +1,4 @@
-//! What role `ingest` does by customer, key and format, seen in what workers make of it.
+//! What role `ingest` does by customer, key and format, checked by the insights of workers.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn path_rules_are_those_of_the_time_a_batch_was_taken_also_when_it_is_counted_la
         let answer = post(&ingest, customer, "/logs", &[NDJSON, ("idempotency-key", "first")], &body);
         assert_eq!(answer.status, 202, "{}", answer.text());
     }
-    // No worker has counted them yet. From now on other rules hold.
+    // No worker has counted them yet. From now on there are other rules.
     std::fs::write(&file, r#"{"default":{"pathRules":["* /{*all}"]}}"#).unwrap();
     ingest.reload();
     wait_for("the new rules", || cluster.log("ingest").contains("reloaded"));
@@ -80,7 +80,7 @@ fn path_rules_are_those_of_the_time_a_batch_was_taken_also_when_it_is_counted_la
     assert_eq!(post(&ingest, "own", "/logs", &[NDJSON, ("idempotency-key", "second")], &body).status, 202);
 
     let worker = cluster.role("summarize-worker", &["--worker-id", "one"]);
-    // Three batches, the retried one again, and the last.
+    // Three batches, the retried one a second time, and the last one.
     let windows = insights(&cluster, 5);
     let of = |customer: &str| -> Vec<Vec<&str>> {
         windows.iter().filter(|window| window["customerId"] == customer).map(paths).collect()
@@ -90,7 +90,7 @@ fn path_rules_are_those_of_the_time_a_batch_was_taken_also_when_it_is_counted_la
     let own = vec!["GET /files/{*rest}", "GET /users/{name}", "GET /x"];
     assert_eq!(of("own"), [own.clone(), own, vec!["GET /{*all}"]]);
 
-    // A summary that is lost is made again by the same rules.
+    // A lost summary is made again by the same rules.
     worker.kill();
     cluster.wait_for_summaries(4);
     let lost = cluster.bucket.keys("summaries/own/").into_iter().find(|key| key.ends_with("/first")).unwrap();
@@ -124,7 +124,7 @@ fn equal_bodies_count_once_with_dedup_body() {
     let _worker = cluster.role("summarize-worker", &["--worker-id", "one"]);
     let target = "/logs?dedup=body";
     assert_eq!(post(&ingest, "acme", target, &[NDJSON], &entries(&["/a"])).status, 202);
-    // The retry comes to another process.
+    // The retry goes to another process.
     assert_eq!(post(&another, "acme", target, &[NDJSON], &entries(&["/a"])).status, 409);
     assert_eq!(post(&another, "acme", target, &[NDJSON], &entries(&["/b"])).status, 202);
     cluster.wait_for_summaries(2);
@@ -165,7 +165,7 @@ fn log_lines_are_counted_whatever_their_parameters_take() {
             assert_eq!(answer.status, status, "{key}: {}", answer.text());
         }
     }
-    // The same line read otherwise is another batch.
+    // The same line read by other parameters is another batch.
     let other = post(&ingest, "acme", "/logs", &[text, ("idempotency-key", "long")], targets[2].2.as_bytes());
     assert_ne!(other.status, 409, "{}", other.text());
     cluster.wait_for_summaries(3);

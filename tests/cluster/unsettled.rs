@@ -1,4 +1,5 @@
-//! Batches whose event is missing: written down before, and made up for by `reconcile`, which never lists all bodies.
+//! Batches whose event is missing: the ingest lists them before their body, and `reconcile` emits their events
+//! without listing all bodies.
 
 use crate::support::client::Client;
 use crate::support::role::{Role, wait_for};
@@ -31,7 +32,7 @@ fn lists_go_when_all_batches_have_their_event() {
             });
         }
     });
-    // Another body under a known key, and a batch that nobody can send again.
+    // Another body under a known key, and a batch without a key, which nobody can send again.
     assert_eq!(post(&ingest, Some("0/0"), "/other"), 422);
     assert_eq!(post(&ingest, None, "/p"), 202);
     wait_for("the lists to go", || cluster.bucket.keys("unsettled/").is_empty());
@@ -69,10 +70,10 @@ fn a_batch_without_its_event_is_counted_after_reconcile_and_only_once() {
     let said = cluster.run_to_end(RECONCILE);
     assert!(said.contains("0 lists of 0 bodies, 0 without an event"), "{said}");
 
-    // Its client comes back, to another process.
+    // Its client sends it again, to another process.
     let ingest = cluster.role("ingest", &[]);
     assert_eq!(post(&ingest, Some("orphan"), "/p"), 409);
-    // What the server named was never acknowledged, and stays uncounted.
+    // The batch whose id the server made was never acknowledged, and stays uncounted.
     cluster.wait_for_summaries(2);
 }
 

@@ -38,7 +38,7 @@ fn a_customers_paths_are_counted_by_its_own_rules() {
     {
         assert_eq!(client.post(customer, path, &body(path, 1)).unwrap().status, 202);
     }
-    // Chosen entries are counted by the rules as well.
+    // Filtered counts follow the rules as well.
     let range = "from=2025-12-28T00:00:00Z&to=2025-12-29T00:00:00Z&window=day";
     let target = format!("/aggregates?{range}&where=method=GET");
     let chosen = client.get(&target, &[("x-customer-id", "acme")]).unwrap().json();
@@ -83,7 +83,7 @@ fn a_customer_over_its_rate_gets_429_and_others_do_not() {
     assert_eq!(client.post("acme", "a", &body("/", 9)).unwrap().status, 202);
     assert_eq!(client.post("acme", "a", &body("/", 9)).unwrap().status, 409, "a duplicate costs nothing");
     assert_eq!(client.post("acme", "b", &body("/", 50)).unwrap().status, 202);
-    // A body that is not read is drained: the client sees the answer, and the connection goes on.
+    // A body that is not read is drained: the client sees the answer, and the connection continues.
     for entries in [1, 20_000] {
         let refused = client.post("acme", "c", &body("/", entries)).unwrap();
         assert_eq!((refused.status, &refused.json()["errorCode"]), (429, &json!("QUO_1000")));

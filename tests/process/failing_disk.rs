@@ -1,4 +1,4 @@
-//! Disks that fail under the real binary: writes, syncs and names that do not come about, in real system calls. What is
+//! Disks that fail under the real binary, in real system calls: writes, syncs and renames fail. Which batches are
 //! refused, what latches, what a restart finds, and that counts are exact after a power cut.
 //!
 //! The disk is the simulated one, mounted (`support/mounted_disk.rs`). `tests/suite/simulate` fails every single operation in
@@ -24,7 +24,7 @@ use crate::support::server::Server;
 use crate::support::sim_disk::{EIO, ENOSPC, Fault, Op, Survival};
 use crate::support::stored::{assert_verified, window};
 
-/// The journal alone writes, and nothing but the disk itself holds it back.
+/// Only the journal writes, and only the disk itself limits it.
 const QUIET: [&str; 6] =
     ["--min-free-bytes", "0B", "--tune", "flush_interval=1h", "--tune", "checkpoint_interval=1h"];
 const SEGMENT: &str = "00000000000000000001.log";
@@ -61,8 +61,8 @@ fn all(answers: &BTreeMap<u64, u16>, status: u16) -> bool {
     !answers.is_empty() && answers.values().all(|answered| *answered == status)
 }
 
-/// Sends everything again after a restart: what was answered 202 is a duplicate, the rest may be, and then all of it is
-/// counted once, on the disk and not only in the page cache.
+/// Sends everything again after a restart: batches that were answered 202 are duplicates, others may be. Then all of
+/// it is counted once, on the disk and not only in the page cache.
 fn ends_exact(dir: &Path, disk: &MountedDisk, answers: &BTreeMap<u64, u16>) {
     let server = Server::start(dir, &QUIET);
     let total = answers.len() as u64;
@@ -97,20 +97,20 @@ fn a_failed_sync_latches_and_a_restart_recovers_with_exact_counts() {
         assert_eq!(client.get("/readyz", &[]).unwrap().status, 503);
         assert_eq!(client.get("/healthz", &[]).unwrap().status, 200);
 
-        // It stays latched though the disk works again: what was dropped is unknown.
+        // It stays latched although the disk works again: the dropped pages are unknown.
         let refused = post(&server, 24..28);
         assert!(all(&refused, 503), "{refused:?}");
         answers.extend(refused);
         assert_eq!(client.get("/readyz", &[]).unwrap().status, 503);
         assert!(server.log().to_lowercase().contains("restart"), "{}", server.log());
         if seed == 2 {
-            // Told to stop, it makes no checkpoint any more, and says by its exit code that there is something to replay.
+            // A stop makes no checkpoint any more, and its exit code says that there are records to replay.
             assert_eq!(server.stop().code(), Some(3));
             assert_eq!(stored_checkpoint(&disk), FIRST_CHECKPOINT);
         } else {
             server.kill();
         }
-        // With the page cache as it was, and without it.
+        // With the page cache, and without it.
         if seed > 0 {
             disk.sim.power_cut(Survival::Random(seed));
         } else {
@@ -131,7 +131,7 @@ fn a_failed_write_is_cut_back_and_service_goes_on_without_a_restart() {
         disk.sim.fail(fault(Op::Write, SEGMENT, 1, errno));
         let failed = post(&server, 4..5);
         assert!(all(&failed, 503), "{failed:?}");
-        // Refused for good: it does not turn up, whatever a power cut leaves; here it is sent again.
+        // It was refused for good: it does not come back, whatever a power cut leaves; here it is sent again.
         let again = post(&server, 4..5);
         assert!(all(&again, 202), "{again:?}");
         answers.extend(again);

@@ -42,7 +42,8 @@ fn guessed_key() -> RecordKey {
     RecordKey::new(&Secret::from_file(&[0; 16]).unwrap())
 }
 
-/// One that can stand in a JSON string: every byte of it is ASCII. About a hundred thousand tries find it.
+/// A record that can stand in a JSON string, because all its bytes are ASCII. About a hundred thousand tries find
+/// one.
 fn record_as_text() -> String {
     // A query string would be cut off.
     let is_text = |bytes: &[u8]| bytes.is_ascii() && !bytes.contains(&b'?');

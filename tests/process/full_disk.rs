@@ -74,7 +74,7 @@ fn below_min_free_bytes_batches_are_refused_until_space_returns() {
     eventually("the operator is told", || said("is full: ") == 1);
 
     fs::remove_file(ballast).unwrap();
-    // A process that another test has just forked may hold the file until it is another program.
+    // A process that another test has just forked may hold the file open until it executes another program.
     eventually("the space is back", || client.get("/readyz", &[]).unwrap().status == 200);
     assert_eq!(client.post("acme", "full", &body("/full", 1)).unwrap().status, 202);
     eventually("the operator is told of the end", || said("has space again") == 1);
@@ -88,7 +88,7 @@ fn below_min_free_bytes_batches_are_refused_until_space_returns() {
 #[ignore = "needs root: it mounts a small tmpfs"]
 fn a_write_that_runs_out_of_space_is_cut_back_and_service_goes_on() {
     let disk = SmallDisk::mount("24m");
-    // Nothing holds the journal back before the disk itself does.
+    // The journal has no limit but the disk itself.
     let server = Server::start(disk.path(), &["--min-free-bytes", "0B"]);
     let mut client = server.client();
     let ballast = disk.fill(256 << 10);

@@ -25,7 +25,7 @@ pub(super) const TOKEN: &str = "replace-this-token-by-your-own";
 pub(super) const ACME: &str = "00000000000000000000000000000000000000000000000000000000example1";
 const GLOBEX: &str = "00000000000000000000000000000000000000000000000000000000example2";
 
-/// A process that is killed when the test is over, however that comes.
+/// A process that is killed when the test ends in any way.
 pub(super) struct Process(pub(super) Child);
 
 impl Process {
@@ -95,7 +95,7 @@ impl Gateway {
 
     fn start_nginx(&mut self) {
         for _ in 0..5 {
-            // nginx cannot take a free port by itself; somebody may be faster, then there is another try.
+            // nginx cannot choose a free port by itself. If another process takes the port first, try again.
             self.addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             if self.start_nginx_there() {
                 return;
@@ -246,7 +246,7 @@ fn only_keys_get_in_and_nobody_passes_for_somebody_else() {
     let twice = post(&format!("Authorization: a\r\nAuthorization: b\r\n{}", key(ACME)), &body);
     assert_eq!(once(addr, twice).unwrap().status, 400);
 
-    // Past the gateway nobody gets in without its token.
+    // Without the gateway, a client needs the token.
     let mut direct = UnixStream::connect(gateway.path("http.sock")).unwrap();
     direct.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     direct.write_all(post("X-Customer-Id: acme\r\n", &body).as_bytes()).unwrap();
@@ -383,7 +383,7 @@ fn week_08_what_nginx_refuses_itself_is_json_with_the_right_code() {
 #[ignore = "needs nginx: .ci/tools installs it"]
 fn a_customer_who_asks_too_much_is_told_and_the_others_are_served() {
     let mut gateway = Gateway::start();
-    // More at once than the burst holds; each is refused by the server, which costs it nothing.
+    // More requests at once than the burst allows; the server refuses each of them cheaply.
     let request = post(&key(ACME), "");
     let mut client = Client::connect(gateway.addr);
     let mut statuses = Vec::new();
@@ -439,7 +439,7 @@ fn restarts_of_gateway_and_server_lose_and_double_nothing() {
             assert!(gateway.server.take().unwrap().end(Signal::TERM));
             gateway.start_server();
         } else {
-            // Not in good order: connections break in the middle of batches.
+            // Not a clean stop: connections break in the middle of batches.
             assert!(gateway.nginx.take().unwrap().end(Signal::TERM));
             assert!(gateway.start_nginx_there(), "nginx starts where it was");
         }

@@ -1,4 +1,5 @@
-//! What clients can make the real server use up, and what it is told at its start: memory, descriptors, tokens, flags.
+//! The most that clients can make the real server use, and the settings that it refuses at start: memory,
+//! descriptors, tokens, flags.
 
 use std::fs;
 
@@ -91,7 +92,7 @@ fn tokens_change_on_sighup_and_a_bad_file_changes_nothing() {
     server.signal(Signal::HUP);
     eventually("the bad file is told of", || server.log().contains("the old tokens stay valid"));
     assert_eq!((status("second-token-0123456789"), status("short")), (202, 401));
-    // Tokens guard batches and windows; whoever watches the server needs none.
+    // Tokens guard batches and windows; health and metrics need none.
     let get = |path: &str| once(server.addr, format!("GET {path} HTTP/1.0\r\n\r\n")).unwrap().status;
     assert_eq!(
         ["/logs", "/aggregates", "/healthz", "/readyz", "/metrics"].map(get),
@@ -141,7 +142,7 @@ fn what_cannot_be_started_is_refused_with_flag_and_reason() {
         assert_eq!(output.status.code(), Some(code), "{flag} {value}: {said}");
         assert!(output.stdout.is_empty(), "{flag} {value}");
         assert!(said.contains(flag) && said.contains(reason), "{flag} {value}: {said}");
-        // By its variable it is refused alike.
+        // Its variable is refused in the same way.
         if !["--listen", "--data-dir"].contains(&flag) {
             let variable = format!("LOG_ANALYTICS_{}", flag[2..].to_uppercase().replace('-', "_"));
             let args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", &here("store")];

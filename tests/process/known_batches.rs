@@ -1,4 +1,5 @@
-//! What is asked before a batch is refused for its content: whether it was counted before, and whether the clock is right.
+//! Checks that come before a batch is refused for its content: whether it was counted before, and whether the clock
+//! is right.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,7 +132,7 @@ fn week_06_entries_ahead_of_a_clock_that_is_behind_the_last_batch_are_answered_5
     assert_eq!(server.metric("log_analytics_ingestion_rejects_total{reason=\"clock_behind\"}"), 1.0);
     assert!(server.stop().success());
 
-    // Where the clock is right, the client's is wrong.
+    // If the clock is right, the client's clock is wrong.
     let temp = tempfile::tempdir().unwrap();
     store_with_a_batch_received_at(temp.path(), now_ms);
     let server = Server::start(temp.path(), &[]);

@@ -57,7 +57,7 @@ fn crowd(addr: SocketAddr, client_number: usize, body: &[u8], end: Instant) -> S
                 assert!(answer.header("retry-after").is_some(), "503 says when to come back");
                 assert_eq!(answer.json()["errorCode"], "SYS_9002");
                 seen.refused += 1;
-                // What was refused is not counted, so it may stay so.
+                // It was refused and so is not counted; it need not be sent again.
             }
             Ok(answer) => {
                 let known = answer.status == 202 || (answer.status == 409 && unknown);
@@ -68,7 +68,7 @@ fn crowd(addr: SocketAddr, client_number: usize, body: &[u8], end: Instant) -> S
                 unknown = false;
             }
             Err(_) => {
-                // Nobody knows; so it is sent until somebody does.
+                // Nobody knows whether it was counted; so it is sent until it is answered.
                 seen.broken += 1;
                 unknown = true;
             }

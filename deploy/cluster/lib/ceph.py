@@ -20,8 +20,8 @@ mon host = [v2:{mon}/0]
 public addr = 127.0.0.1
 cluster addr = 127.0.0.1
 ms bind ipv6 = false
-# Nobody but this machine is spoken to: no keys. Without them the gateway's own default, an encrypted way to the
-# monitor, cannot be.
+# No keys, for everything listens on this machine alone. The gateway's default, an encrypted connection to the monitor, needs
+# keys, so it is switched off below.
 auth cluster required = none
 auth service required = none
 auth client required = none
@@ -48,7 +48,7 @@ mon data avail warn = 0
 osd data = {osd_data}
 osd objectstore = memstore
 memstore device bytes = 8589934592
-# Ended in peace, the store writes its objects out; the fast way skips that.
+# A fast shutdown would not write the objects out of memory.
 osd fast shutdown = false
 osd class load list = *
 osd class default list = *

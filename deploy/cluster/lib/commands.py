@@ -23,7 +23,7 @@ class Component(NamedTuple):
 
     start: Callable[[Layout], None]
     wait: Callable[[Layout], None]
-    # How long it is given to end in peace.
+    # How long it may take to end after SIGTERM.
     patience_s: float = 10.0
 
 
@@ -64,7 +64,7 @@ def up(layout: Layout, only: list[str]) -> None:
     layout.create()
     names = [name for name in COMPONENTS if name in wanted]
     with ThreadPoolExecutor(len(names)) as pool:
-        # What needs nothing else is waited for while the next ones start.
+        # All start before the first is waited for.
         for name in names:
             COMPONENTS[name].start(layout)
         for waiting in [pool.submit(COMPONENTS[name].wait, layout) for name in names]:
@@ -74,7 +74,7 @@ def up(layout: Layout, only: list[str]) -> None:
 
 
 def down(layout: Layout, purge: bool) -> None:
-    """Ends everything, in peace where possible; data stays unless it is to be purged, then nothing needs peace."""
+    """Ends everything: with SIGTERM, so that data stays; with SIGKILL, which is quicker, if data is to be purged."""
     for name in reversed(COMPONENTS):
         if purge:
             processes.end(layout, name, signal.SIGKILL, 10.0)

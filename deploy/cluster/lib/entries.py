@@ -57,7 +57,7 @@ def keys(count: float, paths: int) -> float:
 
 
 def _seen(probability: float, count: float) -> float:
-    """The probability that what comes with this probability is among so many."""
+    """The probability that a key of this probability is among so many entries."""
     return 1 - (1 - probability) ** count
 
 

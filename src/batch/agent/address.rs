@@ -1,6 +1,6 @@
 //! Recognizes web addresses, mail addresses and host names in an agent.
 //!
-//! Input: one word, or a segment. Output: whether it is one. Never: a look-up of anything.
+//! Input: one word, or a segment. Output: whether it is such an address. Never: a look-up of the name.
 
 /// Endings that make a word with a dot a host name.
 const HOST_ENDINGS: [&[u8]; 16] = [
@@ -23,7 +23,7 @@ pub(super) fn is_mail(word: &[u8]) -> bool {
 }
 
 /// A host name: `rivaliq.com`, `example.org/bot.html`.
-pub(super) fn is_host(word: &[u8]) -> bool {
+pub(super) fn is_host_name(word: &[u8]) -> bool {
     let host = word.split(|&byte| byte == b'/').next().unwrap_or(word);
     let Some(dot) = memchr::memrchr(b'.', host) else {
         return false;
@@ -51,7 +51,7 @@ mod tests {
         for word in ["android@150.0.0.0", "@a.example", "a@b", "ios@8.1.3.72", ""] {
             assert!(!is_mail(word.as_bytes()), "{word}");
         }
-        assert!(is_host(b"rivaliq.com") && is_host(b"ab.org/bot.html"));
-        assert!(!is_host(b"1.2.3") && !is_host(b"Node.js") && !is_host(b".com"));
+        assert!(is_host_name(b"rivaliq.com") && is_host_name(b"ab.org/bot.html"));
+        assert!(!is_host_name(b"1.2.3") && !is_host_name(b"Node.js") && !is_host_name(b".com"));
     }
 }

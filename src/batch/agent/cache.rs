@@ -8,8 +8,9 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
-use super::{Family, MAX_AGENT_BYTES, family};
+use super::{Family, family};
 use crate::base::spares::Spares;
+use crate::batch::MAX_AGENT_BYTES;
 
 /// Bytes of agents and names a cache holds; the slots themselves take about 80 bytes an agent more.
 const MAX_CACHED_BYTES: usize = 2 << 20;

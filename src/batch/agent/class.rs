@@ -1,7 +1,7 @@
 //! The class of a family: from the table, or else from the evidence in the agent.
 //!
-//! Input: the family's name and the [`Agent`] it was found in, or a name alone. Output: a [`Class`]. Pure. Never: a guess
-//! that a person asks where the agent names no device of a person.
+//! Input: the family's name and the [`Agent`] it was found in, or a name alone. Output: a [`Class`]. Pure. Never: a
+//! class of people's clients for an agent that names no device of a person.
 //!
 //! # Evidence, in the order it counts
 //!
@@ -17,7 +17,7 @@
 //!    library (`name/1`, `Name/1.2.3`), a tool; else a bot.
 
 use super::Class;
-use super::address::is_host;
+use super::address::is_host_name;
 use super::rules::starts_with;
 use super::scan::{Agent, AgentPiece, Signs};
 use super::table;
@@ -62,7 +62,7 @@ pub(super) fn of_unknown(name: &str, signed: bool, agent: &Agent<'_>) -> Class {
         Some(Class::Tool) if signs.address && !agent.links_to_code() => Class::Bot,
         Some(Class::Tool) if !is_browser || contact => Class::Tool,
         Some(Class::Browser) if !contact && !signs.bot && !signs.program => Class::Browser,
-        _ if signed || signs.bot || contact || is_host(name.as_bytes()) => Class::Bot,
+        _ if signed || signs.bot || contact || is_host_name(name.as_bytes()) => Class::Bot,
         _ if agent.more_words_tell_a_bot() => Class::Bot,
         _ if agent.is_on_a_device() => Class::App,
         _ if signs.program || agent.products_tell_a_tool() => Class::Tool,
@@ -75,7 +75,8 @@ pub(super) fn of_unknown(name: &str, signed: bool, agent: &Agent<'_>) -> Class {
 }
 
 impl Agent<'_> {
-    /// Whether it names a device of a person; of a browser's agent, a platform and an engine.
+    /// Whether it names a device of a person. An agent that looks like a browser's must name a platform and an
+    /// engine.
     fn is_on_a_device(&self) -> bool {
         if self.signs.hand || !self.claims_to_be_a_browser() {
             return self.signs.hand || (self.signs.desk && !self.signs.program);
@@ -101,8 +102,8 @@ impl Agent<'_> {
         PLACES.iter().any(|place| self.text.contains(place))
     }
 
-    /// `jetmon/1.0 (Jetpack Site Uptime Monitor by WordPress.com)`; of a browser's agent, only its products:
-    /// `… Safari/537.36 Quux/Synthetics`.
+    /// Whether its other words are those of a bot: `jetmon/1.0 (Jetpack Site Uptime Monitor by WordPress.com)`. Of an
+    /// agent that looks like a browser's only unknown products count: `… Safari/537.36 Quux/Synthetics`.
     fn more_words_tell_a_bot(&self) -> bool {
         let is_browser = self.claims_to_be_a_browser();
         if is_browser && self.signs.hand {

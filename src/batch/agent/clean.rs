@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::MAX_AGENT_BYTES;
 use crate::base::hex::hex_byte;
+use crate::batch::MAX_AGENT_BYTES;
 
 /// Times an agent is decoded: proxies encode `%20` again as `%2520`.
 const MAX_DECODINGS: usize = 3;
@@ -38,9 +38,9 @@ fn without_edges(text: &str) -> &str {
 
 /// Undoes URL encoding: `ESPN%20Radio`, `Mozilla%252F5.0`, `Mozilla/5.0+(…)`. `None` if nothing is encoded.
 fn decoded(text: &str) -> Option<String> {
-    let mut decoded = percent_decoded(text);
+    let mut decoded = decoded_once(text);
     for _ in 1..MAX_DECODINGS {
-        match decoded.as_deref().and_then(percent_decoded) {
+        match decoded.as_deref().and_then(decoded_once) {
             Some(again) => decoded = Some(again),
             None => break,
         }
@@ -53,7 +53,7 @@ fn decoded(text: &str) -> Option<String> {
 }
 
 /// Undoes one round of percent encoding. `None` if there is none, or if the result is not UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
+fn decoded_once(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let mut rest = memchr::memchr(b'%', bytes)?;
     let mut out = bytes[..rest].to_vec();

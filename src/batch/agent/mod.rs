@@ -2,7 +2,7 @@
 //!
 //! Input: the agent a client sent, any text. Output: a [`Family`]: a short name, and the [`Class`] of who asks. Pure and
 //! deterministic: the cache in front ([`FamilyCache`]) changes how long an answer takes, never the answer. Never: an agent
-//! as its own family (families are keys of counts, agents are as many as visits), a byte beyond [`MAX_AGENT_BYTES`], a
+//! as its own family (families are keys of counts, agents are as many as visits), a byte beyond [`MAX_AGENT_BYTES`](super::MAX_AGENT_BYTES), a
 //! panic.
 //!
 //! # How an agent is read
@@ -56,8 +56,6 @@ use std::sync::Arc;
 pub use cache::{FamilyCache, with_cache};
 pub use class::class_of;
 
-/// Bytes of an agent that are looked at.
-pub const MAX_AGENT_BYTES: usize = 1_024;
 /// Bytes of a family's name.
 pub const MAX_FAMILY_BYTES: usize = 64;
 /// The family of an agent that says nothing.

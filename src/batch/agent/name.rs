@@ -4,7 +4,7 @@
 //! an address in it; names taken from agents are keys of counts, so nothing may be left that differs from visit to visit.
 
 use super::MAX_FAMILY_BYTES;
-use super::address::{is_host, is_link};
+use super::address::{is_host_name, is_link};
 use super::words::{has_bot_word, is_bare_bot_word};
 
 /// Words of a name.
@@ -42,7 +42,7 @@ pub(super) fn product(text: &str) -> Option<&str> {
             break;
         }
         if is_link(word.as_bytes())
-            || (words > 0 && (word.starts_with("Mozilla/") || is_host(word.as_bytes())))
+            || (words > 0 && (word.starts_with("Mozilla/") || is_host_name(word.as_bytes())))
         {
             break;
         }
@@ -66,7 +66,7 @@ pub(super) fn product(text: &str) -> Option<&str> {
         if kept.len() < part.len() {
             open = false;
         }
-        if kept.is_empty() || is_id(kept) || is_hexadecimal(part) {
+        if kept.is_empty() || is_id_word(kept) || is_hexadecimal(part) {
             break;
         }
         end = start + kept.len();
@@ -138,7 +138,7 @@ fn is_version(word: &str) -> bool {
 }
 
 /// A word that names one machine, visit or build rather than a product.
-fn is_id(word: &str) -> bool {
+fn is_id_word(word: &str) -> bool {
     let bytes = word.as_bytes();
     let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
     if bytes.len() > MAX_WORD_BYTES || (bytes.len() >= ID_WORD_BYTES && digits >= ID_WORD_DIGITS) {

@@ -10,7 +10,6 @@ use super::words::has_bot_word;
 /// Pieces looked at; a real agent has fewer than 40.
 pub(super) const MAX_PIECES: usize = 64;
 
-/// An agent cut into pieces.
 pub(super) struct Agent<'a> {
     pub(super) text: &'a str,
     pub(super) pieces: Vec<AgentPiece>,

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::batch::MAX_AGENT_BYTES;
 
 fn name(agent: &str) -> String {
     family(agent).name().to_owned()

@@ -23,7 +23,6 @@ pub use parse::FilterError;
 /// Agents whose family is remembered.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// See the module.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
     conditions: Vec<Condition>,
@@ -189,7 +188,7 @@ impl FilterOp {
     }
 }
 
-/// Families and classes of agents that came before: to find them out costs more than the rest of an entry.
+/// Families and classes by agent: finding them costs more than all other work for an entry.
 #[derive(Debug, Default)]
 pub(super) struct AgentNames(HashMap<Box<str>, (Box<str>, Class), RandomState>);
 

@@ -11,7 +11,6 @@ use super::{Numbered, Pending};
 /// The tag of a route has this bit beside the number of the method.
 const IS_ROUTE: u32 = 1 << 31;
 
-/// See the module.
 pub(super) struct RuledPaths {
     rules: Arc<PathRules>,
     /// As they were sent, tagged with the number of the method.

@@ -12,16 +12,16 @@ use crate::cluster::records::MadeBy;
 use crate::cluster::s3::{ObjectError, ObjectStore};
 use crate::time;
 
-/// No ingest has so many batches in a list.
+/// Above the size of any list that an ingest writes.
 const MAX_LIST_BYTES: u64 = 64 << 20;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OrphanReport {
     /// Lists that were old enough.
     pub lists: u64,
-    /// Lists that are too young to tell.
+    /// Lists that are too young: their ingest may still be working on them.
     pub young: u64,
-    /// Bodies that they name, and that were there.
+    /// Bodies named by these lists that exist.
     pub bodies: u64,
     /// Bodies whose event was emitted again.
     pub emitted: u64,
@@ -77,7 +77,7 @@ fn emit_one(
             log::warn!("{why}");
             report.foreign += 1;
         }
-        // Nobody can send it again, and it was never acknowledged.
+        // The client cannot send it again, and it was never acknowledged.
         Ok((_, MadeBy::Server)) => {}
         Ok((event, MadeBy::Client)) => {
             if store.head(&event.summary_key())?.is_none() {

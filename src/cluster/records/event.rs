@@ -8,7 +8,7 @@ use crate::cluster::names;
 use crate::cluster::span::MinuteSpan;
 use crate::model::{BatchId, CustomerId};
 
-/// A batch that was taken: where it is, and all that its summary depends on besides its bytes.
+/// A batch that ingest accepted: where its body is, and everything else that its summary depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchEvent {
     pub customer: CustomerId,
@@ -17,7 +17,7 @@ pub struct BatchEvent {
     pub fingerprint: u128,
     /// What the decoded body is.
     pub content: Content,
-    /// Of the object.
+    /// Of the stored object.
     pub encoding: Encoding,
     pub entries: u32,
     /// Length of the decoded body.
@@ -28,7 +28,7 @@ pub struct BatchEvent {
     pub minutes: MinuteSpan,
     /// The name of the path rules that it is counted by, if there are any: see [`crate::cluster::texts`].
     pub path_rules: Option<u128>,
-    /// What it was checked against; of them only those are written that are settings.
+    /// The limits that it was checked against; only those that are settings are written.
     pub limits: Limits,
 }
 

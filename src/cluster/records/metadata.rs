@@ -1,5 +1,7 @@
 //! The metadata of a body in the object store, from which its event can be made again.
 
+use serde::{Deserialize, Serialize};
+
 use super::text::{Text, field};
 use super::{BatchEvent, RecordError, SCHEMA_VERSION};
 use crate::batch::{Content, Limits};
@@ -14,7 +16,8 @@ pub const METADATA_PREFIX: &str = "x-amz-meta-";
 const MAX_PARAMETER_BYTES: usize = 1_000;
 
 /// Who made a batch id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MadeBy {
     /// The client: it sends the batch again under the same id until it is answered.
     Client,
@@ -28,7 +31,7 @@ impl BatchEvent {
         self.content.parameters().filter(|parameters| parameters.len() > MAX_PARAMETER_BYTES)
     }
 
-    /// Whose text, and of which name, has its parameters, if metadata has that in their place.
+    /// The customer and the name of the text that holds the parameters, if the metadata names one in their place.
     pub fn parameters_in<'a>(
         metadata: impl Fn(&'static str) -> Option<&'a str>,
     ) -> Result<Option<(CustomerId, u128)>, RecordError> {
@@ -40,10 +43,6 @@ impl BatchEvent {
     /// The user metadata of the body's object: names without prefix, ascending. Long parameters are named by `parameters_in`.
     pub fn metadata(&self, id_by: MadeBy, parameters_in: Option<u128>) -> Vec<(&'static str, String)> {
         let limits = &self.limits;
-        let id_by = match id_by {
-            MadeBy::Client => "client",
-            MadeBy::Server => "server",
-        };
         let parameters = match (self.content.parameters(), parameters_in) {
             (_, Some(name)) => Some(("parameters-in", name.write().into())),
             (Some(parameters), None) => Some(("parameters", parameters.to_owned())),
@@ -51,7 +50,7 @@ impl BatchEvent {
         };
         let path_rules = self.path_rules.map(|name| ("path-rules", name.write().into()));
         let mut metadata = vec![
-            ("batch-id-by", id_by.to_owned()),
+            ("batch-id-by", id_by.write().into()),
             ("body-bytes", self.body_bytes.to_string()),
             ("customer-id", encode_name(self.customer.as_str())),
             ("encoding", self.encoding.write().into()),
@@ -80,11 +79,7 @@ impl BatchEvent {
         if version != SCHEMA_VERSION {
             return Err(RecordError::Version(version));
         }
-        let made_by = match metadata("batch-id-by") {
-            None | Some("client") => MadeBy::Client,
-            Some("server") => MadeBy::Server,
-            Some(_) => return Err(RecordError::Field("batch-id-by")),
-        };
+        let made_by = metadata("batch-id-by").map(|name| field("batch-id-by", name)).transpose()?;
         let event = Self {
             customer: customer(value("customer-id")?)?,
             batch_id,
@@ -99,7 +94,7 @@ impl BatchEvent {
             path_rules: metadata("path-rules").map(|name| field("path-rules", name)).transpose()?,
             limits: limits(value("limits")?).ok_or(RecordError::Field("limits"))?,
         };
-        Ok((event, made_by))
+        Ok((event, made_by.unwrap_or(MadeBy::Client)))
     }
 }
 

@@ -6,7 +6,7 @@ use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::RecordError;
+use super::{MadeBy, RecordError};
 use crate::batch::Encoding;
 use crate::cluster::span::MinuteSpan;
 use crate::model::{BatchId, CustomerId};
@@ -93,7 +93,7 @@ macro_rules! words {
     )*};
 }
 
-words!(Encoding);
+words!(Encoding, MadeBy);
 
 fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
     T::deserialize(StrDeserializer::<Error>::new(text)).ok()

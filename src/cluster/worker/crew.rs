@@ -23,7 +23,7 @@ use crate::cluster::texts::RulesByName;
 /// Time for the object store to answer for one batch, with all tries, before the group is given up and read again. The
 /// batch is safe meanwhile, so this is longer than an ingest waits.
 const STORE_TIMEOUT: Duration = Duration::from_secs(60);
-/// One thread of a core waits for the object store while the other summarizes.
+/// One thread of a core waits for the object store while the other one summarizes.
 const THREADS_PER_CORE: usize = 2;
 
 /// An insight as a record.
@@ -32,7 +32,7 @@ pub(super) struct EncodedInsight {
     pub(super) value: Vec<u8>,
 }
 
-/// What became of one record.
+/// The result for one record.
 pub(super) enum RecordOutcome {
     Summarized {
         insights: Vec<EncodedInsight>,
@@ -46,7 +46,7 @@ pub(super) enum RecordOutcome {
 }
 
 impl RecordOutcome {
-    /// Counts it, once it is committed.
+    /// Raises the metrics, once its transaction is committed.
     pub(super) fn count(&self, metrics: &WorkerMetrics) {
         match self {
             Self::Summarized { insights, entries, repeated } => {
@@ -99,7 +99,7 @@ impl SummarizeCrew {
             shutdown::spawn(&format!("summarize-{number}"), move || {
                 for job in queue {
                     let outcome = shared.process(&job.value, &job.stopping);
-                    // Nobody waits for a group that was given up.
+                    // If the group was given up, nothing receives the outcome.
                     let _ = job.done.send((job.number, outcome));
                 }
             })
@@ -112,7 +112,7 @@ impl SummarizeCrew {
         self.threads.len()
     }
 
-    /// Processes records and returns what became of each, in their order; `None` if one had to be given up.
+    /// Processes records and returns their outcomes in order; `None` if one had to be given up.
     pub(super) fn process<'r>(
         &self,
         records: impl ExactSizeIterator<Item = &'r OwnedMessage>,

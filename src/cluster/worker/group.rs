@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rdkafka::message::OwnedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-/// Records in a group: enough that a transaction costs little beside them.
+/// Records in a group: with this many the cost of a transaction is small.
 const MAX_RECORDS: usize = 256;
 /// Decoded bytes of their batches (one batch may be larger): what a worker holds in memory at once.
 const MAX_BYTES: u64 = 32 << 20;
@@ -21,7 +21,7 @@ pub(super) struct RecordGroup {
 }
 
 impl RecordGroup {
-    /// Adds a record about a body of so many bytes.
+    /// Adds a record whose body has this many bytes.
     pub(super) fn push(&mut self, record: OwnedMessage, bytes: u64) {
         self.ends.insert(record.partition(), record.offset() + 1);
         self.bytes += bytes;
@@ -37,7 +37,7 @@ impl RecordGroup {
         self.records.is_empty()
     }
 
-    /// What is committed with it.
+    /// The offsets to commit with it.
     pub(super) fn offsets(&self, topic: &str) -> TopicPartitionList {
         let mut offsets = TopicPartitionList::new();
         for (partition, end) in &self.ends {

@@ -121,8 +121,8 @@ impl Session {
         Ok(())
     }
 
-    /// Reads records until the group is large enough or no more come. When partitions are taken away meanwhile, the
-    /// group is dropped: its records are another worker's, or come again.
+    /// Reads records until the group is large enough or no more come. If partitions are taken away meanwhile, the
+    /// group is dropped: another worker processes its records, or this one reads them again.
     fn collect(&self) -> Result<Option<(RecordGroup, Instant)>, KafkaError> {
         let mut group = RecordGroup::default();
         let mut began = clock::monotonic();
@@ -154,7 +154,7 @@ impl Session {
     /// Writes a group's insights, dead letters and offsets in one transaction.
     fn commit(&self, group: &RecordGroup, outcomes: &[RecordOutcome]) -> Result<(), KafkaError> {
         let timeout = self.kafka.timeout();
-        // A member that was thrown out of the group meanwhile has a stale generation, and cannot commit.
+        // A member that was removed from the group meanwhile has a stale generation and cannot commit.
         let Some(member) = self.consumer.group_metadata() else {
             return Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::UnknownMemberId));
         };
@@ -170,7 +170,7 @@ impl Session {
             })
             .and_then(|()| self.commit_written());
         if let Err(error) = &written {
-            // What cannot be aborted now is aborted when the next session begins.
+            // If it cannot be aborted now, the next session aborts it when it begins.
             if !is_fatal(error) {
                 let _ = self.producer.abort_transaction(timeout);
             }
@@ -181,7 +181,7 @@ impl Session {
     fn commit_written(&self) -> Result<(), KafkaError> {
         loop {
             match self.producer.commit_transaction(self.kafka.timeout()) {
-                // A commit that was sent may have happened: it must be asked about until it is known.
+                // A commit that was sent may have happened: ask until the result is known.
                 Err(KafkaError::Transaction(error)) if error.is_retriable() => {
                     log::warn!("kafka: the commit is tried again: {}", error.string());
                 }
@@ -246,7 +246,7 @@ impl Session {
     }
 }
 
-/// Whether the consumer goes on after this by itself.
+/// Whether the consumer recovers from this error by itself.
 fn passes(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     let KafkaError::MessageConsumption(code) = error else { return false };
@@ -266,7 +266,7 @@ fn passes(error: &KafkaError) -> bool {
 #[derive(Debug)]
 pub(super) enum SessionError {
     Kafka(KafkaError),
-    /// For too long.
+    /// It was unreachable for too long.
     StoreUnreachable,
 }
 

@@ -28,7 +28,7 @@ fn never(reason: DeadReason, why: impl fmt::Display) -> SummarizeError {
     SummarizeError::Never { reason, why: why.to_string() }
 }
 
-/// What the store refuses (a permission, a bucket) an operator can mend; no record is dropped meanwhile.
+/// An operator can mend what the store refuses (a permission, a bucket); no record is dropped meanwhile.
 impl From<StoreError> for SummarizeError {
     fn from(error: StoreError) -> Self {
         Self::Retry(error)
@@ -75,7 +75,7 @@ pub(super) fn summarize(
     }
 }
 
-/// The summary that is there, unless it cannot be used.
+/// The stored summary, unless it cannot be used.
 fn first_summary(
     store: &ObjectStore,
     key: &str,

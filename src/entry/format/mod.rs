@@ -1,7 +1,7 @@
 //! Formats that somebody names or describes: what `--format` takes.
 //!
 //! Input: `auto`, the name of a known format, a `log_format` string of nginx, a `LogFormat` string of Apache, names of JSON
-//! fields (`json:path=uri,userAgent=agent`), or a `#Fields:` header. Output: a compiled [`Format`], or what is wrong with
+//! fields (`json:path=uri,userAgent=agent`), or a `#Fields:` header. Output: a compiled [`LineFormat`], or what is wrong with
 //! it and where. Never: a guess; a string that is none of these is refused.
 
 mod apache;
@@ -27,7 +27,7 @@ const MAX_FORMAT_BYTES: usize = 8 * 1024;
 
 /// How lines are read.
 #[derive(Clone, Debug)]
-pub struct Format {
+pub struct LineFormat {
     text: String,
     pub(super) kind: Arc<Kind>,
 }
@@ -56,19 +56,19 @@ pub(super) struct GivenLine {
     pub(super) is_quick: bool,
 }
 
-impl Default for Format {
+impl Default for LineFormat {
     fn default() -> Self {
         Self { text: "auto".to_owned(), kind: Arc::new(Kind::Auto) }
     }
 }
 
-impl PartialEq for Format {
+impl PartialEq for LineFormat {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
 }
 
-impl Format {
+impl LineFormat {
     /// The text it was parsed from.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -139,7 +139,7 @@ const ALIASES: [(&str, &str); 24] = [
 /// Names of the W3C extended format.
 const W3C: [&str; 4] = ["w3c", "iis", "cloudfront", "netscaler"];
 
-impl FromStr for Format {
+impl FromStr for LineFormat {
     type Err = FormatError;
 
     fn from_str(text: &str) -> Result<Self, FormatError> {
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn formats_are_names_strings_and_directives() {
-        let kind = |text: &str| text.parse::<Format>().unwrap().kind;
+        let kind = |text: &str| text.parse::<LineFormat>().unwrap().kind;
         assert!(matches!(*kind("auto"), Kind::Auto));
         assert!(matches!(*kind("vhost_combined"), Kind::Known("combined")));
         assert!(matches!(*kind("caddy"), Kind::Json(Some("caddy"))));
@@ -330,7 +330,7 @@ mod tests {
             ("json:path=", 5, "no name"),
             (r#"{"t":"$time_iso8601","r":"${request"}"#, 26, "`}`"),
         ] {
-            let error = text.parse::<Format>().unwrap_err();
+            let error = text.parse::<LineFormat>().unwrap_err();
             assert_eq!((error.at, error.to_string().contains(word)), (at, true), "{text}: {error}");
         }
     }

@@ -100,14 +100,14 @@ pub(super) struct Template {
     /// The first step in quotes.
     quoted_step: Option<usize>,
     /// The steps whose texts are kept as they stand in the line.
-    outputs: Vec<Output>,
+    outputs: Vec<KeptText>,
     /// The steps that read a time.
     times: Vec<usize>,
 }
 
 /// A text of a line that is kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Output {
+struct KeptText {
     step: usize,
     slot: usize,
     /// Its rank, escaping and unit; its place is not known yet.
@@ -195,7 +195,7 @@ impl Template {
 }
 
 /// What is kept of a step; times and the parts of a duration are read at once.
-fn output(place: usize, step: &TemplateStep, escape: Escape) -> Option<Output> {
+fn output(place: usize, step: &TemplateStep, escape: Escape) -> Option<KeptText> {
     let TemplateStep::Field(step) = step else { return None };
     if step.field == LogField::Time {
         return None;
@@ -204,7 +204,7 @@ fn output(place: usize, step: &TemplateStep, escape: Escape) -> Option<Output> {
     let escape = if step.field == LogField::Client { Escape::None } else { escape };
     let unit = if let LogField::Duration(unit) = step.field { unit } else { Unit::default() };
     let value = FoundValue { rank: step.rank, escape, unit, ..FoundValue::default() };
-    Some(Output { step: place, slot: step.field.slot()?, value })
+    Some(KeptText { step: place, slot: step.field.slot()?, value })
 }
 
 fn join_literals(steps: Vec<TemplateStep>) -> Vec<TemplateStep> {

@@ -1,5 +1,5 @@
-// Questions to the server. The key, if there is one, is sent both as a gateway's API key and as an operator's token;
-// the gateway takes off what it does not pass on.
+// Questions to the server. The key that was entered, if any, is sent both as a gateway's API key and as an operator's
+// token; a gateway removes the headers that the server is not to see.
 
 class ApiError extends Error {
   constructor(status, body) {
@@ -34,7 +34,7 @@ function ask(target, params, { customer, signal, accept = 'application/json' } =
   if (customer) headers['x-customer-id'] = customer;
   if (key.get()) Object.assign(headers, { authorization: `Bearer ${key.get()}`, 'x-api-key': key.get() });
   const given = Object.entries(params).filter(([, value]) => value !== undefined);
-  // The server takes a plus as it is; here each one stands for a blank.
+  // URLSearchParams writes a blank as `+`, which the server reads as a plus.
   const url = given.length ? `${target}?${String(new URLSearchParams(given)).replaceAll('+', '%20')}` : target;
   return inTurn(async () => {
     let answer;
@@ -66,7 +66,7 @@ async function windows(from, to, size, signal) {
   let all = [], page;
   do {
     page = await get('/aggregates', params, options(signal)).catch((error) => {
-      // A server with a lower limit says so; its own default fits.
+      // A server with a lower limit refuses this one: then its default is taken.
       if (error.status !== 400 || !error.message.includes('limit must') || !params.limit) throw error;
       delete params.limit;
       return get('/aggregates', params, options(signal));

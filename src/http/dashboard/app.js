@@ -1,4 +1,4 @@
-// What people do: each control changes the state, which is written into the address and loaded.
+// The page's controls: each changes the state, which is written into the address and loaded.
 
 function go(changes, replace) {
   Object.assign(state, changes);
@@ -6,7 +6,7 @@ function go(changes, replace) {
   load();
 }
 
-// Another metric needs no other answer.
+// The answer at hand has all metrics, so nothing is asked.
 function showMetric(metric) {
   state.metric = metric;
   writeAddress();
@@ -63,7 +63,7 @@ function showRange(event) {
   else { $('to').setCustomValidity('The end must come after the beginning.'); $('to').reportValidity(); }
 }
 
-// What the controls say, before there is an answer.
+// Shows the state on the controls, before the server has answered.
 function drawControls(p) {
   for (const button of $('presets').children) button.setAttribute('aria-pressed', String(button.value === state.range));
   $('live').setAttribute('aria-pressed', String(isLive()));

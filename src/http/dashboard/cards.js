@@ -17,7 +17,7 @@ function card(metric, now, before) {
     metric.note && note(metric.note(now)));
 }
 
-// Which series there are, each a switch, with its sum and share where it has them.
+// The series of the chart: each can be switched off, and shows its sum and share where it has them.
 function drawLegend(shown, chart, onSwitch) {
   const metric = METRICS.find((m) => m.id === state.metric);
   const incomplete = shown.buckets.some((b) => b.incomplete);

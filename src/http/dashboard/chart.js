@@ -1,5 +1,5 @@
-// The chart: stacked bars or lines over time, the range before as a dashed line. It draws and answers where a pointer
-// is; what follows the pointer is in cursor.js. It knows windows and a metric, not where they come from.
+// The chart: stacked bars or lines over time, the range before as a dashed line. It draws, and says which window a
+// pointer is on; cursor.js does the rest of what pointers and keys do. It is given windows and a metric.
 
 class Chart {
   constructor(host) {
@@ -20,7 +20,7 @@ class Chart {
 
   get series() { return this.metric.series.filter((s) => !this.hidden.has(s.id)); }
 
-  // What a bar stands for: the sum of what is not hidden.
+  // The height of a bar: the sum of the series that are switched on.
   height(measures) {
     return this.series.reduce((sum, s) => sum + (s.value(measures) || 0), 0);
   }
@@ -43,7 +43,7 @@ class Chart {
   x(i) { return Math.round(this.box.left + ((this.box.right - this.box.left) * i) / this.buckets.length); }
   middle(i) { return (this.x(i) + this.x(i + 1)) / 2; }
 
-  // The range before is drawn where it can be compared: behind whole bars, and not behind several lines.
+  // The range before is drawn only behind bars of which no series is switched off.
   get compares() { return !this.metric.lines && !this.hidden.size && this.buckets.some((b) => b.before && this.height(b.before)); }
 
   peak() {
@@ -93,13 +93,13 @@ class Chart {
     });
   }
 
-  // The last bar is pale while its window goes on: it is no drop.
+  // The last bar is pale while its window goes on, so that it does not look like a drop.
   begun(y) {
     const last = this.buckets.length - 1, { end, now } = this.buckets[last], left = this.x(last);
     return end > Date.now() && svg('path', { d: `M${left} ${y(this.height(now)).toFixed(1)}H${this.x(last + 1)}V${this.box.bottom}H${left}z`, class: 'begun' });
   }
 
-  // A line is broken where there is nothing to say; what stands alone is a dot.
+  // A line is broken where a window has no value; a window between two such ones is drawn as a dot.
   lines(y) {
     return this.series.flatMap((s) => {
       const values = this.buckets.map((b) => s.value(b.now));
@@ -128,7 +128,7 @@ class Chart {
   }
 }
 
-// 1, 2 or 5 times a power of ten; of counts, at least 1.
+// The distance of the lines across the chart: 1, 2 or 5 times a power of ten; for counts, at least 1.
 function niceStep(rough, whole) {
   const power = 10 ** Math.floor(Math.log10(whole ? Math.max(1, rough) : rough));
   return [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough * 0.999999) || power;

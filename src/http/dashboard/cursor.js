@@ -1,5 +1,5 @@
-// What mouse, finger and keys do to a chart: read a window, select some, zoom in and out. The host is a slider for
-// those who hear the page.
+// What mouse, finger and keys do to a chart: read a window, select some, zoom in and out. To a screen reader the
+// chart is a slider.
 
 class Cursor {
   constructor(chart, onZoom, onOut) {
@@ -17,7 +17,7 @@ class Cursor {
     host.addEventListener('blur', () => this.forget());
   }
 
-  // A cursor stays where it is while numbers change, and goes when the windows do.
+  // New numbers for the same windows leave the cursor where it is; other windows remove it.
   stay() {
     const { buckets, size } = this.chart;
     const shape = `${size} ${buckets.length} ${buckets[0].start}`;
@@ -135,6 +135,6 @@ class Cursor {
   }
 }
 
-// The measures of some windows together; one alone keeps what does not add up.
+// The measures of some windows together. Visitors do not add up, so only a window alone has them.
 const joined = (buckets, when) => (buckets.length === 1 ? buckets[0][when] : buckets.reduce((sum, b) => addMeasures(sum, b[when]), NOTHING));
 const valueText = (metric, value) => (value === undefined ? 'unknown' : metric.text(value));

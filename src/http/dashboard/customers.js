@@ -1,5 +1,5 @@
-// The operator's page: all customers by what they send, what of it was refused, and what it takes. From a row to its
-// customer.
+// The operator's page: all customers, what each sends, what of it was refused, and how much space it takes. A row
+// leads to the customer's own page.
 
 const REFUSED = (one) => sumOf(one.refused || {});
 const CUSTOMER_COLUMNS = [

@@ -1,4 +1,4 @@
-// What is shown, as files. The server writes the CSV; what the page holds already is saved as JSON.
+// Saves what is shown as files. The server writes the CSV; the JSON is what the page holds already.
 
 const EXPORTED = 10000;
 

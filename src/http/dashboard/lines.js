@@ -54,5 +54,5 @@ function drawLines(shown) {
     lines.next ? el('button', { class: 'more', onclick: () => loadLines(shown, pending.signal, true) }, `Show ${LINES} older lines`) : '');
 }
 
-// A text in full on demand: a cell shows its beginning.
+// A cell shows the beginning of a long text, and all of it on demand.
 const textCell = (text, column) => (column.class === 'long' ? el('span', { title: String(text) }, shown(text)) : shown(text));

@@ -1,8 +1,9 @@
-// Asks for what the address says and shows it: first the cards and the chart, then the tables, then again after a while.
+// Loads what the address asks for and shows it: first the cards and the chart, then the tables; and again after a
+// while.
 
 let view = null, pending = new AbortController(), timer = 0, failures = 0;
 
-// The range before changes little: it is asked again when it moves.
+// The answers for the range before, which are asked for again only when that range moves.
 const memory = new Map();
 function remembered(name, from, to, question) {
   const id = [state.customer, state.where, zone.name, from, to, key.get()].join(' ');
@@ -15,7 +16,7 @@ function remembered(name, from, to, question) {
 }
 
 async function numbers(p, signal) {
-  // Without a customer, a gateway may know whose requests these are: one question finds out.
+  // No customer is named, but a gateway may name one: the answer to one question tells.
   const known = state.customer || state.implied ? null : await totals(p.from, p.to, signal);
   const past = p.pastFrom >= EARLIEST;
   const [sums, series, sumsBefore, seriesBefore] = await Promise.all([
@@ -41,7 +42,8 @@ function buckets(p, windowsNow, windowsBefore) {
   }));
 }
 
-// `quiet`: nobody asked for it, so nothing is announced and what is shown stays until there is something newer.
+// `quiet` is for loading that nobody asked for: it is not announced, and what is shown stays until the answers are
+// here.
 async function load(quiet) {
   clearTimeout(timer);
   pending.abort();
@@ -83,7 +85,8 @@ async function loadNumbers(p, signal, quiet) {
   $('message').hidden = true;
   drawNumbers(shown);
   if (!quiet) $('said').textContent = `${plural(shown.now.requests, 'request')}, ${rangeText(p.from, p.to, p.size)}`;
-  // A filter has the server read lines: one question after the other, the lines themselves first.
+  // With a filter, the server reads lines for every question: they are asked one after the other, that for lines
+  // first.
   await loadLines(shown, signal);
   if (state.where) for (const table of tables) await table.load(shown, signal);
   else await Promise.all(tables.map((table) => table.load(shown, signal)));
@@ -100,7 +103,7 @@ function drawNumbers(shown) {
     .filter(Boolean).map((text) => el('p', {}, text)));
 }
 
-// What an answer covers, where that is less than was asked for.
+// What an answer covers, if that is less than was asked for.
 function coverText({ totals: sums, from }) {
   const parts = [];
   if (sums.rounded) parts.push(`Older windows were removed, so the range is rounded to ${rangeText(Date.parse(sums.from), Date.parse(sums.to), 'minute')}.`);
@@ -118,7 +121,7 @@ function drawSeries(shown) {
   $('series').replaceChildren(table(heads, shown.buckets.filter((b) => b.now.requests || (b.before && b.before.requests)).map((b) => el('tr', {}, ...row(b).map((text) => td(text))))));
 }
 
-// Where nobody says whose requests: the only customer there is, or the list of all of them.
+// If neither the page nor a gateway names a customer: shows the only one there is, or the list of all.
 async function chooseCustomer(error, signal) {
   if (error.status !== 400 || !error.message.includes('x-customer-id') || state.listing) return false;
   const all = await customers(signal).catch(() => []);
@@ -141,7 +144,8 @@ function trouble(error, quiet) {
   message(title, words, buttons);
 }
 
-// When the same is asked again: live ranges often, a filter seldom, a server in trouble after longer and longer.
+// When to ask again: often for a live range, seldom with a filter, and less and less often while the server has
+// trouble.
 function again(p) {
   clearTimeout(timer);
   const live = isLive() && (view || state.listing) && !failures;

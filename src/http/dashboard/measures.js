@@ -1,6 +1,6 @@
 // What a window holds, as the page shows it: of all requests, or of people alone, which is all less robots.
 
-// What the server's classes are shown as; `other` is what no family names.
+// The names that are shown for the server's classes of clients; `other` has those of no known family.
 const CLASSES = [
   { id: 'browser', name: 'Browsers', of: ['browser', 'mobile'] },
   { id: 'app', name: 'Apps', of: ['app'] },
@@ -45,11 +45,11 @@ function measuresOf(window, people) {
   if (!people || !window.robots) return all;
   const left = addMeasures(all, measuresOf(window.robots, false), -1);
   const classes = Object.fromEntries(Object.entries(all.classes).filter(([id]) => !CLASSES.find((c) => c.id === id).robots));
-  // Visitors are counted without robots anyhow.
+  // The server counts visitors without robots already.
   return { ...left, robots: 0, classes, visitors: all.visitors };
 }
 
-// Visitors do not add up: somebody may have come twice.
+// Visitors do not add up: the same person may have come in both windows.
 function addMeasures(left, right, sign = 1) {
   const sums = {};
   for (const name of ['requests', 'robots', 'bytes', 'seconds', 'zeros']) sums[name] = left[name] + sign * right[name];
@@ -107,7 +107,7 @@ const METRICS = [
       { id: 'p95', name: 'p95', value: (m) => quantile(m, 0.95) },
       { id: 'p99', name: 'p99', value: (m) => quantile(m, 0.99), thin: true },
     ],
-    // A line ends between the two, not before a unit.
+    // The blanks within each value do not break, so that a line ends between the two values and not before a unit.
     note: (m) => [['p50', 0.5], ['p99', 0.99]].map(([name, share]) => `${name} ${seconds(quantile(m, share))}`.replaceAll(' ', '\u00a0')).join(', '),
   },
   { id: 'bytes', name: 'Bytes sent', text: bytes, axis: bytes, total: (m) => m.bytes, series: [{ id: 'bytes', name: 'Bytes', value: (m) => m.bytes }], needs: (m) => m.bytes, note: (m) => `${bytes(m.bytes / m.requests)} a request` },

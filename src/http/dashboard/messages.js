@@ -39,7 +39,7 @@ function explain({ status, message: text, requestId }) {
 
 // ── What the data does not say ──────────────────────────────────────────────────────────────────────────────────
 
-// A field of an entry, how one looks in JSON, what it would show, and where nginx has it.
+// Fields of an entry: how one looks in JSON, what it lets the page show, and its variable in nginx.
 const FIELDS = [
   { name: 'status', example: '200', shows: 'error rate and statuses', nginx: '$status', has: (now) => sumOf(now.status) },
   { name: 'durationSeconds', example: '0.042', shows: 'latency', nginx: '$request_time', has: timed },

@@ -5,9 +5,9 @@
 //! Never: data, so anybody may have the page (what it shows, it asks for with the reader's own customer id and key), or
 //! anything fetched from elsewhere.
 //!
-//! The parts, in their order: `time`, `words` and `measures` say what things are called; `state` is what is shown, `api` asks
-//! for it; `chart`, `cursor`, `cards`, `tables`, `lines`, `messages` and `customers` show it; `export` saves it; `load` runs all
-//! of them; `app` is what people do.
+//! The parts, in their order: `time`, `words` and `measures` name things; `state` is what the page shows, `api` asks
+//! the server; `chart`, `cursor`, `cards`, `tables`, `lines`, `messages` and `customers` draw; `export` saves; `load`
+//! runs all of them; `app` handles what people do.
 
 use std::sync::OnceLock;
 
@@ -20,7 +20,7 @@ use super::{Head, Response, negotiate};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
-/// In the order in which they build on each other.
+/// In the order in which they depend on each other.
 const SCRIPTS: [&str; 15] = [
     include_str!("time.js"),
     include_str!("words.js"),
@@ -71,7 +71,7 @@ fn assemble() -> Assembled {
     }
 }
 
-/// Leaves out indentation and lines that are a comment, which a browser has no use for. No text of the parts goes over
+/// Removes indentation and lines that are comments; a browser does not need them. No text in these files spans
 /// several lines.
 fn without_comments(text: &str) -> String {
     let lines = text.lines().map(str::trim_start);
@@ -79,8 +79,8 @@ fn without_comments(text: &str) -> String {
     kept.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Leaves out of a style what a browser has no use for either: blanks around braces and behind colons and semicolons. No text
-/// in it holds any of these.
+/// Also removes from the style blanks around braces and behind colons and semicolons. No text in it contains any of
+/// these.
 fn compact_style(style: &str) -> String {
     let blanks = [(" {", "{"), ("{ ", "{"), ("; }", "}"), (": ", ":"), ("; ", ";")];
     blanks.iter().fold(without_comments(style), |style, (long, short)| style.replace(long, short))

@@ -1,9 +1,10 @@
-// What is shown, kept in the part of the address behind `#`, so that it can be shared, and Back leads back.
+// What is shown. It is kept in the part of the address behind `#`: a link shares it, and the browser's Back goes back
+// to it.
 
 const PRESETS = { '1h': HOUR, '6h': 6 * HOUR, '24h': DAY, '7d': 7 * DAY, '30d': 30 * DAY, '1y': 365 * DAY };
 const MAX_WINDOWS = 3000;
 
-// `implied`: the customer that a gateway names, if nobody else does. `listing`: the operator's page.
+// `implied`: the customer that a gateway names, if the address has none. `listing`: the operator's page is shown.
 const state = { customer: '', range: '24h', from: 0, to: 0, window: 'auto', metric: 'requests', people: false, where: '', listing: false, live: true, implied: '' };
 
 function readAddress() {
@@ -38,7 +39,8 @@ function writeAddress(replace) {
   if (hash !== location.hash) history[replace ? 'replaceState' : 'pushState'](null, '', hash);
 }
 
-// Which windows are asked for. Ranges begin and end with windows; one that ends now holds the window that has begun.
+// Which windows are asked for. A range begins and ends where windows do; one that ends now has the window that goes
+// on as its last.
 function plan() {
   const now = Date.now();
   const span = state.range ? PRESETS[state.range] : state.to - state.from;
@@ -49,7 +51,8 @@ function plan() {
   const to = windowStart(last, size, 1);
   const from = state.range ? windowStart(to, size, -Math.max(1, Math.round(span / SIZES[size]))) : windowStart(state.from, size);
   const starts = windowStarts(from, to, size);
-  // Of the range before, as many windows, in step with the days of the week; of its totals, as much as has passed of this one.
+  // The range before has as many windows, and for long ranges begins on the same day of the week; its totals end
+  // where as much of it has passed as of this range.
   const weeks = state.range ? Math.floor(span / DAY / 7) : 0;
   const pastFrom = windowStart(from, size, -(Math.round(weeks * 7 * DAY / SIZES[size]) || starts.length));
   const pastEnd = weeks ? windowStart(pastFrom, size, starts.length) : from;

@@ -3,8 +3,9 @@
 const countries = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
 const countryName = (code) => { try { return countries.of(code); } catch { return ''; } };
 
-// `of`: the API's name, where it is another. `shows`: the columns, if they have anything; others can be sorted by. `terms`: the
-// filter that a key stands for. `rest`: what the remaining requests are called.
+// `of`: the dimension's name in the API, if `id` is not that. `shows`: columns that are shown if they hold anything;
+// the others are only sorted by. `terms`: the filter that a click on a key adds. `rest`: what the row of all other
+// requests is called.
 const MEASURED = ['requests', 'share', 'clientErrors', 'serverErrors', 'p95', 'change'], PLAIN = ['requests', 'robots', 'change'];
 const DIMENSIONS = [
   { id: 'path', title: 'Paths', big: true, one: 'path', rows: 12, shows: MEASURED, rest: 'other paths', terms: (name) => [term('key', name)] },
@@ -17,7 +18,7 @@ const DIMENSIONS = [
 const ASKED = 100, ASKED_BEFORE = 500, ASKED_TO_FILTER = 10000;
 
 const quantileOf = (name) => (row) => (row.duration ? row.duration[name] : undefined);
-// What a table can be sorted by. `of` gives a cell's number; a column without any is left out.
+// Columns that a table can be sorted by. `of` gives the number of a row; a `sparse` column shows `–` for zero.
 const COLUMNS = [
   { id: 'requests', name: 'Requests', text: number, of: (row) => row.requests - (state.people ? row.robots || 0 : 0) },
   { id: 'robots', name: 'Robots', text: number, of: (row) => row.robots || 0, sparse: true },
@@ -47,13 +48,13 @@ class DimensionTable {
     parent.append(this.card);
   }
 
-  // `shown` is the answer to what the cards show; it tells which statuses there are.
+  // `shown` is the answer that the cards show; it tells which statuses there are.
   async load(shown, signal) {
     const { from, to, pastFrom, pastTo } = shown;
     this.shown = shown;
     if (this.of !== this.id) {
       const fails = ['serverErrors', 'clientErrors'].filter((id, i) => withStatus(shown.now, 5 - i));
-      // A filter has the server read lines: that question is asked with "Paths".
+      // With a filter, the server reads lines for every question: one for the paths is enough.
       if (state.where || !fails.length) { this.card.hidden = true; return; }
       if (!fails.includes(this.sort)) [this.sort] = fails;
     }
@@ -66,7 +67,7 @@ class DimensionTable {
     const { turn } = this;
     try {
       const answers = await Promise.all([top(this.of, from, to, { ...sort, n: this.wide ? ASKED_TO_FILTER : ASKED }, signal), past]);
-      // Another question may have been asked meanwhile.
+      // The user may have asked for something else meanwhile.
       if (signal.aborted || turn !== this.turn) return;
       [this.answer, this.past] = answers;
       this.draw();
@@ -84,12 +85,12 @@ class DimensionTable {
     this.reload();
   }
 
-  // By a column, or by a status.
+  // `name` is that of a column or a status.
   orderBy(name) {
     if (COLUMNS.some((c) => c.id === name)) this.order(name); else this.order('requests', name);
   }
 
-  // The first letter asks for all keys that can be had; the others look through them.
+  // With the first letter, all keys that the server gives are asked for; further letters look through them.
   type() {
     this.filter = this.search.value.trim().toLowerCase();
     if (this.filter && !this.wide) this.reload(); else this.draw();
@@ -112,7 +113,7 @@ class DimensionTable {
 
   columns(rows) {
     const has = (id) => this.shows.includes(id);
-    // In a filtered view all may have failed.
+    // A filter by status makes this column equal to the requests: then it is left out.
     const tells = (c) => rows.some((row) => c.of(row)) && !(state.where && c.hue && rows.every((row) => c.of(row) === row.requests));
     const some = COLUMNS.filter((c) => c.id === this.sort || has(c.id) && (c.id === 'requests' || (c.id !== 'robots' || !state.people) && tells(c)));
     const share = has('share') ? [{ name: 'Share', text: (n) => n, of: (row) => percent(COLUMNS[0].of(row), this.total), class: 'share' }] : [];
@@ -131,7 +132,7 @@ class DimensionTable {
     const sorted = columns.find((c) => (this.status ? c.id === 'status' : c.id === this.sort)) || columns[0];
     const most = Math.max(1e-9, ...rows.map((row) => sorted.of(row) || 0));
     const known = this.past && new Map(this.past.top.map((row) => [row.key, row]));
-    // What is not among the biggest of the range before may still have been there.
+    // A key that is not among the biggest of the range before may still have had requests there.
     const before = (row) => (known.has(row.key) ? COLUMNS[0].of(known.get(row.key)) : this.past.keys > this.past.top.length ? null : 0);
     const cell = (column, row) => {
       if (column.change) { const was = before(row); return was === null ? '' : change(COLUMNS[0].of(row), was); }
@@ -168,7 +169,7 @@ class DimensionTable {
 
 const sortHead = ({ id, name, title }, sorted, sort) => th(el('button', { title, 'data-sort': id, onclick: () => sort(id) }, name), { 'aria-sort': sorted && 'descending' });
 
-// Draws anew what a host holds; the focus stays on what it was on.
+// Draws a part of the page anew; the button that had the focus keeps it.
 function keepFocus(host, draw) {
   const name = (node) => (node.querySelector('bdi') || node).textContent;
   const held = host.contains(document.activeElement) ? name(document.activeElement) : null;

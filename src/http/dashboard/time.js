@@ -1,7 +1,7 @@
 // Time: zones, the windows that divide a range, and both in words. Every instant is in milliseconds since 1970.
 
 const MINUTE = 60000, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
-// What a window lasts, and a month about.
+// How long windows are; for a month, about.
 const SIZES = { minute: MINUTE, hour: HOUR, day: DAY, month: 30.4 * DAY };
 const EARLIEST = 0, LATEST = Date.UTC(9999, 11, 31);
 const instant = (ms) => new Date(ms).toISOString().replace('.000Z', 'Z');
@@ -10,7 +10,7 @@ const instant = (ms) => new Date(ms).toISOString().replace('.000Z', 'Z');
 const zone = {
   local: false,
   get name() { return this.local ? Intl.DateTimeFormat().resolvedOptions().timeZone : 'UTC'; },
-  // What the API is asked: nothing for UTC.
+  // The API's parameter `tz`, which is left out for UTC.
   get param() { return this.local ? this.name : undefined; },
   date(ms) {
     const date = new Date(ms);
@@ -60,7 +60,7 @@ function windowText(start, size) {
   return size === 'day' ? dayMonthYear(start) : `${dayMonth(start)}, ${clock(start)}`;
 }
 
-// The value of an input for date and time, in the zone of the page, and back.
+// A time as an input of the type `datetime-local` has it, in the zone of the page, and back.
 function toInput(ms) {
   const [year, month, day] = zone.date(ms);
   return `${String(year).padStart(4, '0')}-${String(month + 1).padStart(2, '0')}-${String(day).padStart(2, '0')}T${clock(ms)}`;

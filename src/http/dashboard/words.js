@@ -43,7 +43,7 @@ const number = (n) => whole.format(n);
 const compact = (n) => short.format(n);
 const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 
-// So many figures at most, and a unit: 1.23 MB, 45 ms.
+// A number with a unit, in so many figures at most: 1.23 MB, 45 ms.
 function withUnit(n, units, figures = 3) {
   let at = 0;
   while (at < units.length - 1 && n >= units[at + 1][0]) at += 1;
@@ -51,7 +51,7 @@ function withUnit(n, units, figures = 3) {
   return `${value === 0 ? 0 : Number(value.toPrecision(value >= 1000 ? 4 : value < 0.1 ? 1 : figures))} ${units[at][1]}`;
 }
 const bytes = (n) => withUnit(n, [[1, 'B'], [1e3, 'kB'], [1e6, 'MB'], [1e9, 'GB'], [1e12, 'TB'], [1e15, 'PB']]);
-// A quantile is the middle of a bucket of 9%: a third figure would say nothing.
+// A quantile is the middle of a bucket that is 9% wide: a third figure would be false precision.
 const seconds = (n, figures = 2) => withUnit(n, [[1e-3, 'ms'], [1, 's'], [60, 'min'], [3600, 'h']], figures);
 const ratio = (share) => {
   if (share === undefined) return '–';
@@ -60,8 +60,8 @@ const ratio = (share) => {
 };
 const percent = (part, all) => ratio(all ? (part || 0) / all : undefined);
 
-// How a number changed: an element. `rates` change by points, everything else in proportion. `worse` is the direction,
-// if there is one, that nobody wishes for.
+// An element that shows how a number changed. `rate`: it is a share, which changes by points; everything else changes
+// in percent. `worse`: the direction that is a change for the worse, if there is one.
 function change(now, before, { rate = false, worse = '' } = {}) {
   if (before === undefined || now === undefined || (!before && !now)) return note('–');
   if (!before && !rate) return note('new');

@@ -7,13 +7,13 @@
 use crate::base::token::is_token_byte;
 
 /// Bytes of one chunk-size line, extensions included; more is 400.
-const MAX_LINE_BYTES: usize = 4 * 1024;
+const MAX_CHUNK_LINE_BYTES: usize = 4 * 1024;
 /// Bytes of all trailers of a body together; more is 400.
 const MAX_TRAILER_BYTES: usize = 8 * 1024;
-/// Framing bytes that a body may have before its framing is measured against its data.
+/// Bytes of framing that a body may have in any case; above that framing is limited by the data.
 const FREE_FRAMING_BYTES: u64 = 64 * 1024;
-/// Framing bytes per byte of data above that; more is 400. Chunks of one byte have five. Only extensions and leading
-/// zeros need more, and they are a way to keep a server busy with nothing.
+/// Bytes of framing allowed for each byte of data above that; more is 400. Chunks of one byte have five. Only
+/// extensions and leading zeros need more, and a client could use those to keep a server busy without sending data.
 const MAX_FRAMING_PER_DATA_BYTE: u64 = 8;
 
 /// Why a body cannot be decoded.
@@ -24,7 +24,7 @@ pub(super) enum ChunkError {
     TooLarge,
 }
 
-/// What the next byte belongs to, in the words of RFC 9112, section 7.1.
+/// The place of the next byte, in the words of RFC 9112, section 7.1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ChunkedState {
     /// The digits of a chunk size; no digit seen yet where `line_bytes` is 0.
@@ -82,8 +82,8 @@ pub(super) struct Decoded {
 }
 
 impl ChunkDecoder {
-    /// Decodes the raw bytes of `buffer[read..]` to `buffer[written..]`; `written` is never above `read`. Consumes every
-    /// byte, unless the body ends before.
+    /// Decodes the raw bytes of `buffer[read..]` to `buffer[written..]`; `written` is never above `read`. Consumes
+    /// every byte, unless the body ends first.
     pub(super) fn decode(
         &mut self,
         buffer: &mut [u8],
@@ -161,8 +161,8 @@ impl ChunkDecoder {
         Ok(())
     }
 
-    /// What follows a byte of a chunk-size line that is not a digit of the size:
-    /// `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )` and the line's end.
+    /// The state after a byte of a chunk-size line that is not a digit of the size: `*( BWS ";" BWS token [ BWS "="
+    /// BWS ( token / quoted-string ) ] )` and the line's end.
     fn behind_size(&mut self, byte: u8) -> Result<ChunkedState, ChunkError> {
         use ChunkedState::{
             AfterExtensionName, BeforeExtension, ExtensionName, ExtensionStart, ExtensionValue,
@@ -205,7 +205,7 @@ impl ChunkDecoder {
 
     fn line(&mut self, state: ChunkedState) -> Result<ChunkedState, ChunkError> {
         self.line_bytes += 1;
-        if self.line_bytes > MAX_LINE_BYTES {
+        if self.line_bytes > MAX_CHUNK_LINE_BYTES {
             return Err(ChunkError::Malformed("chunk-size line too long"));
         }
         Ok(state)
@@ -220,7 +220,8 @@ impl ChunkDecoder {
     }
 }
 
-/// What a field value or a quoted string may hold: no control character but the tab (RFC 9110, section 5.5).
+/// Whether a field value or a quoted string may contain this byte: any but control characters; the tab is allowed
+/// (RFC 9110, section 5.5).
 fn is_text_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }

@@ -1,8 +1,8 @@
 //! One connection from its first request to its last: read, ask the handler, answer, wait for more.
 //!
 //! Input: a [`Connection`] from the pool. Output: answers on its socket. A panic in the handler is answered 500 and
-//! costs this connection only. Never: a close while the client is still sending, because the reset would cost it the
-//! answer.
+//! costs this connection only. Never: closes while the client is still sending, because the reset would cost the
+//! client its answer.
 
 use std::io;
 use std::net::Shutdown;
@@ -24,7 +24,6 @@ use crate::http::{Body, BodyError, Handler, Request, Response};
 /// with more left it closes.
 const MAX_SKIPPED_BODY_BYTES: u64 = 64 * 1024;
 
-/// What all connections share.
 pub(super) struct ConnectionContext {
     pub(super) limits: FrontLimits,
     pub(super) handler: Arc<dyn Handler>,
@@ -70,11 +69,11 @@ enum AfterAnswer {
     Wait,
     /// A close, once the client has had time to read the answer.
     Linger,
-    /// Nothing: the client is gone.
+    /// Nothing, because the client is gone.
     Gone,
 }
 
-/// Answers what cannot reach the handler: a head that is malformed, too large or too late.
+/// Answers a request that cannot reach the handler: its head is malformed, too large or too late.
 fn refuse(socket: &mut TimedStream<'_>, refusal: RefusedHead, context: &ConnectionContext) -> AfterAnswer {
     let refusal = if context.slots.draining() {
         // The server stopped reading; the client did nothing wrong.
@@ -87,8 +86,8 @@ fn refuse(socket: &mut TimedStream<'_>, refusal: RefusedHead, context: &Connecti
     let (status, text) = (refusal.status, &refusal.description);
     let response = contained::refuse(&*context.handler, &context.stats, head, status, text);
     let head_only = head.is_some_and(|head| head.method == "HEAD");
-    let form = AnswerForm { head_only, close: true, say_keep_alive: false, now: now_ms() };
-    respond(socket, &response, form).map_or(AfterAnswer::Gone, |()| AfterAnswer::Linger)
+    let written = socket.write_all(&encode::closing(&response, head_only));
+    written.map_or(AfterAnswer::Gone, |()| AfterAnswer::Linger)
 }
 
 /// Answers one request.
@@ -131,7 +130,7 @@ fn exchange(
     }
 }
 
-/// What the socket still holds of the request.
+/// The part of the request that is still in the socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leftover {
     Nothing,
@@ -143,7 +142,7 @@ enum Leftover {
 fn leftover(reader: &RequestReader<'_>, framing: Framing) -> Leftover {
     match (framing.body, reader.unread_body(framing)) {
         (BodyFraming::None, _) => Leftover::Nothing,
-        // It arrived with the head: the client did not wait for its `100 Continue`.
+        // The body arrived with the head: the client did not wait for its `100 Continue`.
         (BodyFraming::Length(_), Some(0)) => Leftover::Skippable,
         // A client that was not told to continue may send its body or not.
         _ if framing.expect_continue => Leftover::TooMuch,
@@ -201,7 +200,7 @@ impl Body for SocketBody<'_, '_, '_> {
         if self.state != BodyState::Unread {
             return Err(BodyError::Malformed("the body was already read"));
         }
-        // Until the body has been read to its end, so that a panic on the way counts as a failure too.
+        // Stays so until the body has been read to its end; a panic before that counts as a failure too.
         self.state = BodyState::Failed;
         if self.reader.unread_body(self.framing) != Some(0) {
             charge.arrives_by(self.socket.upload());

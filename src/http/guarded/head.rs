@@ -8,12 +8,12 @@
 use crate::base::token::{MAX_METHOD_BYTES, is_token_byte};
 use crate::http::Head;
 use crate::http::limits::FrontLimits;
-use crate::http::target::{is_host, split_target};
+use crate::http::target::is_host;
 
 /// Header lines of one request; more is 431. A request with this many is answered.
 const MAX_HEADERS: usize = 100;
 
-/// An answer that the front end gives without asking the handler; the connection closes after it.
+/// A refusal by the front end, without asking the handler; the connection closes after it.
 #[derive(Clone, Debug)]
 pub struct RefusedHead {
     pub status: u16,
@@ -33,7 +33,7 @@ fn bad(description: &str) -> RefusedHead {
     RefusedHead::new(400, description)
 }
 
-/// The search for the end of a head.
+/// Searches for the end of a head.
 #[derive(Debug, Default)]
 pub(super) struct HeadScan {
     scanned: usize,
@@ -59,7 +59,7 @@ enum HeadPlace {
 }
 
 impl HeadScan {
-    /// Reads the bytes that are new since the last call; the length of the head once it is complete.
+    /// Reads the bytes that are new since the last call; returns the length of the head once it is complete.
     pub(super) fn advance(
         &mut self,
         bytes: &[u8],
@@ -151,7 +151,7 @@ pub struct Framing {
     pub body: BodyFraming,
 }
 
-/// Parses a head that [`HeadScan`] has found complete. A refusal comes with the head where it was readable.
+/// Parses a head that [`HeadScan`] has found complete. A refusal contains the head if it was readable.
 pub(super) fn parse(bytes: &[u8]) -> Result<(Head, Framing), RefusedHead> {
     let line_bytes = bytes.iter().position(|byte| *byte == b'\r').unwrap_or(bytes.len());
     let line = std::str::from_utf8(&bytes[..line_bytes]).unwrap_or_default();
@@ -161,7 +161,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Head, Framing), RefusedHead> {
     };
     let http_1_1 = is_http_1_1(version)?;
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    // Behind the line's CR and LF.
+    // The headers begin behind the CR and LF of the request line.
     let headers = match httparse::parse_headers(&bytes[line_bytes + 2..], &mut headers) {
         Ok(httparse::Status::Complete((length, headers))) if line_bytes + 2 + length == bytes.len() => {
             headers
@@ -170,16 +170,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Head, Framing), RefusedHead> {
         Err(httparse::Error::TooManyHeaders) => return Err(RefusedHead::new(431, "too many headers")),
         Err(error) => return Err(bad(&format!("malformed head: {error}"))),
     };
-    let (path, query) = split_target(target).map_err(bad)?;
-    let head = Head {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        headers: headers
-            .iter()
-            .map(|header| (header.name.to_ascii_lowercase(), text(header.value)))
-            .collect(),
-    };
+    let headers = headers.iter().map(|header| (header.name, text(header.value)));
+    let head = Head::new(method, target, headers).map_err(bad)?;
     match framing(&head, http_1_1) {
         Ok(framing) => Ok((head, framing)),
         Err(refusal) => Err(RefusedHead { head: Some(Box::new(head)), ..refusal }),
@@ -268,7 +260,7 @@ fn transfer_coding(head: &Head, http_1_1: bool) -> Result<(), RefusedHead> {
         return Err(bad("malformed transfer-encoding"));
     }
     if codings.iter().any(|coding| !coding.eq_ignore_ascii_case("chunked")) {
-        return Err(RefusedHead::new(501, "the only transfer coding known here is chunked"));
+        return Err(RefusedHead::new(501, "transfer-encoding must be chunked"));
     }
     if codings.len() != 1 {
         return Err(bad("chunked more than once"));

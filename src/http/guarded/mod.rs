@@ -1,9 +1,9 @@
 //! The default front end: blocking sockets, bounded threads, strict framing, a deadline on every wait.
 //!
-//! Input: connections on TCP or Unix sockets. Output: [`Request`](super::Request)s for the handler, and its answers on
-//! the wire. One acceptor thread owns the listeners, each connection thread owns one socket (`slots`), one thread answers
-//! connections that are refused (`rejections`). Never: a client that makes it wait, grow or end. What a client can use
-//! up has a bound, and the front end survives running out of descriptors or threads.
+//! Input: connections on TCP or Unix sockets. Output: [`Request`](super::Request)s for the handler, and its answers
+//! on the wire. One acceptor thread owns the listeners, each connection thread owns one socket (`slots`), one thread
+//! answers connections that are refused (`rejections`). Never: waits, grows or ends because of a client. Everything
+//! that a client can use up has a bound, and the front end survives running out of descriptors or threads.
 //!
 //! ```text
 //! accept ─▶ slots::admit ─▶ connection::serve ─▶ reader::head ─▶ head::parse ─▶ Handler
@@ -31,24 +31,19 @@ use rustix::event::{PollFd, PollFlags, poll};
 use self::connection::ConnectionContext;
 use self::rejections::{RejectQueue, Rejection};
 use self::slots::{Admission, Serve, Slots};
-use super::contained;
-use super::encode::{self, AnswerForm};
 use super::limits::FrontLimits;
-use super::listen::Listen;
 use super::socket::{Listener, Stream};
 use super::stats::{ConnectionStats, RateLimitedLog, count};
 use super::thread_group::ThreadGroup;
-use super::{Front, Handler};
-use crate::base::clock::now_ms;
+use super::{FrontEnd, Handler, contained, encode};
 
-/// Stack of the acceptor and of the thread of the rejections.
+/// Stack of the acceptor and of the thread that answers rejections.
 const HELPER_STACK_BYTES: usize = 256 * 1024;
 /// Pause before the next attempt after descriptors or memory ran out.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
 
 /// A running guarded front end.
 pub(crate) struct GuardedFront {
-    addresses: Vec<Listen>,
     slots: Arc<Slots>,
     threads: Arc<ThreadGroup>,
     /// Shutting it down ends the acceptor.
@@ -67,7 +62,6 @@ impl GuardedFront {
         stats: Arc<ConnectionStats>,
     ) -> io::Result<Self> {
         listeners.iter().try_for_each(Listener::set_nonblocking)?;
-        let addresses = listeners.iter().map(Listener::address).collect::<io::Result<_>>()?;
         let (waker, woken) = UnixStream::pair()?;
         let threads = Arc::new(ThreadGroup::default());
         let slots = Slots::new(&limits, &threads, &stats);
@@ -78,15 +72,11 @@ impl GuardedFront {
         let context = Arc::new(ConnectionContext { limits, handler, stats, slots: Arc::clone(&slots) });
         let acceptor = Acceptor { woken, context, rejections, log: RateLimitedLog::default() };
         threads.spawn("http-accept".to_owned(), HELPER_STACK_BYTES, move || acceptor.run(&listeners))?;
-        Ok(Self { addresses, slots, threads, waker })
+        Ok(Self { slots, threads, waker })
     }
 }
 
-impl Front for GuardedFront {
-    fn addresses(&self) -> &[Listen] {
-        &self.addresses
-    }
-
+impl FrontEnd for GuardedFront {
     fn stop(&self) {
         self.slots.drain();
         // The acceptor sees the end of the stream, and closes the listeners when it ends.
@@ -94,7 +84,6 @@ impl Front for GuardedFront {
     }
 
     fn join(&self, within: Duration) -> bool {
-        self.stop();
         // A body that arrives slowly must not use up the time in which counts are written.
         let for_bodies = within / 2;
         self.threads.join(for_bodies) || {
@@ -104,13 +93,6 @@ impl Front for GuardedFront {
     }
 }
 
-impl Drop for GuardedFront {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// The thread that owns the listeners.
 struct Acceptor {
     woken: UnixStream,
     context: Arc<ConnectionContext>,
@@ -132,7 +114,7 @@ impl Acceptor {
         }
     }
 
-    /// Waits for connections; `None` when it is time to end.
+    /// Waits for connections; `None` when the front end stops.
     fn wait<'l>(&self, listeners: &'l [Listener]) -> Option<Vec<&'l Listener>> {
         let mut fds: Vec<_> = listeners.iter().map(|listener| PollFd::new(listener, PollFlags::IN)).collect();
         fds.push(PollFd::new(&self.woken, PollFlags::IN));
@@ -144,7 +126,7 @@ impl Acceptor {
             }
             Err(rustix::io::Errno::INTR) => Some(Vec::new()),
             Err(error) => {
-                // The kernel is out of memory. Accepting shows whether a connection waits.
+                // The kernel is out of memory. Accepting shows whether a connection is waiting.
                 log::error!("poll on the listeners: {error}");
                 thread::sleep(EXHAUSTED_PAUSE);
                 (!self.context.slots.draining()).then(|| listeners.iter().collect())
@@ -164,13 +146,10 @@ impl Acceptor {
             }
         }
         let response = contained::refuse(&**handler, stats, None, 503, "all connections are busy: try again");
-        let form = AnswerForm { head_only: false, close: true, say_keep_alive: false, now: now_ms() };
-        let (mut answer, _) = encode::head(&response, form);
-        answer.extend_from_slice(&response.body);
-        self.rejections.enqueue(Rejection { stream, answer });
+        self.rejections.enqueue(Rejection { stream, answer: encode::closing(&response, false) });
     }
 
-    /// Goes on after any failure to accept: it concerns one connection, or it passes.
+    /// Continues after a failure to accept: it concerns one connection, or it passes.
     fn failed(&mut self, error: &io::Error) {
         if matches!(
             error.kind(),
@@ -180,7 +159,7 @@ impl Acceptor {
         }
         count(&self.context.stats.accept_errors_total);
         self.log.warn(&format!("cannot accept: {error}"));
-        // Descriptors or memory ran out: the connection that has waited longest gives some back.
+        // Descriptors or memory ran out: closing the connection that has waited longest frees some.
         self.context.slots.evict_one();
         thread::sleep(EXHAUSTED_PAUSE);
     }

@@ -1,7 +1,7 @@
-//! How slowly a body may come in and an answer may go out.
+//! The lowest rate at which a body may arrive and an answer may be taken.
 //!
-//! Input: when a transfer began, and how many bytes have moved. Output: until when to wait for the next ones. Never: a
-//! fixed time for the whole transfer, which large ones would exceed.
+//! Input: when a transfer began, and how many bytes have moved. Output: the deadline for the next bytes. Never: one
+//! deadline for the whole transfer, which large ones would exceed.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,6 @@ use crate::http::limits::FrontLimits;
 /// long as one step takes at the lowest rate.
 const ANSWER_STEP_BYTES: u64 = 128 * 1024;
 
-/// The pace of one transfer.
 #[derive(Clone, Copy)]
 pub(super) struct Pace {
     begin: Instant,
@@ -24,7 +23,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// A body that is waited for from now on.
+    /// For a body that is read from now on.
     pub(super) fn of_body(limits: &FrontLimits) -> Self {
         Self {
             begin: monotonic(),
@@ -34,7 +33,7 @@ impl Pace {
         }
     }
 
-    /// An answer that is sent from now on.
+    /// For an answer that is sent from now on.
     pub(super) fn of_answer(limits: &FrontLimits) -> Self {
         let step = time_of(ANSWER_STEP_BYTES, limits.min_answer_rate);
         Self {
@@ -45,7 +44,7 @@ impl Pace {
         }
     }
 
-    /// Until when to wait for the next byte, where this many have moved.
+    /// The deadline for the next byte, after this many have moved.
     pub(super) fn until(&self, bytes: usize) -> Instant {
         let on_the_whole = self.begin + self.grace + time_of(bytes as u64, self.bytes_per_second);
         on_the_whole.min(monotonic() + self.max_silence)
@@ -66,7 +65,7 @@ mod tests {
         let (body, answer) = (Pace::of_body(&limits), Pace::of_answer(&limits));
         let left = |until: Instant| until.saturating_duration_since(monotonic()).as_secs_f64().ceil();
         assert_eq!((left(body.until(0)), left(answer.until(0))), (2.0, 2.0));
-        // 2 MiB have earned 32 s, 4 MiB 256 s.
+        // 2 MiB allow 32 s, 4 MiB 256 s.
         assert_eq!((left(body.until(2 << 20)), left(answer.until(4 << 20))), (2.0, 10.0));
         let begun = |pace: Pace, ago: u64| Pace { begin: pace.begin - Duration::from_secs(ago), ..pace };
         assert_eq!(left(begun(body, 33).until(2 << 20)), 1.0);

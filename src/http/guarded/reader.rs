@@ -38,7 +38,6 @@ pub trait ByteSource {
         self.read(into, until)
     }
 
-    /// Sends `100 Continue`.
     fn send_continue(&mut self) -> io::Result<()>;
 }
 
@@ -118,7 +117,7 @@ impl<'l> RequestReader<'l> {
         Ok(ReceivedHead { head, framing })
     }
 
-    /// Skips empty lines; whether there is a byte of a request behind them.
+    /// Skips empty lines; returns whether a byte of a request follows them.
     fn request_begins(&mut self, empty_lines: &mut usize) -> bool {
         while *empty_lines < MAX_EMPTY_LINES && self.bytes[..self.filled].starts_with(b"\r\n") {
             self.skip(2);
@@ -172,8 +171,8 @@ impl<'l> RequestReader<'l> {
     ) -> Result<Range<usize>, BodyError> {
         let pace = Pace::of_body(self.limits);
         let end = self.head_bytes + body_bytes;
-        // Address space for all of it, so that growing never moves the body. Memory is used, and was charged before, only
-        // where bytes arrive.
+        // Reserves address space for the whole body, so that growing never moves it. Memory is used only as bytes
+        // arrive, and was charged before.
         self.bytes.reserve_exact(end.saturating_sub(self.bytes.len()));
         while self.filled < end {
             let have = self.filled - self.head_bytes;
@@ -212,7 +211,7 @@ impl<'l> RequestReader<'l> {
                 self.end = progress.read;
                 return Ok(start..written);
             }
-            // Everything raw was used up, so the next bytes go right behind the data.
+            // All raw bytes were decoded, so the next ones go right behind the data.
             self.filled = written;
             read = written;
             let step = next_step(written - start);
@@ -243,7 +242,7 @@ impl<'l> RequestReader<'l> {
         until: Instant,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        // Also where bytes keep arriving: the deadline is for all of them together.
+        // Checked even while bytes keep arriving: the deadline is for all of them together.
         if monotonic() >= until {
             return Err(ErrorKind::TimedOut.into());
         }
@@ -303,7 +302,8 @@ impl<'l> RequestReader<'l> {
         }
     }
 
-    /// A small buffer for bytes that are thrown away. The request's buffer is freed, because it is charged no more.
+    /// A small buffer for bytes that are thrown away. The request's buffer is freed, because it is not charged any
+    /// more.
     pub(super) fn scratch(&mut self) -> &mut [u8] {
         *self = Self { bytes: vec![0; FIRST_READ_BYTES], ..Self::new(self.limits) };
         &mut self.bytes
@@ -315,7 +315,7 @@ impl<'l> RequestReader<'l> {
     }
 }
 
-/// The end of the charging step that the byte after `have` is in.
+/// The end of the charging step that contains the byte after `have`.
 fn next_step(have: usize) -> usize {
     (have / STEP_BYTES + 1) * STEP_BYTES
 }

@@ -33,7 +33,7 @@ impl RejectQueue {
         (Self(sender), receiver)
     }
 
-    /// Where the queue is full, the socket is closed at once.
+    /// Enqueues a rejection; if the queue is full, its socket is closed at once.
     pub(super) fn enqueue(&self, rejection: Rejection) {
         drop(self.0.try_send(rejection));
     }

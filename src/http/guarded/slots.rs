@@ -1,9 +1,9 @@
 //! All connections, and the pool of threads that serve them.
 //!
 //! Input: accepted connections. Output: each is served by one thread of a pool, which grows to the connection cap and
-//! shrinks when there is less to do. At the cap the connection that has waited longest without a complete head is closed.
-//! Never: the close of a connection whose request is being served. A connection changes from waiting to serving by one
-//! compare-and-swap, and its thread stops where the acceptor was first.
+//! shrinks when there is less to do. At the cap the connection that has waited longest without a complete head is
+//! closed. Never: closes a connection whose request is being served. A connection changes from waiting to serving by
+//! one compare-and-swap; its thread stops if the acceptor has evicted it before.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::Shutdown;
@@ -25,7 +25,7 @@ const IDLE: u8 = 0;
 const BEGUN: u8 = 1;
 /// A request is being served.
 const SERVING: u8 = 2;
-/// Answered for the last time; what the client still sends is thrown away.
+/// The last answer is sent; the rest of what the client sends is thrown away.
 const LINGERING: u8 = 3;
 /// Chosen to make room.
 const EVICTED: u8 = 4;
@@ -42,25 +42,25 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The first byte of a request has arrived.
+    /// Notes that the first byte of a request has arrived.
     pub(super) fn begun(&self) {
         // Fails only if the connection is evicted, which its thread notices when the head is complete.
         let _ = self.swap(IDLE, BEGUN);
     }
 
-    /// A head is complete (or refused). `false`: the connection has been evicted, close it.
+    /// Notes that a head is complete (or refused). `false`: the connection has been evicted, close it.
     pub(super) fn serve(&self) -> bool {
         self.swap(BEGUN, SERVING) || self.swap(IDLE, SERVING)
     }
 
-    /// The request is answered. Check `draining` only after this: then either the drain finds the connection idle, or the
-    /// connection finds the drain.
+    /// Notes that the request is answered. Check `draining` only after this: then either the drain finds the
+    /// connection idle, or the connection finds the drain.
     pub(super) fn wait(&self) {
         self.since_now();
         self.state.store(IDLE, Ordering::SeqCst);
     }
 
-    /// The last request is answered.
+    /// Notes that the last request is answered.
     pub(super) fn linger(&self) {
         self.since_now();
         self.state.store(LINGERING, Ordering::Release);
@@ -89,9 +89,9 @@ impl Connection {
     }
 }
 
-/// The fate of a connection that was just accepted.
+/// What happened to a connection that was just accepted.
 pub(super) enum Admission {
-    /// A thread has it or will have it.
+    /// A thread serves it or will serve it.
     Taken,
     /// All connections are serving requests: answer 503. The error says that threads ran out.
     Refused(Stream, Option<std::io::Error>),
@@ -163,7 +163,7 @@ impl Slots {
             && let Err(error) = self.add_thread(&mut state, serve)
         {
             count(&self.stats.accept_errors_total);
-            // For now the cap is the number of threads.
+            // The cap for now: more threads could not be started.
             if state.open.len() >= state.threads && (state.threads == 0 || !self.make_room(&mut state)) {
                 return Admission::Refused(connection.stream, Some(error));
             }
@@ -186,7 +186,7 @@ impl Slots {
             let waiting = state.open.values().filter(|connection| connection.evictable());
             let oldest = waiting.min_by_key(|connection| connection.waiting_since_ms.load(Ordering::Relaxed));
             let Some(id) = oldest.map(|connection| connection.id) else { return false };
-            // It may have become busy meanwhile; then another one is the oldest.
+            // It may have become busy meanwhile; then the search starts again.
             if state.open.get(&id).is_some_and(|connection| connection.evict()) {
                 state.open.remove(&id);
                 // A connection that still waits for a thread closes at once, so that a flood holds no more descriptors
@@ -205,7 +205,8 @@ impl Slots {
         self.thread_pool.spawn(name, self.thread_stack_bytes, move || {
             let _threads = GaugeGuard::new(&slots.stats, |stats| &stats.threads);
             while let Some(connection) = slots.next() {
-                // A bug in the front end costs this connection, not the thread: the pool expects every thread to return.
+                // A bug in the front end costs this connection, not the thread: the pool expects every thread to
+                // return.
                 let served = catch_unwind(AssertUnwindSafe(|| serve(&connection)));
                 if served.is_err() {
                     log::error!("the front end panicked; the connection was closed");
@@ -227,7 +228,7 @@ impl Slots {
             }
             let left = until.saturating_duration_since(monotonic());
             if left.is_zero() || self.draining() {
-                // Under the same lock as the decision to end: every thread that is counted takes connections.
+                // Under the lock of the decision to end, so that every counted thread takes connections.
                 state.threads -= 1;
                 return None;
             }
@@ -242,7 +243,7 @@ impl Slots {
         self.draining.load(Ordering::SeqCst)
     }
 
-    /// Ends idle connections and threads at once, the others after their request.
+    /// Ends idle connections and threads at once, all others after their request.
     pub(super) fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
         let state = lock(&self.state);

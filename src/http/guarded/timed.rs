@@ -1,7 +1,7 @@
-//! A connected socket on which every wait has an end.
+//! A connected socket on which every wait has a deadline.
 //!
-//! Input: a stream, and until when to wait. Output: bytes, or why there are none. While a body is read, it also looks at
-//! intervals whether the upload must give way to others (`crate::base::inflight`). Never: a wait for longer than it was told.
+//! Input: a stream and deadlines. Output: bytes, or why there are none. While it reads a body, it also checks at
+//! intervals whether the upload must give way to others (`crate::base::inflight`). Never: waits beyond a deadline.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::http::socket::Stream;
 /// The largest write: a blocking write does not report its progress before it ends.
 pub(super) const MAX_WRITE_BYTES: usize = 64 * 1024;
 
-/// Timeouts are set anew only where they differ by this much, and never below it: zero would mean none.
+/// A timeout is set again only if it changes by this much. No timeout is shorter, because zero would mean none.
 const TIMEOUT_STEP: Duration = Duration::from_millis(1);
 
-/// A stream with deadlines. Remembers the timeouts it has set, because a busy connection needs the same ones over and
-/// over.
+/// A stream with deadlines. It remembers the timeouts that it has set, because a busy connection needs the same ones
+/// again and again.
 pub(super) struct TimedStream<'a> {
     stream: &'a Stream,
     limits: &'a FrontLimits,

@@ -1,4 +1,4 @@
-//! The bytes of a record, compared with the example on its page, and damaged in every place.
+//! The bytes of a record, compared with the example in the documentation, and damaged at every place.
 
 use super::*;
 use xxhash_rust::xxh3::xxh3_128;
@@ -94,7 +94,7 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
 fn a_record_of_another_secret_is_told_from_damage() {
     let mut bytes = example().bytes().to_vec();
     assert_eq!(Record::decode(&bytes, &key(1)).unwrap_err(), Invalid::WrongSecret);
-    // A changed tag is damage, as any other byte.
+    // A changed tag is damage, like any other changed byte.
     bytes[16] ^= 1;
     assert_eq!(Record::decode(&bytes, &key(0)).unwrap_err(), Invalid::HeaderChecksum);
 }

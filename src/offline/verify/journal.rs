@@ -1,6 +1,7 @@
 //! The journal's part of a check: every record's checksums and order, and the checkpoint.
 //!
-//! Input: a locked data directory. Output: what the journal is known to hold; problems and notes. Never: changes a file.
+//! Input: a locked data directory. Output: the known content of the journal; problems and notes. Never: changes a
+//! file.
 
 use std::io;
 
@@ -69,7 +70,8 @@ fn check_beginning(segment: &JournalSegment, known: &mut KnownJournal, report: &
     if known.end != Seq::ZERO {
         let what = format!("records {} to {} are missing before it", known.end.next(), first.0 - 1);
         if first.0 - 1 <= known.stored.known_through().0 {
-            // Windows have them: a power cut brought a removed segment back, or a repair went on after a loss.
+            // The checkpoint covers them, so windows hold them: a power cut brought a removed segment back, or a
+            // repair accepted a loss.
             report.notes.push(format!("{}: {what}; the checkpoint covers them", path.display()));
         } else {
             report.problem(path, None, what);

@@ -32,7 +32,6 @@ pub struct VerifyOptions {
     pub max_future_ms: u64,
 }
 
-/// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyProblem {
@@ -43,7 +42,7 @@ pub struct VerifyProblem {
     pub what: String,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyReport {
@@ -83,7 +82,7 @@ impl VerifyReport {
     }
 }
 
-/// Told how many more bytes were read, and how many there are in all.
+/// Called with how many more bytes were read, and how many there are in all.
 pub type VerifyProgress<'a> = &'a mut dyn FnMut(u64, u64);
 
 /// Checks a data directory.
@@ -113,7 +112,7 @@ pub fn verify(
     Ok(report)
 }
 
-/// What the journal is known to hold.
+/// The content of the journal, as far as it is known.
 struct KnownJournal {
     /// The records from here to `end` are all there.
     after: Seq,
@@ -121,7 +120,7 @@ struct KnownJournal {
     since_ms: u64,
     /// The last record.
     end: Seq,
-    /// What checkpoint and ledger say.
+    /// The state that checkpoint and ledger describe.
     stored: StoredState,
     /// The deletions of the ledger and of all records.
     deletions: Deletions,

@@ -1,9 +1,9 @@
-//! Counting windows again from the journal and comparing.
+//! Counts windows again from the journal and compares them.
 //!
-//! Input: the records the journal holds without a gap, and the window files. Output: what differs, in the report; what a
-//! replay would add.
-//! Never: more keys in memory than the files hold. A window that folded keys is counted by the keys its file names and the
-//! rest; there a true count may be above the one shown, by no more than `folded`.
+//! Input: the records that the journal holds without a gap, and the window files. Output: differences, in the report;
+//! the effect of a replay. Never: more keys in memory than the files hold. A window that folded keys is counted by
+//! the keys that its file names and the rest; there a true count may be above the one shown, by no more than
+//! `folded`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -29,17 +29,17 @@ use crate::windows::table::{CountTable, TableRow};
 use crate::windows::window::Window;
 use crate::windows::worker::WindowKey;
 
-/// A window in memory takes about this many times its file.
+/// The memory of a window is about this many times the size of its file.
 const MEMORY_PER_FILE_BYTE: u64 = 4;
 
-/// What a replay would add.
+/// The effect that a replay would have.
 #[derive(Default)]
 pub(super) struct Unmerged {
     /// How many windows lack records.
     windows: usize,
     /// The requests that they lack, by customer and window size.
     pub(super) requests: HashMap<CustomerId, [u64; 3]>,
-    /// What records after the ledger count.
+    /// The counts of records after the ledger.
     pub(super) counted: CountedSince,
     /// Late entries in them for windows before their cutoff.
     pub(super) expired: ExpiredSince,
@@ -92,7 +92,7 @@ struct Recount<'a> {
 }
 
 impl Recount<'_> {
-    /// Counts the windows of one pass as they should be on disk: up to the record each file says it holds. Also returns
+    /// Counts the windows of one pass as they should be on disk: up to the record that each file names. Also returns
     /// which windows lack a record that the checkpoint covers.
     fn count(
         &mut self,
@@ -102,7 +102,7 @@ impl Recount<'_> {
     ) -> io::Result<(HashMap<WindowKey, Window>, BTreeMap<WindowKey, Seq>)> {
         let Self { dir, known, cutoffs, unmerged } = self;
         let stored = &known.stored;
-        // In a copy windows may be older than the checkpoint: the next start replays what they lack.
+        // In a copy, windows may be older than the checkpoint: the next start replays the records that they lack.
         let covered = if stored.unproven.is_some() { Seq::ZERO } else { stored.checkpoint };
         let mut counted: HashMap<WindowKey, Window> = HashMap::new();
         let mut unwritten: BTreeMap<WindowKey, Seq> = BTreeMap::new();
@@ -151,14 +151,14 @@ impl Recount<'_> {
             Ok(true)
         })?;
         progress(done, 0);
-        // Each pass has windows of its own.
+        // Each pass has other windows.
         unmerged.windows += lacking.len();
         Ok((counted, unwritten))
     }
 }
 
-/// A window to count in: one that names what its file names, where that is not everything. (A file that cannot be read
-/// now is reported when it is compared.)
+/// An empty window to count in. If its file does not name all keys, it counts by the keys that the file names. (A
+/// file that cannot be read now is reported when it is compared.)
 fn uncounted(disk: &dyn Disk, dir: &DataDir, key: &WindowKey, is_folded: bool) -> Window {
     let stored = if is_folded { Shelf::new(disk, dir.customer(&key.0)).read(key.1).ok() } else { None };
     let bytes = stored.flatten().and_then(|stored| stored.content.ok());
@@ -208,7 +208,7 @@ fn compare(
     Ok(())
 }
 
-/// The first thing in which a window differs from what the journal counts.
+/// The first difference between a window and the counts of the journal.
 fn difference(window: &Window, journal: &Window) -> Option<String> {
     let (has, knows) = (window.requests(), journal.requests());
     if has != knows {
@@ -251,7 +251,7 @@ fn differing_key(window: &CountTable, journal: &CountTable, folded: u64) -> Opti
     None
 }
 
-/// All rows that have a name.
+/// All rows with a name.
 fn by_key(table: &CountTable) -> BTreeMap<&str, TableRow<'_>> {
     table.iter().map(|row| (row.key, row)).collect()
 }

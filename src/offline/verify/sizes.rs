@@ -13,7 +13,7 @@ use crate::model::{CustomerId, WindowId, WindowSize};
 use crate::time;
 use crate::windows::window::Window;
 
-/// What the finer windows must sum to, as a person calls it.
+/// The names of the sums that finer windows must agree on, for people.
 const SUMS: [&str; 4] = ["requests", "requests of robots", "bytes", "microseconds"];
 
 fn sums(window: &Window) -> [u64; SUMS.len()] {
@@ -24,14 +24,13 @@ fn sums(window: &Window) -> [u64; SUMS.len()] {
 /// Sums of an hour or a day.
 #[derive(Default)]
 struct CoarseSums {
-    /// Its own; zero where it is not stored.
+    /// The sums of the window itself; zero if it is not stored.
     whole: [u64; SUMS.len()],
     is_incomplete: bool,
-    /// Those of the next finer windows in it.
+    /// The sums of the next finer windows in it.
     parts: [u64; SUMS.len()],
 }
 
-/// See the module.
 pub(super) struct CustomerSizes {
     customer: CustomerId,
     coarse: BTreeMap<WindowId, CoarseSums>,
@@ -67,7 +66,7 @@ impl CustomerSizes {
         let disagreement = |(id, sums): (&WindowId, &CoarseSums)| {
             let coarse = id.size;
             let fine = if coarse == WindowSize::Day { WindowSize::Hour } else { WindowSize::Minute };
-            // Cutoffs are days: before one there is no fine window, or no coarse one, or neither.
+            // Cutoffs are days: before a cutoff there are no fine windows, or no coarse ones, or neither.
             let excluded = |size| cutoffs.excludes(customer, WindowId { size, start: id.start });
             if sums.is_incomplete || excluded(fine) || excluded(coarse) {
                 return None;

@@ -1,4 +1,4 @@
-//! The sums' part of a check: what each customer's windows hold, beside what was counted.
+//! The sums' part of a check: compares what each customer's windows hold with what was counted.
 //!
 //! Input: the sums of the windows that were found, and what a replay would add to them. Output: problems. Never: reads a file.
 
@@ -25,7 +25,7 @@ pub(super) fn check(
         report.problem(&dir.customers(), None, what);
         return;
     }
-    // What the next start will have: records that are not in the ledger or in their windows yet are replayed.
+    // The state after the next start, which replays records that are not in the ledger or in their windows yet.
     let mut ledger = stored.ledger.clone();
     ledger.add(known.end, &unmerged.counted);
     ledger.add_expired(&unmerged.expired);

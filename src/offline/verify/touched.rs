@@ -1,4 +1,5 @@
-//! The windows that the journal touches, and what is stored of each: all that a recount needs to know of windows.
+//! The windows that records of the journal touch, and what is stored of each: all that a recount needs to know about
+//! windows.
 //!
 //! Input: the journal's records, then the windows that are stored. Output: how far a stored window holds the journal, and the
 //! bytes of all of them. Never: remembers a window that no record touches. There may be a thousand times as many.
@@ -7,19 +8,18 @@ use std::collections::HashMap;
 
 use crate::model::{CustomerId, Seq, Summary, WindowId, WindowSize};
 
-/// What is stored of a window; nothing, by default.
+/// The stored state of a window; by default nothing is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TouchedWindow {
     pub(super) applied_through: Seq,
-    /// Whether keys were folded, so that it does not name all of them.
+    /// Whether keys were folded, so that the file does not name all of them.
     pub(super) is_folded: bool,
 }
 
-/// See the module.
 #[derive(Debug, Default)]
 pub(super) struct TouchedWindows {
     by_customer: HashMap<CustomerId, HashMap<WindowId, TouchedWindow>>,
-    /// Bytes of those that are stored.
+    /// Bytes of those windows that are stored.
     pub(super) bytes: u64,
 }
 
@@ -40,12 +40,12 @@ impl TouchedWindows {
         }
     }
 
-    /// The records of the customer that were noted so far are deleted: a recount passes over them.
+    /// Notes that all records of the customer so far are deleted: a recount skips them.
     pub(super) fn forget(&mut self, customer: &CustomerId) {
         self.by_customer.remove(customer);
     }
 
-    /// No record that was noted so far can be recounted.
+    /// Notes that no record so far can be recounted.
     pub(super) fn forget_all(&mut self) {
         self.by_customer.clear();
     }

@@ -18,12 +18,12 @@ use crate::windows::scan::{OnShelf, visit_shelves};
 use crate::windows::shelf::StoredWindow;
 use crate::windows::window::Window;
 
-/// What the windows hold, in what can be remembered of any number of them.
+/// The content of all windows, in a form that takes little memory for any number of them.
 #[derive(Default)]
 pub(super) struct FoundWindows {
     pub(super) sums: WindowSums,
-    /// Hours and days that are not the sum of their parts. Wrong only where everything is written: hours and days are written
-    /// at checkpoints.
+    /// Hours and days that are not the sum of their parts. That is wrong only if everything is written: hours and
+    /// days are written at checkpoints.
     pub(super) disagreements: Vec<VerifyProblem>,
 }
 

@@ -10,16 +10,15 @@ use crate::journal::deletions::Deletions;
 use crate::journal::ledger::{Cutoffs, ExpiredSince};
 use crate::model::{CustomerId, Insight, Seq, WindowId};
 
-/// See the module.
 #[derive(Debug, Default)]
 pub struct LateEntries {
     cutoffs: Arc<Cutoffs>,
     deletions: Arc<Deletions>,
-    /// The last record whose late entries are in the ledger already.
+    /// The last record whose late entries are already in the ledger.
     ledger_through: Seq,
-    /// Since the last marker.
+    /// Late entries since the last marker.
     expired: ExpiredSince,
-    /// As of the last marker.
+    /// Late entries up to the last marker.
     expired_at_marker: ExpiredSince,
 }
 
@@ -29,7 +28,7 @@ impl LateEntries {
         (self.cutoffs, self.deletions, self.ledger_through) = (cutoffs, deletions, ledger_through);
     }
 
-    /// Everything of the customer up to this record was deleted, its late entries included.
+    /// Notes that everything of the customer up to this record was deleted, its late entries included.
     pub(super) fn delete(&mut self, customer: &CustomerId, through: Seq) {
         Arc::make_mut(&mut self.deletions).add(customer, through);
         self.expired.remove(customer);
@@ -45,8 +44,8 @@ impl LateEntries {
         self.deletions.through(customer)
     }
 
-    /// Nothing is merged into windows before these cutoffs any more. Called right before the marker of the checkpoint that
-    /// makes them durable.
+    /// Sets the cutoffs before which nothing is merged any more. Called right before the marker of the checkpoint
+    /// that makes them durable.
     pub fn move_cutoffs(&mut self, cutoffs: Arc<Cutoffs>) {
         self.cutoffs = cutoffs;
     }
@@ -74,7 +73,7 @@ impl LateEntries {
         true
     }
 
-    /// A marker came: what was counted before it is the checkpoint's.
+    /// Notes that a marker came: the late entries before it belong to its checkpoint.
     pub(super) fn mark(&mut self) {
         self.expired_at_marker = std::mem::take(&mut self.expired);
     }

@@ -59,8 +59,8 @@ impl Worker {
             )));
         }
         if seq <= self.journal_end {
-            // After a kill the file may stand in a directory that was never synced. What replay finds there is
-            // relied on by the next checkpoint.
+            // After a kill the file may stand in a directory that was never synced. The next checkpoint relies on the
+            // files that replay finds.
             self.unsynced.insert(key.0.clone());
         }
         self.resident_bytes += window.resident_bytes();
@@ -81,7 +81,7 @@ impl Worker {
         let packed_through =
             shelf.packed_through(pack, key.1.start).map_err(|error| Fatal(error.to_string()))?;
         self.last_pack = shelf.into_last_open();
-        // A window that is ahead of the journal is refused when it is loaded.
+        // Loading the window refuses one that is ahead of the journal.
         let is_packed = (seq..=self.journal_end).contains(&packed_through);
         if is_packed {
             self.through = self.through.max(seq);
@@ -111,7 +111,7 @@ impl Worker {
                 return Ok(None);
             }
             // Questions come after the replay: every insight up to the end of the opened journal, and up to the last
-            // one merged, has been here, and none beyond it.
+            // one merged, has reached this worker, and none beyond it.
             let after = self.journal_end.max(self.through).next();
             self.load(&key, after, now).map_err(|Fatal(reason)| reason)?;
         }
@@ -137,8 +137,8 @@ impl Worker {
             deleted_through: self.late.deleted_through(&key.0),
         };
         let window = rebuild(&*self.disk, &self.dir, &lost, &self.limits.window, self.limits.max_future_ms)?;
-        // Only now: a query that is repeated after a failure must not fill the disk with copies. The file itself stays until
-        // the good one replaces it.
+        // Copied only now: a query that is repeated after a failure must not fill the disk with copies. The file
+        // itself stays until the good one replaces it.
         let copy = content.map(|content| self.dir.quarantine(&*self.disk, path, content, now)).transpose()?;
         self.metrics.quarantined.inc();
         if window.is_incomplete() {

@@ -46,7 +46,7 @@ pub struct Routed {
     pub charge: Option<Arc<Charge>>,
 }
 
-/// How long a minute window may be dirty before it is written: who reads files sees them a second late.
+/// How long a minute window may be dirty before it is written: people who read the files see them a second late.
 pub const FLUSH_INTERVAL_MS: u64 = 1_000;
 
 /// A worker's limits.
@@ -72,7 +72,7 @@ pub type MarkerId = u64;
 pub(crate) type WindowKey = (CustomerId, WindowId);
 
 struct Resident {
-    /// Shared with the queries that read it; a merge then copies it first.
+    /// Shared with queries that read it; a merge then copies it first.
     window: Arc<Window>,
     dirty: bool,
     /// Touched since the eviction hand last passed.
@@ -81,11 +81,10 @@ struct Resident {
 
 struct Marker {
     id: MarkerId,
-    /// Windows that were dirty when it came and may still be.
+    /// Windows that were dirty when the marker came and may still be.
     unwritten: VecDeque<WindowKey>,
 }
 
-/// See the module.
 pub struct Worker {
     disk: Arc<dyn Disk>,
     dir: Arc<DataDir>,
@@ -100,28 +99,29 @@ pub struct Worker {
     /// Dirty minute windows and when they are due.
     due: VecDeque<(UnixMs, WindowKey)>,
     marker: Option<Marker>,
-    /// Whose turn it was last.
+    /// Whether the marker was served last, rather than the windows that are due.
     served_marker_last: bool,
     /// Files that are written, and not in their places yet.
     group: WriteGroup,
-    /// Customers whose directories were renamed into, or found, since the last acknowledged marker.
+    /// Customers whose directories have had renames, or held files that replay found, since the last acknowledged
+    /// marker.
     unsynced: BTreeSet<CustomerId>,
-    /// Nothing is written before this, after a failure.
+    /// After a failure nothing is written before this time.
     retry_at: UnixMs,
     /// The file that could not be written last, and why.
     write_error: Option<String>,
-    /// A directory could not be synced: no marker is ever acknowledged again, since a later success of the same sync
-    /// would prove nothing.
+    /// Whether a directory could not be synced. Then no marker is ever acknowledged again, because a later success of
+    /// the same sync would prove nothing.
     dirs_in_doubt: bool,
-    /// The last record of the journal when it was opened: windows hold nothing beyond it then.
+    /// The last record of the journal when it was opened: no window held a later one then.
     journal_end: Seq,
     /// For those who read files while this worker goes on writing.
     written: Arc<WriteCounts>,
-    /// The last record this worker merged something of.
+    /// The last record of which this worker merged a part.
     through: Seq,
     late: LateEntries,
     last_merges: LastMerges,
-    /// The pack that a window was looked for in last: what comes late or is replayed comes day by day.
+    /// The pack that was searched last: late and replayed entries come day by day.
     last_pack: Option<OpenPack>,
 }
 
@@ -175,7 +175,7 @@ impl Worker {
     pub fn merge(&mut self, routed: &Routed, now: UnixMs) -> Result<(), Fatal> {
         let Routed { seq, insight, .. } = routed;
         let key = (insight.customer.clone(), insight.window);
-        // A replay may read again what a later record deleted.
+        // A replay may read records that a later record deletes.
         if self.late.is_deleted(&insight.customer, *seq) || self.late.takes(*seq, insight) {
             return Ok(());
         }
@@ -189,7 +189,7 @@ impl Worker {
         self.through = self.through.max(*seq);
         resident.referenced = true;
         if *seq <= resident.window.applied_through() {
-            // Replay: the file has it already.
+            // In a replay: the file holds this record already.
             self.check_replay(*seq, &key)?;
             self.make_room(now);
             return Ok(());
@@ -262,14 +262,14 @@ impl Worker {
         self.resident_bytes > self.limits.max_resident_bytes.saturating_mul(2)
     }
 
-    /// Takes a checkpoint marker: everything before it in the channel is merged.
+    /// Takes a checkpoint marker: everything before it in the channel was merged.
     pub fn mark(&mut self, id: MarkerId) {
         assert!(self.marker.is_none(), "one marker is outstanding at a time");
-        // A pack that was replaced or removed takes space on the disk while it is open.
+        // A pack that was replaced or removed takes space on the disk as long as it is open.
         self.last_pack = None;
         let dirty = self.windows.iter().filter(|(_, resident)| resident.dirty);
         let mut unwritten: Vec<WindowKey> = dirty.map(|(key, _)| key.clone()).collect();
-        // By customer and time, so that a directory is written in one go and a simulated run can be repeated.
+        // Sorted by customer and time, so that a directory is written in one go and a simulated run can be repeated.
         unwritten.sort_unstable();
         self.late.mark();
         self.marker = Some(Marker { id, unwritten: unwritten.into() });
@@ -290,7 +290,7 @@ impl Worker {
         if now < self.retry_at {
             return None;
         }
-        // While nothing is admitted no merge makes room: windows that could not be written then are evicted here.
+        // While no batch is admitted, no merge makes room: windows that could not be written before are evicted here.
         self.make_room(now);
         if now < self.retry_at {
             return None;
@@ -299,7 +299,7 @@ impl Worker {
             self.place_file(now);
             return None;
         }
-        // Under a steady load there is always a window due: a checkpoint that waited for none would never come.
+        // Under a steady load some window is always due, and a checkpoint that waited until none is would never finish.
         let is_marker_done = self.is_marker_drained();
         if is_marker_done && self.group.is_empty() {
             return self.finish_marker();
@@ -352,7 +352,7 @@ impl Worker {
         self.marker.take().map(|marker| marker.id)
     }
 
-    /// Forgets windows before their cutoff. They are written: they were dirty before the marker, if at all.
+    /// Forgets windows before their cutoff. They were written: if they were dirty, then before the marker.
     fn drop_excluded(&mut self) {
         let late = &self.late;
         for (_, resident) in self.windows.extract_if(|key, _| late.excludes(&key.0, key.1)) {
@@ -384,7 +384,7 @@ impl Worker {
         }
         for customer in &self.unsynced {
             let path = self.dir.customer(customer);
-            // There is none where replay found the customer without a file yet.
+            // The directory does not exist if replay found no file of the customer.
             if_exists(self.disk.sync_dir(&path)).map_err(at(&path))?;
         }
         self.disk.sync_dir(&self.dir.windows()).map_err(at(&self.dir.windows()))?;
@@ -412,7 +412,7 @@ impl Worker {
                 .map(|(_, resident)| Arc::clone(&resident.window))
                 .collect()
         };
-        // A damaged window of a deleted customer was counted again, and nothing was left of it.
+        // A damaged window of a deleted customer was counted again, and nothing was left in it.
         found.retain(|window| !window.is_nothing());
         found.sort_unstable_by_key(|window| window.id().start);
         found
@@ -428,7 +428,7 @@ impl Worker {
         (self.windows.len(), self.windows.values().filter(|resident| resident.dirty).count())
     }
 
-    /// Shows what is resident in the metrics.
+    /// Sets the gauges of resident windows.
     pub fn report(&self) {
         self.metrics.resident_windows.set(self.windows.len() as u64);
         self.metrics.resident_keys.set(self.resident_keys as u64);

@@ -1,5 +1,5 @@
-//! What a worker does for packing and deletion: it knows which old days are still merged into, and removes files that a pack
-//! replaces or a deletion leaves.
+//! A worker's part of packing and deletion: it knows which old days are still merged into, and removes files that a
+//! pack replaces or that a deletion leaves.
 //!
 //! Input: merges and their times; packed days. Output: the days that were merged into lately. Never: removes a file that holds
 //! more than its pack, or a record after the deletion, or whose window has merged something since.
@@ -16,7 +16,8 @@ use crate::windows::file::decode_any;
 use crate::windows::shelf::{Shelf, StoredWindow};
 use crate::windows::view::Wanted;
 
-/// Days that are remembered: about 10 MB in each worker, and more than an import of ten years for 20 customers touches.
+/// The most days that are remembered: about 10 MB in each worker, and more than an import of ten years for 20
+/// customers touches.
 const MAX_DAYS: usize = 100_000;
 
 /// When days that may be packed were merged into last.
@@ -84,8 +85,8 @@ impl Worker {
         Ok(removed)
     }
 
-    /// Removes a window's own file from before its customer's deletion. One that cannot be read is left: it is judged
-    /// when it is next needed.
+    /// Removes a window's own file from before its customer's deletion. A file that cannot be read stays until the
+    /// window is next needed.
     pub fn remove_leftover(&self, customer: &CustomerId, window: WindowId) -> io::Result<()> {
         let shelf = Shelf::new(&*self.disk, self.dir.customer(customer));
         let Some(StoredWindow { path, content: Ok(bytes) }) = shelf.read_plain(window)? else {

@@ -1,4 +1,4 @@
-//! What is killed with -9 in the middle of something of its own: `reconcile` between the two tables that it writes, `query`
+//! Kills with -9 in the middle of a process's own work: `reconcile` between the two tables that it writes, `query`
 //! while it answers.
 
 use std::process::Stdio;
@@ -63,7 +63,7 @@ pub(crate) fn kill_query_while_it_answers(both: &Both) {
     let (addr, answered) = (*both.query_addr.read().unwrap(), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
-            // Until it is broken off or refused.
+            // Until the answer is cut off or refused.
             while Both::answers(addr, "north", WEEK_MS, WEEK_MS + 40 * DAY_MS).is_some() {
                 answered.fetch_add(1, Ordering::SeqCst);
             }

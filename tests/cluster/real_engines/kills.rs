@@ -21,11 +21,11 @@ use super::{Both, WORKER, kafka};
 use crate::support::client::Client;
 use crate::support::engines::{Role, wait_for};
 
-/// Acknowledged before a kill, since the last one was got over.
+/// Batches acknowledged before a kill, since the effects of the last one were over.
 const BEFORE: usize = 100;
-/// Acknowledged while something is away that clients do not depend on.
+/// Batches acknowledged while a component is gone that clients do not depend on.
 const MEANWHILE: usize = 50;
-/// May be sent while something is away, so that the load does not grow with the time that takes.
+/// Batches that may be sent while a component is gone, so that the load does not grow with the time that takes.
 const QUOTA: usize = 4 * MEANWHILE;
 
 pub(crate) fn everything_once(both: &Both, load: &Load<'_>) {
@@ -117,7 +117,7 @@ fn ingest(kill: &Kill<'_>) {
 fn worker(kill: &Kill<'_>) {
     let both = kill.both;
     let worker = both.worker.lock().unwrap().take().unwrap();
-    // Stopped first: of what comes from here on it can have read nothing, so that it dies with something to do.
+    // Paused first: it has read nothing of what comes from here on, so that it dies with work to do.
     worker.pause();
     let emitted = events(both).0;
     wait_for("an event that the worker does not see", || events(both).0 > emitted);
@@ -142,8 +142,8 @@ fn events(both: &Both) -> (i64, i64) {
         let consumer: BaseConsumer = kafka(both).set("group.id", "log-analytics-summarize").create().unwrap();
         consumer.committed_offsets(partitions.clone(), TIMEOUT).map(|committed| (consumer, committed))
     };
-    // In this order, so that what comes in between is not taken for done. A client that does not find its group's
-    // coordinator in time was seen once, while others used the broker: a new one is asked.
+    // In this order, so that an event which comes in between does not count as done. Once a client did not find its
+    // group's coordinator in time while others used the broker: then a new client is asked.
     let (consumer, committed) = ask().or_else(|_| ask()).unwrap();
     let done = committed.elements().into_iter().map(|found| match found.offset() {
         Offset::Offset(offset) => offset,

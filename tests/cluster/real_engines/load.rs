@@ -25,7 +25,7 @@ pub(crate) struct Load<'a> {
     quota: AtomicUsize,
     /// The quota will not be raised any more.
     done: AtomicBool,
-    /// The killing thread has failed, and nothing may ever be acknowledged again.
+    /// The killing thread has failed, so batches may never be acknowledged.
     hopeless: AtomicBool,
     next: AtomicUsize,
     acknowledged: AtomicUsize,
@@ -121,7 +121,7 @@ impl<'a> Load<'a> {
     fn take(&self) -> Option<usize> {
         let below_quota = |next| (next < self.quota.load(Ordering::SeqCst)).then_some(next + 1);
         loop {
-            // In this order: the quota is set before there will be no other.
+            // In this order: the quota is raised for the last time before `done` is set.
             let done = self.done.load(Ordering::SeqCst);
             if self.hopeless.load(Ordering::SeqCst) {
                 return None;
@@ -143,7 +143,7 @@ impl<'a> Load<'a> {
         });
     }
 
-    /// Sends until it is acknowledged; `None` where that cannot be any more.
+    /// Sends until it is acknowledged; `None` if that cannot happen any more.
     fn until_acknowledged(&self, ingests: &Ingests, batch: &Batch) -> Option<()> {
         let began = Instant::now();
         while !self.hopeless.load(Ordering::SeqCst) {

@@ -279,7 +279,8 @@ fn kafka(both: &Both) -> ClientConfig {
         .set("group.id", "test")
         .set("auto.offset.reset", "earliest")
         .set("isolation.level", "read_committed")
-        // Whoever looks begins at the start. A consumer that is dropped would also commit what it never handed out.
+        // A consumer begins at the start of the topic. When it is dropped it would also commit what it never
+        // returned.
         .set("enable.auto.commit", "false");
     config
 }
@@ -375,7 +376,7 @@ fn object_store(both: &Both) -> ObjectStore {
 fn an_event_that_was_never_emitted_is_made_up_for(both: &Both) {
     let at_ms = WEEK_MS + 15 * DAY_MS;
     let store = object_store(both);
-    // What an ingest leaves that dies between its two last steps.
+    // The state that an ingest leaves if it dies between its two last steps.
     let orphan = one_entry("north", "orphan", at_ms);
     let event = event_of(&orphan, at_ms);
     let key = event.raw_key();
@@ -397,7 +398,7 @@ fn an_event_that_was_never_emitted_is_made_up_for(both: &Both) {
     assert_eq!(both.single.client().post("north", "orphan", &orphan.body).unwrap().status, 202);
     both.assert_same("an orphan made up for", &["north"], at_ms, at_ms + MINUTE_MS);
     lines::assert_same("an orphan made up for", both, &["north"], at_ms, at_ms + MINUTE_MS);
-    // Its client, which never had an answer, comes back.
+    // Its client, which never got an answer, sends it again.
     both.assert_known(&orphan);
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 const PAGE: usize = 3;
-/// User metadata of an object: S3 takes no more.
+/// The most user metadata of an object, as in S3.
 const MAX_METADATA_BYTES: usize = 2_048;
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
@@ -48,7 +48,7 @@ impl Bucket {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (stream, shared) = (stream.unwrap(), Arc::clone(&of_connections));
-                // A role that is killed breaks its connections off.
+                // A role that is killed cuts its connections off.
                 std::thread::spawn(move || shared.serve(&stream));
             }
         });

@@ -17,14 +17,14 @@ pub struct Engines {
     endpoints: HashMap<String, String>,
 }
 
-/// What is known of the window job's checkpoints.
+/// The state of the window job's checkpoints.
 #[derive(Clone, Copy, Debug)]
 pub struct Checkpoints {
-    /// How often the job went on from one.
+    /// How often the job continued from a checkpoint.
     pub times_restored: u64,
     /// The newest.
     pub completed: Option<u64>,
-    /// The one that the job went on from last.
+    /// The checkpoint that the job continued from last.
     pub restored: Option<u64>,
 }
 
@@ -64,7 +64,7 @@ impl Engines {
         &self.endpoints[name]
     }
 
-    /// What a component has logged so far.
+    /// The log of a component so far.
     pub fn log(&self, component: &str) -> String {
         let bytes = std::fs::read(self.dir.join("log").join(format!("{component}.log"))).unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -117,7 +117,7 @@ impl Engines {
         least
     }
 
-    /// What the roles are told, as variables.
+    /// The settings of the roles, as variables.
     pub fn variables(&self) -> Variables {
         let of = |name: &str| self.endpoint(name).to_owned();
         vec![

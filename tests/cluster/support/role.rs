@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::server::program;
 
-/// What roles are told, as variables.
+/// Settings of roles, as variables.
 pub type Variables = Vec<(&'static str, String)>;
 
 /// A process that is killed when this is dropped.
@@ -40,7 +40,7 @@ impl Role {
         Role { addr: addr.unwrap_or_else(|| panic!("{name} did not start: {line}{}", said())), child }
     }
 
-    /// Lets it do nothing any more.
+    /// Stops it by SIGSTOP.
     pub fn pause(&self) {
         kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
     }
@@ -56,7 +56,7 @@ impl Role {
         kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
     }
 
-    /// SIGTERM; whether it ended in peace.
+    /// Sends SIGTERM; returns whether it ended with exit code 0.
     pub fn stop(mut self) -> bool {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         self.child.wait().unwrap().success()

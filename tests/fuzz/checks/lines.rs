@@ -1,7 +1,7 @@
 //! What must hold of the log reader for every input: it never panics, its entries are well-formed, and a log that is read in
 //! two regions gives what the whole gives. Called by the fuzzer and, on stable Rust, by `tests/suite/log_lines.rs`.
 
-use log_analytics::entry::{Format, LineOutcome, LineSplitter, Reader, ReaderOptions, write_ndjson};
+use log_analytics::entry::{LineFormat, LineOutcome, LineSplitter, Reader, ReaderOptions, write_ndjson};
 
 /// What became of a line, in words.
 fn told(outcome: &LineOutcome<'_>) -> String {
@@ -65,7 +65,7 @@ pub(crate) fn check(body: &[u8]) {
 fn check_format(bytes: &[u8]) {
     let (text, body) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
     let Ok(text) = std::str::from_utf8(text) else { return };
-    match text.parse::<Format>() {
+    match text.parse::<LineFormat>() {
         Ok(format) => check_with(&ReaderOptions { format, ..ReaderOptions::default() }, body),
         Err(error) => assert!(error.at <= text.len() && !error.to_string().is_empty(), "{text}: {error}"),
     }

@@ -1,5 +1,5 @@
-//! What windows must hold of a campaign's entries: plain maps and sums, and the same read from a window's file. Nothing here is
-//! taken from the program under test.
+//! The counts that windows must hold of a campaign's entries: plain maps and sums, and the same read from a window's
+//! file. Nothing here is taken from the program under test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ pub(crate) struct Counts {
     by: BTreeMap<&'static str, BTreeMap<String, Sums>>,
 }
 
-/// What one entry says.
+/// The counts of one entry.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Said {
     pub(crate) is_robot: bool,
@@ -118,8 +118,8 @@ impl Counts {
 /// Visitors of a window: client and agent, robots left out.
 pub(crate) type Visitors = BTreeSet<(String, usize)>;
 
-/// Holds the registers in a window's file against who came. The hash is keyed, so that only their number can be told: two
-/// visitors may share a register.
+/// Compares the registers in a window's file with the visitors. The hash is keyed, so that only the number of
+/// registers is known: two visitors may share a register.
 pub(crate) fn assert_visitors(window: &Value, visitors: &Visitors, label: &str) {
     let text = window["visitors"].as_str().unwrap_or("");
     let registers = text.len() / 3;

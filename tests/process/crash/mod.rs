@@ -2,9 +2,9 @@
 //! counted once, and nothing else is.
 //!
 //! A campaign is one data directory, a dozen runs of the server or more with flags that change from run to run
-//! (partitions and the front end too), clients that retry, and one of the blows of `blows.rs` at the end of each
-//! run. Each blow falls at least once in every campaign, and tells by what is left whether it fell where it was meant
-//! to: during a stop, a recovery, a checkpoint; a campaign goes on until all did. Then all window files are held
+//! (partitions and the front end too), clients that retry, and at the end of each run one of the ways to end that
+//! `endings.rs` lists. Some are meant for a moment: a stop, a recovery, a checkpoint. What such a run leaves tells whether
+//! its end came at that moment, and a campaign goes on until each did once. Then all window files are held
 //! against a plain model, and `verify` against both. Campaigns follow one another for `CRASH_SECONDS` (one campaign by
 //! default). The seed is printed; `CRASH_SEED` sets it:
 //!
@@ -17,8 +17,8 @@
 //! fails is kept and named.
 
 pub(crate) mod batches;
-mod blows;
 mod counts;
+mod endings;
 pub(crate) mod load;
 
 use std::collections::BTreeMap;
@@ -28,20 +28,20 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use batches::assert_exact;
-use blows::{BLOWS, Blow, flags, kill_while_starting, listen, strike};
+use endings::{ENDINGS, Ending, end_run, flags, kill_while_starting, listen};
 use load::Load;
 
 use crate::support::rng::Rng;
 use crate::support::server::Server;
 
-/// Runs of a campaign; more where a blow has not fallen yet.
+/// Runs of a campaign; more while an ending has not come when it was meant to.
 const RUNS: usize = 10;
-/// A blow that never falls where it should in so many runs never will.
+/// An ending that never comes when it is meant to in so many runs never will.
 const MAX_RUNS: usize = 80;
 /// Batches that a run may take before it is ended.
 const BATCHES_PER_RUN: usize = 60;
 
-/// How often each blow fell where it was meant to.
+/// How often each ending came when it was meant to.
 type Hits = BTreeMap<String, usize>;
 const IN_RECOVERY: &str = "KillInRecovery";
 
@@ -64,7 +64,7 @@ fn every_acknowledged_batch_is_counted_once_whatever_kills_the_server() {
             break;
         }
     }
-    println!("blows that fell where they were meant to: {hits:?}");
+    println!("endings that came when they were meant to: {hits:?}");
 }
 
 fn campaign(seed: u64, dir: &Path, hits: &mut Hits) {
@@ -78,21 +78,24 @@ fn campaign(seed: u64, dir: &Path, hits: &mut Hits) {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             let mut run = 0;
             let mut recoveries = 0;
-            // Every blow once, in any order; one that missed is tried again.
-            let mut wanted = BLOWS.to_vec();
+            // Every ending once, in any order; one that came too early or too late is tried again.
+            let mut wanted = ENDINGS.to_vec();
             wanted.sort_by_cached_key(|_| rng.next());
             while run < RUNS || !wanted.is_empty() || recoveries == 0 {
                 run += 1;
-                assert!(run <= MAX_RUNS, "blows that never fell: {wanted:?}, recoveries {recoveries}");
-                let blow = wanted.pop().unwrap_or_else(|| rng.pick(&BLOWS));
-                let flags = flags(&mut rng, &listen, forgets, run, blow);
+                assert!(
+                    run <= MAX_RUNS,
+                    "endings that never came when meant to: {wanted:?}, recoveries {recoveries}"
+                );
+                let ending = wanted.pop().unwrap_or_else(|| rng.pick(&ENDINGS));
+                let flags = flags(&mut rng, &listen, forgets, run, ending);
                 for _ in 0..rng.below(3) {
                     recoveries += usize::from(kill_while_starting(dir, &flags, &mut rng));
                 }
-                if one_run(&load, dir, &flags, run, blow, &mut rng) {
-                    *hits.entry(format!("{blow:?}")).or_default() += 1;
+                if one_run(&load, dir, &flags, run, ending, &mut rng) {
+                    *hits.entry(format!("{ending:?}")).or_default() += 1;
                 } else {
-                    wanted.insert(0, blow);
+                    wanted.insert(0, ending);
                 }
             }
             *hits.entry(IN_RECOVERY.to_owned()).or_default() += recoveries;
@@ -117,9 +120,9 @@ fn start(dir: &Path, flags: &[String]) -> Server {
     Server::start(dir, &flags)
 }
 
-/// Starts the server, lets it work until a moment drawn from `rng`, and ends it. Returns whether the blow fell where it was
+/// Starts the server, lets it work until a moment drawn from `rng`, and ends it. Returns whether the end came when it was
 /// meant to.
-fn one_run(load: &Load, dir: &Path, flags: &[String], run: usize, blow: Blow, rng: &mut Rng) -> bool {
+fn one_run(load: &Load, dir: &Path, flags: &[String], run: usize, ending: Ending, rng: &mut Rng) -> bool {
     let server = start(dir, flags);
     let before = load.acknowledged.load(Ordering::Relaxed);
     *load.addr.write().unwrap() = Some(server.addr);
@@ -131,8 +134,8 @@ fn one_run(load: &Load, dir: &Path, flags: &[String], run: usize, blow: Blow, rn
         assert!(Instant::now() < deadline, "run {run}: no batch is acknowledged any more\n{}", server.log());
         std::thread::yield_now();
     }
-    blows::pause(rng.below(3_000));
-    let hit = strike(blow, server, dir, rng, &load.acknowledged);
+    endings::pause(rng.below(3_000));
+    let hit = end_run(ending, server, dir, rng, &load.acknowledged);
     *load.addr.write().unwrap() = None;
     hit
 }

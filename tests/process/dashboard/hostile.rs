@@ -1,4 +1,5 @@
-//! Logs hold what attackers send. The page shows it as text, keeps it in its row, and makes invisible characters visible.
+//! Logs contain what attackers send. The page shows it as text, keeps it in its row, and makes invisible characters
+//! visible.
 
 use serde_json::json;
 

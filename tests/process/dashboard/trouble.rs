@@ -64,7 +64,7 @@ fn whoever_has_no_customer_or_key_is_told_and_led_on() {
     browser.await_true("location.hash.includes('customer=globex')");
     let kept = browser.run("return location.href.includes(arguments[0])", &[json!(OPERATOR)]);
     assert_eq!(kept, json!(false), "a key never gets into the address");
-    // It is kept in this tab, until it is forgotten.
+    // The key is kept in this tab, until it is forgotten.
     browser.run("location.reload()", &[]);
     browser.await_text("#total", "1");
     browser.click("#key");
@@ -72,7 +72,7 @@ fn whoever_has_no_customer_or_key_is_told_and_led_on() {
     browser.await_text("#message", "A key is needed");
     assert_only(&browser, &["401", "400"]);
 
-    // Behind a gateway that sets both headers, nobody has to say anything.
+    // Behind a gateway that sets both headers, a reader need not enter anything.
     let headers = json!({"authorization": bearer, "x-customer-id": "acme"});
     browser.cdp("Network.enable", &json!({}));
     browser.cdp("Network.setExtraHTTPHeaders", &json!({ "headers": headers }));

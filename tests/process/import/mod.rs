@@ -32,7 +32,7 @@ fn lines(from: usize, to: usize) -> String {
     (from..to).map(line).collect()
 }
 
-/// An import that knows nothing of earlier ones but what the server has counted.
+/// An import without positions: only the server knows what was counted.
 fn import(url: &str, args: &[&str]) -> Output {
     let state = tempfile::tempdir().unwrap();
     import_with_state(url, state.path(), args)
@@ -152,7 +152,7 @@ fn an_import_killed_in_the_middle_goes_on_where_it_was() {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &[]);
     let log = temp.path().join("access.log");
-    // Long enough for a kill in the middle, whose place does not matter.
+    // Long enough to be killed in the middle, at any place.
     let pages = 45_000;
     fs::write(&log, lines(0, pages)).unwrap();
     for kill in 1..=3 {
@@ -192,7 +192,7 @@ fn a_followed_file_counts_once_through_kills_whatever_the_interval() {
     let temp = tempfile::tempdir().unwrap();
     let server = Server::start(temp.path(), &[]);
     let log = temp.path().join("access.log");
-    // It is not there yet.
+    // The file does not exist yet.
     let mut follower = follow(&url(&server), &log, "1ms");
     let mut file = OpenOptions::new().create(true).append(true).open(&log).unwrap();
     let mut written = 0;
@@ -239,7 +239,7 @@ fn rotation_by_rename_and_by_truncation_loses_and_doubles_nothing() {
     append(&log, 0, 100);
     let follower = follow(&url(&server), &log, "20ms");
     eventually("the first lines", || entries(&server) == 100);
-    // By rename: the server goes on writing to the old file for a while, and its last line has no end.
+    // By rename: the server still writes to the old file for a while, and its last line has no end.
     let mut old = append(&log, 100, 150);
     fs::rename(&log, temp.path().join("access.log.1")).unwrap();
     append(&log, 200, 300);
@@ -257,7 +257,7 @@ fn rotation_by_rename_and_by_truncation_loses_and_doubles_nothing() {
     append(&log, 350, 900);
     eventually("the file written anew", || entries(&server) == 900);
     end(follower);
-    // What is imported of what was rotated away is known; the line without end as well.
+    // Lines of rotated files are recognized; so is the line without end.
     for name in ["access.log.1", "access.log.2", "access.log"] {
         let says = imported(&url(&server), &[text(&temp.path().join(name))]);
         assert!(says.contains(": 0 counted,"), "{name}: {says}");
@@ -340,7 +340,7 @@ fn logs_06_a_shorter_copy_of_an_imported_log_is_known() {
         assert!(says.contains(" 0 counted, "), "{cut}: {says}");
     }
     assert_eq!(entries(&server), 5_000);
-    // The copy is completed, and goes on.
+    // The copy is completed and continued.
     let more = whole + &lines(5_000, 5_500);
     fs::write(&copy, more).unwrap();
     imported(&url(&server), &[text(&copy)]);

@@ -121,7 +121,7 @@ impl Handler for CountingHandler {
 pub struct TestFront {
     pub handler: Arc<CountingHandler>,
     pub stats: Arc<ConnectionStats>,
-    pub front: Box<dyn Front>,
+    pub front: Front,
 }
 
 impl TestFront {

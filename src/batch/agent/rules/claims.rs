@@ -4,7 +4,7 @@
 //! browser or of an application that shows pages; the table and the engine's rules find those.
 
 use super::super::Class;
-use super::super::address::{is_host, is_mail};
+use super::super::address::{is_host_name, is_mail};
 use super::super::name;
 use super::super::scan::{Agent, AgentPiece};
 use super::super::table::{self, KnownAgent, RANK_BRAND};
@@ -139,7 +139,7 @@ impl<'a> Agent<'a> {
             let text = self.piece_text(piece);
             let linked = match piece.link {
                 Some(link) => link,
-                None if piece.comment > 0 && piece.unknown() && is_host(text.as_bytes()) => piece.start,
+                None if piece.comment > 0 && piece.unknown() && is_host_name(text.as_bytes()) => piece.start,
                 None => continue,
             };
             if toolbars && !self.text[linked..].starts_with('+') {
@@ -205,15 +205,16 @@ impl<'a> Agent<'a> {
         }
         let name = self.signed_by(last)?;
         // Firefox has toolbars and distributions there; only words or a host tell a program.
-        let tells =
-            || is_host(self.piece_text(last).as_bytes()) || NameWords::of(name).class() == Some(Class::Bot);
+        let tells = || {
+            is_host_name(self.piece_text(last).as_bytes()) || NameWords::of(name).class() == Some(Class::Bot)
+        };
         (self.says_product("Safari/") || tells()).then_some(name)
     }
 
     /// The name in a piece that is nothing but an unknown name without a version.
     fn signed_by(&self, piece: &AgentPiece) -> Option<&'a str> {
         let text = self.piece_text(piece);
-        let versioned = text.contains('/') && !is_host(text.as_bytes());
+        let versioned = text.contains('/') && !is_host_name(text.as_bytes());
         if !piece.unknown() || piece.link.is_some() || versioned {
             return None;
         }

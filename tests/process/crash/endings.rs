@@ -15,7 +15,7 @@ use crate::support::server::{Server, program};
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Blow {
+pub(crate) enum Ending {
     Kill,
     /// SIGKILL while it stops after SIGTERM: it has said so and has not ended.
     KillWhileStopping,
@@ -33,15 +33,15 @@ pub(crate) enum Blow {
     Stop,
 }
 
-pub(crate) const BLOWS: [Blow; 8] = [
-    Blow::Kill,
-    Blow::KillWhileStopping,
-    Blow::KillWhileWriting,
-    Blow::KillInCheckpoint,
-    Blow::KillAtCheckpoint,
-    Blow::PauseThenKill,
-    Blow::KillWhilePaused,
-    Blow::Stop,
+pub(crate) const ENDINGS: [Ending; 8] = [
+    Ending::Kill,
+    Ending::KillWhileStopping,
+    Ending::KillWhileWriting,
+    Ending::KillInCheckpoint,
+    Ending::KillAtCheckpoint,
+    Ending::PauseThenKill,
+    Ending::KillWhilePaused,
+    Ending::Stop,
 ];
 
 /// A loopback address of this process alone, so that a late client never reaches the server of another test.
@@ -52,7 +52,7 @@ pub(crate) fn listen() -> String {
 
 /// Flags of one run. `forgets`: whether old journal segments may be removed. The number of the run decides when the smallest
 /// and largest sizes come, so that every campaign has them.
-pub(crate) fn flags(rng: &mut Rng, listen: &str, forgets: bool, run: usize, blow: Blow) -> Vec<String> {
+pub(crate) fn flags(rng: &mut Rng, listen: &str, forgets: bool, run: usize, ending: Ending) -> Vec<String> {
     let mut flags: Vec<String> = ["--listen", listen].map(str::to_owned).to_vec();
     let mut set = |flag: &str, value: &str| match flag.strip_prefix("--") {
         Some(_) => flags.extend([flag.to_owned(), value.to_owned()]),
@@ -63,11 +63,11 @@ pub(crate) fn flags(rng: &mut Rng, listen: &str, forgets: bool, run: usize, blow
     let partitions = rng.between(1, 16).to_string();
     set("--partitions", ["1", &partitions, "16", &partitions][run % 4]);
     // What a checkpoint needs to be the only one that writes.
-    let alone = blow == Blow::KillInCheckpoint;
+    let alone = ending == Ending::KillInCheckpoint;
     let resident = rng.pick(&["1KiB", "32KiB", "1MiB", "96MiB"]);
     set("--max-resident-bytes", if alone { "96MiB" } else { ["1KiB", resident][(run % 3).min(1)] });
     set("flush_interval", if alone { "1h" } else { rng.pick(&["5ms", "50ms", "1s", "1h"]) });
-    let often = [Blow::KillInCheckpoint, Blow::KillAtCheckpoint].contains(&blow);
+    let often = [Ending::KillInCheckpoint, Ending::KillAtCheckpoint].contains(&ending);
     set("checkpoint_interval", if often { "10ms" } else { rng.pick(&["10ms", "100ms", "1s", "1h"]) });
     set("checkpoint_bytes", rng.pick(&["8KiB", "64KiB", "256MiB"]));
     set("--raw-batches", rng.pick(&["keep", "keep", "drop"]));
@@ -108,38 +108,38 @@ pub(crate) fn kill_while_starting(dir: &Path, flags: &[String], rng: &mut Rng) -
     said("recovering") && !said("ready on")
 }
 
-/// Ends the server this way, at a moment drawn from `rng`. Returns whether the blow fell where it was meant to.
-pub(crate) fn strike(
-    blow: Blow,
+/// Ends the server this way, at a moment drawn from `rng`. Returns whether the end came when it was meant to.
+pub(crate) fn end_run(
+    ending: Ending,
     server: Server,
     dir: &Path,
     rng: &mut Rng,
     acknowledged: &AtomicUsize,
 ) -> bool {
-    match blow {
-        Blow::Kill => server.kill(),
-        Blow::KillWhileStopping => {
+    match ending {
+        Ending::Kill => server.kill(),
+        Ending::KillWhileStopping => {
             server.signal(Signal::TERM);
             watch(|| server.log().contains("stopping: "));
             pause(rng.below(3_000));
             let log = server.log();
             return log.contains("stopping: ") && was_killed(server);
         }
-        Blow::KillWhileWriting | Blow::KillInCheckpoint => {
+        Ending::KillWhileWriting | Ending::KillInCheckpoint => {
             let writing =
                 || fs::read_dir(dir.join("store/tmp")).is_ok_and(|mut files| files.next().is_some());
             watch(writing);
             server.kill();
             return writing();
         }
-        Blow::KillAtCheckpoint => {
+        Ending::KillAtCheckpoint => {
             let read = || fs::read(dir.join("store/checkpoint.json")).ok();
             let before = read();
             watch(|| read() != before);
             server.kill();
             return read() != before;
         }
-        Blow::PauseThenKill => {
+        Ending::PauseThenKill => {
             pause_whole(&server);
             pause(rng.between(1_000, 80_000));
             server.signal(Signal::CONT);
@@ -149,12 +149,12 @@ pub(crate) fn strike(
             server.kill();
             return went_on;
         }
-        Blow::KillWhilePaused => {
+        Ending::KillWhilePaused => {
             pause_whole(&server);
             pause(rng.between(0, 10_000));
             server.kill();
         }
-        Blow::Stop => assert_eq!(server.stop().code(), Some(0), "SIGTERM under load"),
+        Ending::Stop => assert_eq!(server.stop().code(), Some(0), "SIGTERM under load"),
     }
     true
 }
@@ -183,12 +183,12 @@ fn pause_whole(server: &Server) {
     }
 }
 
-/// Sleeps for some microseconds, so that a blow can fall at any moment.
+/// Sleeps for some microseconds, so that an end can come at any moment.
 pub(crate) fn pause(us: u64) {
     std::thread::sleep(Duration::from_micros(us));
 }
 
-/// Waits a while for the moment to strike; not every choice of flags brings it.
+/// Waits until it is time to end the run, or gives up: not every choice of flags lets that moment come.
 fn watch(mut is_now: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_millis(500);
     while !is_now() && Instant::now() < end {
