@@ -284,8 +284,8 @@ impl Worker {
         wanted.map(|at| at.max(self.retry_at))
     }
 
-    /// Takes one step: writes a window's file, makes written ones durable, puts a durable one in its place, or finishes the
-    /// marker. Returns the marker that is done.
+    /// Takes one step: writes the file of a window, makes the written files durable, renames one of them to its place, or
+    /// finishes the marker. Returns the marker that is done.
     pub fn work(&mut self, now: UnixMs) -> Option<MarkerId> {
         if now < self.retry_at {
             return None;

@@ -1,9 +1,8 @@
-//! How a worker writes its windows' files: some of them together, so that one sync makes them all durable.
+//! How a worker writes the files of its windows: a group of files is made durable by one sync.
 //!
-//! Input: dirty windows. Output: their files: each is written under a temporary name, made durable with those written beside it,
-//! and then put in its place. Between two of these steps the worker takes messages; only the sync takes longer than
-//! a file.
-//! Never: puts a file in its place that is not durable, or one that is older than what is there.
+//! Input: dirty windows. Output: their files. Each file is written under a temporary name, made durable together with the
+//! others of its group, and then renamed to its place. The worker takes messages between any two of these steps.
+//! Never: renames a file that is not durable yet, or one that is older than the file in its place.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,11 +14,11 @@ use crate::base::clock::UnixMs;
 use crate::base::disk::{self, DiskFile};
 use crate::model::{CustomerId, Seq, WindowSize};
 
-/// Files that are made durable together. They are open meanwhile, in each worker.
+/// Files in a group, at most. Each worker has its group's files open.
 pub(crate) const MAX_GROUP_FILES: usize = 64;
 
-/// From so many files on one sync of the file system takes less than one of each. It also waits for what other programs
-/// have written there, so few files are synced one by one.
+/// A group of so many files is made durable by one sync of the file system, which takes less time than one sync of each
+/// file. A smaller group is synced file by file, because the other way also waits for what other programs have written.
 const MIN_SHARED_SYNC: usize = 16;
 
 /// A window's file under its temporary name.
@@ -28,17 +27,17 @@ struct WrittenFile {
     temp: PathBuf,
     file: Box<dyn DiskFile>,
     bytes: usize,
-    /// The last record that it holds.
+    /// The last record that the file holds.
     through: Seq,
-    /// Ends when the file is in its place.
+    /// Measures until this is dropped.
     _timer: HistogramTimer,
 }
 
-/// Files on their way to their places.
+/// Files that are not in their places yet.
 #[derive(Default)]
 pub(super) struct WriteGroup {
     written: Vec<WrittenFile>,
-    /// Put in their places before more is written.
+    /// These are renamed before any other file is written.
     durable: Vec<WrittenFile>,
 }
 
@@ -47,7 +46,7 @@ impl WriteGroup {
         self.written.is_empty() && self.durable.is_empty()
     }
 
-    /// Whether its files may be put in their places.
+    /// Whether there are files that may be renamed to their places.
     pub(super) fn is_durable(&self) -> bool {
         !self.durable.is_empty()
     }
@@ -58,8 +57,8 @@ impl WriteGroup {
 }
 
 impl Worker {
-    /// Writes a dirty window beside the others of the group, and makes a full group durable. A window that the group holds
-    /// was merged into since: that file goes to its place first.
+    /// Adds the file of a dirty window to the group, and makes a full group durable. If the group has a file of this
+    /// window already, the window has merged more since then, and the earlier file goes to its place first.
     pub(super) fn add_to_group(&mut self, key: &WindowKey, now: UnixMs) {
         if self.group.holds(key) && !self.finish_group(now) {
             return;
@@ -72,8 +71,8 @@ impl Worker {
         }
     }
 
-    /// Writes a window if it is dirty, and puts its file in its place. Returns whether it is clean; after a failure it stays
-    /// dirty, and nothing is tried for a while.
+    /// Writes the file of a window, if it is dirty, and renames it to its place. Returns whether the window is clean. After
+    /// a failure it stays dirty, and nothing is written for a while.
     pub(super) fn write(&mut self, key: &WindowKey, now: UnixMs) -> bool {
         if !self.finish_group(now) {
             return false;
@@ -84,7 +83,7 @@ impl Worker {
         self.finish_group(now) && !self.is_dirty(key)
     }
 
-    /// Puts all files of the group in their places. Returns whether that is done.
+    /// Makes all files of the group durable and renames them to their places. Returns whether that succeeded.
     fn finish_group(&mut self, now: UnixMs) -> bool {
         self.sync_group(now);
         while self.group.is_durable() {
@@ -110,7 +109,7 @@ impl Worker {
         }
     }
 
-    /// Makes the files of the group durable. After a failure none of them is used: nobody knows which are.
+    /// Makes the files of the group durable. After a failure none of them is used, because it is not known which are.
     pub(super) fn sync_group(&mut self, now: UnixMs) {
         let mut files = std::mem::take(&mut self.group.written);
         let synced = if files.len() < MIN_SHARED_SYNC {
@@ -129,7 +128,7 @@ impl Worker {
         }
     }
 
-    /// Puts one of the durable files in its place.
+    /// Renames one of the durable files to its place.
     pub(super) fn place_file(&mut self, now: UnixMs) {
         let Some(written) = self.group.durable.pop() else { return };
         let WrittenFile { key, temp, through, bytes, .. } = &written;
@@ -147,7 +146,7 @@ impl Worker {
         }
     }
 
-    /// Forgets what is written of a customer that was deleted.
+    /// Removes the files of a deleted customer from the group.
     pub(super) fn forget_files(&mut self, customer: &CustomerId) {
         for files in [&mut self.group.written, &mut self.group.durable] {
             for theirs in files.extract_if(.., |written| written.key.0 == *customer) {
@@ -156,7 +155,7 @@ impl Worker {
         }
     }
 
-    /// A window's file could not be written: the window stays dirty, and is due again later.
+    /// Notes that the file of a window could not be written. The window stays dirty, and is due again later.
     fn note_failure(&mut self, key: &WindowKey, error: &io::Error, now: UnixMs) {
         let reason = format!("cannot write window {}: {error}", self.dir.window(&key.0, key.1).display());
         log::warn!("{reason}; it will be tried again");
