@@ -2,6 +2,7 @@
 //! here knows the rest of the program.
 
 pub mod allocator;
+pub(crate) mod buffers;
 pub mod clock;
 pub mod disk;
 pub(crate) mod hex;

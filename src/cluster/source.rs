@@ -179,7 +179,7 @@ impl ClickHouseSource {
             }
             meter.charge(line.len() as u64 + bytes)?;
             visited += 1;
-            if visit(view)?.is_break() {
+            if visit(&view)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

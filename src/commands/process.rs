@@ -76,7 +76,7 @@ impl Process {
     pub(super) fn begin(name: &'static str, config: &Config, in_force: &str) -> Result<Self, Failure> {
         let bounds = config.bounds().map_err(Failure::Usage)?;
         logging::start(&config.server.log)?;
-        allocator::purge_soon();
+        allocator::purge_at_once();
         log::info!("log-analytics {} {name}: {in_force}", env!("CARGO_PKG_VERSION"));
         let disk = RealDisk::shared();
         let metrics = Arc::new(Metrics::new());

@@ -151,14 +151,14 @@ impl WindowSource for Engine {
                 metrics.resident_windows.inc();
                 let state = ViewedState::Memory(Arc::downgrade(window));
                 let flow = match views.get(&key, &state) {
-                    Some(cached) => visit(cached.view.borrowed())?,
+                    Some(cached) => visit(&cached.view)?,
                     None => {
                         let view = WindowView::of(window, wanted);
                         // Totals alone are as quickly read again.
                         if *wanted != Wanted::TOTALS {
                             views.insert(key, state, &view, bytes);
                         }
-                        visit(view)?
+                        visit(&view)?
                     }
                 };
                 if flow.is_break() {
@@ -171,7 +171,7 @@ impl WindowSource for Engine {
             if let Some(cached) = views.get(&key, &state) {
                 meter.charge(cached.read_bytes)?;
                 metrics.cached_windows.inc();
-                if has_window(cached.view.applied_through) && visit(cached.view.borrowed())?.is_break() {
+                if has_window(cached.view.applied_through) && visit(&cached.view)?.is_break() {
                     return Ok(());
                 }
                 continue;
@@ -193,7 +193,7 @@ impl WindowSource for Engine {
             }
             let flow = match view {
                 Ok(view) if !has_window(view.applied_through) => ControlFlow::Continue(()),
-                Ok(view) => visit(view)?,
+                Ok(view) => visit(&view)?,
                 // Nobody knows which windows the pack held, so none can be counted again.
                 Err(Damaged::PackIndex) => {
                     return Err(QueryError::Unreadable(format!(
@@ -205,7 +205,7 @@ impl WindowSource for Engine {
                 Err(why) => {
                     log::warn!("{}: {why}; found by a query", path.display());
                     match self.rebuild_for_query(&question.customer, id, meter.deadline())? {
-                        Some(window) => visit(WindowView::of(&window, wanted))?,
+                        Some(window) => visit(&WindowView::of(&window, wanted))?,
                         None => ControlFlow::Continue(()),
                     }
                 }

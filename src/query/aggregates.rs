@@ -16,6 +16,7 @@ use super::merged::MergedWindow;
 use super::plan::{AnswerStretch, Plan};
 use super::range::TimeRange;
 use super::{Meter, QueryAnswer, QueryError, QueryForm, QueryLimits, Question, WindowSource};
+use crate::base::buffers;
 use crate::dimension::{DIMENSION_COUNT, USER_AGENT};
 use crate::model::{CustomerId, WindowId, WindowSize, WindowStart};
 use crate::time;
@@ -170,7 +171,7 @@ impl Merging<'_> {
 
     fn close(&self, open: &mut Option<(AnswerStretch, MergedWindow)>, page: &mut Page<'_>) {
         if let Some((stretch, merged)) = open.take() {
-            page.push(merged.view(WindowId { size: WindowSize::Minute, start: stretch.minutes.start }));
+            page.push(&merged.view(WindowId { size: WindowSize::Minute, start: stretch.minutes.start }));
         }
     }
 }
@@ -191,7 +192,7 @@ struct Page<'q> {
 
 impl<'q> Page<'q> {
     fn begin(query: &'q Aggregates, plan: &Plan, covered: Option<TimeRange>, max_bytes: usize) -> Self {
-        let mut out = String::with_capacity(16 * 1024);
+        let mut out = String::from_utf8(buffers::take()).unwrap_or_default();
         match query.form {
             QueryForm::Csv => {
                 out.push_str("windowStart,requests,robots,visitors,");
@@ -224,24 +225,26 @@ impl<'q> Page<'q> {
         self.windows == self.query.limit || (self.windows > 0 && self.out.len() > self.max_bytes)
     }
 
-    fn push(&mut self, mut view: WindowView<'_>) {
+    fn push(&mut self, view: &WindowView<'_>) {
         self.windows += 1;
         if self.query.form == QueryForm::Csv {
-            return self.push_line(&view);
+            return self.push_line(view);
         }
-        let by_class = self.classes.as_mut().map(|classes| classes.sums(&view));
-        for dimension in 0..DIMENSION_COUNT {
-            match self.query.by[dimension] {
-                true => view.cut(dimension, self.top),
-                false => view.by[dimension].clear(),
+        let by_class = self.classes.as_mut().map(|classes| classes.sums(view));
+        let shown;
+        let view = match self.shows_all_of(view) {
+            true => view,
+            false => {
+                shown = self.cut(view);
+                &shown
             }
-        }
+        };
         if self.windows > 1 {
             self.out.push(',');
         }
         let start = self.out.len();
         push_name(&mut self.out, &self.query.customer, self.query.step.as_str(), view.id.start);
-        push_counted(&mut self.out, &view, Form::Answer);
+        push_counted(&mut self.out, view, Form::Answer);
         if let Some(by_class) = by_class {
             push_classes(&mut self.out, &by_class);
         }
@@ -251,6 +254,25 @@ impl<'q> Page<'q> {
             let bytes = (self.out.len() - start).saturating_mul(self.expected + self.expected / 8);
             self.out.reserve(bytes.min(self.max_bytes));
         }
+    }
+
+    /// Whether nothing of a view is cut.
+    fn shows_all_of(&self, view: &WindowView<'_>) -> bool {
+        (0..DIMENSION_COUNT).all(|dimension| match self.query.by[dimension] {
+            true => view.is_within(dimension, self.top),
+            false => view.by[dimension].is_empty(),
+        })
+    }
+
+    fn cut<'v>(&self, view: &'v WindowView<'_>) -> WindowView<'v> {
+        let mut view = view.borrowed();
+        for dimension in 0..DIMENSION_COUNT {
+            match self.query.by[dimension] {
+                true => view.cut(dimension, self.top),
+                false => view.by[dimension].clear(),
+            }
+        }
+        view
     }
 
     fn push_line(&mut self, view: &WindowView<'_>) {

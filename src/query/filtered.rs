@@ -145,15 +145,15 @@ impl WindowSource for FilteredWindows {
                 let id = WindowId { size: question.size, start };
                 let view = WindowView::of_counts(id, &summary.keys, &counts);
                 if self.summaries.len() > 1 {
-                    merged.entry(start).or_default().add(view, self.max_bytes)?;
-                } else if visit(cut(view, wanted))?.is_break() {
+                    merged.entry(start).or_default().add(&view, self.max_bytes)?;
+                } else if visit(&cut(view, wanted))?.is_break() {
                     return Ok(());
                 }
             }
         }
         for (start, window) in merged {
             let view = window.view(WindowId { size: question.size, start });
-            if visit(cut(view, wanted))? == ControlFlow::Break(()) {
+            if visit(&cut(view, wanted))? == ControlFlow::Break(()) {
                 break;
             }
         }

@@ -28,13 +28,13 @@ impl MergedWindow {
     ///
     /// # Errors
     /// [`QueryError::Memory`] where the sums take more than `max_bytes`.
-    pub(super) fn add(&mut self, view: WindowView<'_>, max_bytes: usize) -> Result<(), QueryError> {
+    pub(super) fn add(&mut self, view: &WindowView<'_>, max_bytes: usize) -> Result<(), QueryError> {
         self.all.merge(&view.all);
         self.robots.merge(&view.robots);
         self.visitors.merge(&view.visitors);
         self.incomplete |= view.incomplete;
         let mut bytes = 0;
-        for (dimension, (table, rows)) in self.tables.iter_mut().zip(view.by).enumerate() {
+        for (dimension, (table, rows)) in self.tables.iter_mut().zip(&view.by).enumerate() {
             self.folded[dimension] = saturating_sum(self.folded[dimension], view.folded[dimension]);
             rows.iter().for_each(|row| add_row(table, row));
             bytes += table.resident_bytes();

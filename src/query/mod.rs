@@ -184,7 +184,7 @@ impl std::fmt::Display for QueryError {
 }
 
 /// Called with each window; `Break` if no more are wanted.
-pub type Visit<'a> = &'a mut dyn FnMut(WindowView<'_>) -> Result<ControlFlow<()>, QueryError>;
+pub type Visit<'a> = &'a mut dyn FnMut(&WindowView<'_>) -> Result<ControlFlow<()>, QueryError>;
 
 /// Windows to answer from.
 pub trait WindowSource: Send + Sync {

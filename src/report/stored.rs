@@ -235,7 +235,7 @@ impl WindowSource for StoredFiles<'_> {
                 continue;
             };
             meter.charge(window.resident_bytes() as u64)?;
-            if visit(WindowView::of(&window, wanted))?.is_break() {
+            if visit(&WindowView::of(&window, wanted))?.is_break() {
                 break;
             }
         }

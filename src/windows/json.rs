@@ -102,6 +102,7 @@ fn push_dimensions(out: &mut String, view: &WindowView<'_>, form: Form) {
     if opening == "," {
         out.push('}');
     }
+    let mut cells = Vec::new();
     for (name, rows) in FIELD_NAMES.measures.iter().zip(&view.by) {
         let mut opening = name.as_str();
         for row in rows {
@@ -109,7 +110,7 @@ fn push_dimensions(out: &mut String, view: &WindowView<'_>, form: Form) {
             out.push_str(opening);
             push_quoted(out, &row.key);
             out.push_str(":{");
-            push_measures(out, "", measures, form);
+            push_measures_with(out, "", measures, form, &mut cells);
             out.push('}');
             opening = ",";
         }
@@ -128,6 +129,17 @@ pub fn push_totals(out: &mut String, totals: &Totals, form: Form) {
 
 /// Appends the fields of measures; `opening` stands before the first of them.
 pub fn push_measures(out: &mut String, opening: &str, measures: &Measures, form: Form) {
+    push_measures_with(out, opening, measures, form, &mut Vec::new());
+}
+
+/// The same with memory for cells that is used again and again.
+fn push_measures_with(
+    out: &mut String,
+    opening: &str,
+    measures: &Measures,
+    form: Form,
+    cells: &mut Vec<(Cell, u64)>,
+) {
     let mut opening = opening;
     let mut field = |out: &mut String, name: &str| {
         out.push_str(opening);
@@ -138,7 +150,8 @@ pub fn push_measures(out: &mut String, opening: &str, measures: &Measures, form:
         field(out, "\"responseBytes\":");
         push_number(out, measures.response_bytes);
     }
-    let mut cells: Vec<(Cell, u64)> = Vec::with_capacity(measures.cell_words());
+    cells.clear();
+    cells.reserve(measures.cell_words());
     cells.extend(measures.cells());
     let statuses = cells.partition_point(|(cell, _)| !cell.is_duration());
     let (statuses, durations) = cells.split_at_mut(statuses);

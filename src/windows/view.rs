@@ -186,6 +186,12 @@ impl<'a> WindowView<'a> {
         self.cut(dimension, top);
     }
 
+    /// Whether a dimension has at most `top` keys, so that a cut would change nothing.
+    pub fn is_within(&self, dimension: usize, top: usize) -> bool {
+        let rows = &self.by[dimension];
+        rows.len() <= top || (rows.len() - 1 == top && rows.iter().any(|row| row.key == OTHER))
+    }
+
     /// Keeps the `top` largest keys of a dimension, of equals the smaller by bytes; the counts of the others, and what
     /// has no name, are summed under [`OTHER`].
     pub fn cut(&mut self, dimension: usize, top: usize) {

@@ -1,5 +1,5 @@
-//! Questions that are asked again: what was wanted of stored windows is kept, and the answers stay byte for byte the same
-//! until a file changes: by another batch, or by damage.
+//! Questions that are asked again: the views of stored windows are kept, and the answers stay byte for byte the same until
+//! another batch changes a window. Damage to a file changes no answer, whether its view is kept or not.
 
 use std::fs;
 
@@ -40,7 +40,7 @@ fn answers(client: &mut Client) -> Vec<String> {
 }
 
 #[test]
-fn what_is_asked_again_is_the_same_until_a_file_changes() {
+fn what_is_asked_again_is_the_same_until_a_batch_changes_it() {
     let temp = tempfile::tempdir().unwrap();
     // With so little memory most windows are only in their files.
     let flags = [["--max-resident-bytes", "64KiB"], ["--partitions", "2"], ["--tune", "flush_interval=5ms"]];
@@ -54,7 +54,7 @@ fn what_is_asked_again_is_the_same_until_a_file_changes() {
         let expected = answers(&mut client);
         let first: Value = serde_json::from_str(&expected[0]).unwrap();
         assert_eq!(first["windows"][7]["requests"], json!(2 * (round + 1)), "{first}");
-        // Files that were written just now are not cached yet.
+        // Some windows are written while they are asked for.
         eventually("answers come from the cache", || {
             assert_eq!(answers(&mut client), expected);
             cached() > before + 500.0
@@ -71,6 +71,10 @@ fn what_is_asked_again_is_the_same_until_a_file_changes() {
         fs::write(&path, bytes).unwrap();
     }
     assert_eq!(answers(&mut client), told[1]);
+    assert!(server.stop().success());
+    // A server that begins anew has no views, and counts the damaged windows again.
+    let server = Server::start(temp.path(), &[]);
+    assert_eq!(answers(&mut server.client()), told[1]);
     assert!(server.log().contains("found by a query"), "{}", server.log());
     assert!(server.stop().success());
 }

@@ -12,6 +12,7 @@ use super::head::{BodyFraming, Framing, RefusedHead};
 use super::reader::{ByteSource, NoRequest, ReceivedHead, RequestReader};
 use super::slots::{Connection, Slots};
 use super::timed::{MAX_WRITE_BYTES, TimedStream};
+use crate::base::buffers;
 use crate::base::clock::{monotonic, now_ms};
 use crate::base::inflight::Charge;
 use crate::http::contained;
@@ -115,8 +116,8 @@ fn exchange(
         now: now_ms(),
     };
     let written = respond(socket, &response, form);
-    // The answer may be large; it is not kept while the connection waits.
-    response.body = Vec::new();
+    // The answer may be large; the connection does not keep it while it waits.
+    buffers::give_back(std::mem::take(&mut response.body));
     match (written, close) {
         (Err(_), _) => AfterAnswer::Gone,
         (Ok(()), true) => AfterAnswer::Linger,
