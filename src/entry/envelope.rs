@@ -1,6 +1,6 @@
 //! Envelopes around access lines that are text: CRI, syslog of RFC 3164 and 5424 (with RFC 6587's count before it, too),
-//! `journalctl`'s outputs, Caddy's console, what loggers and `docker logs --timestamps` put in front. (Docker's and journald's are
-//! products of [`super::json`].)
+//! `journalctl`'s outputs, Papertrail's archives, Caddy's console, what loggers and `docker logs --timestamps` put in front.
+//! (Docker's and journald's are products of [`super::json`].)
 //!
 //! Input: a line. Output: where the line inside stands, and what the envelope says about it. Never: the envelope's time as
 //! that of a request whose line has one.
@@ -13,15 +13,28 @@ use super::template::Template;
 use super::template::matching::Matcher;
 
 /// The envelopes, the most telling first. RFC 3164 leaves the host out where the sender is local.
-const ROWS: [&str; 21] = [
+const ROWS: [&str; 37] = [
     "$time $stream $completeness $inner",
     "$time $stream $completeness:$_ $inner",
+    // RFC 5424 without its priority. What could be a client's user stands at no place where it would tell the envelope.
+    "$version $time $_ $_ $count - - $inner",
+    "$version $time $_ $_ - - - $inner",
+    "$time $_ $_ $count - - $inner",
+    "$time $_ $_ - - - $inner",
     "$docker_time $inner",
     "<$count>$version $stamp $_ $_ $_ $_ $structured $inner",
     "$count <$count>$version $stamp $_ $_ $_ $_ $structured $inner",
     // Heroku's drains leave the structured data out.
     "<$count>$version $stamp $_ $_ $_ - $inner",
     "$count <$count>$version $stamp $_ $_ $_ - $inner",
+    // Syslog behind the address or name of the relay that took it.
+    "$_ <$count>$version $stamp $_ $_ $_ $_ $structured $inner",
+    "$_ <$count>$stamp $_: $inner",
+    "$_ <$count>$stamp $_ $_: $inner",
+    "$_ ${t:%b %e %H:%M:%S} $_: $inner",
+    "$_ ${t:%b %e %H:%M:%S} $_ $_: $inner",
+    // Papertrail, "Permanent log archives": id, times, source, address, facility, severity, program.
+    "$count\t$time\t$text\t$count\t$text\t$text\t$_\t$_\t$text\t$inner",
     "$weekday $_ $_ $_ $_ $_[$count]: $inner",
     "$unix_time $_ $_[$count]: $inner",
     // Of `kubectl logs --timestamps` around Python's: a level is no program.
@@ -39,11 +52,24 @@ const ROWS: [&str; 21] = [
     "$time $_ $blanks$_ beast: $_: $inner",
     "debug $time $_ $blanks$_ beast: $_: $inner",
     "$wall_time\t$_\thttp.log.access$text\t$text\t$inner",
+    // logfmt whose writer put no quotes around the message.
+    "level=$_ msg=$inner",
+    "time=$_ level=$_ msg=$inner",
+    "ts=$_ level=$_ msg=$inner",
+    "time=\"$text\" level=$_ msg=$inner",
+    // Fluent Bit's standard output, before and from version 2.1 on. It escapes nothing, so what it prints of a record with more than
+    // the line could be a client's.
+    "[$count] $_: [$unix_time, {\"log\"=>\"$text_line\"}]",
+    "[$count] $_: [[$unix_time, {}], {\"log\"=>\"$text_line\"}]",
 ];
 
+/// Envelopes around lines that are strings of JSON: a value of Loki's streams, also with structured metadata.
+const JSON_ROWS: [&str; 2] = ["[\"$unix_time\",\"$text_line\"]", "[\"$unix_time\",\"$text_line\",{$text}]"];
+
 static ENVELOPES: LazyLock<Vec<Template>> = LazyLock::new(|| {
-    let compile = |row: &&str| Template::new(known_steps(row).expect("the rows are valid"), Escape::None);
-    ROWS.iter().map(compile).collect()
+    let compile = |row: &&str, escape| Template::new(known_steps(row).expect("the rows are valid"), escape);
+    let plain = ROWS.iter().map(|row| compile(row, Escape::None));
+    plain.chain(JSON_ROWS.iter().map(|row| compile(row, Escape::Json))).collect()
 });
 
 /// Whether a line may begin with an envelope; nearly all others are told by their first bytes.
@@ -51,17 +77,23 @@ static ENVELOPES: LazyLock<Vec<Template>> = LazyLock::new(|| {
 fn may_begin(line: &[u8]) -> bool {
     match line.first() {
         Some(b'<' | b' ' | b'A'..=b'Z' | b'a'..=b'z') => true,
+        Some(b'[') => line.get(1).is_some_and(|byte| byte.is_ascii_digit() || *byte == b'"'),
         Some(byte) if byte.is_ascii_digit() => match line.get(4) {
             Some(b'-' | b'/') => true,
-            Some(b' ' | b'<' | b'0'..=b'9') => {
-                let digits = line.iter().take(11).take_while(|byte| byte.is_ascii_digit()).count();
-                line[digits..].starts_with(b" <") || (digits == 10 && line[10..].starts_with(b"."))
+            _ => {
+                let is_in_word = |byte: &&u8| !matches!(byte, b' ' | b'\t');
+                let word = line.iter().take(MAX_FIRST_WORD).take_while(is_in_word).count();
+                // Behind the client of an access line stands `-`, or a name in small letters.
+                let has_more = matches!(line.get(word + 1), Some(b'<' | b'A'..=b'Z' | b'0'..=b'9'));
+                has_more || (line.get(10) == Some(&b'.') && line[..10].iter().all(u8::is_ascii_digit))
             }
-            _ => false,
         },
         _ => false,
     }
 }
+
+/// Longer than an address of IPv6 and the ids of archives.
+const MAX_FIRST_WORD: usize = 48;
 
 /// Finds the line inside an envelope; `false` where there is none.
 #[inline]
@@ -100,6 +132,30 @@ mod tests {
             ("Sat Dec 28 18:03:07 2024 daemon.info uhttpd[123]: the line", Some("the line")),
             ("2024/06/01 10:00:01.541\tinfo\tadmin\tstarted\t{}", None),
             ("192.0.2.1 - - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1", None),
+            ("1 2024-02-10T06:00:01.123Z web1 nginx 811 - - the line", Some("the line")),
+            ("2024-02-10T06:00:01.123Z web1 nginx 811 - - the line", Some("the line")),
+            ("2024-02-10T06:00:01+01:00 web1 nginx - - - the line", Some("the line")),
+            (
+                "2024-02-10T06:00:01Z web1 192.0.2.1 - - [10/Feb/2024:06:00:01 +0000] \"GET / HTTP/1.1\" 200 5",
+                None,
+            ),
+            ("10.0.0.9 <190>1 2024-02-10T06:00:01.123Z web1 nginx 811 - - the line", Some("the line")),
+            ("10.0.0.9 <190>Dec 28 18:03:11 web1 nginx[1]: the line", Some("the line")),
+            ("2001:db8::9 Dec  3 07:00:01 web1 nginx: the line", Some("the line")),
+            ("relay1 Dec 28 18:03:11 nginx: the line", Some("the line")),
+            ("192.0.2.1 - frank: x - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1", None),
+            (
+                "50342052\t2011-02-10 00:19:36 -0800\t2011-02-10 00:19:36 -0800\t42424\tmy system\t208.122.34.202\tUser\tInfo\tnginx\tthe line",
+                Some("the line"),
+            ),
+            ("level=info msg=the line", Some("the line")),
+            ("time=\"2024-12-28 18:03:09\" level=info msg=the line", Some("the line")),
+            ("ts=2024-12-28T18:03:09Z level=info msg=the line", Some("the line")),
+            (r#"[0] tail.0: [1735408989.123456, {"log"=>"the "line""}]"#, Some(r#"the "line""#)),
+            (r#"[7] kube.x: [[1735408989.123456, {}], {"log"=>"the line"}]"#, Some("the line")),
+            (r#"[0] tail.0: [1735408989.123456, {"stream"=>"stdout", "log"=>"the line"}]"#, None),
+            (r#"["1735408989123456789","the \"]line"]"#, Some(r#"the \"]line"#)),
+            (r#"["1735408989123456789","the line",{"trace_id":"x"}]"#, Some("the line")),
             ("December", None),
         ] {
             let mut found = Found::default();

@@ -144,6 +144,12 @@ impl MessageReader {
         Ok(OpenedMessage::Text)
     }
 
+    /// Whether a known format of CSV fits a message.
+    pub(super) fn is_known_csv(&mut self, message: &[u8]) -> bool {
+        let (matcher, found) = (&mut self.matcher, &mut self.found);
+        known::formats(None).filter(|format| format.is_csv).any(|format| format.read(matcher, message, found))
+    }
+
     fn enclosed(&self, message: &[u8], inner: FoundValue, is_part: bool) -> Enclosed {
         let stamp = build::moment(&self.found, message).ok();
         Enclosed { inner, stream: self.found.get(LogField::Stream), is_part, stamp }

@@ -7,7 +7,7 @@
 //! # The way of a line
 //!
 //! ```text
-//! bytes ─▶ lines ─▶ reader ─▶ envelope, json (Docker, journald) ─▶ line inside, joined by carry
+//! bytes ─▶ lines ─▶ reader ─▶ envelope, csv, json (Docker, journald) ─▶ line inside, joined by carry
 //!                               │
 //!                               ▼
 //!          format given by name or string, or told by the line itself:
@@ -28,6 +28,7 @@
 mod build;
 mod carry;
 mod client;
+mod csv;
 mod diagnose;
 mod envelope;
 mod field;

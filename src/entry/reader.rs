@@ -9,6 +9,8 @@ use memchr::{memchr, memchr_iter, memmem};
 
 use super::carry::{Carry, ExportedEntry, InvalidState};
 use super::client;
+use super::csv;
+use super::field::Escape;
 use super::json;
 use super::message::{Enclosed, MessageReader, OpenedMessage};
 use super::number;
@@ -153,10 +155,10 @@ impl Reader {
         }
         self.messages.set_stamp(stamp);
         if memchr(ESC, message).is_none() {
-            return self.plain(message, depth, each);
+            return self.plain(message, depth, stamp, each);
         }
         let plain = without_colours(message);
-        if plain.trim_ascii().is_empty() { Ok(()) } else { self.plain(&plain, depth, each) }
+        if plain.trim_ascii().is_empty() { Ok(()) } else { self.plain(&plain, depth, stamp, each) }
     }
 
     /// Reads a message that holds something, without a terminal's colours.
@@ -164,6 +166,7 @@ impl Reader {
         &mut self,
         message: &[u8],
         depth: usize,
+        stamp: Option<Moment>,
         each: &mut impl FnMut(LineOutcome<'_>),
     ) -> Result<(), Skip> {
         if message[0] == b'#' && self.directive(message) {
@@ -185,6 +188,12 @@ impl Reader {
         {
             return Ok(());
         }
+        if given.is_none()
+            && let Some(done) = self.cell(message, depth, stamp, each)
+        {
+            return done;
+        }
+        let messages = &mut self.messages;
         let reading = match (messages.open(message), given) {
             (Ok(OpenedMessage::Envelope(enclosed)), _) => {
                 return if depth < MAX_ENVELOPES {
@@ -212,6 +221,23 @@ impl Reader {
             (Err(skip), None) => return Err(skip),
         };
         messages.emit(message, &reading, each)
+    }
+
+    /// Reads the line that stands in a cell of a row of CSV; `None` where there is none.
+    fn cell(
+        &mut self,
+        message: &[u8],
+        depth: usize,
+        stamp: Option<Moment>,
+        each: &mut impl FnMut(LineOutcome<'_>),
+    ) -> Option<Result<(), Skip>> {
+        let cell = csv::quoting_cell(message).filter(|_| depth < MAX_ENVELOPES)?;
+        let mut line = Vec::new();
+        Escape::Doubled.undo(cell.of(message), &mut line);
+        // A user agent may hold quotes, too, and what it says may look like a line: a known format of CSV says where the agent is.
+        let is_line = matches!(self.alone(&line, depth + 1), Alone::Entry { .. });
+        self.messages.set_stamp(stamp);
+        (is_line && !self.messages.is_known_csv(message)).then(|| self.message(&line, depth + 1, stamp, each))
     }
 
     /// Reads objects that stand in one line. Each is an entry, or skipped, by itself.

@@ -23,7 +23,7 @@ use crossbeam_channel::{Receiver, Sender as Channel};
 use super::position::{HEAD_BYTES, LogFileId, Tracker};
 use super::region::{RegionStart, Splitter};
 use super::rotation::{self, Rotated};
-use super::run::{Counting, Import, ImportFailure, ImportTotals, OpenFile};
+use super::run::{Counting, Import, ImportFailure, ImportTotals, OpenFile, Planned};
 use super::walk::RegionProgress;
 use super::worker::{ImportWorker, Task};
 use crate::base::retry::pause;
@@ -78,6 +78,8 @@ struct Followed {
     path: PathBuf,
     name: Arc<str>,
     file: Option<OpenLog>,
+    /// Follows the last file that was under it before.
+    before: Option<Arc<Tracker>>,
     /// Nothing was read yet: an earlier import may have left a position.
     is_new: bool,
 }
@@ -160,7 +162,7 @@ const READ_BYTES: usize = 1 << 20;
 impl Followed {
     fn new(path: &Path) -> Self {
         let name = path.display().to_string().into();
-        Self { path: path.to_owned(), name, file: None, is_new: true }
+        Self { path: path.to_owned(), name, file: None, before: None, is_new: true }
     }
 
     /// Imports what is new. `true` where the file was left for another one, which can be looked at right away. `ends`
@@ -177,7 +179,7 @@ impl Followed {
                     return Ok(false);
                 };
                 let is_first = std::mem::take(&mut self.is_new);
-                let open = look.begin(&self.path, file, is_first)?;
+                let open = look.begin(&self.path, file, is_first, self.before.take())?;
                 self.file.insert(open)
             }
         };
@@ -204,7 +206,8 @@ impl Followed {
         let is_left = open.is_renamed && (quiet || ends);
         look.open_region(&self.name, open, is_left, is_left || ends);
         if is_left {
-            look.between(&self.path, open)?;
+            open.tracker.end();
+            self.before = look.between(&self.path, open)?;
             self.file = None;
         }
         Ok(is_left)
@@ -220,31 +223,37 @@ fn is_another(path: &Path, id: &LogFileId) -> io::Result<bool> {
 impl Look<'_, '_> {
     /// Opens a file under a path. At the first look an earlier import may have left a position: then what is left of rotated
     /// files is imported first.
-    fn begin(&self, path: &Path, file: File, is_first: bool) -> Result<OpenLog, ImportFailure> {
+    fn begin(
+        &self,
+        path: &Path,
+        file: File,
+        is_first: bool,
+        mut before: Option<Arc<Tracker>>,
+    ) -> Result<OpenLog, ImportFailure> {
         let (mut start, mut progress) = (self.import.beginning(), RegionProgress::default());
         if is_first {
             let mut planned = self.import.plan(&Input::File(path.to_owned())).map_err(ImportFailure::Read)?;
             if let Some(last) = planned.pop() {
                 (start, progress) = (last.start, last.progress);
             }
-            for earlier in planned {
-                self.import.read_to_end(&earlier, self.work, self.spares)?;
-            }
+            before = self.import.read_in_order(&planned, before, self.work, self.spares)?;
         }
         let named = |error: io::Error| {
             ImportFailure::Read(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
         };
-        OpenLog::new(file, path, self.import, start, progress).map_err(named)
+        let open = OpenLog::new(file, path, self.import, start, progress).map_err(named)?;
+        open.tracker.wait_for(before);
+        Ok(open)
     }
 
-    /// Imports files that came and went under the path while an older one was read.
-    fn between(&self, path: &Path, open: &OpenLog) -> Result<(), ImportFailure> {
+    /// Imports files that came and went under the path while an older one was read. Returns what follows the last of them.
+    fn between(&self, path: &Path, open: &OpenLog) -> Result<Option<Arc<Tracker>>, ImportFailure> {
+        let before = Some(Arc::clone(&open.tracker));
         let rotated = rotation::find(path, &open.tracker.position()).map_err(ImportFailure::Read)?;
-        let Rotated::Found { later, .. } = rotated else { return Ok(()) };
-        for path in later {
-            self.import.read_to_end(&self.import.whole(Input::File(path)), self.work, self.spares)?;
-        }
-        Ok(())
+        let Rotated::Found { later, .. } = rotated else { return Ok(before) };
+        let planned: Vec<Planned> =
+            later.into_iter().map(|path| self.import.whole(Input::File(path))).collect();
+        self.import.read_in_order(&planned, before, self.work, self.spares)
     }
 
     /// Imports what the copy of a truncated file holds beyond what was read, and goes to the start of the file.
@@ -270,8 +279,10 @@ impl Look<'_, '_> {
             }
             Rotated::Gone => {}
         }
-        let file = open.file.try_clone()?;
+        open.tracker.end();
+        let (file, before) = (open.file.try_clone()?, Arc::clone(&open.tracker));
         *open = OpenLog::new(file, path, self.import, self.import.beginning(), RegionProgress::default())?;
+        open.tracker.wait_for(Some(before));
         Ok(())
     }
 
@@ -281,12 +292,8 @@ impl Look<'_, '_> {
         if open.progress.lines > 0 {
             let Some(region) = open.splitter.closed(Vec::new) else { return true };
             let progress = mem::take(&mut open.progress);
-            let (input, tracker) = (Arc::clone(name), Arc::clone(&open.tracker));
-            if self
-                .worker
-                .region(&mut Task { input, tracker, region, progress, is_last_look: true })
-                .is_none()
-            {
+            let mut task = Task::new((name, &open.tracker), region, progress, true);
+            if self.worker.region(&mut task).is_none() {
                 return false;
             }
         }
@@ -308,8 +315,7 @@ impl Look<'_, '_> {
             return;
         }
         let region = open.splitter.open(with_unfinished);
-        let (input, tracker) = (Arc::clone(name), Arc::clone(&open.tracker));
-        let mut task = Task { input, tracker, region, progress: open.progress, is_last_look };
+        let mut task = Task::new((name, &open.tracker), region, open.progress, is_last_look);
         if self.worker.region(&mut task).is_some() {
             open.progress = task.progress;
         }

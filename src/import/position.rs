@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,11 @@ impl ImportPosition {
         head_hash(same) == self.head
     }
 
+    /// Whether the file had no bytes yet. Then every file begins as it did, and only its identity tells it.
+    pub(super) fn is_of_empty_file(&self) -> bool {
+        self.head_bytes == 0
+    }
+
     /// Whether it is about the file of this identity.
     pub(super) fn is_of(&self, identity: &LogFileId) -> bool {
         (self.device, self.inode) == (identity.device, identity.inode)
@@ -151,6 +156,9 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// Follows the answers of one file's regions, and writes how far they are complete.
+///
+/// The position of a path is what finds the rest of a file that was rotated away. So that of its successor is written only once all
+/// regions of the rotated file are settled: an import that ends before finds the rotated file again.
 pub(super) struct Tracker {
     /// Where the position is kept; `None` to keep none.
     positions: Option<PositionDir>,
@@ -160,6 +168,12 @@ pub(super) struct Tracker {
 }
 
 struct TrackerState {
+    /// The file that was under the path before, until its regions are settled.
+    before: Option<Arc<Tracker>>,
+    /// Regions that were handed out and are not settled.
+    in_flight: usize,
+    /// No more regions will be handed out.
+    is_read: bool,
     /// The first bytes of the file.
     head: Vec<u8>,
     /// Regions that are answered, but not all before them, by offset.
@@ -179,6 +193,19 @@ struct Reached {
     imported_bytes: u64,
 }
 
+impl TrackerState {
+    /// Whether all regions are settled, of this file and of those before it.
+    fn is_settled(&mut self) -> bool {
+        self.is_read && self.in_flight == 0 && self.may_write()
+    }
+
+    /// Whether the files before this one are settled.
+    fn may_write(&mut self) -> bool {
+        self.before.take_if(|before| lock(&before.state).is_settled());
+        self.before.is_none()
+    }
+}
+
 impl Tracker {
     /// A tracker of the file of this identity, imported up to here.
     pub(super) fn new(
@@ -191,9 +218,39 @@ impl Tracker {
         let reached = Reached { start, progress, imported_bytes };
         let (head, waiting) = (Vec::new(), BTreeMap::new());
         let (written_at, is_begun, is_failing) = (None, false, false);
-        let state = TrackerState { head, waiting, reached, written_at, is_begun, is_failing };
-        let state = Mutex::new(state);
+        let (before, in_flight, is_read) = (None, 0, false);
+        let state = Mutex::new(TrackerState {
+            before,
+            in_flight,
+            is_read,
+            head,
+            waiting,
+            reached,
+            written_at,
+            is_begun,
+            is_failing,
+        });
         Self { positions, path: path.to_owned(), identity, state }
+    }
+
+    /// Writes nothing until `before` is settled, which follows the file that was under the path before.
+    pub(super) fn wait_for(&self, before: Option<Arc<Self>>) {
+        lock(&self.state).before = before;
+    }
+
+    /// A region is handed out to be sent.
+    pub(super) fn hand_out(&self) {
+        lock(&self.state).in_flight += 1;
+    }
+
+    /// The file is read: no more regions will be handed out.
+    pub(super) fn end(&self) {
+        lock(&self.state).is_read = true;
+    }
+
+    /// A region that was handed out is settled: it is answered, or the rest of it is in conflict and will not be sent.
+    pub(super) fn settle(&self) {
+        lock(&self.state).in_flight -= 1;
     }
 
     /// A tracker of what cannot be read again.
@@ -280,6 +337,9 @@ impl Tracker {
 
     fn write(&self, state: &mut TrackerState) {
         let Some(dir) = &self.positions else { return };
+        if !state.may_write() {
+            return;
+        }
         state.written_at = Some(clock::monotonic());
         let file = dir.file(&self.path);
         let position = self.position_of(state);

@@ -209,10 +209,8 @@ impl Import {
         work: &Channel<Task>,
         spares: &Receiver<Vec<u8>>,
     ) -> Result<(), ImportFailure> {
-        for planned in self.plan(input).map_err(ImportFailure::Read)? {
-            self.read_to_end(&planned, work, spares)?;
-        }
-        Ok(())
+        let planned = self.plan(input).map_err(ImportFailure::Read)?;
+        self.read_in_order(&planned, None, work, spares).map(drop)
     }
 
     /// The files to import for an input: what is left of a rotated one first.
@@ -227,7 +225,8 @@ impl Import {
         let mut opened = input.open(Arc::default())?;
         let head = read_head(&mut opened).map_err(crate::data_dir::at(path))?;
         let is_shorter = opened.plain_file().is_some_and(|(_, bytes)| bytes < position.imported_bytes());
-        if position.begins_as(&head) && !is_shorter {
+        let is_same = !position.is_of_empty_file() || is_path_of(path, &position)?;
+        if is_same && position.begins_as(&head) && !is_shorter {
             return Ok(vec![Planned { input: input.clone(), start, progress }]);
         }
         let mut planned = Vec::new();
@@ -267,21 +266,43 @@ impl Import {
         }
     }
 
-    /// Imports a planned file to its end.
-    pub(super) fn read_to_end(
+    /// Imports files that were under one path, the oldest first, after the one that `before` follows. Returns what follows the
+    /// last of them.
+    pub(super) fn read_in_order(
         &self,
-        planned: &Planned,
+        planned: &[Planned],
+        mut before: Option<Arc<Tracker>>,
         work: &Channel<Task>,
         spares: &Receiver<Vec<u8>>,
-    ) -> Result<(), ImportFailure> {
-        let Planned { input, start, progress } = planned;
-        if *input == Input::Stdin {
-            return self.read_stream(planned, work, spares);
+    ) -> Result<Option<Arc<Tracker>>, ImportFailure> {
+        for planned in planned {
+            // What is not opened keeps its position.
+            if self.is_over() {
+                break;
+            }
+            if planned.input == Input::Stdin {
+                self.read_stream(planned, work, spares)?;
+            } else {
+                before = Some(self.read_to_end(planned, before, work, spares)?);
+            }
         }
+        Ok(before)
+    }
+
+    /// Imports a planned file to its end.
+    fn read_to_end(
+        &self,
+        planned: &Planned,
+        before: Option<Arc<Tracker>>,
+        work: &Channel<Task>,
+        spares: &Receiver<Vec<u8>>,
+    ) -> Result<Arc<Tracker>, ImportFailure> {
+        let Planned { input, start, progress } = planned;
         let name: Arc<str> = input.name().into();
         let named =
             |error: io::Error| ImportFailure::Read(io::Error::new(error.kind(), format!("{name}: {error}")));
         let (mut reader, tracker) = self.open(input, start, *progress).map_err(ImportFailure::Read)?;
+        tracker.wait_for(before);
         let mut splitter = Splitter::new(start.clone());
         let mut progress = *progress;
         let plain_file = match input {
@@ -291,7 +312,7 @@ impl Import {
         let mut unseen_head = if start.offset == 0 { HEAD_BYTES } else { 0 };
         loop {
             if self.is_over() {
-                return Ok(());
+                return Ok(tracker);
             }
             let before = splitter.buffered().len();
             if splitter.read(&mut reader).map_err(named)? == 0 {
@@ -311,15 +332,15 @@ impl Import {
             }
             let open = OpenFile { name: &name, tracker: &tracker, progress: &mut progress };
             if !self.dispatch(open, &mut splitter, work, spares) {
-                return Ok(());
+                return Ok(tracker);
             }
         }
-        let region = splitter.open(true);
         // Sent even if it has no lines: then it says how far the file is imported.
-        let task = Task { input: name, tracker, region, progress, is_last_look: true };
+        let task = Task::new((&name, &tracker), splitter.open(true), progress, true);
+        tracker.end();
         // A refused task means that all workers are gone, and why is known.
         let _ = work.send(task);
-        Ok(())
+        Ok(tracker)
     }
 
     /// Opens an input where it is to be read on, and what follows its answers.
@@ -370,13 +391,8 @@ impl Import {
         spares: &Receiver<Vec<u8>>,
     ) -> bool {
         while let Some(region) = splitter.closed(|| spares.try_recv().unwrap_or_default()) {
-            let task = Task {
-                input: Arc::clone(open.name),
-                tracker: Arc::clone(open.tracker),
-                region,
-                progress: std::mem::take(open.progress),
-                is_last_look: true,
-            };
+            let progress = std::mem::take(open.progress);
+            let task = Task::new((open.name, open.tracker), region, progress, true);
             if self.is_over() || work.send(task).is_err() {
                 return false;
             }

@@ -45,7 +45,7 @@ impl Import {
                 Err(RecvTimeoutError::Disconnected) => {
                     let region = splitter.open(true);
                     // A refused task means that all workers are gone, and why is known.
-                    let _ = work.send(Task { input: name, tracker, region, progress, is_last_look: true });
+                    let _ = work.send(Task::new((&name, &tracker), region, progress, true));
                     return Ok(());
                 }
             }
@@ -57,9 +57,7 @@ impl Import {
                 continue;
             }
             if splitter.open_lines() > progress.lines {
-                let (input, tracker) = (Arc::clone(&name), Arc::clone(&tracker));
-                let region = splitter.open(false);
-                let mut task = Task { input, tracker, region, progress, is_last_look: false };
+                let mut task = Task::new((&name, &tracker), splitter.open(false), progress, false);
                 if worker.region(&mut task).is_none() {
                     return Ok(());
                 }

@@ -70,11 +70,23 @@ impl<'i> ImportWorker<'i> {
         if walked.conflict.is_none() {
             task.answered();
         }
+        task.tracker.settle();
         import.take(task, walked, from)
     }
 }
 
 impl Task {
+    /// A region of the file that `tracker` follows, to be sent.
+    pub(super) fn new(
+        (input, tracker): (&Arc<str>, &Arc<Tracker>),
+        region: Region,
+        progress: RegionProgress,
+        is_last_look: bool,
+    ) -> Self {
+        tracker.hand_out();
+        Self { input: Arc::clone(input), tracker: Arc::clone(tracker), region, progress, is_last_look }
+    }
+
     /// Notes how far the region is answered.
     fn answered(&self) {
         let region = &self.region;

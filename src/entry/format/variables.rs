@@ -65,7 +65,7 @@ const LEVELS: &[&str] = &["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", 
 const WEEKDAYS: &[&str] = &["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// What the table of known formats says beyond nginx's variables.
-const OURS: [Variable; 41] = [
+const OURS: [Variable; 42] = [
     ("_", LogField::Ignored, 0, TextClass::Word),
     ("text", LogField::Ignored, 0, TextClass::Text),
     ("number", LogField::Ignored, 0, TextClass::Number),
@@ -101,6 +101,7 @@ const OURS: [Variable; 41] = [
     ("stream", LogField::Stream, 0, TextClass::OneOf(STREAMS)),
     ("completeness", LogField::Completeness, 0, TextClass::OneOf(COMPLETE)),
     ("inner", LogField::Inner, 0, TextClass::Rest),
+    ("text_line", LogField::Inner, 0, TextClass::Text),
     ("leveled", LogField::Inner, 0, TextClass::RestBehind(LEVELS)),
     ("count", LogField::Ignored, 0, TextClass::Count),
     ("elapsed", LogField::Duration(Unit::Seconds), 0, TextClass::Word),

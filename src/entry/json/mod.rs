@@ -84,6 +84,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     }
     names::MARKS.iter().for_each(|name| add(&mut trie, name, (LogField::Ignored, 0)));
     names::WRAPPERS.iter().for_each(|key| trie.add_wrapper(key));
+    names::EXACT_WRAPPERS.iter().for_each(|key| trie.add_exact_wrapper(key));
     // Only our own entries and Docker's envelopes have these fields.
     let is_special = |field| matches!(field, LogField::Route | LogField::Country | LogField::Stream);
     let open: Vec<Meaning> = general

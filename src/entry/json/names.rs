@@ -60,7 +60,7 @@ pub(super) const NAMES: [Named; 27] = [
             "request.uri|request.url|request.path|req.url|req.path|proxy.path|httprequest.requesturl|httprequest.uri",
             "httprequest.url|httprequest.path|event.request.url",
             "url|url.full|http.target|http.url|http.path|properties.requesturi|target",
-            "url.path|urlpath|uripath|fullpath|httppath|httpurl|httpuri",
+            "url.path|urlpath|uripath|fullpath|httppath|httpurl|httpuri|http.urldetails.path",
             "resourcepath|routekey",
             "endpoint",
         ],
@@ -111,7 +111,7 @@ pub(super) const NAMES: [Named; 27] = [
             "httphost|authority|requesthost|clientrequesthost|reqhost|hostheader|request.host|proxy.host",
             "cshost|request.headers.host|req.headers.host|requestheaders.host|headers.host|http.host|properties.originalhost|httprequest.headers.host",
             "host|req.host|req.hostname|url.domain|properties.host|properties.hostname|vhost|virtualhost",
-            "servername|domain|domainname|server.address|net.host.name",
+            "servername|domain|domainname|server.address|net.host.name|http.urldetails.host",
         ],
     ),
     (
@@ -160,21 +160,32 @@ pub(super) const NAMES: [Named; 27] = [
             "raw",
             "properties",
             "body.stringvalue",
-            // Azure's container apps and App Service, exports of Splunk and Elasticsearch (`_source`).
-            "properties.log|resultdescription|result.raw|source.message|source.event.original",
+            // Azure's container apps and App Service, exports of Splunk.
+            "properties.log|resultdescription|result.raw",
         ],
     ),
-    // Azure's Event Hubs and Firehose, CloudWatch's subscriptions, its answers and others, OTLP.
+    // Azure's Event Hubs and Firehose, CloudWatch's subscriptions, its answers and others, OTLP; Loki's pushes and answers.
     (
         LogField::Records,
-        &["records", "logevents", "events", "logs", "entries", "resourcelogs|scopelogs|logrecords"],
+        &[
+            "records",
+            "logevents",
+            "events",
+            "logs",
+            "entries",
+            "resourcelogs|scopelogs|logrecords",
+            "streams|data.result|values",
+            "hits.hits",
+        ],
     ),
     (LogField::Stream, &["stream"]),
     (LogField::Guard, &["logger"]),
 ];
 
 /// Names that only tell one product from another.
-pub(super) const MARKS: [&str; 107] = [
+pub(super) const MARKS: [&str; 109] = [
+    "id",
+    "source",
     "rspsize",
     "transid",
     "objectsize",
@@ -325,3 +336,6 @@ pub(super) const UNITS: [(&str, Unit); 17] = [
 /// express-winston's.
 pub(super) const WRAPPERS: [&str; 7] =
     ["attributes", "jsonpayload", "fields", "logattributes", "logcontent", "json", "meta"];
+
+/// As [`WRAPPERS`], of keys that are another name without their signs: `source` is ECS's, `_source` Elasticsearch's.
+pub(super) const EXACT_WRAPPERS: [&str; 1] = ["_source"];

@@ -48,7 +48,7 @@ const PRODUCT: Product = Product {
 const MILLIS: LogField = LogField::Duration(Unit::Millis);
 const SECONDS: LogField = LogField::Duration(Unit::Seconds);
 
-pub(super) static PRODUCTS: [Product; 47] = [
+pub(super) static PRODUCTS: [Product; 48] = [
     Product {
         name: "entries",
         all: &["receivedat"],
@@ -300,6 +300,13 @@ pub(super) static PRODUCTS: [Product; 47] = [
         name: "gelf",
         all: &["shortmessage"],
         fields: &[("host", LogField::Ignored), ("shortmessage", LogField::Inner)],
+        ..PRODUCT
+    },
+    // Datadog's archives: `host` is the machine, and durations are nanoseconds ("Default Standard Attributes").
+    Product {
+        name: "datadog",
+        all: &["id", "service", "source", "host"],
+        fields: &[("host", LogField::Ignored), ("duration", LogField::Duration(Unit::Nanos))],
         ..PRODUCT
     },
     Product { name: "cloudflare", all: &["clientrequestmethod"], ..PRODUCT },

@@ -1,6 +1,7 @@
-//! Several objects in one line: one behind the other, or in an array.
+//! Several objects in one line: one behind the other, or in an array. An array of strings among them is a record, too: Loki's values
+//! are a time and a line.
 //!
-//! Input: a message, or the inside of an array. Output: each object as it stands. Never: an object left out; where the text breaks
+//! Input: a message, or the inside of an array. Output: each record as it stands. Never: a record left out; where the text breaks
 //! off or holds something else, the rest of it is given as it is, for the reader to say why it is no entry.
 
 use super::scan::{skip_blanks, skip_nested};
@@ -16,12 +17,12 @@ pub(in crate::entry) fn is_list(message: &[u8]) -> bool {
     message.get(next) == Some(&b'{')
 }
 
-/// The objects of a text that is a list of them.
+/// The records of a text that is a list of them.
 pub(in crate::entry) fn records(text: &[u8]) -> Records<'_> {
     Records { text }
 }
 
-/// The objects of a list, one after the other.
+/// The records of a list, one after the other.
 pub(in crate::entry) struct Records<'m> {
     text: &'m [u8],
 }
@@ -30,10 +31,13 @@ impl<'m> Iterator for Records<'m> {
     type Item = &'m [u8];
 
     fn next(&mut self) -> Option<&'m [u8]> {
-        let is_between = |byte: &u8| byte.is_ascii_whitespace() || b",[]".contains(byte);
-        let start = self.text.iter().position(|byte| !is_between(byte))?;
-        let text = &self.text[start..];
-        let end = if text[0] == b'{' { skip_nested(text, 0).unwrap_or(text.len()) } else { text.len() };
+        let text = self.text;
+        let is_strings = |at: usize| text[at] == b'[' && text.get(skip_blanks(text, at + 1)) == Some(&b'"');
+        let is_between = |at: usize| text[at].is_ascii_whitespace() || b",[]".contains(&text[at]);
+        let start = (0..text.len()).find(|at| is_strings(*at) || !is_between(*at))?;
+        let text = &text[start..];
+        let is_record = matches!(text[0], b'{' | b'[');
+        let end = if is_record { skip_nested(text, 0).unwrap_or(text.len()) } else { text.len() };
         let (record, rest) = text.split_at(end);
         self.text = rest;
         Some(record)
@@ -59,6 +63,7 @@ mod tests {
             (r#"[ {"a":1} ]"#, Some(&[r#"{"a":1}"#])),
             (r#"[{"a":1},{"a":"#, Some(&[r#"{"a":1}"#, r#"{"a":"#])),
             (r#"{"a":1}{"b":2} and more"#, Some(&[r#"{"a":1}"#, r#"{"b":2}"#, "and more"])),
+            (r#"[{"a":1},["b","c"], [ "]" ] ]"#, Some(&[r#"{"a":1}"#, r#"["b","c"]"#, r#"[ "]" ]"#])),
             (r#"{"a":1}"#, None),
             (r#"{"a":1},"#, None),
             (r#"{"a":1} x"#, None),

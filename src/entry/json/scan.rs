@@ -31,7 +31,7 @@ pub(super) enum ValueKind {
     String,
     /// An array of numbers: the bytes of a text (`MESSAGE` of journald).
     Bytes,
-    /// An array of objects.
+    /// An array of objects, or of arrays.
     Records,
 }
 
@@ -178,7 +178,7 @@ impl Scanner {
                     self.keep(Some(name), ByteSpan::new(first + 1, close), ValueKind::String);
                 }
             }
-            b'{' => self.keep(Some(name), inside, ValueKind::Records),
+            b'{' | b'[' => self.keep(Some(name), inside, ValueKind::Records),
             byte if byte.is_ascii_digit() => self.keep(Some(name), inside, ValueKind::Bytes),
             _ => {}
         }

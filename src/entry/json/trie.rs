@@ -37,11 +37,13 @@ impl Child {
 pub(super) struct Trie {
     nodes: Vec<HashMap<Box<[u8]>, Child>>,
     names: Vec<String>,
+    /// Keys that stand for the top itself only if they are written so.
+    exact_wrappers: Vec<Box<[u8]>>,
 }
 
 impl Trie {
     pub(super) fn new() -> Self {
-        Self { nodes: vec![HashMap::new()], names: Vec::new() }
+        Self { nodes: vec![HashMap::new()], names: Vec::new(), exact_wrappers: Vec::new() }
     }
 
     /// Adds a name, unless it is there; returns its number.
@@ -76,6 +78,11 @@ impl Trie {
         self.nodes[usize::from(ROOT)].insert(key.as_bytes().into(), Child { node: ROOT, name: NONE });
     }
 
+    /// As [`add_wrapper`](Self::add_wrapper), of a key that is something else without its signs.
+    pub(super) fn add_exact_wrapper(&mut self, key: &str) {
+        self.exact_wrappers.push(key.as_bytes().into());
+    }
+
     /// How many names there are.
     pub(super) fn len(&self) -> usize {
         self.names.len()
@@ -83,6 +90,9 @@ impl Trie {
 
     /// What a key means below a place.
     pub(super) fn child(&self, node: TrieNode, key: &[u8]) -> Child {
+        if node == ROOT && self.exact_wrappers.iter().any(|wrapper| **wrapper == *key) {
+            return Child { node: ROOT, name: NONE };
+        }
         let mut space = [0; MAX_KEY_BYTES];
         let Some(normal) = normalize(key, &mut space) else { return Child::UNKNOWN };
         let mut child = Child { node, name: NONE };
@@ -139,5 +149,10 @@ mod tests {
         trie.add_wrapper("attributes");
         assert_eq!(trie.child(ROOT, b"attributes").node(), Some(ROOT));
         assert_eq!(trie.child(ROOT, b"attributes.http.request.method").name(), Some(method));
+        let address = trie.add("source.ip");
+        trie.add_exact_wrapper("_source");
+        assert_eq!(trie.child(ROOT, b"_source").node(), Some(ROOT));
+        let source = trie.child(ROOT, b"source").node().unwrap();
+        assert_eq!(trie.child(source, b"ip").name(), Some(address));
     }
 }

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use memchr::memchr_iter;
 
 use self::rows::{FormatRow, ROWS};
-use super::field::{Found, LogField};
+use super::field::{Escape, Found, LogField};
 use super::format::nginx::known_steps;
 use super::quick;
 use super::template::matching::Matcher;
@@ -26,6 +26,8 @@ pub(super) struct KnownFormat {
     pub(super) method: Option<&'static str>,
     /// Its paths may lack their slash.
     pub(super) lacks_slash: bool,
+    /// Its lines are rows of CSV.
+    pub(super) is_csv: bool,
     template: Template,
     /// Whether [`quick`] may read its lines (see [`KnownFormat::quick_template`]).
     is_quick: bool,
@@ -60,7 +62,8 @@ fn compile(row: &FormatRow, change: fn(TemplateStep) -> TemplateStep) -> KnownFo
     let FormatRow { name, method, lacks_slash, .. } = *row;
     let is_plain = method.is_none() && !lacks_slash && row.escape.is_by_backslash();
     let is_quick = is_plain && is_ncsa(template.steps()) && quick::can_read(template.steps());
-    KnownFormat { name, method, lacks_slash, template, is_quick, may_have_more: false }
+    let is_csv = row.escape == Escape::Doubled;
+    KnownFormat { name, method, lacks_slash, is_csv, template, is_quick, may_have_more: false }
 }
 
 /// Whether a line begins with its client and a time in brackets, and has no others.

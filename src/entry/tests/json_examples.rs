@@ -271,6 +271,17 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
         r#"{"date":1735408987.0,"remote":"192.0.2.1","host":"-","user":"-","method":"GET","path":"/a?b","code":"200","size":"5","referer":"-","agent":"curl"}"#,
         r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/a","userAgent":"curl","status":200,"responseBytes":5,"clientIp":"192.0.2.1"}"#,
     ),
+    // Datadog's archives; the second request names no host.
+    (
+        "datadog",
+        r#"{"_id":"AQAAAZ","date":"2024-12-28T18:03:07.000Z","service":"shop","host":"i-0287","source":"nginx","status":"info","tags":["env:x"],"message":"GET /a","attributes":{"http":{"method":"GET","url":"/a?b","status_code":200,"useragent":"curl/8","url_details":{"host":"www.example.com","path":"/a"}},"network":{"client":{"ip":"192.0.2.1"},"bytes_written":5},"duration":1500000}}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"GET","path":"/a","userAgent":"curl/8","status":200,"responseBytes":5,"durationSeconds":0.0015,"host":"www.example.com","clientIp":"192.0.2.1"}"#,
+    ),
+    (
+        "datadog",
+        r#"{"_id":"x","date":"2024-12-28T18:03:07Z","service":"shop","host":"i-0287","source":"go","status":"error","attributes":{"http":{"method":"POST","status_code":"503","url_details":{"path":"/b"}}}}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"POST","path":"/b","userAgent":"","status":503}"#,
+    ),
     (
         "logstash",
         r#"{"clientip":"192.0.2.1","ident":"-","auth":"-","timestamp":"28/Dec/2024:18:03:07 +0000","verb":"GET","request":"/a?b","httpversion":"1.1","response":"200","bytes":"5","@timestamp":"2024-12-28T18:03:09.000Z","message":"x","host":"web1"}"#,

@@ -36,9 +36,20 @@ fn the_line_inside_an_envelope_is_read_as_if_it_stood_alone() {
         r#"{"time":"2024-12-28T18:03:09Z","category":"ContainerAppConsoleLogs","properties":{"Log":"%"}}"#,
         r#"{"time":"2024-12-28T18:03:09Z","resultDescription":"%","category":"AppServiceConsoleLogs"}"#,
         r#"{"preview":false,"result":{"_raw":"%","_time":"2024-12-28 18:03:09.000 UTC","host":"w"}}"#,
+        r#"{"_index":"x","_id":"1","_source":{"@timestamp":"2024-12-28T18:03:09Z","event":{"original":"%"},"source":{"ip":"192.0.2.9"}}}"#,
+        // Loki, "Ingest logs" and "Query logs"; Datadog's archives.
+        r#"{"streams":[{"stream":{"job":"nginx"},"values":[["1735408989000000000","%"]]}]}"#,
+        r#"{"streams": [ { "stream": {}, "values": [ ["1735408989000000000","%",{"trace_id":"x"}] ] } ]}"#,
+        r#"{"status":"success","data":{"resultType":"streams","result":[{"stream":{},"values":[["1735408989000000000","%"]]}],"stats":{}}}"#,
+        r#"{"streams":[{"labels":"{job=\"nginx\"}","entries":[{"ts":"2024-12-28T18:03:09Z","line":"%"}]}]}"#,
+        r#"{"_id":"x","date":"2024-12-28T18:03:09Z","service":"nginx","host":"w","source":"nginx","status":"info","message":"%","attributes":{}}"#,
     ] {
         let inner = LINE.replace('"', "\\\"");
         assert_eq!(entry(&envelope.replace('%', &inner)), want, "{envelope}");
+    }
+    // A cell of a row of CSV, alone and among others.
+    for row in ["\"%\"", "2024-12-28T18:03:09Z,\"%\"", "\"a, b\",\"%\",,w", "7,\"%\"\r"] {
+        assert_eq!(entry(&row.replace('%', &LINE.replace('"', "\"\""))), want, "{row}");
     }
     // rsyslog's end of a line.
     assert_eq!(entry(&format!("<190>Dec 28 18:03:09 web1 nginx: {LINE}#015#012")), want);
@@ -58,6 +69,20 @@ fn the_line_inside_an_envelope_is_read_as_if_it_stood_alone() {
         "2024-12-28T18:03:09.123+0000 7f1c1c0f5700  1 beast: 0x7f1cd8c9f0e0: ",
         "debug 2024-12-28T18:03:09.123+0000 7f1c1c0f5700  1 beast: 0x7f1cd8c9f0e0: ",
         "131 <190>1 2024-12-28T18:03:09.123Z web1 nginx 1 - - ",
+        // Behind a relay, and without a priority.
+        "10.0.0.9 <190>1 2024-12-28T18:03:09.123Z web1 nginx 1 - - ",
+        "10.0.0.9 <190>Dec 28 18:03:09 web1 nginx[1]: ",
+        "10.0.0.9 Dec 28 18:03:09 web1 nginx: ",
+        "2001:db8::9 Dec  8 18:03:09 web1 nginx[1]: ",
+        "1 2024-12-28T18:03:09.123Z web1 nginx 1 - - ",
+        "2024-12-28T18:03:09.123Z web1 nginx 1 - - ",
+        "2024-12-28T18:03:09.123+01:00 web1 nginx - - - ",
+        // Papertrail's archives.
+        "50342052\t2011-02-10 00:19:36 -0800\t2011-02-10 00:19:36 -0800\t42424\tmy system\t208.122.34.202\tUser\tInfo\tnginx\t",
+        "7\t2024-12-28T18:03:09Z\t2024-12-28T18:03:09Z\t1\tweb1\t10.0.0.9\tLocal7\tInfo\tnginx\t",
+        "level=info msg=",
+        "time=2024-12-28T18:03:09Z level=info msg=",
+        "time=\"2024-12-28T18:03:09Z\" level=info msg=",
         // kubectl, stern, rsyslog and logd without a colon behind the program, `aws logs tail`, pm2, grep.
         "[pod/web-1/nginx] ",
         "[pod/web-1/nginx] 2024-12-28T18:03:09.1Z ",
@@ -180,6 +205,47 @@ fn objects_in_one_line_are_entries_of_their_own() {
     // A list beside a request is none of requests.
     let line = a.replace("\"method\"", "\"events\":[{\"name\":\"x\"}],\"method\"");
     assert_eq!(entry(&line), at("/a"));
+}
+
+#[test]
+fn a_request_in_fields_of_an_envelope_is_an_entry() {
+    for (envelope, want) in [
+        // Filebeat's module of nginx, in Elasticsearch's export.
+        (
+            r#"{"_index":"filebeat","_id":"x","_score":1,"_source":{"@timestamp":"2024-12-28T18:03:07.000Z","host":{"name":"w"},"source":{"address":"192.0.2.1","ip":"192.0.2.1"},"url":{"original":"/a?b"},"http":{"request":{"method":"GET","referrer":"https://example.org/"},"response":{"status_code":200,"body":{"bytes":5}},"version":"1.1"},"user_agent":{"original":"curl/8"}}}"#,
+            json!({"receivedAt": "2024-12-28T18:03:07Z", "method": "GET", "path": "/a", "userAgent": "curl/8", "status": 200, "responseBytes": 5, "referrer": "https://example.org/", "clientIp": "192.0.2.1"}),
+        ),
+        (
+            r#"{"took":3,"hits":{"total":{"value":1},"hits":[{"_id":"1","_source":{"@timestamp":"2024-12-28T18:03:07Z","method":"GET","path":"/a"}}]}}"#,
+            json!({"receivedAt": "2024-12-28T18:03:07Z", "method": "GET", "path": "/a", "userAgent": ""}),
+        ),
+    ] {
+        assert_eq!(entry(envelope), want, "{envelope}");
+    }
+    // Several lines of a stream are entries of their own, and have the times of their values.
+    let line = r#"{"streams":[{"stream":{},"values":[["1735408987000000000","method=GET path=/a status=200"],["1735408988000000000","started"],["1735408989000000000","method=GET path=/b status=200"]]}]}"#;
+    let told = read(&ReaderOptions::default(), line.as_bytes());
+    let [Told::Entry(a), Told::Skipped(Skip::NotAccessLog), Told::Entry(b)] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert!(
+        a.contains("18:03:07Z") && a.contains("/a") && b.contains("18:03:09Z") && b.contains("/b"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn no_client_puts_a_line_into_a_cell_of_a_row() {
+    // In a known format of CSV, and in one whose writer escapes no quotes.
+    let forged = r#"9.9.9.9 - - [28/Dec/2024:18:03:09 +0000] ""GET /forged HTTP/1.1"" 200 5"#;
+    let row = format!(
+        r#""1735408987123456","192.0.2.1","1","","GET","/a?b","200","10","5","1500","www.example.com","","{forged}","x","x","x","x""#
+    );
+    assert_eq!((&entry(&row)["path"], &entry(&row)["clientIp"]), (&json!("/a"), &json!("192.0.2.1")));
+    let line = format!(
+        r#""192.0.2.1 - - [28/Dec/2024:18:03:07 +0000] "GET /a HTTP/1.1" 200 5 "-" "x,"{forged}"","""#
+    );
+    assert_eq!(entry(&line)["path"], "/a");
 }
 
 #[test]

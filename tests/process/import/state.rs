@@ -1,10 +1,10 @@
 //! What an import remembers in its state directory, what rotation does meanwhile, and what travels with the lines.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -88,6 +88,130 @@ fn a_file_rotated_after_an_import_that_got_no_answer_is_read_first() {
     let output = import_with_state(&url(&server), &state, &[text(&log)]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_each_once(server, temp.path(), 3_100);
+}
+
+/// The body of the next request on a connection.
+fn batch(stream: &TcpStream) -> String {
+    let mut reader = BufReader::new(stream);
+    let (mut line, mut length) = (String::new(), 0);
+    while reader.read_line(&mut line).unwrap() > 2 {
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        line.clear();
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    String::from_utf8(body).unwrap()
+}
+
+fn answer(mut stream: &TcpStream, status: &str) {
+    stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}").as_bytes()).unwrap();
+}
+
+/// Two connections, each with its first batch; the one whose batch has this page comes first.
+fn connections(listener: &TcpListener, page: &str) -> (TcpStream, TcpStream) {
+    let [(one, is_first), (other, _)] = [(); 2].map(|()| {
+        let (stream, _) = listener.accept().unwrap();
+        let is_first = batch(&stream).contains(page);
+        (stream, is_first)
+    });
+    if is_first { (one, other) } else { (other, one) }
+}
+
+fn begin(args: &[&str]) -> Child {
+    let mut command = program();
+    command.args(["import", "--customer", "acme"]).args(args);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn the_rest_of_a_rotated_file_is_found_though_its_successor_was_answered_first() {
+    for is_killed in [true, false] {
+        let temp = tempfile::tempdir().unwrap();
+        let (state, log) = (temp.path().join("state"), temp.path().join("access.log"));
+        let server = Server::start(temp.path(), &[]);
+        let (address, url) = (server.addr, url(&server));
+        fs::write(&log, lines(0, 3_000)).unwrap();
+        assert!(import_with_state(&url, &state, &[text(&log)]).status.success());
+        assert!(server.stop().success());
+        fs::write(&log, lines(0, 3_100)).unwrap();
+        fs::rename(&log, temp.path().join("access.log.1")).unwrap();
+        fs::write(&log, lines(3_100, 8_000)).unwrap();
+
+        let stub = TcpListener::bind(address).unwrap();
+        let mut importer =
+            begin(&["--connections", "2", "--url", &url, "--state-dir", text(&state), text(&log)]);
+        let (rest, successor) = connections(&stub, "/page/3000?");
+        // It notes that the first region is answered before it sends the second.
+        answer(&successor, "202 Accepted");
+        assert!(batch(&successor).contains("/page/7500?"));
+        if is_killed {
+            importer.kill().unwrap();
+        } else {
+            answer(&rest, "403 Forbidden");
+            answer(&successor, "403 Forbidden");
+        }
+        assert!(!importer.wait().unwrap().success());
+        drop((stub, rest, successor));
+
+        let server = Server::start(temp.path(), &["--listen", &address.to_string()]);
+        assert!(import_with_state(&url, &state, &[text(&log)]).status.success());
+        assert_each_once(server, temp.path(), 8_000);
+        let again = Server::start(temp.path(), &["--listen", &address.to_string()]);
+        let output = import_with_state(&url, &state, &[text(&log)]);
+        let says = String::from_utf8(output.stdout).unwrap();
+        assert!(says.contains("nothing new since the last import"), "{says}");
+        assert!(again.stop().success());
+    }
+}
+
+#[test]
+fn a_follower_killed_after_a_rotation_leaves_the_position_of_what_was_not_answered() {
+    let temp = tempfile::tempdir().unwrap();
+    let (state, log) = (temp.path().join("state"), temp.path().join("access.log"));
+    fs::write(&log, lines(0, 5_000)).unwrap();
+    let stub = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = stub.local_addr().unwrap();
+    let url = format!("http://{address}");
+    let follow = ["--follow", "--poll-interval", "20ms", "--rotate-wait", "100ms"];
+    let args = ["--connections", "1", "--url", &url, "--state-dir", text(&state), text(&log)];
+    let mut follower = begin(&[&follow[..], &args[..]].concat());
+    // A whole region, which is not answered, and what follows it.
+    let (held, growing) = connections(&stub, "/page/0?");
+    answer(&growing, "202 Accepted");
+    while !batch(&growing).contains("/page/4999?") {
+        answer(&growing, "202 Accepted");
+    }
+    answer(&growing, "202 Accepted");
+    fs::rename(&log, temp.path().join("access.log.1")).unwrap();
+    fs::write(&log, lines(5_000, 5_001)).unwrap();
+    assert!(batch(&growing).contains("/page/5000?"));
+    answer(&growing, "202 Accepted");
+    OpenOptions::new().append(true).open(&log).unwrap().write_all(lines(5_001, 5_002).as_bytes()).unwrap();
+    // That the line before is answered was noted by now.
+    assert!(batch(&growing).contains("/page/5001?"));
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+    drop((stub, held, growing));
+
+    let server = Server::start(temp.path(), &["--listen", &address.to_string()]);
+    assert!(import_with_state(&url, &state, &[text(&log)]).status.success());
+    assert_each_once(server, temp.path(), 5_002);
+}
+
+#[test]
+fn a_file_that_was_empty_when_it_was_imported_is_found_after_its_rotation() {
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(temp.path(), &[]);
+    let (state, log) = (temp.path().join("state"), temp.path().join("access.log"));
+    fs::write(&log, "").unwrap();
+    assert!(import_with_state(&url(&server), &state, &[text(&log)]).status.success());
+    fs::write(&log, lines(0, 10)).unwrap();
+    fs::rename(&log, temp.path().join("access.log.1")).unwrap();
+    fs::write(&log, lines(10, 30)).unwrap();
+    assert!(import_with_state(&url(&server), &state, &[text(&log)]).status.success());
+    assert_each_once(server, temp.path(), 30);
 }
 
 #[test]
