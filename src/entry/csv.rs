@@ -1,9 +1,10 @@
-//! Rows of CSV, in one of whose cells a log line stands: exports of consoles and spreadsheets.
+//! Rows of CSV, in one of whose cells a log line stands: exports of consoles and spreadsheets, which put commas, semicolons or tabs
+//! between cells.
 //!
 //! Input: a line. Output: where the text of that cell stands, with its quotes still doubled. Never: a cell of a line that is not CSV
 //! from its first byte on, so that no client can begin one.
 
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 
 use super::field::ByteSpan;
 
@@ -19,7 +20,7 @@ pub(super) fn quoting_cell(line: &[u8]) -> Option<ByteSpan> {
             close + 1
         } else {
             let rest = line.get(at..)?;
-            let length = memchr(b',', rest).unwrap_or(rest.len());
+            let length = memchr3(b',', b';', b'\t', rest).unwrap_or(rest.len());
             // A cell without quotes around it has none in it.
             if memchr(b'"', &rest[..length]).is_some() {
                 return None;
@@ -28,7 +29,7 @@ pub(super) fn quoting_cell(line: &[u8]) -> Option<ByteSpan> {
         };
         match line.get(end) {
             None => return found,
-            Some(b',') => at = end + 1,
+            Some(b',' | b';' | b'\t') => at = end + 1,
             Some(_) => return None,
         }
     }
@@ -57,6 +58,7 @@ mod tests {
             (r#""","a ""b""""#, Some(r#"a ""b"""#)),
             (r#""","",a,"""b""""#, Some(r#"""b"""#)),
             (r#"1,"","""b""""#, Some(r#"""b"""#)),
+            ("1;\"a \"\"b\"\"\"\tc", Some(r#"a ""b"""#)),
             (r#""a","b""#, None),
             (r#"a "b,"x ""y""""#, None),
             (r#""a "b" c""#, None),

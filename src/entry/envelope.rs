@@ -13,12 +13,12 @@ use super::template::Template;
 use super::template::matching::Matcher;
 
 /// The envelopes, the most telling first. RFC 3164 leaves the host out where the sender is local.
-const ROWS: [&str; 37] = [
+const ROWS: [&str; 50] = [
     "$time $stream $completeness $inner",
     "$time $stream $completeness:$_ $inner",
     // RFC 5424 without its priority. What could be a client's user stands at no place where it would tell the envelope.
-    "$version $time $_ $_ $count - - $inner",
-    "$version $time $_ $_ - - - $inner",
+    "1 $time $_ $_ $count $_ $structured $inner",
+    "1 $time $_ $_ - - - $inner",
     "$time $_ $_ $count - - $inner",
     "$time $_ $_ - - - $inner",
     "$docker_time $inner",
@@ -33,6 +33,10 @@ const ROWS: [&str; 37] = [
     "$_ <$count>$stamp $_ $_: $inner",
     "$_ ${t:%b %e %H:%M:%S} $_: $inner",
     "$_ ${t:%b %e %H:%M:%S} $_ $_: $inner",
+    "$time $_ ${t:%b %e %H:%M:%S} $_: $inner",
+    "$time $_ ${t:%b %e %H:%M:%S} $_ $_: $inner",
+    "$_ 1 $time $_ $_ $_ $_ $structured $inner",
+    "$priority$stamp $_ 1 $time $_ $_ $_ $_ $structured $inner",
     // Papertrail, "Permanent log archives": id, times, source, address, facility, severity, program.
     "$count\t$time\t$text\t$count\t$text\t$text\t$_\t$_\t$text\t$inner",
     "$weekday $_ $_ $_ $_ $_[$count]: $inner",
@@ -45,17 +49,29 @@ const ROWS: [&str; 37] = [
     // `cf logs` of Cloud Foundry.
     "$time [RTR/$_] OUT $inner",
     "   $time [RTR/$_] OUT $inner",
+    // Fly's `logs`.
+    "$time app[$_] $_ [$_] $inner",
+    "$time app[$_] $_ [$_]$inner",
     // What the loggers of Ruby, Python and Spring Boot put in front, and Ceph's gateway.
     "$letter, [$time #$count]$blanks$_ -- $text: $inner",
     "$level:$_:$inner",
+    "$level $inner",
+    "$time - $level - $inner",
+    "$time - $_ - $level - $inner",
     "$time$blanks$level $_ --- [$text : $inner",
     "$time $_ $blanks$_ beast: $_: $inner",
     "debug $time $_ $blanks$_ beast: $_: $inner",
     "$wall_time\t$_\thttp.log.access$text\t$text\t$inner",
+    // Logback's and Log4j's usual pattern, with a day and without one.
+    "$time [$text] $level$blanks$_ - $inner",
+    "$_ [$text] $level$blanks$_ - $inner",
+    // A priority alone.
+    "<$count>$inner",
     // logfmt whose writer put no quotes around the message.
     "level=$_ msg=$inner",
     "time=$_ level=$_ msg=$inner",
     "ts=$_ level=$_ msg=$inner",
+    "level=$_ ts=$_ msg=$inner",
     "time=\"$text\" level=$_ msg=$inner",
     // Fluent Bit's standard output, before and from version 2.1 on. It escapes nothing, so what it prints of a record with more than
     // the line could be a client's.
@@ -63,8 +79,13 @@ const ROWS: [&str; 37] = [
     "[$count] $_: [[$unix_time, {}], {\"log\"=>\"$text_line\"}]",
 ];
 
-/// Envelopes around lines that are strings of JSON: a value of Loki's streams, also with structured metadata.
-const JSON_ROWS: [&str; 2] = ["[\"$unix_time\",\"$text_line\"]", "[\"$unix_time\",\"$text_line\",{$text}]"];
+/// Envelopes around lines that are strings of JSON: a value of Loki's streams, also with structured metadata; a record in
+/// Fluentd's files.
+const JSON_ROWS: [&str; 3] = [
+    "[\"$unix_time\",\"$text_line\"]",
+    "[\"$unix_time\",\"$text_line\",{$text}]",
+    "$time\t$_\t{\"message\":\"$text_line\"}",
+];
 
 static ENVELOPES: LazyLock<Vec<Template>> = LazyLock::new(|| {
     let compile = |row: &&str, escape| Template::new(known_steps(row).expect("the rows are valid"), escape);
@@ -80,6 +101,8 @@ fn may_begin(line: &[u8]) -> bool {
         Some(b'[') => line.get(1).is_some_and(|byte| byte.is_ascii_digit() || *byte == b'"'),
         Some(byte) if byte.is_ascii_digit() => match line.get(4) {
             Some(b'-' | b'/') => true,
+            // A time without a day.
+            _ if line.get(2) == Some(&b':') => true,
             _ => {
                 let is_in_word = |byte: &&u8| !matches!(byte, b' ' | b'\t');
                 let word = line.iter().take(MAX_FIRST_WORD).take_while(is_in_word).count();
@@ -133,6 +156,27 @@ mod tests {
             ("2024/06/01 10:00:01.541\tinfo\tadmin\tstarted\t{}", None),
             ("192.0.2.1 - - [28/Dec/2024:18:03:07 +0000] \"GET / HTTP/1.1\" 200 1", None),
             ("1 2024-02-10T06:00:01.123Z web1 nginx 811 - - the line", Some("the line")),
+            (r#"1 2024-02-10T06:00:01.123Z web1 nginx 811 ID7 [a@1 b="c"] the line"#, Some("the line")),
+            (
+                "1 2024-02-10T06:00:01Z web1 nginx 192.0.2.1 - - [10/Feb/2024:06:00:01 +0000] \"GET / HTTP/1.1\" 200 5",
+                None,
+            ),
+            ("10.0.0.9 1 2024-02-10T06:00:01.123Z web1 nginx 811 - - the line", Some("the line")),
+            (
+                "<190>Feb 10 06:00:02 10.0.0.9 1 2024-02-10T06:00:01.123Z web1 nginx 811 - - the line",
+                Some("the line"),
+            ),
+            ("2024-02-10T06:00:02+01:00 10.0.0.9 Feb 10 06:00:01 web1 nginx: the line", Some("the line")),
+            ("2024-02-10T06:00:02Z app[9185] fra [info]the line", Some("the line")),
+            ("WARNING the line", Some("the line")),
+            (
+                "2024-02-10 06:00:02.123 [default task-1] INFO  org.example.Access - the line",
+                Some("the line"),
+            ),
+            ("2024-02-10T06:00:02+00:00\tnginx.access\t{\"message\":\"the line\"}", Some("the line")),
+            ("06:00:02.123 [main] WARN  org.example.Access - the line", Some("the line")),
+            ("<190>the line", Some("the line")),
+            ("2024-02-10 06:00:02,123 - werkzeug - INFO - the line", Some("the line")),
             ("2024-02-10T06:00:01.123Z web1 nginx 811 - - the line", Some("the line")),
             ("2024-02-10T06:00:01+01:00 web1 nginx - - - the line", Some("the line")),
             (

@@ -162,6 +162,8 @@ pub(super) const NAMES: [Named; 27] = [
             "body.stringvalue",
             // Azure's container apps and App Service, exports of Splunk.
             "properties.log|resultdescription|result.raw",
+            // Tables of Azure Monitor, Alibaba's Simple Log Service, answers of Datadog (v1) and Graylog.
+            "logentry|logmessage|syslogmessage|content|content.message|message.message",
         ],
     ),
     // Azure's Event Hubs and Firehose, CloudWatch's subscriptions, its answers and others, OTLP; Loki's pushes and answers.
@@ -175,7 +177,7 @@ pub(super) const NAMES: [Named; 27] = [
             "entries",
             "resourcelogs|scopelogs|logrecords",
             "streams|data.result|values",
-            "hits.hits",
+            "hits.hits|data|messages",
         ],
     ),
     (LogField::Stream, &["stream"]),
@@ -183,8 +185,9 @@ pub(super) const NAMES: [Named; 27] = [
 ];
 
 /// Names that only tell one product from another.
-pub(super) const MARKS: [&str; 109] = [
+pub(super) const MARKS: [&str; 110] = [
     "id",
+    "type",
     "source",
     "rspsize",
     "transid",

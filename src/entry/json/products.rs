@@ -48,7 +48,7 @@ const PRODUCT: Product = Product {
 const MILLIS: LogField = LogField::Duration(Unit::Millis);
 const SECONDS: LogField = LogField::Duration(Unit::Seconds);
 
-pub(super) static PRODUCTS: [Product; 48] = [
+pub(super) static PRODUCTS: [Product; 49] = [
     Product {
         name: "entries",
         all: &["receivedat"],
@@ -306,6 +306,13 @@ pub(super) static PRODUCTS: [Product; 48] = [
     Product {
         name: "datadog",
         all: &["id", "service", "source", "host"],
+        fields: &[("host", LogField::Ignored), ("duration", LogField::Duration(Unit::Nanos))],
+        ..PRODUCT
+    },
+    // Its search's answers.
+    Product {
+        name: "datadog",
+        all: &["id", "type", "service", "host"],
         fields: &[("host", LogField::Ignored), ("duration", LogField::Duration(Unit::Nanos))],
         ..PRODUCT
     },

@@ -23,7 +23,7 @@ const fn row(name: &'static str, line: &'static str, escape: Escape) -> FormatRo
     FormatRow { name, line, escape, method: None, lacks_slash: false }
 }
 
-pub(super) const ROWS: [FormatRow; 91] = [
+pub(super) const ROWS: [FormatRow; 92] = [
     // The Elastic Load Balancing user guide, "Access log entries". What was added behind the protocol may grow.
     row(
         "alb",
@@ -386,6 +386,7 @@ pub(super) const ROWS: [FormatRow; 91] = [
     row("common", r#"$who [$unix_time] $between"$request" $status $bytes$more"#, Escape::Backslash),
     // uvicorn behind what people have Python's `logging` put in front.
     row("uvicorn", r#"$time $text$client - "$method $target HTTP/$_" $status$rest"#, Escape::None),
+    row("uvicorn", r#"$client - "$method $target HTTP/$_" $status$rest"#, Escape::None),
     // "IIS Log File Format" of the IIS reference: local time, milliseconds, what came in before what went out.
     row(
         "iis-native",

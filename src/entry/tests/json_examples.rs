@@ -279,6 +279,11 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     (
         "datadog",
+        r#"{"id":"A","type":"log","attributes":{"service":"shop","host":"i-0287","status":"info","timestamp":"2024-12-28T18:03:07.500Z","tags":["env:x"],"message":"GET /a","attributes":{"http":{"method":"GET","url":"https://www.example.com/a?b","status_code":200},"duration":2000000}}}"#,
+        r#"{"receivedAt":"2024-12-28T18:03:07.500Z","method":"GET","path":"/a","userAgent":"","status":200,"durationSeconds":0.002,"host":"www.example.com"}"#,
+    ),
+    (
+        "datadog",
         r#"{"_id":"x","date":"2024-12-28T18:03:07Z","service":"shop","host":"i-0287","source":"go","status":"error","attributes":{"http":{"method":"POST","status_code":"503","url_details":{"path":"/b"}}}}"#,
         r#"{"receivedAt":"2024-12-28T18:03:07Z","method":"POST","path":"/b","userAgent":"","status":503}"#,
     ),

@@ -42,13 +42,21 @@ fn the_line_inside_an_envelope_is_read_as_if_it_stood_alone() {
         r#"{"streams": [ { "stream": {}, "values": [ ["1735408989000000000","%",{"trace_id":"x"}] ] } ]}"#,
         r#"{"status":"success","data":{"resultType":"streams","result":[{"stream":{},"values":[["1735408989000000000","%"]]}],"stats":{}}}"#,
         r#"{"streams":[{"labels":"{job=\"nginx\"}","entries":[{"ts":"2024-12-28T18:03:09Z","line":"%"}]}]}"#,
+        r#"{"data":[{"id":"A","type":"log","attributes":{"message":"%","timestamp":"2024-12-28T18:03:09Z","host":"w","service":"x"}}]}"#,
+        r#"{"logs":[{"id":"A","content":{"timestamp":"2024-12-28T18:03:09Z","host":"w","message":"%"}}]}"#,
+        r#"{"messages":[{"message":{"message":"%","timestamp":"2024-12-28T18:03:09.000Z","source":"w"},"index":"graylog_0"}]}"#,
+        r#"{"TimeGenerated":"2024-12-28T18:03:09Z","LogMessage":"%","PodName":"x"}"#,
+        r#"{"__time__":1735408989,"content":"%"}"#,
+        "2024-12-28T18:03:09+00:00\tnginx.access\t{\"message\":\"%\"}",
         r#"{"_id":"x","date":"2024-12-28T18:03:09Z","service":"nginx","host":"w","source":"nginx","status":"info","message":"%","attributes":{}}"#,
     ] {
         let inner = LINE.replace('"', "\\\"");
         assert_eq!(entry(&envelope.replace('%', &inner)), want, "{envelope}");
     }
     // A cell of a row of CSV, alone and among others.
-    for row in ["\"%\"", "2024-12-28T18:03:09Z,\"%\"", "\"a, b\",\"%\",,w", "7,\"%\"\r"] {
+    for row in
+        ["\"%\"", "2024-12-28T18:03:09Z,\"%\"", "\"a, b\",\"%\",,w", "w;\"%\"", "7\t\"%\"", "7,\"%\"\r"]
+    {
         assert_eq!(entry(&row.replace('%', &LINE.replace('"', "\"\""))), want, "{row}");
     }
     // rsyslog's end of a line.
@@ -81,6 +89,17 @@ fn the_line_inside_an_envelope_is_read_as_if_it_stood_alone() {
         "50342052\t2011-02-10 00:19:36 -0800\t2011-02-10 00:19:36 -0800\t42424\tmy system\t208.122.34.202\tUser\tInfo\tnginx\t",
         "7\t2024-12-28T18:03:09Z\t2024-12-28T18:03:09Z\t1\tweb1\t10.0.0.9\tLocal7\tInfo\tnginx\t",
         "level=info msg=",
+        "INFO ",
+        "<190>",
+        "2024-12-28 18:03:09.123 [main] INFO  org.example.Access - ",
+        "18:03:09.123 [main] INFO  org.example.Access - ",
+        "2024-12-28 18:03:09,123 - werkzeug - INFO - ",
+        "2024-12-28 18:03:09,123 - INFO - ",
+        "2024-12-28T18:03:09Z app[9185] fra [info]",
+        "2024-12-28T18:03:09+00:00 10.0.0.9 Dec 28 18:03:08 web1 nginx: ",
+        "10.0.0.9 1 2024-12-28T18:03:09Z web1 nginx 1 - - ",
+        "<190>Dec 28 18:03:09 10.0.0.9 1 2024-12-28T18:03:09Z web1 nginx 1 - - ",
+        "1 2024-12-28T18:03:09Z web1 nginx 1 ID47 - ",
         "time=2024-12-28T18:03:09Z level=info msg=",
         "time=\"2024-12-28T18:03:09Z\" level=info msg=",
         // kubectl, stern, rsyslog and logd without a colon behind the program, `aws logs tail`, pm2, grep.
