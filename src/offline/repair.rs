@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::model::Seq;
 use crate::windows::proof::{WindowSums, sum_windows};
 use crate::windows::scan::{latest_window, refuse_windows_ahead};
-use crate::windows::worker::{Fatal, RETRY_MS, Routed, Worker, WorkerLimits};
+use crate::windows::worker::{Fatal, Routed, Worker, WorkerLimits};
 
 /// The losses that the operator accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,14 +227,15 @@ impl RepairRun<'_> {
             let dirty = worker.resident().1;
             if dirty < left {
                 (left, failures) = (dirty, 0);
-                continue;
             }
+            // Only after a failure does the worker wait.
+            let Some(retry_at) = worker.next_work_at().filter(|at| *at > now_ms) else { continue };
             failures += 1;
             if failures == MAX_FAILURES {
                 let reason = worker.write_error().unwrap_or("cannot write any window");
                 return Err(io::Error::other(reason.to_owned()));
             }
-            now_ms += RETRY_MS;
+            now_ms = retry_at;
         }
         Ok(())
     }
