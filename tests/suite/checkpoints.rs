@@ -79,8 +79,8 @@ impl Writing {
 
 #[test]
 fn what_a_marker_waited_for_survives_a_power_cut() {
-    // Few files are synced one by one, many by one sync; and there may be more than a group of them.
-    for files in [1, 2, 15, 16, 17, 64, 65, 150] {
+    // There may be more than a group of them.
+    for files in [1, 2, 31, 32, 33, 150] {
         let mut writing = Writing::new();
         let windows = || (0..files).map(|number| Writing::window(WindowSize::Hour, number));
         windows().for_each(|window| writing.merge(window, 0));

@@ -1,4 +1,4 @@
-//! How a worker writes the files of its windows: a group of files is made durable by one sync.
+//! How a worker writes the files of its windows: a group of them is written, and then made durable.
 //!
 //! Input: dirty windows. Output: their files. Each file is written under a temporary name, made durable together with the
 //! others of its group, and then renamed to its place. The worker takes messages between any two of these steps.
@@ -14,12 +14,9 @@ use crate::base::clock::UnixMs;
 use crate::base::disk::{self, DiskFile};
 use crate::model::{CustomerId, Seq, WindowSize};
 
-/// Files in a group, at most. Each worker has its group's files open.
-pub(crate) const MAX_GROUP_FILES: usize = 64;
-
-/// A group of so many files is made durable by one sync of the file system, which takes less time than one sync of each
-/// file. A smaller group is synced file by file, because the other way also waits for what other programs have written.
-const MIN_SHARED_SYNC: usize = 16;
+/// Files in a group, at most. Each worker has its group's files open. Their syncs follow one another, so that a file system
+/// with a journal writes that once for most of them.
+pub(crate) const MAX_GROUP_FILES: usize = 32;
 
 /// A window's file under its temporary name.
 struct WrittenFile {
@@ -112,12 +109,8 @@ impl Worker {
     /// Makes the files of the group durable. After a failure none of them is used, because it is not known which are.
     pub(super) fn sync_group(&mut self, now: UnixMs) {
         let mut files = std::mem::take(&mut self.group.written);
-        let synced = if files.len() < MIN_SHARED_SYNC {
-            files.iter_mut().try_for_each(|written| written.file.sync_data())
-        } else {
-            self.disk.sync_file_system(&self.dir.windows())
-        };
-        match synced {
+        // Not one sync of the whole file system: FUSE does not hand that on, and the files would not be durable.
+        match files.iter_mut().try_for_each(|written| written.file.sync_data()) {
             Ok(()) => self.group.durable.extend(files),
             Err(error) => {
                 for written in files {
