@@ -91,8 +91,8 @@ fn of_clickhouse(engines: &Engines) -> Stored {
             // 2000 to 2100.
             let range = WindowStart(15_778_080)..WindowStart(68_374_080);
             let question = Question { customer: customer.clone(), size, range };
-            let mut visit = |view: WindowView<'_>| {
-                add(&mut found, &customer, &view);
+            let mut visit = |view: &WindowView<'_>| {
+                add(&mut found, &customer, view);
                 Ok(ControlFlow::Continue(()))
             };
             source.visit(&question, &Wanted::ALL, &mut Meter::new(limits), &mut visit).unwrap();
