@@ -5,8 +5,8 @@
 //! the ClickHouse engine behind an HTTP layer of the harness's own.
 
 mod batches;
-mod deletion;
 mod halfway;
+mod importing;
 mod ingests;
 mod kills;
 mod lines;
@@ -192,7 +192,7 @@ fn the_cluster_answers_as_one_machine_does_whatever_is_killed_repeated_or_late()
     a_late_duplicate_counts_once_and_a_late_batch_after_reconcile(&both);
     halfway::kill_query_while_it_answers(&both);
     a_process_with_another_secret_does_not_start(&both, temp.path());
-    deletion::import_a_log_and_delete_its_customer(&both, temp.path());
+    importing::import_a_log(&both, temp.path());
     stored::write_every_row_twice(&both);
     // Nothing that came later changed what was counted before.
     both.assert_same("scenario 001, again", &["acme"], WEEK_MS - 7 * DAY_MS, WEEK_MS);

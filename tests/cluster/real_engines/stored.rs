@@ -20,8 +20,8 @@ use log_analytics::windows::file;
 use log_analytics::windows::json::{Form, push_window};
 use log_analytics::windows::view::{Wanted, WindowView};
 
+use super::Both;
 use super::halfway::clickhouse;
-use super::{Both, deletion};
 use crate::support::engines::Engines;
 
 /// Writes every row of both tables again, older versions included.
@@ -42,16 +42,11 @@ fn add(stored: &mut Stored, customer: &CustomerId, view: &WindowView<'_>) {
     assert_eq!(known, None, "a window twice");
 }
 
-/// Compares everything that windows hold, for all customers and sizes, with the files of a server that has ended. What it has
-/// of the deleted customer is removed from its files later.
+/// Compares everything that windows hold, for all customers and sizes, with the files of a server that has ended.
 pub(crate) fn assert_same_windows(engines: &Engines, windows: &Path) {
     let mut expected = Stored::new();
     for dir in fs::read_dir(windows).unwrap() {
-        let dir = dir.unwrap();
-        if dir.file_name() == deletion::CUSTOMER {
-            continue;
-        }
-        for path in fs::read_dir(dir.path()).unwrap() {
+        for path in fs::read_dir(dir.unwrap().path()).unwrap() {
             let bytes = fs::read(path.unwrap().path()).unwrap();
             let (customer, view) = file::decode_any(&bytes, &Wanted::ALL).unwrap();
             add(&mut expected, &customer, &view);
@@ -84,9 +79,7 @@ fn of_clickhouse(engines: &Engines) -> Stored {
     };
     let source = ClickHouseSource::new(Arc::new(client), probe, u64::MAX >> 1);
     let mut found = Stored::new();
-    let mut customers = source.customers().unwrap();
-    customers.retain(|customer| customer.id.as_str() != deletion::CUSTOMER);
-    for KnownCustomer { id: customer, .. } in customers {
+    for KnownCustomer { id: customer, .. } in source.customers().unwrap() {
         for size in WindowSize::ALL {
             // 2000 to 2100.
             let range = WindowStart(15_778_080)..WindowStart(68_374_080);
