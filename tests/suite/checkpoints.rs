@@ -9,12 +9,13 @@ use log_analytics::metrics::Metrics;
 use log_analytics::model::{CustomerId, Insight, Seq, WindowId, WindowSize, WindowStart};
 use log_analytics::windows::fold::WindowLimits;
 use log_analytics::windows::window::Window;
-use log_analytics::windows::worker::{Routed, Worker, WorkerLimits};
+use log_analytics::windows::worker::{RETRY_MS, Routed, Worker, WorkerLimits};
 
 use crate::support::lines::bare_requests;
-use crate::support::sim_disk::{SimDisk, Survival};
+use crate::support::sim_disk::{EIO, Fault, Op, SimDisk, Survival};
 
-const FLUSH_INTERVAL_MS: u64 = 1_000;
+/// Longer than a worker waits after a failure.
+const FLUSH_INTERVAL_MS: u64 = 2 * RETRY_MS;
 
 /// A worker on a simulated disk, and what it merged last.
 struct Writing {
@@ -151,6 +152,25 @@ fn a_marker_takes_what_was_merged_into_a_file_on_its_way() {
     writing.worker.mark(1);
     assert_eq!(writing.work(FLUSH_INTERVAL_MS), Some(1));
     assert_eq!((writing.stored(window), writing.worker.resident()), (Some(2), (1, 0)));
+}
+
+#[test]
+fn a_marker_waits_for_a_window_whose_group_failed_by_another_file() {
+    let mut writing = Writing::new();
+    let windows = [3, 4].map(|number| Writing::window(WindowSize::Minute, number));
+    windows.iter().for_each(|window| writing.merge(*window, 0));
+    // Both are written under their temporary names, and the first merges more.
+    for _ in windows {
+        assert_eq!(writing.worker.work(FLUSH_INTERVAL_MS), None);
+    }
+    writing.merge(windows[0], FLUSH_INTERVAL_MS);
+    writing.worker.mark(1);
+    writing.disk.fail(Fault { op: Op::Rename, path: "0004Z", skip: 0, times: 1, errno: EIO });
+    assert_eq!(writing.work(FLUSH_INTERVAL_MS), None);
+    assert_eq!(writing.disk.faults_met(), 1);
+    assert_eq!(writing.work(FLUSH_INTERVAL_MS + RETRY_MS), Some(1));
+    writing.disk.power_cut(Survival::Nothing);
+    assert_eq!(windows.map(|window| writing.stored(window)), [Some(2), Some(1)]);
 }
 
 #[test]

@@ -58,7 +58,8 @@ impl Worker {
     /// window already, the window has merged more since then, and the earlier file goes to its place first.
     pub(super) fn add_to_group(&mut self, key: &WindowKey, now: UnixMs) {
         if self.group.holds(key) && !self.finish_group(now) {
-            return;
+            // The failed file may be that of another window.
+            return self.write_later(key);
         }
         if self.is_dirty(key) {
             self.write_file(key, now);
@@ -155,6 +156,11 @@ impl Worker {
         self.write_error = Some(reason);
         self.metrics.flush_errors.inc();
         self.retry_at = now + super::RETRY_MS;
+        self.write_later(key);
+    }
+
+    /// Has a window that is still dirty written after the next try, before the marker that waits for it is done.
+    fn write_later(&mut self, key: &WindowKey) {
         if key.1.size == WindowSize::Minute {
             self.due.push_back((self.retry_at, key.clone()));
         }
