@@ -66,9 +66,13 @@ impl Aggregates {
         window.map(|window| Some(window.start)).ok_or(QueryError::Cursor)
     }
 
+    /// How many keys of each dimension are shown.
+    fn shown(&self, top: usize) -> [Option<usize>; DIMENSION_COUNT] {
+        self.by.map(|is_shown| is_shown.then_some(top))
+    }
+
     fn wanted(&self, top: usize) -> Wanted {
-        let mut wanted =
-            Wanted { by: self.by.map(|is_shown| is_shown.then_some(top)), measures: self.by != [false; _] };
+        let mut wanted = Wanted { by: self.shown(top), measures: self.by != [false; _] };
         if self.classes {
             // Classes are those of all families, so all are needed.
             wanted.by[USER_AGENT] = Some(usize::MAX);
@@ -179,7 +183,7 @@ impl Merging<'_> {
 /// The answer while it grows.
 struct Page<'q> {
     query: &'q Aggregates,
-    top: usize,
+    shown: [Option<usize>; DIMENSION_COUNT],
     /// Windows that are expected.
     expected: usize,
     max_bytes: usize,
@@ -214,11 +218,11 @@ impl<'q> Page<'q> {
             }
         }
         let classes = query.classes.then(Classes::default);
-        let top = query.top.unwrap_or(usize::MAX);
+        let shown = query.shown(query.top.unwrap_or(usize::MAX));
         let minutes = plan.span().end.0.saturating_sub(plan.span().start.0) as usize;
         let expected =
             query.limit.min(minutes / plan.stored_size().map_or(DAY_MINUTES, |size| size.minutes() as usize));
-        Self { query, top, expected, max_bytes, out, windows: 0, next: None, covered, classes }
+        Self { query, shown, expected, max_bytes, out, windows: 0, next: None, covered, classes }
     }
 
     fn is_full(&self) -> bool {
@@ -231,12 +235,12 @@ impl<'q> Page<'q> {
             return self.push_line(view);
         }
         let by_class = self.classes.as_mut().map(|classes| classes.sums(view));
-        let shown;
-        let view = match self.shows_all_of(view) {
+        let cut;
+        let view = match view.is_within(&self.shown) {
             true => view,
             false => {
-                shown = self.cut(view);
-                &shown
+                cut = view.borrowed().cut_to(&self.shown);
+                &cut
             }
         };
         if self.windows > 1 {
@@ -254,25 +258,6 @@ impl<'q> Page<'q> {
             let bytes = (self.out.len() - start).saturating_mul(self.expected + self.expected / 8);
             self.out.reserve(bytes.min(self.max_bytes));
         }
-    }
-
-    /// Whether nothing of a view is cut.
-    fn shows_all_of(&self, view: &WindowView<'_>) -> bool {
-        (0..DIMENSION_COUNT).all(|dimension| match self.query.by[dimension] {
-            true => view.is_within(dimension, self.top),
-            false => view.by[dimension].is_empty(),
-        })
-    }
-
-    fn cut<'v>(&self, view: &'v WindowView<'_>) -> WindowView<'v> {
-        let mut view = view.borrowed();
-        for dimension in 0..DIMENSION_COUNT {
-            match self.query.by[dimension] {
-                true => view.cut(dimension, self.top),
-                false => view.by[dimension].clear(),
-            }
-        }
-        view
     }
 
     fn push_line(&mut self, view: &WindowView<'_>) {

@@ -16,7 +16,6 @@ use super::range::{Kept, TimeRange};
 use super::{Meter, QueryAnswer, QueryError, QueryLimits, Question, StoredSource, Visit, WindowSource};
 use crate::base::sync::{into_inner, lock};
 use crate::batch::{Counter, Filter, Finder, Limits, windows};
-use crate::dimension::DIMENSION_COUNT;
 use crate::model::{CustomerId, Summary, WindowId, WindowStart};
 use crate::time;
 use crate::windows::view::{Wanted, WindowView};
@@ -146,28 +145,17 @@ impl WindowSource for FilteredWindows {
                 let view = WindowView::of_counts(id, &summary.keys, &counts);
                 if self.summaries.len() > 1 {
                     merged.entry(start).or_default().add(&view, self.max_bytes)?;
-                } else if visit(&cut(view, wanted))?.is_break() {
+                } else if visit(&view.cut_to(&wanted.by))?.is_break() {
                     return Ok(());
                 }
             }
         }
         for (start, window) in merged {
             let view = window.view(WindowId { size: question.size, start });
-            if visit(&cut(view, wanted))? == ControlFlow::Break(()) {
+            if visit(&view.cut_to(&wanted.by))? == ControlFlow::Break(()) {
                 break;
             }
         }
         Ok(())
     }
-}
-
-/// Keeps only what is wanted of a view.
-fn cut<'v>(mut view: WindowView<'v>, wanted: &Wanted) -> WindowView<'v> {
-    for dimension in 0..DIMENSION_COUNT {
-        match wanted.by[dimension] {
-            Some(top) => view.cut(dimension, top),
-            None => view.by[dimension].clear(),
-        }
-    }
-    view
 }

@@ -186,10 +186,24 @@ impl<'a> WindowView<'a> {
         self.cut(dimension, top);
     }
 
-    /// Whether a dimension has at most `top` keys, so that a cut would change nothing.
-    pub fn is_within(&self, dimension: usize, top: usize) -> bool {
-        let rows = &self.by[dimension];
-        rows.len() <= top || (rows.len() - 1 == top && rows.iter().any(|row| row.key == OTHER))
+    /// Cuts every dimension to its largest keys; `None` leaves none.
+    pub fn cut_to(mut self, by: &[Option<usize>; DIMENSION_COUNT]) -> Self {
+        for (dimension, top) in by.iter().enumerate() {
+            match top {
+                Some(top) => self.cut(dimension, *top),
+                None => self.by[dimension].clear(),
+            }
+        }
+        self
+    }
+
+    /// Whether [`cut_to`](Self::cut_to) would change nothing.
+    pub fn is_within(&self, by: &[Option<usize>; DIMENSION_COUNT]) -> bool {
+        let has_other = |rows: &[KeyView<'_>]| rows.iter().any(|row| row.key == OTHER);
+        self.by.iter().zip(by).all(|(rows, top)| match top {
+            Some(top) => rows.len() <= *top || (rows.len() - 1 == *top && has_other(rows)),
+            None => rows.is_empty(),
+        })
     }
 
     /// Keeps the `top` largest keys of a dimension, of equals the smaller by bytes; the counts of the others, and what
