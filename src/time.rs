@@ -154,7 +154,7 @@ pub fn format_rfc3339(ms: u64) -> String {
     let (year, month, day) = civil_from_days(minute / MINUTES_PER_DAY);
     let of_day = minute % MINUTES_PER_DAY;
     let second = ms / 1_000 % 60;
-    // Each window of an answer has one, and format! takes ten times as long.
+    // Each window of an answer has one: made by format! they took a fifteenth of the time of a large answer.
     let mut text = String::with_capacity(20);
     let pairs = [
         (year / 100, ""),
