@@ -216,19 +216,16 @@ impl Tracker {
     ) -> Self {
         let imported_bytes = start.offset;
         let reached = Reached { start, progress, imported_bytes };
-        let (head, waiting) = (Vec::new(), BTreeMap::new());
-        let (written_at, is_begun, is_failing) = (None, false, false);
-        let (before, in_flight, is_read) = (None, 0, false);
         let state = Mutex::new(TrackerState {
-            before,
-            in_flight,
-            is_read,
-            head,
-            waiting,
+            before: None,
+            in_flight: 0,
+            is_read: false,
+            head: Vec::new(),
+            waiting: BTreeMap::new(),
             reached,
-            written_at,
-            is_begun,
-            is_failing,
+            written_at: None,
+            is_begun: false,
+            is_failing: false,
         });
         Self { positions, path: path.to_owned(), identity, state }
     }
